@@ -1,0 +1,120 @@
+"""The command line: `rankscape VERB`, one verb a stage, the stage imported when it is used."""
+
+import ast
+import errno
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from rankscape.foundation.errors import RankscapeError
+from rankscape.foundation.version import package_version
+
+VERBS = (
+    "invent", "search", "fetch", "compose", "tile", "label", "adapt", "embed", "categorize", "cluster", "sheet",
+    "rate", "rank", "transcribe", "derive", "ensemble", "train", "predict", "score",
+    "mosaic", "merge", "baseline", "aggregate", "evaluate", "report",
+)  # fmt: skip
+"""Verbs in the order in which data flows."""
+
+_OURS, _THEIRS, _INTERRUPTED = 1, 2, 130
+
+
+class Verbs(TyperGroup):
+    """The group of verbs; a verb's module is imported only when the verb is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return the verbs in the order in which data flows."""
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Import the stage of a verb and make a command of its function."""
+        if cmd_name not in VERBS:
+            return None
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(cmd_name)(getattr(importlib.import_module(f"rankscape.stages.{cmd_name}"), cmd_name))
+        return typer.main.get_command(app)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """List the verbs with the first line of each stage's docstring, without importing the stages."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, _summary(verb)) for verb in VERBS])
+
+
+def _summary(verb: str) -> str:
+    path = Path(__file__).parent / "stages" / f"{verb}.py"
+    return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"rankscape {package_version()}")
+        raise typer.Exit
+
+
+app = typer.Typer(cls=Verbs, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def rankscape(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Measure economic development from satellite imagery with people and machines together.
+
+    The workflow calls these verbs, one a rule; each also works by itself. Options that take several files take them
+    one after another: --tiles a.npy b.npy. Exit status: 0 done, 2 your input, 1 anything else.
+    """
+
+
+def spread(arguments: Sequence[str]) -> list[str]:
+    """Repeat an option's name before each of its values, so that `--tiles a b` reads as `--tiles a --tiles b`.
+
+    Only what follows the verb is read so. A stage takes no positional arguments after its first option.
+    """
+    start = next((place for place, token in enumerate(arguments) if token in VERBS), len(arguments)) + 1
+    result = list(arguments[:start])
+    option, values = "", 0
+    for token in arguments[start:]:
+        if token.startswith("--"):
+            option, values = token, 0
+        elif option:
+            values += 1
+            if values > 1:
+                result.append(option)
+        result.append(token)
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = typer.main.get_command(app).main(spread(given), prog_name="rankscape", standalone_mode=True)
+    except RankscapeError as error:
+        sys.exit(_one_line(str(error), error.exit_code, given))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOENT):
+            raise
+        sys.exit(_one_line(f"{error.strerror}: {error.filename or 'a temporary file'}.", _OURS, given))
+    except KeyboardInterrupt:
+        sys.exit(_one_line("Interrupted.", _INTERRUPTED, given))
+    sys.exit(status)
+
+
+def _one_line(message: str, status: int, given: Sequence[str]) -> int:
+    if "--debug" in given:
+        traceback.print_exc()
+    print(f"rankscape: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Version of a stage's code, used as a Snakemake param and written into every output's provenance.
+
+Snakemake reruns a `shell:` rule when its command line or params change, but it cannot see the package that the
+command runs. A stage's code version makes the package visible: it changes when the stage's module, or any package
+module that it imports, changes in a way that can change results. Comments, docstrings and layout do not count.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "rankscape"
+ROOT = Path(__file__).resolve().parents[2]
+"""Folder that holds the package."""
+
+
+@cache
+def code_version(module: str, root: Path = ROOT) -> str:
+    """Return a short hash of a module and of every package module that it imports.
+
+    Args:
+        module: Dotted name, such as `rankscape.stages.tile`.
+        root: Folder that holds the package.
+
+    Returns:
+        First 16 hex digits of the hash.
+
+    Raises:
+        ValueError: If the module does not exist, or one of the modules uses a relative import, which cannot be
+            followed by name.
+    """
+    if _source(module, root) is None:
+        raise ValueError(f"{module} is no module below {root}.")
+    digest = hashlib.sha256()
+    for name in sorted(_closure(module, root)):
+        digest.update(f"{name}\n{_facts(name, root)[0]}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _closure(module: str, root: Path) -> set[str]:
+    found: set[str] = set()
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        if name not in found and _source(name, root) is not None:
+            found.add(name)
+            todo += [*_facts(name, root)[1], *([name.rpartition(".")[0]] if "." in name else [])]
+    return found
+
+
+@cache
+def _source(name: str, root: Path) -> Path | None:
+    base = root.joinpath(*name.split("."))
+    candidates = (base.with_suffix(".py"), base / "__init__.py")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+@cache
+def _facts(name: str, root: Path) -> tuple[str, tuple[str, ...]]:
+    """Source without comments, docstrings and layout, and the package names that it imports at any depth."""
+    path = _source(name, root)
+    if path is None:
+        return "", ()
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    imports = tuple(_imports(tree, name))
+    return ast.unparse(_without_docstrings(tree)) + _companions(path), imports
+
+
+def _companions(path: Path) -> str:
+    """Hash of files that a module reads from its own folder at run time (templates, kernels), by naming convention."""
+    folder = path.with_suffix("")
+    names = sorted(folder.parent.glob(f"{folder.name}.*"))
+    others = [p for p in names if p.suffix in {".j2", ".css", ".js", ".cu"}]
+    return "".join(hashlib.sha256(p.read_bytes()).hexdigest() for p in others)
+
+
+def _imports(tree: ast.Module, name: str) -> list[str]:
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level or node.module is None:
+                raise ValueError(f"{name}:{node.lineno}: relative import; use an absolute one.")
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return [n for n in names if n.split(".")[0] == PACKAGE]
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        kept = [part for part in node.body if not _is_bare_string(part)]
+        node.body = kept or [ast.Pass()]
+    return tree
+
+
+def _is_bare_string(part: ast.stmt) -> bool:
+    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)

@@ -1,0 +1,55 @@
+"""Where an output came from: package and code version, settings, the hashes of its inputs, seeds, backend.
+
+The record holds no time and no machine name, so that the same inputs give the same bytes.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rankscape.foundation.codeversion import code_version
+from rankscape.foundation.files import sha256
+from rankscape.foundation.settings.base import Section
+from rankscape.foundation.version import package_version
+
+KEY = "rankscape"
+"""Name of the record in Parquet metadata and raster tags; documents hold it under `provenance`."""
+
+
+def provenance(
+    stage: str,
+    settings: Section | None,
+    inputs: Mapping[str, Path],
+    *,
+    seed: int | None = None,
+    backend: str = "cpu",
+) -> dict[str, Any]:
+    """Return the provenance record of a stage's outputs.
+
+    Args:
+        stage: Name of the stage, the rule and the verb.
+        settings: The stage's settings; None if it has none.
+        inputs: Input files by role; every one is hashed. A folder counts by the names and hashes of its files.
+        seed: Seed that the result depends on.
+        backend: What computed the result, such as `cpu` or `cuda`.
+    """
+    canonical = settings.canonical() if settings is not None else "{}"
+    return {
+        "package": package_version(),
+        "stage": stage,
+        "code": code_version(f"rankscape.stages.{stage}"),
+        "settings": hashlib.sha256(canonical.encode()).hexdigest(),
+        "inputs": {role: _hash(Path(path)) for role, path in sorted(inputs.items())},
+        "seed": seed,
+        "backend": backend,
+    }
+
+
+def _hash(path: Path) -> str:
+    if not path.is_dir():
+        return sha256(path)
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        digest.update(f"{file.relative_to(path)}\n{sha256(file)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,71 @@
+"""Settings of land categories and clusters (METHODS sections 3 and 4)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rankscape.foundation.settings.base import Section
+
+CategoryName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
+class LabelSettings(Section):
+    """Where the land-category labels come from."""
+
+    source: Literal["none", "file", "judge"] = "none"
+    """`file`: a table of soft labels; `judge`: a judge is asked; `none`: all land is one category."""
+    file: str | None = None
+    """CSV or TSV with a column `patch_id` and one column a category; shares of each row add up to 1."""
+    categories: tuple[CategoryName, ...] = ("land",)
+    """Land categories, the same in the labels file."""
+    uninhabited: CategoryName | None = None
+    """Category without people: one cluster of its own, the lowest, never shown to judges."""
+    judge: str | None = None
+    """Name of the judge of source `judge`, one of those under `judges`."""
+    sample: Annotated[int, Field(ge=1, le=100_000)] = 400
+    """So many patches are drawn for the judge to label."""
+    replies: Annotated[int, Field(ge=1, le=20)] = 3
+    """Replies asked for each patch; the shares of the answers are the soft label."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the draw."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> "LabelSettings":
+        if len(set(self.categories)) != len(self.categories):
+            raise ValueError(f"a category is listed twice in {list(self.categories)}")
+        if self.uninhabited is not None and self.uninhabited not in self.categories:
+            raise ValueError(f"uninhabited = {self.uninhabited!r} is none of categories {list(self.categories)}")
+        if self.source == "file" and not self.file:
+            raise ValueError("source `file` needs the key `file`")
+        if self.source == "judge" and not self.judge:
+            raise ValueError("source `judge` needs the key `judge`")
+        if self.source == "none" and len(self.categories) != 1:
+            raise ValueError(f"source `none` allows one category, not {list(self.categories)}")
+        return self
+
+
+class ClusterSettings(Section):
+    """How patches of one category are grouped by look."""
+
+    k_min: Annotated[int, Field(ge=2, le=100)] = 3
+    """Fewest clusters tried in a category."""
+    k_max: Annotated[int, Field(ge=2, le=100)] = 20
+    """Most clusters tried in a category."""
+    k: dict[CategoryName, Annotated[int, Field(ge=1, le=100)]] = {}
+    """Number of clusters of a category where it is given and not chosen by silhouette."""
+    features: Literal["standardise", "l2"] = "l2"
+    """Features are scaled to unit variance, or each patch's to unit length, before k-means."""
+    max_silhouette_patches: Annotated[int, Field(ge=100)] = 5000
+    """Silhouettes are means over at most so many patches, drawn with the seed."""
+    stability_seeds: Annotated[int, Field(ge=2, le=50)] = 5
+    """Clusterings compared for the adjusted Rand index."""
+    sheet_patches: Annotated[int, Field(ge=1, le=400)] = 25
+    """Patches on a cluster's contact sheet."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the k-means starts."""
+
+    @model_validator(mode="after")
+    def _range(self) -> "ClusterSettings":
+        if self.k_min > self.k_max:
+            raise ValueError(f"k_min = {self.k_min} is above k_max = {self.k_max}")
+        return self

@@ -1,0 +1,110 @@
+"""The whole configuration, checked before any job."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from rankscape.foundation.errors import SettingsError
+from rankscape.foundation.settings.base import Section, explain, read_yaml
+from rankscape.foundation.settings.clusters import ClusterSettings, LabelSettings
+from rankscape.foundation.settings.demo import InventSettings
+from rankscape.foundation.settings.evaluation import EvaluateSettings, ReferenceSettings
+from rankscape.foundation.settings.mapping import MergeSettings, MosaicSettings
+from rankscape.foundation.settings.ranking import (
+    DeriveSettings,
+    EnsembleSettings,
+    Identifier,
+    JudgeSettings,
+    PeopleSettings,
+    RankSettings,
+    RateSettings,
+)
+from rankscape.foundation.settings.report import ReportSettings
+from rankscape.foundation.settings.scenes import ComposeSettings, FetchSettings, SearchSettings
+from rankscape.foundation.settings.scoring import PredictSettings, TrainSettings
+from rankscape.foundation.settings.tiles import TileSettings
+from rankscape.foundation.settings.vision import AdaptSettings, EmbedSettings
+
+
+class Config(Section):
+    """A region: what is measured, with which judges and prompts, and how every stage works.
+
+    A section has the name of the stage that it sets.
+    """
+
+    region: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+    """Name of the region; results go to `results/<region>/`."""
+    granules: str
+    """Granule sheet (TSV): granule, role, start, end, max_cloud_percent, and optionally folder."""
+    judges: dict[Identifier, JudgeSettings] = {}
+    """Judges by name."""
+    prompts: tuple[Identifier, ...] = ()
+    """Prompts by name: `config/prompts/<name>.md`."""
+    references: dict[Identifier, ReferenceSettings] = {}
+    """Rasters that the score is compared with, by name."""
+    invent: InventSettings = InventSettings()
+    search: SearchSettings = SearchSettings()
+    fetch: FetchSettings = FetchSettings()
+    compose: ComposeSettings = ComposeSettings()
+    tile: TileSettings = TileSettings()
+    label: LabelSettings = LabelSettings()
+    adapt: AdaptSettings = AdaptSettings()
+    embed: EmbedSettings = EmbedSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    rate: RateSettings = RateSettings()
+    rank: RankSettings = RankSettings()
+    people: PeopleSettings = PeopleSettings()
+    derive: DeriveSettings = DeriveSettings()
+    ensemble: EnsembleSettings = EnsembleSettings()
+    train: TrainSettings = TrainSettings()
+    predict: PredictSettings = PredictSettings()
+    mosaic: MosaicSettings = MosaicSettings()
+    merge: MergeSettings = MergeSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    report: ReportSettings = ReportSettings()
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> "Config":
+        self._names_known()
+        if bool(self.judges) != bool(self.prompts) and not (self.judges and self.label.source == "judge"):
+            raise ValueError("judges and prompts go together: give both, or neither")
+        if not self.judges and self.people.folder is None and not self.derive.references:
+            raise ValueError("nobody ranks the clusters: give judges and prompts, people.folder, or derive.references")
+        return self
+
+    def _names_known(self) -> None:
+        if self.label.judge is not None and self.label.judge not in self.judges:
+            raise ValueError(f"label.judge = {self.label.judge!r} is none of judges {sorted(self.judges)}")
+        unknown = sorted(set(self.derive.references) - set(self.references))
+        if unknown:
+            raise ValueError(f"derive.references names {unknown}; references has {sorted(self.references)}")
+        strangers = sorted(set(self.cluster.k) - set(self.label.categories))
+        if strangers:
+            raise ValueError(f"cluster.k names {strangers}; label.categories are {list(self.label.categories)}")
+
+
+def check_config(values: dict[str, Any], origin: str) -> Config:
+    """Validate a whole configuration; keys that Snakemake itself reads are passed over.
+
+    Args:
+        values: The configuration as Snakemake or YAML gives it.
+        origin: File or files it came from, for the message.
+
+    Raises:
+        SettingsError: If a key or value is wrong, in one line.
+    """
+    own = {key: value for key, value in values.items() if key not in {"pathvars"}}
+    try:
+        return Config.model_validate(own)
+    except ValidationError as error:
+        raise SettingsError(explain(error, origin)) from None
+
+
+def load_config(path: Path) -> Config:
+    """Read and validate a configuration file.
+
+    Raises:
+        SettingsError: If the file cannot be read, or a key or value is wrong.
+    """
+    return check_config(read_yaml(path), str(path))

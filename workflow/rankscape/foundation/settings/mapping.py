@@ -1,0 +1,27 @@
+"""Settings of maps (METHODS section 9)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rankscape.foundation.settings.base import Section
+
+
+class MosaicSettings(Section):
+    """How scores become rasters."""
+
+    backend: Literal["cpu", "cuda"] = "cpu"
+    """Kernel that fills the raster; `cuda` needs the extra `cuda` and a device, and is never replaced silently."""
+    compression_level: Annotated[int, Field(ge=1, le=22)] = 3
+    """Level of the ZSTD compression."""
+
+
+class MergeSettings(Section):
+    """How granules become one region map."""
+
+    crs: str | None = None
+    """CRS of the region map, such as `EPSG:32648`; null takes the UTM zone that holds most granules."""
+    resolution_m: Annotated[float, Field(gt=0)] | None = None
+    """Pixel side of the region map; null takes the patch's side."""
+    preview_px: Annotated[int, Field(ge=200, le=8000)] = 1200
+    """Longer side of the preview picture."""

@@ -1,0 +1,101 @@
+"""Settings of rounds, orders and ensembles (METHODS sections 5 to 7)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rankscape.foundation.settings.base import Section
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+
+
+class JudgeSettings(Section):
+    """One judge: a vision-language model behind an OpenAI-style endpoint, or the demo's stand-in."""
+
+    kind: Literal["endpoint", "stand-in"] = "endpoint"
+    """`stand-in` is the demo's own: it measures pixels, speaks the same protocol in process, and is no vision model."""
+    base_url: str = "https://api.openai.com/v1"
+    """Address of the endpoint."""
+    model: str
+    """Model name as the endpoint knows it."""
+    key_variable: str | None = None
+    """Environment variable that holds the key; the key itself stands in no file."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """Sampling temperature."""
+    max_tokens: Annotated[int, Field(ge=16, le=4096)] = 256
+    """Longest reply; small, so that endless replies end."""
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    """Requests under way at once."""
+    timeout_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
+    """Longest wait for one reply."""
+    attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    """Tries of one request that meets 408, 409, 429, 5xx or a broken connection."""
+
+
+class RateSettings(Section):
+    """How one round asks one judge with one prompt."""
+
+    rounds: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Rounds of every judge with every prompt."""
+    images_per_cluster: Annotated[int, Field(ge=1, le=100)] = 3
+    """Patches sampled from each cluster."""
+    replies: Annotated[int, Field(ge=1, le=20)] = 3
+    """Replies asked for each image."""
+    quorum: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of a cluster's replies that must be usable; below it the round fails and names the clusters."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the sampling, used together with the round's number."""
+
+
+class RankSettings(Section):
+    """How a round's scores become a partial order."""
+
+    margin: Annotated[float, Field(ge=0, le=100)] = 10.0
+    """Clusters whose scores differ by no more are tied."""
+    ties: Literal["leader", "chain", "interval"] = "leader"
+    """Rule that makes ties an order: groups by their first member, by neighbours, or the true semiorder."""
+
+
+class DeriveSettings(Section):
+    """How a reference raster becomes a partial order of the clusters."""
+
+    references: tuple[Identifier, ...] = ()
+    """Names of references, among `references`, that vote as one order each."""
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    """Bootstrap draws for the difference of two clusters' means."""
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Confidence at which a difference counts; below it the two clusters are equal."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the bootstrap."""
+
+
+class EnsembleSettings(Section):
+    """How partial orders are merged."""
+
+    method: Literal["robust", "welsch", "mean", "report"] = "robust"
+    """Ensemble; `report` reproduces the Sichuan report and its flaw."""
+    levels: Annotated[int, Field(ge=2, le=100)] | None = None
+    """Number of levels of the merged order; null lets the silhouette choose."""
+    bootstrap_draws: Annotated[int, Field(ge=0, le=100_000)] = 1000
+    """Resamples of the orders for the rank intervals."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Coverage of the rank intervals."""
+    report_sigma: Annotated[float, Field(gt=0)] = 20.0
+    """Scale of method `report`."""
+    report_tolerance: Annotated[float, Field(gt=0)] = 1e-6
+    """Largest change of ranks at which method `report` stops."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the bootstrap."""
+
+
+class PeopleSettings(Section):
+    """Orders that people gave."""
+
+    folder: str | None = None
+    """Folder of annotators' text files, one order a file; each file votes as one order."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "PeopleSettings":
+        if self.folder is not None and not self.folder.strip():
+            raise ValueError("folder must name a folder, or be null")
+        return self

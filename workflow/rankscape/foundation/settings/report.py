@@ -1,0 +1,18 @@
+"""Settings of the report page."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from rankscape.foundation.settings.base import Section
+
+
+class ReportSettings(Section):
+    """What the page shows."""
+
+    title: str = "Development map"
+    """Heading of the page."""
+    samples_per_cluster: Annotated[int, Field(ge=1, le=50)] = 8
+    """Sample patches shown of each cluster."""
+    note: str = ""
+    """A sentence under the heading, for instance on where the imagery comes from."""

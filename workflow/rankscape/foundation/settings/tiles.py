@@ -1,0 +1,20 @@
+"""Settings of the stage that cuts patches (METHODS section 2)."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from rankscape.foundation.settings.base import Section
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class TileSettings(Section):
+    """How an image is cut into patches."""
+
+    patch_px: Annotated[int, Field(ge=8, le=4096)] = 343
+    """Side of a patch in pixels; what is left over at the right and the bottom is left out."""
+    min_valid_fraction: Share = 0.5
+    """Patches with a smaller share of pixels with data are not used to learn from, and get no score."""
+    max_cloud_fraction: Share = 0.5
+    """Patches with a larger share of cloud or cloud shadow are not used to learn from, and get no score."""

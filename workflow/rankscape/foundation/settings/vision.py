@@ -1,0 +1,37 @@
+"""Settings of the stages that see: adapt (fit the backbone to land categories) and embed (METHODS section 3)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rankscape.foundation.settings.base import Section
+
+
+class AdaptSettings(Section):
+    """The backbone, how pictures are prepared for it, and how its land-category head is fitted."""
+
+    architecture: str = "resnet18"
+    """Name of a timm model."""
+    weights: str = "imagenet"
+    """`imagenet`, `random`, or the path of a safetensors file with weights of this architecture."""
+    input_px: Annotated[int, Field(ge=32, le=1024)] = 224
+    """Patches are resized to squares of this side before the network."""
+    colour: Literal["rgb", "all", "grey"] = "rgb"
+    """Channels that the network sees: red, green, blue; all bands of the patches; or grey."""
+    normalisation: Literal["imagenet", "patches", "each"] = "imagenet"
+    """Mean and deviation of each channel: ImageNet's, those of the labelled patches, or those of each patch itself."""
+    epochs: Annotated[int, Field(ge=0, le=1000)] = 20
+    """Passes over the labelled patches; 0 leaves the backbone as it came and fits nothing."""
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Patches a step."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    """Largest learning rate of the schedule (AdamW, one cycle of cosine)."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of initial weights, order and augmentation."""
+
+
+class EmbedSettings(Section):
+    """How features are computed; a feature belongs to a patch as it is, without augmentation."""
+
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 128
+    """Patches a forward pass; changes speed and memory, and results only in the last digits."""

@@ -1,0 +1,94 @@
+"""Parquet tables with metadata: written atomically, read with a check of their columns."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rankscape.foundation.errors import TableError
+from rankscape.foundation.files import atomic_path
+
+
+def write_table(path: Path, frame: pd.DataFrame, metadata: dict[str, Any]) -> None:
+    """Write a table as Parquet, or GeoParquet where `frame` has geometry.
+
+    Args:
+        path: Final name.
+        frame: Columns; the index is dropped.
+        metadata: JSON documents by name, kept in the file's own metadata; provenance stands under `rankscape`.
+    """
+    flat = frame.reset_index(drop=True)
+    if isinstance(flat, gpd.GeoDataFrame):
+        # GeoPandas writes the geometry's encoding and CRS; its Arrow table takes our metadata beside that.
+        table = pa.table(flat.to_arrow(index=False, geometry_encoding="WKB"))
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"geo": _geo_metadata(flat)})
+    else:
+        table = pa.Table.from_pandas(flat, preserve_index=False)
+    own = {name.encode(): json.dumps(document, sort_keys=True).encode() for name, document in metadata.items()}
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **own})
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def _geo_metadata(frame: gpd.GeoDataFrame) -> bytes:
+    column = {
+        "encoding": "WKB",
+        "geometry_types": sorted(set(frame.geometry.geom_type)),
+        "crs": frame.crs.to_json_dict() if frame.crs else None,
+        "bbox": [float(v) for v in frame.total_bounds],
+    }
+    name = str(frame.geometry.name)
+    document = {"version": "1.0.0", "primary_column": name, "columns": {name: column}}
+    return json.dumps(document, sort_keys=True).encode()
+
+
+def read_table(path: Path, columns: Iterable[str] = ()) -> pd.DataFrame:
+    """Read a Parquet table without geometry.
+
+    Raises:
+        TableError: If the file is missing, no Parquet, or lacks one of `columns`.
+    """
+    return _read(path, columns, geometry=False)
+
+
+def read_geotable(path: Path, columns: Iterable[str] = ()) -> gpd.GeoDataFrame:
+    """Read a GeoParquet table.
+
+    Raises:
+        TableError: If the file is missing, no GeoParquet, or lacks one of `columns`.
+    """
+    return gpd.GeoDataFrame(_read(path, columns, geometry=True))
+
+
+def _read(path: Path, columns: Iterable[str], *, geometry: bool) -> pd.DataFrame:
+    try:
+        frame: pd.DataFrame = gpd.read_parquet(path) if geometry else pq.read_table(path).to_pandas()
+    except FileNotFoundError:
+        raise TableError(f"{path} does not exist: make it first, or mend the path.") from None
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise TableError(f"{path} is no readable Parquet table ({error}): delete it and make it again.") from None
+    missing = sorted(set(columns) - set(frame.columns))
+    if missing:
+        raise TableError(f"{path} lacks the columns {missing}; it has {list(frame.columns)}.")
+    return frame
+
+
+def read_metadata(path: Path, name: str) -> dict[str, Any]:
+    """Read one JSON document from a Parquet file's metadata.
+
+    Raises:
+        TableError: If the file is no Parquet or has no such document.
+    """
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (FileNotFoundError, pa.ArrowException, OSError) as error:
+        raise TableError(f"{path} is no readable Parquet table ({error}).") from None
+    if name.encode() not in metadata:
+        raise TableError(f"{path} has no metadata `{name}`: it was not written by this version; make it again.")
+    document: dict[str, Any] = json.loads(metadata[name.encode()])
+    return document

@@ -1,0 +1,23 @@
+"""Command-line options that several stages share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Settings = Annotated[
+    str, typer.Option(help="The stage's settings: a JSON object, or the configuration file (YAML) that holds them.")
+]
+Tiles = Annotated[
+    list[Path],
+    typer.Option(help="Patch arrays (.npy), a granule each; the index lies beside each, ending in .parquet."),
+]
+OneTiles = Annotated[Path, typer.Option(help="Patch array (.npy) of one granule; its index lies beside it.")]
+Indices = Annotated[list[Path], typer.Option(help="Patch indices (.parquet), a granule each.")]
+OneIndex = Annotated[Path, typer.Option(help="Patch index (.parquet) of one granule.")]
+Clusters = Annotated[Path, typer.Option(help="Cluster of every patch: clusters.parquet.")]
+Summary = Annotated[Path, typer.Option(help="What is known of every cluster: clusters.json.")]
+Gpus = Annotated[
+    int, typer.Option(min=0, help="GPUs to use; 0 computes on the CPU. No GPU where one is asked for is an error.")
+]
+Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
