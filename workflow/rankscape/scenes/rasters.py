@@ -1,0 +1,242 @@
+"""Opening rasters with care, and writing Cloud-Optimized GeoTIFFs whole or not at all."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from rasterio.enums import MaskFlags
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from rankscape.foundation.errors import DiskError, RasterError
+from rankscape.foundation.files import atomic_path
+
+DRIVERS = {
+    b"II*\0": "GTiff",
+    b"MM\0*": "GTiff",
+    b"II+\0": "GTiff",
+    b"MM\0+": "GTiff",
+    b"\0\0\0\x0c": "JP2OpenJPEG",
+    b"\xffO\xffQ": "JP2OpenJPEG",
+}
+"""First bytes of the formats that satellite assets come in, and the GDAL driver that reads each.
+
+A Cloud-Optimized GeoTIFF is read by the driver of GeoTIFF. GDAL is never left to guess among its two hundred.
+"""
+MAX_PIXELS = 400_000_000
+"""A Sentinel-2 granule has 10980 x 10980 = 1.2e8 pixels; a header that claims far more is an attack or a mistake."""
+MAX_BANDS = 32
+_BLOCK_PX = 512
+_WINDOW_PIXELS = 1 << 24
+
+
+@contextlib.contextmanager
+def open_raster(path: Path, *, max_pixels: int = MAX_PIXELS, max_bands: int = MAX_BANDS) -> Iterator[Any]:
+    """Open a local raster for reading.
+
+    Args:
+        path: GeoTIFF, Cloud-Optimized GeoTIFF or JPEG 2000.
+        max_pixels: Larger rasters (rows x columns) are refused before anything is decoded.
+        max_bands: Rasters with more bands are refused.
+
+    Yields:
+        The open rasterio dataset.
+
+    Raises:
+        RasterError: If the file is missing, of another format, too large, or cannot be decoded inside the block.
+    """
+    driver = _driver(Path(path))
+    try:
+        with rasterio.open(path, driver=driver) as dataset:
+            _check_size(path, dataset, max_pixels, max_bands)
+            yield dataset
+    except RasterioError as error:
+        raise RasterError(f"{path} is no whole GeoTIFF or JPEG 2000 ({brief(error)}): get it again.") from None
+
+
+def _driver(path: Path) -> str:
+    if not path.is_file():
+        raise RasterError(f"{path} does not exist: make it first, or mend the path.")
+    with path.open("rb") as handle:
+        start = handle.read(4)
+    if start not in DRIVERS:
+        raise RasterError(f"{path} is no GeoTIFF or JPEG 2000 (it starts with {start!r}): get it again.")
+    return DRIVERS[start]
+
+
+def _check_size(path: Path, dataset: Any, max_pixels: int, max_bands: int) -> None:
+    pixels = dataset.height * dataset.width
+    if pixels > max_pixels or dataset.count > max_bands:
+        raise RasterError(
+            f"{path} claims {dataset.height} x {dataset.width} pixels in {dataset.count} bands; "
+            f"at most {max_pixels} pixels in {max_bands} bands are read."
+        )
+
+
+def brief(error: BaseException) -> str:
+    """Return what GDAL said in one line, from the deepest cause, since rasterio's own word is only to look there."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def row_windows(height_px: int, width_px: int, pixels: int = _WINDOW_PIXELS, step_px: int = _BLOCK_PX) -> list[Window]:
+    """Cut an image into windows of whole rows, so that memory stays bounded whatever its size.
+
+    Args:
+        height_px: Rows of the image.
+        width_px: Columns of the image.
+        pixels: Pixels a window at most, as far as `step_px` rows allow.
+        step_px: Rows of a window are a multiple of this, so that no block is decoded twice.
+
+    Returns:
+        Windows from top to bottom that cover every row once.
+    """
+    rows = max(1, pixels // max(1, width_px) // step_px) * step_px
+    return [Window(0, top, width_px, min(rows, height_px - top)) for top in range(0, height_px, rows)]
+
+
+def check_whole(path: Path, *, max_pixels: int = MAX_PIXELS) -> None:
+    """Decode every block of a raster: a truncated or damaged file fails here, not in the middle of a computation.
+
+    Raises:
+        RasterError: If the raster cannot be opened or a block cannot be decoded.
+    """
+    with open_raster(path, max_pixels=max_pixels) as dataset:
+        step = max(block[0] for block in dataset.block_shapes)
+        masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
+        for rows in row_windows(dataset.height, dataset.width * dataset.count, step_px=step):
+            window = Window(0, rows.row_off, dataset.width, rows.height)
+            dataset.read(window=window)
+            if masked:
+                dataset.read_masks(1, window=window)
+
+
+@contextlib.contextmanager
+def cog_writer(
+    path: Path,
+    *,
+    shape: tuple[int, int, int],
+    dtype: str,
+    crs: Any,
+    transform: Any,
+    names: Sequence[str],
+    nodata: float | None = None,
+    tags: Mapping[str, str] | None = None,
+    level: int = 3,
+    threads: int = 1,
+    resampling: str = "average",
+) -> Iterator[Any]:
+    """Write a Cloud-Optimized GeoTIFF window by window; `path` appears when the block ends without an error.
+
+    The windows go to a plain tiled GeoTIFF on disk, which is copied to the final form, decoded once to be sure, and
+    renamed. The same pixels and tags give the same bytes, whatever the number of threads.
+
+    Args:
+        path: Final name.
+        shape: Bands, rows, columns.
+        dtype: Type of the pixels.
+        crs: CRS as rasterio takes it.
+        transform: Affine transform of the pixels.
+        names: Description of each band.
+        nodata: Value of pixels without data, or None.
+        tags: Metadata of the file.
+        level: ZSTD compression level, 1 to 22.
+        threads: Threads that compress.
+        resampling: How overviews are made: `average` for quantities, `nearest` for classes.
+
+    Yields:
+        A rasterio dataset open for writing (`write`, `write_mask`).
+
+    Raises:
+        DiskError: If the file cannot be written whole.
+    """
+    with atomic_path(path) as temporary:
+        draft = temporary.with_suffix(".draft.tif")
+        try:
+            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS=str(threads)):
+                with rasterio.open(draft, "w", **_draft_profile(shape, dtype, crs, transform, nodata)) as dataset:
+                    for place, name in enumerate(names, start=1):
+                        dataset.set_band_description(place, name)
+                    dataset.update_tags(**dict(tags or {}))
+                    yield dataset
+                rasterio.shutil.copy(draft, temporary, **_cog_options(level, threads, resampling))
+            check_whole(temporary, max_pixels=shape[1] * shape[2])
+        except RasterError as error:
+            raise _unwritten(path, error) if str(temporary) in str(error) else error from None
+        except RasterioError as error:
+            raise _unwritten(path, error) from None
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _draft_profile(
+    shape: tuple[int, int, int], dtype: str, crs: Any, transform: Any, nodata: float | None
+) -> dict[str, Any]:
+    return {
+        "driver": "GTiff", "count": shape[0], "height": shape[1], "width": shape[2], "dtype": dtype, "crs": crs,
+        "transform": transform, "nodata": nodata, "tiled": True, "blockxsize": _BLOCK_PX, "blockysize": _BLOCK_PX,
+        "BIGTIFF": "IF_SAFER",
+    }  # fmt: skip
+
+
+def _cog_options(level: int, threads: int, resampling: str) -> dict[str, Any]:
+    return {
+        "driver": "COG", "compress": "ZSTD", "level": level, "predictor": "YES", "blocksize": _BLOCK_PX,
+        "num_threads": threads, "overview_resampling": resampling, "BIGTIFF": "IF_SAFER",
+    }  # fmt: skip
+
+
+def _unwritten(path: Path, error: BaseException) -> DiskError:
+    free_mib = shutil.disk_usage(path.parent).free >> 20
+    return DiskError(
+        f"{path} could not be written whole ({brief(error)}); {free_mib} MiB are free in {path.parent}: "
+        "make room and start again."
+    )
+
+
+def write_cog(
+    path: Path,
+    bands: np.ndarray,
+    *,
+    crs: Any,
+    transform: Any,
+    names: Sequence[str],
+    nodata: float | None = None,
+    mask: np.ndarray | None = None,
+    tags: Mapping[str, str] | None = None,
+    level: int = 3,
+    threads: int = 1,
+    resampling: str = "average",
+) -> None:
+    """Write an array as a Cloud-Optimized GeoTIFF, atomically: tiles of 512 px, ZSTD, overviews.
+
+    Args:
+        path: Final name.
+        bands: Pixels, shape (bands, rows, columns).
+        crs: CRS as rasterio takes it.
+        transform: Affine transform of the pixels.
+        names: Description of each band.
+        nodata: Value of pixels without data, or None.
+        mask: uint8, shape (rows, columns), 255 where there is data; kept as the file's internal mask.
+        tags: Metadata of the file.
+        level: ZSTD compression level, 1 to 22.
+        threads: Threads that compress; they change no byte.
+        resampling: How overviews are made: `average` for quantities, `nearest` for classes.
+
+    Raises:
+        DiskError: If the file cannot be written whole.
+    """
+    shape = (bands.shape[0], bands.shape[1], bands.shape[2])
+    with cog_writer(
+        path, shape=shape, dtype=str(bands.dtype), crs=crs, transform=transform, names=names, nodata=nodata, tags=tags,
+        level=level, threads=threads, resampling=resampling,
+    ) as dataset:  # fmt: skip
+        dataset.write(bands)
+        if mask is not None:
+            dataset.write_mask(mask)
