@@ -10,10 +10,9 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pytest
-from shapely.geometry import box
-
 from rankscape.foundation.files import write_array
 from rankscape.tiles.store import Grid, index_of, patch_id, write_index
+from shapely.geometry import box
 
 ROOT = Path(__file__).parents[1]
 

@@ -111,11 +111,13 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write an array atomically as `.npy`, readable with `mmap_mode="r"`."""
-    buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, np.lib.format.header_data_from_array_1_0(np.ascontiguousarray(array)))
+    contiguous = np.ascontiguousarray(array)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(contiguous))
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
-        handle.write(buffer.getvalue())
-        np.ascontiguousarray(array).tofile(handle)
+        handle.write(header.getvalue())
+        # ndarray.tofile would hide the error number of a full disk.
+        handle.write(contiguous.data)
 
 
 def read_array(path: Path) -> np.ndarray:

@@ -4,6 +4,7 @@ The record holds no time and no machine name, so that the same inputs give the s
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def provenance(
         "package": package_version(),
         "stage": stage,
         "code": code_version(f"rankscape.stages.{stage}"),
-        "settings": hashlib.sha256(canonical.encode()).hexdigest(),
+        "settings": json.loads(canonical),
+        "settings_sha256": hashlib.sha256(canonical.encode()).hexdigest(),
         "inputs": {role: _hash(Path(path)) for role, path in sorted(inputs.items())},
         "seed": seed,
         "backend": backend,

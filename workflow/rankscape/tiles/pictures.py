@@ -5,8 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
-_GAIN = 1 / 0.3
-"""Reflectance 0.3 shows as white: most land is darker, and one gain for all dates keeps patches comparable."""
+WHITE_REFLECTANCE = 0.3
+"""Reflectance that shows as white: most land is darker, and one gain for all dates keeps patches comparable."""
 
 
 def as_rgb(patches: np.ndarray) -> np.ndarray:
@@ -21,7 +21,7 @@ def as_rgb(patches: np.ndarray) -> np.ndarray:
     colours = patches[..., :3]
     if colours.dtype == np.uint8:
         return np.ascontiguousarray(colours)
-    scaled = np.nan_to_num(colours, nan=0.0) * (255 * _GAIN)
+    scaled = np.nan_to_num(colours, nan=0.0) * (255 / WHITE_REFLECTANCE)
     return np.asarray(np.clip(scaled, 0, 255), np.uint8)
 
 

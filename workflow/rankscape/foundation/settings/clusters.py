@@ -15,7 +15,7 @@ class LabelSettings(Section):
     source: Literal["none", "file", "judge"] = "none"
     """`file`: a table of soft labels; `judge`: a judge is asked; `none`: all land is one category."""
     file: str | None = None
-    """CSV or TSV with a column `patch_id` and one column a category; shares of each row add up to 1."""
+    """CSV or TSV with the column `patch_id` and one column a category; the shares of each row add up to 1."""
     categories: tuple[CategoryName, ...] = ("land",)
     """Land categories, the same in the labels file."""
     uninhabited: CategoryName | None = None
@@ -52,13 +52,14 @@ class ClusterSettings(Section):
     k_max: Annotated[int, Field(ge=2, le=100)] = 20
     """Most clusters tried in a category."""
     k: dict[CategoryName, Annotated[int, Field(ge=1, le=100)]] = {}
-    """Number of clusters of a category where it is given and not chosen by silhouette."""
+    """Number of clusters by category, where it is given and not chosen by silhouette."""
     features: Literal["standardise", "l2"] = "l2"
     """Features are scaled to unit variance, or each patch's to unit length, before k-means."""
-    max_silhouette_patches: Annotated[int, Field(ge=100)] = 5000
-    """Silhouettes are means over at most so many patches, drawn with the seed."""
+    max_silhouette_patches: Annotated[int, Field(ge=100, le=20_000)] = 5000
+    """Silhouettes are means over at most so many patches of a category, drawn with the seed; memory grows with the
+    square: 200 MB for 5,000."""
     stability_seeds: Annotated[int, Field(ge=2, le=50)] = 5
-    """Clusterings compared for the adjusted Rand index."""
+    """Clusterings compared for the adjusted Rand index: the one that is kept, and others from other seeds."""
     sheet_patches: Annotated[int, Field(ge=1, le=400)] = 25
     """Patches on a cluster's contact sheet."""
     seed: Annotated[int, Field(ge=0)] = 0

@@ -10,8 +10,8 @@ from rankscape.foundation.settings.base import Section
 class ReferenceSettings(Section):
     """One raster that the score is compared with."""
 
-    path: str
-    """Raster file; a path is seen from the working folder."""
+    path: Annotated[str, Field(min_length=1)]
+    """Raster file (GeoTIFF or JPEG 2000) with a CRS, north up; a path is seen from the working folder."""
     title: str
     """Name on maps and in tables, with the unit."""
     band: Annotated[int, Field(ge=1)] = 1
@@ -31,7 +31,11 @@ class EvaluateSettings(Section):
     """Bootstrap draws."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the intervals."""
+    min_blocks: Annotated[int, Field(ge=2)] = 5
+    """Fewest blocks of land for which an interval is given."""
     min_places: Annotated[int, Field(ge=3)] = 30
     """Fewest patches with score and reference for which a correlation is given."""
+    min_coverage: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Patches of which the reference covers a smaller share are left out."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the bootstrap."""

@@ -15,13 +15,21 @@ class TrainSettings(Section):
     targets: Literal["levels", "ranks"] = "levels"
     """A cluster's target: evenly spaced by its level, or its merged rank scaled to [0, 1]."""
     linearity_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
-    """Weight lambda of the linearity loss."""
+    """Weight lambda of the linearity loss; 0 leaves it out, and saves its forward passes."""
+    linearity_share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Mixed images a batch as a share of its images; 0.5 puts every image into one mixture."""
+    start: Literal["adapted", "random"] = "adapted"
+    """Weights that training starts from: the backbone as adapt left it, or random ones of each seed."""
+    batch_norm: Literal["batch", "frozen"] = "batch"
+    """Batch normalisation by each batch, or with the means and deviations that the backbone came with."""
+    balance: Literal["levels", "clusters", "patches"] = "levels"
+    """What an epoch shows equally often: every level (and in it every cluster), every cluster, or every patch."""
     epochs: Annotated[int, Field(ge=1, le=1000)] = 30
     """Most passes over the training patches."""
     patience: Annotated[int, Field(ge=1, le=1000)] = 8
     """Training stops after so many epochs without a better validation loss."""
     patches_per_cluster: Annotated[int, Field(ge=2)] | None = 400
-    """At most so many patches of a cluster are trained on, drawn with the seed; null takes all."""
+    """At most so many patches of a cluster are trained and validated on, drawn with the seed; null takes all."""
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 64
     """Patches a step."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
@@ -29,13 +37,13 @@ class TrainSettings(Section):
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 1e-2
     """Weight decay of AdamW."""
     validation_fraction: Annotated[float, Field(gt=0, lt=0.9)] = 0.2
-    """Share of the place blocks that is held out for early stopping."""
+    """Share of the patches, in whole blocks of land, that is held out for early stopping."""
     block_m: Annotated[float, Field(gt=0)] = 20_000.0
     """Side of the square blocks of land that training and validation never share; above the correlation length."""
     seeds: Annotated[int, Field(ge=1, le=50)] = 3
     """Networks trained; the spread of their scores is score_std."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """First seed."""
+    """First seed; the draw of patches and the split by place are the same for all networks."""
 
 
 class PredictSettings(Section):

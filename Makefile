@@ -1,0 +1,53 @@
+# `make demo` sets up and runs the embedded default; `make test` sets up and runs the tests.
+PYTHON ?= python3
+CORES ?= $(shell nproc)
+BIN := .venv/bin
+
+.PHONY: help setup demo test lint format schemas clean
+
+help:
+	@echo "make setup    virtual environment in .venv with the pinned versions"
+	@echo "make demo     the whole workflow on the invented region; ends with the report's path"
+	@echo "make test     all tests, with coverage"
+	@echo "make lint     formatting, types, import layers, workflow lint"
+	@echo "make format   mend formatting"
+	@echo "make schemas  write the JSON schemas and the table of config/README.md"
+	@echo "make clean    remove .venv, caches and the demo's results"
+
+.venv/.ready: pyproject.toml envs/constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rankscape needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Say which one to take: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]' -c envs/constraints.txt
+	@touch $@
+
+setup: .venv/.ready
+
+demo: setup
+	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete
+	@echo "The report: $(CURDIR)/results/demo/report/index.html"
+
+test: setup
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest -q
+	$(BIN)/python -m coverage combine -q
+	$(BIN)/python -m coverage report
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile rules
+	$(BIN)/lint-imports
+	$(BIN)/snakemake --lint
+	$(BIN)/snakemake --lint --configfile config/sichuan.yaml
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow/Snakefile rules
+
+schemas: setup
+	$(BIN)/python -m rankscape.foundation.schemas
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* results/demo

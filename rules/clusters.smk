@@ -1,0 +1,130 @@
+# In: features of the patches to learn from, and labels. Out: the land category of every patch, its cluster, and a contact
+# sheet of each cluster.
+
+
+def label_file(wildcards):
+    """The labels that a person made, where the configuration names them."""
+    return [CONFIG.label.file] if CONFIG.label.source == "file" else []
+
+
+def label_judge():
+    """The judge that labels, where one does."""
+    return judge_settings(CONFIG.label.judge) if CONFIG.label.source == "judge" else "{}"
+
+
+rule label:
+    input:
+        file=label_file,
+        tiles=expand(rules.tile.output.patches, granule=FIT),
+        indices=expand(rules.tile.output.index, granule=FIT),
+    output:
+        labels="<results>/model/labels.parquet",
+    log:
+        "<logs>/label.log",
+    benchmark:
+        "<benchmarks>/label.tsv"
+    conda:
+        "../envs/ranking.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(60),
+    params:
+        settings=settings("label"),
+        judge=label_judge(),
+        code=code("label"),
+    message:
+        "Gathering labels of the land categories"
+    shell:
+        "python -m rankscape label --settings {params.settings:q} --judge-settings {params.judge:q}"
+        " --tiles {input.tiles:q} --out {output.labels:q} > {log:q} 2>&1"
+
+
+rule categorize:
+    input:
+        features=expand(rules.embed.output.features, granule=FIT),
+        records=expand(rules.embed.output.record, granule=FIT),
+        indices=expand(rules.tile.output.index, granule=FIT),
+        backbone=rules.adapt.output.backbone,
+    output:
+        categories="<results>/clusters/categories.parquet",
+    log:
+        "<logs>/categorize.log",
+    benchmark:
+        "<benchmarks>/categorize.tsv"
+    conda:
+        "../envs/vision.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(20),
+    params:
+        settings=settings("label"),
+        code=code("categorize"),
+    message:
+        "Telling the land category of every patch"
+    shell:
+        "python -m rankscape categorize --settings {params.settings:q} --features {input.features:q}"
+        " --indices {input.indices:q} --backbone {input.backbone:q} --out {output.categories:q} > {log:q} 2>&1"
+
+
+rule cluster:
+    input:
+        features=expand(rules.embed.output.features, granule=FIT),
+        indices=expand(rules.tile.output.index, granule=FIT),
+        categories=rules.categorize.output.categories,
+    output:
+        clusters="<results>/clusters/clusters.parquet",
+        summary="<results>/clusters/clusters.json",
+    log:
+        "<logs>/cluster.log",
+    benchmark:
+        "<benchmarks>/cluster.tsv"
+    conda:
+        "../envs/vision.yaml"
+    threads: 8
+    resources:
+        mem_mb=memory(8000),
+        runtime=minutes(60),
+    params:
+        settings=settings("cluster"),
+        code=code("cluster"),
+    message:
+        "Grouping patches by look"
+    shell:
+        "python -m rankscape cluster --settings {params.settings:q} --features {input.features:q}"
+        " --indices {input.indices:q} --categories {input.categories:q} --out {output.clusters:q}"
+        " --summary {output.summary:q} --threads {threads} > {log:q} 2>&1"
+
+
+rule sheet:
+    input:
+        tiles=expand(rules.tile.output.patches, granule=FIT),
+        indices=expand(rules.tile.output.index, granule=FIT),
+        clusters=rules.cluster.output.clusters,
+        summary=rules.cluster.output.summary,
+    output:
+        sheets=report(
+            directory("<results>/clusters/sheets"),
+            patterns=["{name}.png"],
+            caption="../workflow/report/sheets.rst",
+            category="Clusters",
+        ),
+    log:
+        "<logs>/sheet.log",
+    benchmark:
+        "<benchmarks>/sheet.tsv"
+    conda:
+        "../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(20),
+    params:
+        settings=settings("cluster"),
+        code=code("sheet"),
+    message:
+        "Drawing a contact sheet of every cluster"
+    shell:
+        "python -m rankscape sheet --settings {params.settings:q} --tiles {input.tiles:q}"
+        " --clusters {input.clusters:q} --summary {input.summary:q} --out {output.sheets:q} > {log:q} 2>&1"

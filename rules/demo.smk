@@ -1,0 +1,31 @@
+# In: nothing but a seed. Out: the invented region of the embedded default: a static STAC catalogue of its scenes,
+# labels, references, and its known truth. Only a configuration that names these files makes them.
+
+
+rule invent:
+    output:
+        catalogue="<results>/invented/catalog.json",
+        labels="<results>/invented/labels.csv",
+        lights="<results>/invented/lights.tif",
+        population="<results>/invented/population.tif",
+        truth="<results>/invented/truth.tif",
+        districts="<results>/invented/districts.geojson",
+    log:
+        "<logs>/invent.log",
+    benchmark:
+        "<benchmarks>/invent.tsv"
+    conda:
+        "../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(3000),
+        runtime=minutes(10),
+    params:
+        settings=settings("invent"),
+        code=code("invent"),
+    message:
+        "Inventing a region whose truth is known"
+    shell:
+        "python -m rankscape invent --settings {params.settings:q} --catalogue {output.catalogue:q}"
+        " --labels {output.labels:q} --lights {output.lights:q} --population {output.population:q}"
+        " --truth {output.truth:q} --districts {output.districts:q} > {log:q} 2>&1"

@@ -1,0 +1,89 @@
+# In: scores, patches, reference rasters. Out: trivial baselines and reference values of every patch, and how well the score
+# agrees with each reference, with intervals.
+
+
+rule baseline:
+    input:
+        tiles=rules.tile.output.patches,
+        index=rules.tile.output.index,
+    output:
+        baselines="<results>/evaluation/baselines/{granule}.parquet",
+    log:
+        "<logs>/baseline/{granule}.log",
+    benchmark:
+        "<benchmarks>/baseline/{granule}.tsv"
+    conda:
+        "../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(30),
+    params:
+        code=code("baseline"),
+    message:
+        "Measuring trivial baselines of granule {wildcards.granule}"
+    shell:
+        "python -m rankscape baseline --tiles {input.tiles:q} --out {output.baselines:q} > {log:q} 2>&1"
+
+
+rule aggregate:
+    input:
+        raster=lambda wildcards: CONFIG.references[wildcards.reference].path,
+        index=rules.tile.output.index,
+    output:
+        values="<results>/evaluation/references/{reference}/{granule}.parquet",
+    log:
+        "<logs>/aggregate/{reference}/{granule}.log",
+    benchmark:
+        "<benchmarks>/aggregate/{reference}/{granule}.tsv"
+    conda:
+        "../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(30),
+    params:
+        settings=lambda wildcards: CONFIG.references[wildcards.reference].canonical(),
+        code=code("aggregate"),
+    message:
+        "Averaging {wildcards.reference} over the patches of granule {wildcards.granule}"
+    shell:
+        "python -m rankscape aggregate --settings {params.settings:q} --index {input.index:q} --out {output.values:q}"
+        " > {log:q} 2>&1"
+
+
+rule evaluate:
+    input:
+        scores=expand(rules.predict.output.scores, granule=GRANULES),
+        indices=expand(rules.tile.output.index, granule=GRANULES),
+        values=expand(rules.aggregate.output.values, granule=GRANULES, allow_missing=True),
+        baselines=expand(rules.baseline.output.baselines, granule=GRANULES),
+    output:
+        document=report(
+            "<results>/evaluation/{reference}.json",
+            caption="../workflow/report/evaluation.rst",
+            category="Evaluation",
+        ),
+        places="<results>/evaluation/{reference}.parquet",
+    log:
+        "<logs>/evaluate/{reference}.log",
+    benchmark:
+        "<benchmarks>/evaluate/{reference}.tsv"
+    conda:
+        "../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(30),
+    params:
+        settings=settings("evaluate"),
+        reference=lambda wildcards: CONFIG.references[wildcards.reference].canonical(),
+        apply=APPLY,
+        code=code("evaluate"),
+    message:
+        "Comparing the score with {wildcards.reference}"
+    shell:
+        "python -m rankscape evaluate --settings {params.settings:q} --name {wildcards.reference:q}"
+        " --reference-settings {params.reference:q} --scores {input.scores:q} --indices {input.indices:q}"
+        " --values {input.values:q} --baselines {input.baselines:q} --apply {params.apply:q}"
+        " --out {output.document:q} --places {output.places:q} > {log:q} 2>&1"

@@ -1,0 +1,61 @@
+# In: scores of every patch. Out: rasters of each granule, on its own grid and at 10 m, and one map of the region.
+
+
+rule mosaic:
+    input:
+        scores=rules.predict.output.scores,
+        index=rules.tile.output.index,
+    output:
+        raster="<results>/maps/{granule}.tif",
+        patches="<results>/maps/{granule}-patches.tif",
+        item="<results>/maps/{granule}.json",
+    log:
+        "<logs>/mosaic/{granule}.log",
+    benchmark:
+        "<benchmarks>/mosaic/{granule}.tsv"
+    conda:
+        "../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(3000),
+        runtime=minutes(20),
+    params:
+        settings=settings("mosaic"),
+        code=code("mosaic"),
+    message:
+        "Drawing the map of granule {wildcards.granule}"
+    shell:
+        "python -m rankscape mosaic --settings {params.settings:q} --scores {input.scores:q} --index {input.index:q}"
+        " --out {output.raster:q} --patches {output.patches:q} --item {output.item:q} --threads {threads} > {log:q} 2>&1"
+
+
+rule merge:
+    input:
+        scores=expand(rules.predict.output.scores, granule=GRANULES),
+        indices=expand(rules.tile.output.index, granule=GRANULES),
+    output:
+        raster="<results>/maps/region.tif",
+        preview=report(
+            "<results>/maps/region.png",
+            caption="../workflow/report/map.rst",
+            category="Map",
+        ),
+        item="<results>/maps/region.json",
+    log:
+        "<logs>/merge.log",
+    benchmark:
+        "<benchmarks>/merge.tsv"
+    conda:
+        "../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(30),
+    params:
+        settings=settings("merge"),
+        code=code("merge"),
+    message:
+        "Joining the granules to one map"
+    shell:
+        "python -m rankscape merge --settings {params.settings:q} --scores {input.scores:q} --indices {input.indices:q}"
+        " --out {output.raster:q} --preview {output.preview:q} --item {output.item:q} > {log:q} 2>&1"

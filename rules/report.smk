@@ -1,0 +1,50 @@
+# In: everything that was made. Out: one page that opens from disk.
+
+
+rule report:
+    input:
+        order=rules.ensemble.output.order,
+        orders=ORDERS,
+        rounds=expand(
+            rules.rate.output.round,
+            judge=CONFIG.judges,
+            prompt=CONFIG.prompts,
+            round=ROUNDS,
+        ),
+        clusters=rules.cluster.output.clusters,
+        summary=rules.cluster.output.summary,
+        sheets=rules.sheet.output.sheets,
+        tiles=expand(rules.tile.output.patches, granule=GRANULES),
+        indices=expand(rules.tile.output.index, granule=GRANULES),
+        training=rules.train.output.record,
+        backbone=rules.adapt.output.record,
+        preview=rules.merge.output.preview,
+        scores=expand(rules.predict.output.scores, granule=GRANULES),
+        evaluations=expand(rules.evaluate.output.document, reference=REFERENCES),
+        places=expand(rules.evaluate.output.places, reference=REFERENCES),
+    output:
+        page=report(
+            "<results>/report/index.html",
+            caption="../workflow/report/page.rst",
+            category="Report",
+        ),
+    log:
+        "<logs>/report.log",
+    benchmark:
+        "<benchmarks>/report.tsv"
+    conda:
+        "../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(3000),
+        runtime=minutes(20),
+    params:
+        settings=settings("report"),
+        code=code("report"),
+    message:
+        "Writing the report"
+    shell:
+        "python -m rankscape report --settings {params.settings:q} --region {CONFIG.region:q} --order {input.order:q}"
+        " --orders {input.orders:q} --rounds {input.rounds:q} --summary {input.summary:q} --clusters {input.clusters:q}"
+        " --tiles {input.tiles:q} --training {input.training:q} --backbone {input.backbone:q} --preview {input.preview:q}"
+        " --evaluations {input.evaluations:q} --scores {input.scores:q} --out {output.page:q} > {log:q} 2>&1"

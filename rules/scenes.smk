@@ -1,0 +1,93 @@
+# In: a granule's row of the sheet, and a catalogue. Out: one analysis-ready image a granule on its own grid.
+
+
+def window(wildcards):
+    """Granule, dates and cloud limit of a row, and nothing else of it."""
+    row = SHEET[wildcards.granule].model_dump(include=set(Window.model_fields))
+    return Window.model_validate(row).canonical()
+
+
+def catalogue_file(wildcards):
+    """The catalogue, where it is a file that a rule may make."""
+    return local_file(CONFIG.search.href) if CONFIG.search.kind == "static" else []
+
+
+rule search:
+    input:
+        catalogue=catalogue_file,
+    output:
+        candidates="<results>/scenes/{granule}/candidates.json",
+    log:
+        "<logs>/search/{granule}.log",
+    benchmark:
+        "<benchmarks>/search/{granule}.tsv"
+    retries: 2
+    conda:
+        "../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(20),
+    params:
+        settings=settings("search"),
+        window=window,
+        code=code("search"),
+    message:
+        "Searching scenes of granule {wildcards.granule}"
+    shell:
+        "python -m rankscape search --settings {params.settings:q} --window {params.window:q}"
+        " --out {output.candidates:q} > {log:q} 2>&1"
+
+
+# The assets themselves are no declared outputs: Snakemake removes those before a job starts, and a download that was
+# cut off could not go on. download.json names every asset with size and hash, and compose checks them.
+rule fetch:
+    input:
+        candidates=rules.search.output.candidates,
+    output:
+        download="<results>/scenes/{granule}/download.json",
+    log:
+        "<logs>/fetch/{granule}.log",
+    benchmark:
+        "<benchmarks>/fetch/{granule}.tsv"
+    retries: 2
+    conda:
+        "../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory(1500),
+        runtime=minutes(60),
+    params:
+        settings=settings("fetch"),
+        code=code("fetch"),
+    message:
+        "Fetching scenes of granule {wildcards.granule}"
+    shell:
+        "python -m rankscape fetch --settings {params.settings:q} --candidates {input.candidates:q}"
+        " --out {output.download:q} --threads {threads} > {log:q} 2>&1"
+
+
+rule compose:
+    input:
+        download=rules.fetch.output.download,
+    output:
+        scene="<results>/scenes/{granule}/scene.tif",
+        quality="<results>/scenes/{granule}/quality.tif",
+    log:
+        "<logs>/compose/{granule}.log",
+    benchmark:
+        "<benchmarks>/compose/{granule}.tsv"
+    conda:
+        "../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(30),
+    params:
+        settings=settings("compose"),
+        code=code("compose"),
+    message:
+        "Composing granule {wildcards.granule}"
+    shell:
+        "python -m rankscape compose --settings {params.settings:q} --download {input.download:q}"
+        " --scene {output.scene:q} --quality {output.quality:q} > {log:q} 2>&1"

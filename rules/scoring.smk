@@ -1,0 +1,63 @@
+# In: patches, their clusters, the merged order. Out: networks that score a patch between 0 and 1, and the scores of every
+# granule with their spread.
+
+
+rule train:
+    input:
+        order=rules.ensemble.output.order,
+        tiles=expand(rules.tile.output.patches, granule=FIT),
+        indices=expand(rules.tile.output.index, granule=FIT),
+        clusters=rules.cluster.output.clusters,
+        summary=rules.cluster.output.summary,
+        backbone=rules.adapt.output.backbone,
+    output:
+        model="<results>/model/score.safetensors",
+        record="<results>/model/score.json",
+    log:
+        "<logs>/train.log",
+    benchmark:
+        "<benchmarks>/train.tsv"
+    conda:
+        "../envs/vision.yaml"
+    threads: 8
+    resources:
+        gpu=0,
+        mem_mb=memory(8000),
+        runtime=minutes(600),
+    params:
+        settings=settings("train"),
+        code=code("train"),
+    message:
+        "Training the score"
+    shell:
+        "python -m rankscape train --settings {params.settings:q} --order {input.order:q} --tiles {input.tiles:q}"
+        " --clusters {input.clusters:q} --summary {input.summary:q} --backbone {input.backbone:q}"
+        " --out {output.model:q} --record {output.record:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+
+
+rule predict:
+    input:
+        tiles=rules.tile.output.patches,
+        index=rules.tile.output.index,
+        model=rules.train.output.model,
+    output:
+        scores="<results>/scores/{granule}.parquet",
+    log:
+        "<logs>/predict/{granule}.log",
+    benchmark:
+        "<benchmarks>/predict/{granule}.tsv"
+    conda:
+        "../envs/vision.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
+    params:
+        settings=settings("predict"),
+        code=code("predict"),
+    message:
+        "Scoring granule {wildcards.granule}"
+    shell:
+        "python -m rankscape predict --settings {params.settings:q} --tiles {input.tiles:q} --model {input.model:q}"
+        " --out {output.scores:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"

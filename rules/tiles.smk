@@ -1,0 +1,47 @@
+# In: an image, or a folder of web-mercator tiles. Out: one mappable array of patches a granule, and their index.
+
+
+def tile_source(wildcards):
+    """The composed scene, or the folder that the granule's row names."""
+    folder = SHEET[wildcards.granule].folder
+    if folder:
+        return {"source": folder}
+    return {
+        "source": rules.compose.output.scene,
+        "quality": rules.compose.output.quality,
+    }
+
+
+def quality_option(wildcards):
+    """Scenes come with a quality raster, folders do not."""
+    return "" if SHEET[wildcards.granule].folder else "--quality"
+
+
+rule tile:
+    input:
+        unpack(tile_source),
+    output:
+        patches="<results>/tiles/{granule}.npy",
+        index="<results>/tiles/{granule}.parquet",
+    log:
+        "<logs>/tile/{granule}.log",
+    benchmark:
+        "<benchmarks>/tile/{granule}.tsv"
+    conda:
+        "../envs/geo.yaml"
+    threads: 1
+    resources:
+        mpi="mpiexec",
+        tasks=2,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
+    params:
+        settings=settings("tile"),
+        quality=quality_option,
+        code=code("tile"),
+    message:
+        "Cutting granule {wildcards.granule} into patches"
+    shell:
+        "{resources.mpi} -n {resources.tasks} python -m rankscape tile --mpi --ranks {resources.tasks}"
+        " --settings {params.settings:q} --source {input.source:q} {params.quality} {input.quality:q}"
+        " --granule {wildcards.granule:q} --out {output.patches:q} > {log:q} 2>&1"

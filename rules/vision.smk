@@ -1,0 +1,60 @@
+# In: patches of the granules to learn from, and soft labels of their land categories. Out: a backbone that was fitted to
+# them, and the features of every patch.
+
+
+rule adapt:
+    input:
+        labels="<results>/model/labels.parquet",
+        tiles=expand(rules.tile.output.patches, granule=FIT),
+        indices=expand(rules.tile.output.index, granule=FIT),
+    output:
+        backbone="<results>/model/backbone.safetensors",
+        record="<results>/model/backbone.json",
+    log:
+        "<logs>/adapt.log",
+    benchmark:
+        "<benchmarks>/adapt.tsv"
+    conda:
+        "../envs/vision.yaml"
+    threads: 8
+    resources:
+        gpu=0,
+        mem_mb=memory(8000),
+        runtime=minutes(120),
+    params:
+        settings=settings("adapt"),
+        code=code("adapt"),
+    message:
+        "Fitting the backbone to the land categories"
+    shell:
+        "python -m rankscape adapt --settings {params.settings:q} --labels {input.labels:q} --tiles {input.tiles:q}"
+        " --out {output.backbone:q} --record {output.record:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+
+
+rule embed:
+    input:
+        tiles=rules.tile.output.patches,
+        index=rules.tile.output.index,
+        backbone=rules.adapt.output.backbone,
+    output:
+        features="<results>/features/{granule}.npy",
+        record="<results>/features/{granule}.json",
+    log:
+        "<logs>/embed/{granule}.log",
+    benchmark:
+        "<benchmarks>/embed/{granule}.tsv"
+    conda:
+        "../envs/vision.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
+    params:
+        settings=settings("embed"),
+        code=code("embed"),
+    message:
+        "Computing features of granule {wildcards.granule}"
+    shell:
+        "python -m rankscape embed --settings {params.settings:q} --tiles {input.tiles:q} --backbone {input.backbone:q}"
+        " --out {output.features:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"

@@ -1,0 +1,58 @@
+"""Plans of the shipped configurations, without a network and without an earlier run."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+RULE = re.compile(r"^rule (\w+):", re.MULTILINE)
+
+
+def test_sichuan_plans_under_a_thousand_jobs(fresh):
+    run = fresh.snakemake("--dry-run", "--quiet", "--configfile", "config/sichuan.yaml")
+
+    total = re.search(r"^total\s+(\d+)", run.stdout + run.stderr, re.MULTILINE)
+
+    assert total
+    assert 600 < int(total[1]) < 1000
+
+
+def test_catalogue_entry_plans_the_same(fresh):
+    assert fresh.planned("--snakefile", "workflow/Snakefile") == fresh.planned()
+
+
+def test_every_rule_has_a_stage_a_verb_and_a_log_of_its_name():
+    from rankscape.__main__ import VERBS
+
+    for file in sorted((ROOT / "rules").glob("*.smk")):
+        text = file.read_text()
+        assert len(text.splitlines()) <= 200, f"{file.name} is too long"
+        for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
+            assert rule in VERBS
+            assert (ROOT / f"workflow/rankscape/stages/{rule}.py").is_file()
+            assert f"python -m rankscape {rule} " in body
+            assert f'"<logs>/{rule}' in body
+            assert f'"<benchmarks>/{rule}' in body
+            for directive in ("message:", "conda:", "threads:", "mem_mb=memory(", "runtime=minutes("):
+                assert directive in body, f"{rule} has no {directive}"
+
+
+def test_conda_files_pin_what_the_constraints_pin():
+    lines = (ROOT / "envs/constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    for file in sorted((ROOT / "envs").glob("*.yaml")):
+        for entry in yaml.safe_load(file.read_text())["dependencies"]:
+            for pin in entry["pip"] if isinstance(entry, dict) else [entry]:
+                name, _, version = pin.replace("==", "=").partition("=")
+                if name not in {"python", "pip"}:
+                    assert pins[name] == version, f"{file.name}: {pin}"
+
+
+def test_all_help_pages_open():
+    run = subprocess.run([sys.executable, "-m", "rankscape", "--help"], text=True, capture_output=True, check=True)
+
+    assert "search" in run.stdout
+    assert "mosaic" in run.stdout

@@ -1,0 +1,145 @@
+"""Every row of "what reruns when", held against the real Snakefile."""
+
+import os
+import time
+
+REGION_AGGREGATES = {"merge maps/region.tif", "report report/index.html"}
+EVALUATIONS = {f"evaluate evaluation/{name}.json" for name in ("truth", "lights", "population")}
+LEARNED = {"adapt", "embed", "categorize", "cluster", "sheet", "rate", "rank", "ensemble", "train", "label"}
+
+
+def verbs(jobs):
+    return {job.split(" ", 1)[0] for job in jobs}
+
+
+def own_jobs(granule):
+    folder = f"scenes/{granule}"
+    return {
+        f"search {folder}/candidates.json",
+        f"fetch {folder}/download.json",
+        f"compose {folder}/scene.tif",
+        f"tile tiles/{granule}.npy",
+        f"predict scores/{granule}.parquet",
+        f"mosaic maps/{granule}.tif",
+        f"baseline evaluation/baselines/{granule}.parquet",
+        *(f"aggregate evaluation/references/{name}/{granule}.parquet" for name in ("truth", "lights", "population")),
+    }
+
+
+def test_finished_run_has_nothing_to_do(finished):
+    assert finished.planned() == set()
+
+
+def test_new_apply_granule_runs_its_own_jobs_and_the_aggregates(finished):
+    sheet = finished.folder / "config/granules/demo.tsv"
+    sheet.write_text(sheet.read_text() + "03TXF\tapply\t2021-01-01\t2023-12-31\t60\n")
+
+    assert finished.planned() == own_jobs("03TXF") | EVALUATIONS | REGION_AGGREGATES
+
+
+def test_new_fit_granule_learns_everything_anew(finished):
+    sheet = finished.folder / "config/granules/demo.tsv"
+    sheet.write_text(sheet.read_text() + "03TXF\tfit\t2021-01-01\t2023-12-31\t60\n")
+
+    jobs = finished.planned()
+
+    assert own_jobs("03TXF") | {"embed features/03TXF.npy"} <= jobs
+    assert verbs(jobs) >= LEARNED
+    others = {
+        job for job in jobs if job.split(" ")[0] in {"search", "fetch", "compose", "tile", "baseline", "aggregate"}
+    }
+    assert others < own_jobs("03TXF"), "no other granule is fetched or cut again"
+
+
+def test_new_prompt_asks_its_own_rounds_only(finished):
+    (finished.folder / "config/prompts/roads.md").write_text("How good are the roads?")
+    finished.edit("config/config.yaml", "economics-student-en]", "economics-student-en, roads]")
+
+    jobs = finished.planned()
+
+    rounds = {f"rate ranking/rounds/stand-in/roads/{n}.json" for n in (1, 2, 3)}
+    assert {job for job in jobs if job.startswith("rate ")} == rounds
+    assert {job for job in jobs if job.startswith("rank ")} == {
+        f"rank ranking/orders/stand-in--roads--{n}.json" for n in (1, 2, 3)
+    }
+    assert verbs(jobs) == {"rate", "rank", "ensemble", "train", "predict", "mosaic", "merge", "evaluate", "report"}
+
+
+def test_new_judge_asks_its_own_rounds_only(finished):
+    finished.edit(
+        "config/config.yaml",
+        "prompts: [",
+        "  second:\n    kind: stand-in\n    model: stand-in\n    temperature: 1.5\nprompts: [",
+    )
+
+    jobs = finished.planned()
+
+    asked = {job for job in jobs if job.startswith("rate ")}
+    assert asked
+    assert all("/second/" in job for job in asked)
+    assert len(asked) == 12
+
+
+def test_new_round_asks_that_round_only(finished):
+    finished.edit("config/config.yaml", "rounds: 3", "rounds: 4")
+
+    asked = {job for job in finished.planned() if job.startswith("rate ")}
+
+    assert len(asked) == 4
+    assert all(job.endswith("/4.json") for job in asked)
+
+
+def test_changed_prompt_text_asks_that_prompt_only(finished):
+    time.sleep(0.01)
+    path = finished.folder / "config/prompts/local-resident-zh.md"
+    path.write_text(path.read_text() + "\n并说明道路。\n")
+
+    jobs = finished.planned()
+
+    asked = {job for job in jobs if job.startswith("rate ")}
+    assert asked == {f"rate ranking/rounds/stand-in/local-resident-zh/{n}.json" for n in (1, 2, 3)}
+    assert not verbs(jobs) & {"search", "tile", "adapt", "embed", "cluster"}
+
+
+def test_comments_and_docstrings_rerun_nothing(finished):
+    finished.edit("workflow/rankscape/tiles/store.py", '"""The patch store', '"""The store of patches')
+    finished.edit("workflow/rankscape/stages/tile.py", "\nimport typer", "\n# A remark.\nimport typer")
+    finished.edit("config/config.yaml", "region: demo", "# A remark.\nregion: demo")
+
+    assert finished.planned() == set()
+
+
+def test_reordered_config_keys_rerun_nothing(finished):
+    finished.edit("config/config.yaml", "  product: reflectance\n  bands: [B04, B03, B02, B08]\n", "")
+    finished.edit("config/config.yaml", "fetch:\n", "fetch:\n  bands: [B04, B03, B02, B08]\n")
+    finished.edit("config/config.yaml", "  max_scenes: 2\n", "  max_scenes: 2\n  product: reflectance\n")
+
+    assert finished.planned() == set()
+
+
+def test_fresh_clone_beside_old_results_reruns_nothing(finished):
+    """`git clone` gives every file of the checkout a new time; results and their records are carried over."""
+    now = time.time() + 5
+    for name in ("rules", "workflow", "config", "envs", "Snakefile"):
+        top = finished.folder / name
+        for path in [top, *top.rglob("*")] if top.is_dir() else [top]:
+            os.utime(path, (now, now))
+
+    assert finished.planned() == set()
+
+
+def test_limits_of_a_judge_ask_nothing_again(finished):
+    finished.edit(
+        "config/config.yaml", "    temperature: 0.7\n", "    temperature: 0.7\n    concurrency: 2\n    attempts: 9\n"
+    )
+
+    assert not verbs(finished.planned()) & {"rate"}
+
+
+def test_changed_function_reruns_the_stages_that_use_it(finished):
+    path = finished.folder / "workflow/rankscape/scoring/targets.py"
+    path.write_text(path.read_text() + "\n\nEXTRA = 1\n")
+
+    jobs = finished.planned()
+
+    assert verbs(jobs) == {"train", "predict", "mosaic", "merge", "evaluate", "report"}

@@ -1,0 +1,86 @@
+"""Pearson and Spearman correlation, sign kept, also under weights of the places."""
+
+import numpy as np
+from scipy.stats import rankdata
+
+
+def pearson(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the Pearson correlation of two samples.
+
+    Args:
+        x: Finite numbers, shape (n,).
+        y: Finite numbers, shape (n,).
+
+    Returns:
+        Correlation in [-1, 1]; NaN where one of the samples is constant.
+    """
+    return float(weighted_correlation(np.asarray(x, float), np.asarray(y, float), np.ones(len(x))))
+
+
+def spearman(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the Spearman correlation of two samples: Pearson's of their average ranks (Spearman 1904; Kendall 1945).
+
+    Args:
+        x: Finite numbers, shape (n,).
+        y: Finite numbers, shape (n,).
+
+    Returns:
+        Correlation in [-1, 1]; NaN where one of the samples is constant.
+    """
+    return pearson(rankdata(x), rankdata(y))
+
+
+def is_constant(x: np.ndarray) -> bool:
+    """Say whether all values of a sample are the same, or there is none."""
+    return len(x) == 0 or bool(np.all(x == x[0]))
+
+
+def weighted_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the correlation where place i counts `weights[i]` times.
+
+    Args:
+        x: Shape (..., n).
+        y: Shape (n,).
+        weights: Not negative, not all zero; shape (n,).
+
+    Returns:
+        Correlations in [-1, 1], shape (...); NaN where one of the samples is constant under the weights.
+    """
+    total = weights.sum()
+    dx = x - (x @ weights / total)[..., None]
+    dy = y - (y @ weights / total)
+    covariance = dx @ (weights * dy)
+    return _quotient(covariance, (dx * dx) @ weights, (dy * dy) @ weights)
+
+
+def _quotient(covariance: np.ndarray, variance_x: np.ndarray, variance_y: np.ndarray) -> np.ndarray:
+    scale = np.sqrt(variance_x * variance_y)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(scale > 0, np.clip(covariance / scale, -1.0, 1.0), np.nan)
+
+
+class WeightedRanks:
+    """Average ranks of one sample under integer weights, re-ranked exactly for every set of weights.
+
+    The sample is sorted once; each call then takes linear time.
+    """
+
+    def __init__(self, x: np.ndarray) -> None:
+        values, self._group = np.unique(x, return_inverse=True)
+        self._groups = len(values)
+
+    def ranks(self, weights: np.ndarray) -> np.ndarray:
+        """Return the average ranks in the sample in which place i stands `weights[i]` times.
+
+        A value that fills b places after c lower ones gets c + (b + 1)/2, like any tied group. Places of weight 0 get
+        the rank that they would share; they do not count.
+
+        Args:
+            weights: Whole numbers as float64, shape (n,).
+
+        Returns:
+            Ranks, float64, shape (n,); 1 is the lowest value.
+        """
+        filled = np.bincount(self._group, weights, minlength=self._groups)
+        shared: np.ndarray = np.cumsum(filled) - (filled - 1) / 2
+        return shared[self._group]

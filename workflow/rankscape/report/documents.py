@@ -1,0 +1,174 @@
+"""What the page reads of the other stages' documents: only what it shows, checked at the door.
+
+Models here are open (unknown keys are passed over) and tolerant: whatever a stage may leave out is optional.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from rankscape.foundation.errors import InputError
+from rankscape.foundation.files import read_json
+
+
+def _empty_as(kind: type) -> BeforeValidator:
+    return BeforeValidator(lambda value: kind() if value is None else value)
+
+
+Interval = tuple[float | None, float | None]
+"""Lower and upper end; null where none was computed."""
+
+
+class Document(BaseModel):
+    """A JSON document of another stage."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    verb: ClassVar[str] = ""
+    """Stage that makes the document, for messages."""
+    provenance: Annotated[dict[str, Any], _empty_as(dict)] = {}
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and check a document.
+
+        Raises:
+            InputError: If it is missing, no JSON, or lacks something that the page shows; the message names the key.
+        """
+        try:
+            return cls.model_validate(read_json(path))
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(map(str, fault["loc"])) or "(whole)"
+            raise InputError(
+                f"{path} is no document of `rankscape {cls.verb}`: {place}: {fault['msg']}; make it again with that verb."
+            ) from None
+
+
+class Tau(BaseModel):
+    """Kendall tau-b between every two orders."""
+
+    sources: list[str]
+    matrix: list[list[float | None]]
+
+
+class MergedOrder(Document):
+    """The ensemble's order: ranking/order.json."""
+
+    verb = "ensemble"
+    method: str
+    levels: list[list[int]]
+    ranks: dict[int, float | None]
+    intervals: Annotated[dict[int, Interval | None], _empty_as(dict)] = {}
+    weights: Annotated[dict[str, float | None], _empty_as(dict)] = {}
+    effective_judges: float | None = None
+    iterations: int | None = None
+    edges: Annotated[list[tuple[int, int]], _empty_as(list)] = []
+    incomparable: Annotated[list[tuple[int, int]], _empty_as(list)] = []
+    tau: Tau | None = None
+    mean_tau: float | None = None
+    kendall_w: float | None = None
+    uninhabited: int | None = None
+    fingerprint: str | None = None
+
+
+class Vote(Document):
+    """One partial order: ranking/orders/{source}.json."""
+
+    verb = "rank"
+    source: dict[str, Any]
+    levels: list[list[int]] | None = None
+    text: str | None = None
+    fingerprint: str | None = None
+
+
+class Cluster(BaseModel):
+    """One cluster as the summary lists it."""
+
+    cluster: int
+    category: str
+    size: int
+    uninhabited: bool = False
+    medoid: str | None = None
+
+
+class Category(BaseModel):
+    """How the number of clusters of one land category was chosen."""
+
+    k: int
+    k_given: bool = False
+    silhouettes: Annotated[dict[int, float | None], _empty_as(dict)] = {}
+    stability: float | None = None
+
+
+class Summary(Document):
+    """What is known of every cluster: clusters/clusters.json."""
+
+    verb = "cluster"
+    clusters: list[Cluster]
+    categories: Annotated[dict[str, Category], _empty_as(dict)] = {}
+    fingerprint: str | None = None
+
+
+class Reply(BaseModel):
+    """One reply of a judge; `missing` is the reason why it has no score."""
+
+    score: float | None = None
+    missing: str | None = None
+
+
+class Shown(BaseModel):
+    """One picture that a judge saw, with the replies."""
+
+    replies: list[Reply]
+
+
+class Round(Document):
+    """One round: ranking/rounds/{judge}/{prompt}/{round}.json."""
+
+    verb = "rate"
+    judge: str
+    prompt: str
+    round: int | str
+    model: str | None = None
+    stand_in: bool = False
+    images: list[Shown]
+
+
+class Estimate(BaseModel):
+    """A correlation with its interval."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class Agreement(BaseModel):
+    """Agreement of one predictor with one reference over some granules, or the reason why none is given."""
+
+    n: int = 0
+    spearman: Estimate | None = None
+    pearson: Estimate | None = None
+    reason: str | None = None
+
+
+class Predictor(BaseModel):
+    """Agreement of one predictor: pooled, by role and by granule."""
+
+    pooled: Agreement | None = None
+    fit: Agreement | None = None
+    apply: Agreement | None = None
+    granules: Annotated[dict[str, Agreement | None], _empty_as(dict)] = {}
+
+
+class Evaluation(Document):
+    """Agreement with one reference: evaluation/{reference}.json."""
+
+    verb = "evaluate"
+    reference: str
+    title: str
+    truth: bool = False
+    transform: str = "none"
+    confidence: float = 0.95
+    block_m: float | None = None
+    predictors: Annotated[dict[str, Predictor], Field(min_length=1)]

@@ -1,0 +1,89 @@
+"""The score network: a backbone and a linear head with a bounded output."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from rankscape.foundation.errors import WeightsError
+from rankscape.vision.backbones import create_backbone
+
+_STEEPNESS = 5.0
+"""Output 1 / (1 + exp(-5 x)) (the Sichuan report, 2024)."""
+
+
+class ScoreNetwork(nn.Module):
+    """Images to scores in (0, 1)."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(int(backbone.num_features), 1)  # type: ignore[arg-type]
+        # Every score starts at one half, and only the features that prove useful pull it away.
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images.
+
+        Args:
+            images: Prepared images, float32, shape (n, channels, height, width).
+
+        Returns:
+            Scores in (0, 1), float32, shape (n,).
+        """
+        return torch.sigmoid(_STEEPNESS * self.head(self.backbone(images)).squeeze(1))
+
+
+def start_network(
+    architecture: str, channels: int, adapted: Mapping[str, Tensor] | None, seed: int, origin: str
+) -> ScoreNetwork:
+    """Make a network to train.
+
+    Args:
+        architecture: Name of the backbone.
+        channels: Channels of the images.
+        adapted: Tensors of an adapted backbone, named `backbone.*`; None starts from random weights of the seed.
+        seed: Seed of random weights.
+        origin: File of the adapted backbone, for messages.
+
+    Raises:
+        WeightsError: If the tensors are not those of the architecture.
+    """
+    network = ScoreNetwork(create_backbone(architecture, "random", channels, seed))
+    if adapted is not None:
+        own = {name: tensor for name, tensor in adapted.items() if name.startswith("backbone.")}
+        load_tensors(network, {**_head(network), **own}, architecture, origin)
+    return network
+
+
+def load_tensors(network: ScoreNetwork, tensors: Mapping[str, Tensor], architecture: str, origin: str) -> None:
+    """Put weights into a network.
+
+    Raises:
+        WeightsError: If a tensor is missing, too many, or of another shape; the message names it.
+    """
+    own = network.state_dict()
+    missing, strange = sorted(set(own) - set(tensors)), sorted(set(tensors) - set(own))
+    shapes = [n for n in sorted(own) if n in tensors and own[n].shape != tensors[n].shape]
+    if missing or strange or shapes:
+        fault = (
+            f"lacks {missing[0]}"
+            if missing
+            else f"has {strange[0]}, which {architecture} has not"
+            if strange
+            else f"has {shapes[0]} of shape {tuple(tensors[shapes[0]].shape)}, not {tuple(own[shapes[0]].shape)}"
+        )
+        raise WeightsError(f"{origin} does not hold the weights of {architecture}: it {fault}. Make it again.")
+    network.load_state_dict(dict(tensors))
+
+
+def freeze_batch_norm(network: nn.Module) -> None:
+    """Let batch normalisation use its stored means and deviations also while training."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
+def _head(network: ScoreNetwork) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in network.state_dict().items() if name.startswith("head.")}

@@ -1,0 +1,92 @@
+"""What the score network is asked to minimise; an objective is found by the name that `train.objective` gives it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rankscape.foundation.settings.scoring import TrainSettings
+
+
+class Objective(Protocol):
+    """A loss to train with, and a distance to stop by."""
+
+    def loss(self, network: nn.Module, images: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the loss of one batch.
+
+        Args:
+            network: Images (n, channels, height, width) to scores (n,).
+            images: Prepared and augmented images, float32, shape (n, channels, height, width).
+            targets: Score that each image should get, float32, shape (n,).
+            generator: Source of chance, on the CPU.
+        """
+
+    def distance(self, scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return how far each score is from its target, shape (n,); early stopping watches its mean."""
+
+
+@dataclass(frozen=True)
+class Regression:
+    """L1 between score and target, with linearity over mixed images (the Sichuan report, 2024).
+
+    L = L_reg + lambda L_linear. L_reg is the mean of |s(x) - t|. L_linear is the mean of
+    |s(mix) - (c s(A) + (1 - c) s(B))|, where `mix` shows the upper share c of image A and the rest of B, c ~ U(0, 1):
+    a picture half of which is town should score half way between the town and the rest.
+    """
+
+    linearity_weight: float
+    """Weight lambda of the linearity."""
+    linearity_share: float
+    """Mixed images a batch as a share of its images; 0.5 puts every image into one mixture."""
+
+    def loss(self, network: nn.Module, images: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the loss of one batch; images and mixtures go through the network together."""
+        count = len(images)
+        mixtures = max(1, round(self.linearity_share * count)) if self.linearity_weight > 0 else 0
+        if mixtures == 0:
+            return (network(images) - targets).abs().mean()
+        upper = torch.arange(mixtures)
+        lower = (upper + max(1, count // 2)) % count
+        mixed, share = mix(images[upper], images[lower], torch.rand(mixtures, generator=generator))
+        scores = network(torch.cat([images, mixed]))
+        between = share * scores[upper] + (1 - share) * scores[lower]
+        linear = (scores[count:] - between).abs().mean()
+        return (scores[:count] - targets).abs().mean() + self.linearity_weight * linear
+
+    def distance(self, scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return |score - target|."""
+        return np.abs(scores - targets)
+
+
+def mix(first: Tensor, second: Tensor, cut: Tensor) -> tuple[Tensor, Tensor]:
+    """Put the upper part of each first image over the rest of the second.
+
+    The cut falls between two rows of pixels, so the share that is returned, and not the one that was drawn, is what
+    the mixed image shows.
+
+    Args:
+        first: Images, shape (n, channels, height, width).
+        second: Images of the same shape.
+        cut: Share of the first image, float32 in [0, 1], shape (n,).
+
+    Returns:
+        Mixed images of the same shape, and the share of the first image in each, float32, shape (n,).
+    """
+    height = first.shape[2]
+    rows = torch.round(cut * height).to(first.device)
+    above = torch.arange(height, device=first.device)[None, :] < rows[:, None]
+    return torch.where(above[:, None, :, None], first, second), rows / height
+
+
+OBJECTIVES: dict[str, Callable[[TrainSettings], Objective]] = {
+    "regression": lambda settings: Regression(settings.linearity_weight, settings.linearity_share),
+}
+"""Objectives by name."""
+
+
+def objective_of(settings: TrainSettings) -> Objective:
+    """Return the objective that the settings name."""
+    return OBJECTIVES[settings.objective](settings)

@@ -1,0 +1,108 @@
+"""Pseudo labels: every cluster of the merged order becomes a target that the score network learns."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from rankscape.foundation.errors import OrderError
+
+Rule = Literal["levels", "ranks"]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the patches of every cluster should score."""
+
+    levels: tuple[tuple[int, ...], ...]
+    """Clusters by level, best first; a cluster without people is the last level."""
+    target: dict[int, float]
+    """Target of every cluster in [0, 1]; 1 is the most developed."""
+
+    @property
+    def level(self) -> dict[int, int]:
+        """Level of every cluster; 0 is the best."""
+        return {cluster: place for place, members in enumerate(self.levels) for cluster in members}
+
+    def to_document(self) -> dict[str, Any]:
+        """Return levels and targets as JSON."""
+        return {
+            "levels": [list(members) for members in self.levels],
+            "targets": {str(cluster): self.target[cluster] for cluster in sorted(self.target)},
+        }
+
+
+def cluster_targets(order: Mapping[str, Any], summary: Mapping[str, Any], rule: Rule, origin: str) -> Targets:
+    """Read the target of every cluster from the merged order.
+
+    Every cluster of a level is trained on, tied ones too: the Sichuan report trains one representative a level and
+    never sees the others.
+
+    Args:
+        order: The merged order, `order.json`.
+        summary: What is known of the clusters, `clusters.json`.
+        rule: `levels`: best 1 to worst 0 in even steps; `ranks`: merged ranks scaled to [0, 1].
+        origin: File of the order, for messages.
+
+    Raises:
+        OrderError: If the order is about other clusters, misses one or names one twice, or ties all of them.
+    """
+    _same_clusters(order, summary, origin)
+    levels = tuple(tuple(sorted(int(cluster) for cluster in members)) for members in order.get("levels") or ())
+    _complete(levels, {int(entry["cluster"]) for entry in summary["clusters"]}, origin)
+    target = by_level(levels) if rule == "levels" else by_rank(_ranks(order, levels, origin), origin)
+    return Targets(levels, target)
+
+
+def by_level(levels: Iterable[Iterable[int]]) -> dict[int, float]:
+    """Space targets evenly over the levels, best 1, worst 0."""
+    listed = [list(members) for members in levels]
+    steps = np.linspace(1.0, 0.0, len(listed))
+    return {cluster: float(step) for members, step in zip(listed, steps, strict=True) for cluster in members}
+
+
+def by_rank(ranks: Mapping[int, float], origin: str) -> dict[int, float]:
+    """Scale merged ranks, 1 the most developed, to targets: best 1, worst 0.
+
+    Raises:
+        OrderError: If all ranks are equal.
+    """
+    best, worst = min(ranks.values()), max(ranks.values())
+    if best == worst:
+        raise OrderError(f"{origin} gives every cluster the rank {best}: there is nothing to learn from it.")
+    return {cluster: (worst - rank) / (worst - best) for cluster, rank in ranks.items()}
+
+
+def _same_clusters(order: Mapping[str, Any], summary: Mapping[str, Any], origin: str) -> None:
+    if order.get("fingerprint") != summary.get("fingerprint"):
+        raise OrderError(
+            f"{origin} ranks other clusters (fingerprint {str(order.get('fingerprint'))[:12]}) than those that are "
+            f"given ({str(summary.get('fingerprint'))[:12]}): they were made anew since; run ensemble again."
+        )
+
+
+def _complete(levels: tuple[tuple[int, ...], ...], known: set[int], origin: str) -> None:
+    named = [cluster for members in levels for cluster in members]
+    doubled = sorted({cluster for cluster in named if named.count(cluster) > 1})
+    unknown, missing = sorted(set(named) - known), sorted(known - set(named))
+    if doubled:
+        raise OrderError(f"{origin} puts the clusters {doubled} into two levels: run ensemble again.")
+    if unknown:
+        raise OrderError(f"{origin} names the clusters {unknown}, which do not exist: run ensemble again.")
+    if missing:
+        raise OrderError(f"{origin} has no level for the clusters {missing}: run ensemble again.")
+    if len(levels) < 2:
+        raise OrderError(f"{origin} ties all clusters in one level: there is nothing to learn from it.")
+
+
+def _ranks(order: Mapping[str, Any], levels: tuple[tuple[int, ...], ...], origin: str) -> dict[int, float]:
+    """Merged ranks; the cluster without people, which nobody ranked, takes the place after the last."""
+    ranks = {int(cluster): float(rank) for cluster, rank in order.get("ranks", {}).items()}
+    uninhabited = order.get("uninhabited")
+    if uninhabited is not None:
+        ranks.setdefault(int(uninhabited), len(ranks) + 1.0)
+    missing = sorted({cluster for members in levels for cluster in members} - set(ranks))
+    if missing:
+        raise OrderError(f"{origin} has no rank for the clusters {missing}: run ensemble again.")
+    return ranks

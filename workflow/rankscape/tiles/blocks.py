@@ -1,0 +1,41 @@
+"""Square blocks of land, so that what is learned and what it is tested on never share a place."""
+
+from collections.abc import Sequence
+
+import geopandas as gpd
+import numpy as np
+
+from rankscape.tiles.overlap import centres
+
+_RADIUS_M = 6_371_007.2
+"""Radius of the sphere that has the Earth's surface area (authalic; IUGG, GRS 80)."""
+_ROW_BITS = 32
+
+
+def block_of(indices: Sequence[gpd.GeoDataFrame], block_m: float) -> list[np.ndarray]:
+    """Number the block of land that holds each patch's centre.
+
+    The Earth is laid out in belts of latitude `block_m` high, and each belt in blocks `block_m` wide along its middle:
+    blocks of equal area and nearly square (sides true within 1 % outside the polar belts), the same for granules of
+    all UTM zones. A block's number depends on the place alone, not on which granules are looked at together.
+
+    Args:
+        indices: Patch indices, a granule each, each in its own CRS.
+        block_m: Side of a block in metres.
+
+    Returns:
+        Block numbers for each index in the order given, int64, shape (patches,). Numbers are names: they are not
+        consecutive.
+    """
+    return [_blocks(index, block_m) for index in indices]
+
+
+def _blocks(index: gpd.GeoDataFrame, block_m: float) -> np.ndarray:
+    if index.empty:
+        return np.zeros(0, np.int64)
+    longitude, latitude = (np.radians(angle) for angle in centres(index, "EPSG:4326"))
+    belt = np.floor((latitude + np.pi / 2) * _RADIUS_M / block_m)
+    middle = (belt + 0.5) * block_m / _RADIUS_M - np.pi / 2
+    round_the_belt_m = _RADIUS_M * np.maximum(np.cos(middle), 0.0)
+    column = np.floor((longitude + np.pi) * round_the_belt_m / block_m)
+    return (belt.astype(np.int64) << _ROW_BITS) + column.astype(np.int64)

@@ -1,0 +1,70 @@
+"""Places that two granules share: MGRS granules overlap by about 9.8 km, and a place counts once."""
+
+from collections.abc import Sequence
+
+import geopandas as gpd
+import numpy as np
+from pyproj import CRS, Transformer
+from shapely import STRtree, points
+
+
+def distinct_places(indices: Sequence[gpd.GeoDataFrame]) -> list[np.ndarray]:
+    """Say which patches lie on land that no earlier granule covers already.
+
+    Granules are taken in the order of their ids, whatever the order given, so that the choice does not depend on how
+    files are listed. A patch is dropped when its centre lies inside, or on the edge of, a usable patch of an earlier
+    granule; what is dropped and what is usable stay two different questions.
+
+    Args:
+        indices: Patch indices (columns of `tiles.store.INDEX_COLUMNS`), a granule each, each in its own CRS.
+
+    Returns:
+        One mask for each index in the order given, bool, shape (patches,): False for places that were counted before.
+    """
+    order = sorted(range(len(indices)), key=lambda place: _granule(indices[place]))
+    masks = [np.ones(len(index), bool) for index in indices]
+    earlier: list[gpd.GeoDataFrame] = []
+    for place in order:
+        for other in earlier:
+            masks[place] &= ~_covered(indices[place], other)
+        earlier.append(indices[place][indices[place]["usable"].to_numpy(bool)])
+    return masks
+
+
+def _granule(index: gpd.GeoDataFrame) -> str:
+    return str(index["granule"].iloc[0]) if len(index) else ""
+
+
+def _covered(index: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> np.ndarray:
+    """Whether the centre of each patch lies in a patch of `other`, bool, shape (patches,)."""
+    covered = np.zeros(len(index), bool)
+    if index.empty or other.empty:
+        return covered
+    east, north = centres(index, other.crs)
+    left, bottom, right, top = other.total_bounds
+    near = np.flatnonzero((east >= left) & (east <= right) & (north >= bottom) & (north <= top))
+    if near.size:
+        hits, _ = STRtree(other.geometry.to_numpy()).query(points(east[near], north[near]), predicate="intersects")
+        covered[near[hits]] = True
+    return covered
+
+
+def centres(index: gpd.GeoDataFrame, crs: CRS | str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the centres of patches in another CRS.
+
+    The centre is found in the granule's own CRS, where the patch is a square.
+
+    Args:
+        index: Patch index with footprints.
+        crs: CRS of the result, its axes in the order east, north.
+
+    Returns:
+        East and north (or longitude and latitude in degrees) of each centre, float64, shape (patches,); infinite where
+        a place cannot be expressed in `crs`.
+    """
+    bounds = index.geometry.bounds.to_numpy(float)
+    east, north = (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
+    if CRS(crs) == CRS(index.crs):
+        return east, north
+    moved = Transformer.from_crs(index.crs, crs, always_xy=True).transform(east, north)
+    return np.asarray(moved[0], float), np.asarray(moved[1], float)

@@ -1,0 +1,170 @@
+"""How patches become network input: one description, stored with the model and used wherever it runs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from rankscape.foundation.errors import RasterError
+from rankscape.tiles.pictures import WHITE_REFLECTANCE
+
+Colour = Literal["rgb", "all", "grey"]
+Normalisation = Literal["imagenet", "patches", "each"]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Mean and deviation of red, green, blue over ImageNet, of values in [0, 1] (as torchvision publishes them)."""
+_LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green, blue in grey (ITU-R BT.601)."""
+_SMALLEST_STD = 0.01
+"""Deviations count as at least this, or `each` would blow the noise of still water up to the strength of a town."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Colour, size and normalisation of the pictures that a network was fitted to."""
+
+    input_px: int
+    """Side of the network's input."""
+    colour: Colour
+    """`rgb`, `all` bands, or `grey`."""
+    normalisation: Normalisation
+    """`imagenet` and `patches` use `mean` and `std`; `each` takes those of each picture itself."""
+    mean: tuple[float, ...]
+    """Mean of each channel; all 0 for `each`."""
+    std: tuple[float, ...]
+    """Standard deviation of each channel; all 1 for `each`."""
+    bands: tuple[str, ...]
+    """Bands of the patches that it was made for, red, green, blue first."""
+
+    @property
+    def channels(self) -> int:
+        """Number of channels that the network sees."""
+        return channels_of(self.colour, len(self.bands))
+
+    def tensor(self, patches: np.ndarray) -> Tensor:
+        """Turn patches into network input.
+
+        Bytes are divided by 255 and reflectance by 0.3, so that both show land about as bright as a photograph does.
+        Pixels without data (NaN, or bytes that are 0 in every band) take the mean, which is 0 after normalisation.
+        The picture is resized with a triangle filter as wide as the reduction asks for.
+
+        Args:
+            patches: uint8, or float32 reflectance; shape (n, height, width, bands).
+
+        Returns:
+            float32, shape (n, channels, input_px, input_px), on the CPU.
+
+        Raises:
+            RasterError: If the patches have fewer bands than the colour setting needs, or another type.
+        """
+        self._check_bands(patches)
+        values = _in_colour(_brightness(patches, self.colour), self.colour)
+        mean, std = self._statistics(values)
+        normal = torch.nan_to_num((values - mean) / std, nan=0.0)
+        if normal.shape[-2:] == (self.input_px, self.input_px):
+            return normal.contiguous()
+        side = (self.input_px, self.input_px)
+        return F.interpolate(normal, side, mode="bilinear", align_corners=False, antialias=True)
+
+    def _statistics(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        if self.normalisation != "each":
+            return (torch.tensor(numbers, dtype=torch.float32)[:, None, None] for numbers in (self.mean, self.std))  # type: ignore[return-value]
+        mean = values.nanmean((-2, -1), keepdim=True)
+        deviation = (values - mean).square().nanmean((-2, -1), keepdim=True).sqrt()
+        return mean, deviation.clamp_min(_SMALLEST_STD)
+
+    def _check_bands(self, patches: np.ndarray) -> None:
+        found = patches.shape[-1]
+        if self.colour == "all" and found != len(self.bands):
+            raise RasterError(
+                f"the network was fitted to the {len(self.bands)} bands {list(self.bands)}, the patches have {found}:"
+                " give patches of the same bands, or fit it with adapt.colour: rgb."
+            )
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+    @staticmethod
+    def from_document(document: dict[str, Any]) -> "Preparation":
+        """Make it again from `to_document`."""
+        lists = {name: tuple(document[name]) for name in ("mean", "std", "bands")}
+        return Preparation(**{**document, **lists})
+
+
+def channels_of(colour: Colour, bands: int) -> int:
+    """Return how many channels a colour setting makes of so many bands."""
+    return {"rgb": 3, "grey": 1, "all": bands}[colour]
+
+
+def fit_preparation(
+    patches: np.ndarray, bands: Sequence[str], *, input_px: int, colour: Colour, normalisation: Normalisation
+) -> Preparation:
+    """Make the preparation that settings ask for; `patches` gives the statistics of normalisation `patches`.
+
+    Args:
+        patches: Patches that the network will be fitted to, shape (n, height, width, bands); used by `patches` alone.
+        bands: Band names of the patches.
+        input_px: Side of the network's input.
+        colour: Channels that the network sees.
+        normalisation: Where mean and deviation come from. ImageNet knows three channels: a fourth band takes their
+            average, and grey what follows for the grey of independent channels of equal deviation.
+
+    Raises:
+        RasterError: If the patches have fewer than three bands, another type, or no pixel with data.
+    """
+    channels = channels_of(colour, len(bands))
+    if normalisation == "patches":
+        mean, std = _patch_statistics(patches, colour)
+    elif normalisation == "imagenet":
+        mean, std = _imagenet_statistics(colour, channels)
+    else:
+        mean, std = (0.0,) * channels, (1.0,) * channels
+    return Preparation(input_px, colour, normalisation, mean, std, tuple(bands))
+
+
+def _patch_statistics(patches: np.ndarray, colour: Colour) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    values = _in_colour(_brightness(patches, colour), colour).double()
+    mean = values.nanmean((0, 2, 3), keepdim=True)
+    std = (values - mean).square().nanmean((0, 2, 3)).sqrt().clamp_min(_SMALLEST_STD)
+    if not bool(torch.isfinite(mean).all()):
+        raise RasterError(
+            "the patches hold no pixel with data in some band: no mean can be taken; see tile.min_valid_fraction."
+        )
+    return tuple(mean.flatten().tolist()), tuple(std.tolist())
+
+
+def _imagenet_statistics(colour: Colour, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if colour == "grey":
+        return (float(np.dot(_LUMA, IMAGENET_MEAN)),), (float(np.mean(IMAGENET_STD)),)
+    more = channels - 3
+    return (
+        IMAGENET_MEAN + (float(np.mean(IMAGENET_MEAN)),) * more,
+        IMAGENET_STD + (float(np.mean(IMAGENET_STD)),) * more,
+    )
+
+
+def _brightness(patches: np.ndarray, colour: Colour) -> Tensor:
+    """Values of about [0, 1], NaN without data, shape (n, bands, height, width)."""
+    if patches.ndim != 4 or patches.shape[-1] < 3:
+        raise RasterError(f"patches of shape {patches.shape} given; (n, height, width, bands), three bands at least.")
+    if patches.dtype == np.uint8:
+        values = torch.from_numpy(np.array(patches)).permute(0, 3, 1, 2).float() / 255
+        return values.masked_fill_((values == 0).all(1, keepdim=True), torch.nan)
+    if patches.dtype == np.float32:
+        return torch.from_numpy(np.array(patches)).permute(0, 3, 1, 2) / WHITE_REFLECTANCE
+    raise RasterError(f"patches of type {patches.dtype} given; uint8 pictures or float32 reflectance are needed.")
+
+
+def _in_colour(values: Tensor, colour: Colour) -> Tensor:
+    if colour == "all":
+        return values
+    if colour == "rgb":
+        return values[:, :3]
+    weights = torch.tensor(_LUMA, dtype=values.dtype)[:, None, None]
+    return (values[:, :3] * weights).sum(1, keepdim=True)
