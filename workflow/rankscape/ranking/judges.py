@@ -16,11 +16,11 @@ from typing import Any
 import httpx2
 import openai
 
-from rankscape.foundation.errors import JudgeError, SecretError
+from rankscape.foundation.errors import JudgeError, SecretError, SettingsError
 from rankscape.foundation.settings.ranking import JudgeSettings
 
-RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
-"""Answers after which the same request can succeed."""
+RETRIED = frozenset({408, 409, 429})
+"""Answers after which the same request can succeed, besides 5xx."""
 CLOSED = frozenset({401, 403, 404})
 """Answers that say that no request of this judge will succeed: wrong key, wrong address, unknown model."""
 FIRST_WAIT_S = 0.5
@@ -41,7 +41,7 @@ class Reply:
     text: str
     """The answer; empty where there is none."""
     finish_reason: str
-    """Why the judge stopped, as the endpoint says: `stop`, `length`, `content_filter`; empty where it did not answer."""
+    """Why the judge stopped, as the endpoint says: `stop`, `length`, `content_filter`; empty where it says nothing."""
     prompt_tokens: int
     """Tokens of the question, as the endpoint counts them."""
     completion_tokens: int
@@ -84,12 +84,12 @@ async def open_judge(
     """
     if settings.kind == "stand-in" and transport is None:
         raise JudgeError(f"Judge {name} is a stand-in, but its application was not given: open it with a transport.")
-    key = _key(name, settings)
+    key, base_url = _key(name, settings), _base_url(name, settings)
     limits = httpx2.Limits(max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency)
     async with httpx2.AsyncClient(transport=transport, limits=limits, timeout=settings.timeout_s) as http_client:
         client = openai.AsyncOpenAI(
             api_key=key or _PLACEHOLDER_KEY,
-            base_url=_STAND_IN_URL if settings.kind == "stand-in" else settings.base_url,
+            base_url=base_url,
             max_retries=0,  # Retries live in `Judge` alone, so that attempts and waits are what the settings say.
             timeout=settings.timeout_s,
             http_client=http_client,
@@ -107,6 +107,16 @@ def _key(name: str, settings: JudgeSettings) -> str | None:
     if not (key.isascii() and key.isprintable()):
         raise SecretError(f"The environment variable {variable} of judge {name} holds characters that no key has.")
     return key
+
+
+def _base_url(name: str, settings: JudgeSettings) -> httpx2.URL:
+    try:
+        url = httpx2.URL(_STAND_IN_URL if settings.kind == "stand-in" else settings.base_url)
+    except httpx2.InvalidURL as error:
+        raise SettingsError(f"judges.{name}.base_url is no address ({error}): write http(s)://host/v1.") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise SettingsError(f"judges.{name}.base_url is no address of http or https: write http(s)://host/v1.")
+    return url
 
 
 class Judge:
@@ -148,24 +158,30 @@ class Judge:
             `raise_if_closed`.
         """
         async with self._slots:
-            failure, seconds = _Failure(self._closed or "", again=False, closed=True), 0.0
-            for attempt in range(self.settings.attempts):
-                if self._closed is not None:
-                    break
-                await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
-                begin = time.monotonic()
-                outcome = await self._try(picture_png, prompt, schema, seed)
-                seconds = time.monotonic() - begin
-                if isinstance(outcome, dict):
-                    self._answered, self._closed = True, None
-                    return self._reply(outcome, seconds)
-                failure = outcome
-                if not failure.again or attempt + 1 == self.settings.attempts:
-                    break
-                await self._pause(failure, attempt)
-            if failure.closed and not self._answered:
-                self._closed = failure.reason
-            return Reply("", "", 0, 0, seconds, failure.reason)
+            outcome, seconds = await self._until_answered(picture_png, prompt, schema, seed)
+        if isinstance(outcome, dict):
+            self._answered, self._closed = True, None
+            return self._reply(outcome, seconds)
+        if outcome.closed and not self._answered:
+            self._closed = outcome.reason
+        return Reply("", "", 0, 0, seconds, outcome.reason)
+
+    async def _until_answered(
+        self, picture_png: bytes, prompt: str, schema: dict[str, Any], seed: int
+    ) -> tuple[dict[str, Any] | _Failure, float]:
+        outcome: dict[str, Any] | _Failure = _Failure("", again=False, closed=True)
+        seconds = 0.0
+        for attempt in range(self.settings.attempts):
+            if self._closed is not None:
+                return _Failure(self._closed, again=False, closed=True), seconds
+            await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
+            begin = time.monotonic()
+            outcome = await self._try(picture_png, prompt, schema, seed)
+            seconds = time.monotonic() - begin
+            if isinstance(outcome, dict) or not outcome.again or attempt + 1 == self.settings.attempts:
+                break
+            await self._pause(outcome, attempt)
+        return outcome, seconds
 
     def raise_if_closed(self) -> None:
         """Raise when the endpoint never answered: it cannot be reached, or refuses the key, address or model.
@@ -219,29 +235,30 @@ class Judge:
 
     def _refused(self, error: openai.APIStatusError) -> _Failure:
         status = error.status_code
-        reason = self._redact(f"HTTP {status}: {error.message}")
+        said = _text(_mapping(error.body).get("message")) or error.message
+        reason = self._redact(f"HTTP {status}: {said}")
         wait_s = retry_after_s(error.response.headers)
         if wait_s is not None and wait_s > LONGEST_RETRY_AFTER_S:
             return _Failure(f"{reason}; the server asks to wait {wait_s:.0f} s", again=False, closed=False)
-        return _Failure(reason, again=status in RETRIED, closed=status in CLOSED, wait_s=wait_s)
+        return _Failure(reason, again=status in RETRIED or status >= 500, closed=status in CLOSED, wait_s=wait_s)
 
     async def _pause(self, failure: _Failure, attempt: int) -> None:
         if failure.wait_s is not None:
             self._not_before = max(self._not_before, time.monotonic() + failure.wait_s)
             return
         longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt)
-        await asyncio.sleep(longest * (0.5 + random.random() / 2))  # noqa: NPY002 - jitter changes no result
+        await asyncio.sleep(longest * (0.5 + random.random() / 2))
 
     def _reply(self, body: dict[str, Any], seconds: float) -> Reply:
         choices = body.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-        message = choice.get("message") if isinstance(choice.get("message"), dict) else {}
-        text = self._without_key(_text(message.get("content")))
+        choice = _mapping(choices[0]) if isinstance(choices, list) and choices else {}
+        message = _mapping(choice.get("message"))
         error = None if choice else "the reply is no chat completion: it has no choices"
         if refusal := _text(message.get("refusal")):
             error = self._redact(f"refused: {refusal}")
-        usage = body.get("usage") if isinstance(body.get("usage"), dict) else {}
+        usage = _mapping(body.get("usage"))
         counts = [_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
+        text = self._without_key(_text(message.get("content")))
         return Reply(text, _text(choice.get("finish_reason")), counts[0], counts[1], seconds, error)
 
     def _redact(self, text: str) -> str:
@@ -266,6 +283,10 @@ def retry_after_s(headers: httpx2.Headers) -> float | None:
     except ValueError:
         return None
     return max(0.0, when.timestamp() - time.time())
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _text(value: Any) -> str:
