@@ -38,4 +38,5 @@ def _blocks(index: gpd.GeoDataFrame, block_m: float) -> np.ndarray:
     middle = (belt + 0.5) * block_m / _RADIUS_M - np.pi / 2
     round_the_belt_m = _RADIUS_M * np.maximum(np.cos(middle), 0.0)
     column = np.floor((longitude + np.pi) * round_the_belt_m / block_m)
-    return (belt.astype(np.int64) << _ROW_BITS) + column.astype(np.int64)
+    number: np.ndarray = (belt.astype(np.int64) << _ROW_BITS) + column.astype(np.int64)
+    return number

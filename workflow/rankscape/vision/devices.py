@@ -25,7 +25,7 @@ def use_device(gpus: int, threads: int) -> torch.device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     # Deterministic mode also fills every new tensor with NaN to expose use before writing, which costs time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if gpus == 0:
         return torch.device("cpu")
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0

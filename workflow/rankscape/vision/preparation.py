@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -57,26 +57,27 @@ class Preparation:
             patches: uint8, or float32 reflectance; shape (n, height, width, bands).
 
         Returns:
-            float32, shape (n, channels, input_px, input_px), on the CPU.
+            float32, shape (n, channels, input_px, input_px), on the CPU; in memory the channels may come last.
 
         Raises:
             RasterError: If the patches have fewer bands than the colour setting needs, or another type.
         """
         self._check_bands(patches)
-        values = _in_colour(_brightness(patches, self.colour), self.colour)
+        values = _channels(patches, self.colour)
         mean, std = self._statistics(values)
         normal = torch.nan_to_num((values - mean) / std, nan=0.0)
         if normal.shape[-2:] == (self.input_px, self.input_px):
-            return normal.contiguous()
+            return normal
         side = (self.input_px, self.input_px)
         return F.interpolate(normal, side, mode="bilinear", align_corners=False, antialias=True)
 
     def _statistics(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        if self.normalisation != "each":
-            return (torch.tensor(numbers, dtype=torch.float32)[:, None, None] for numbers in (self.mean, self.std))  # type: ignore[return-value]
-        mean = values.nanmean((-2, -1), keepdim=True)
-        deviation = (values - mean).square().nanmean((-2, -1), keepdim=True).sqrt()
-        return mean, deviation.clamp_min(_SMALLEST_STD)
+        if self.normalisation == "each":
+            mean = values.nanmean((-2, -1), keepdim=True)
+            deviation = (values - mean).square().nanmean((-2, -1), keepdim=True).sqrt()
+            return mean, deviation.clamp_min(_SMALLEST_STD)
+        mean, deviation = (torch.tensor(numbers)[:, None, None] for numbers in (self.mean, self.std))
+        return mean, deviation
 
     def _check_bands(self, patches: np.ndarray) -> None:
         found = patches.shape[-1]
@@ -113,7 +114,7 @@ def fit_preparation(
         input_px: Side of the network's input.
         colour: Channels that the network sees.
         normalisation: Where mean and deviation come from. ImageNet knows three channels: a fourth band takes their
-            average, and grey what follows for the grey of independent channels of equal deviation.
+            average; grey takes the grey of the means and the average deviation.
 
     Raises:
         RasterError: If the patches have fewer than three bands, another type, or no pixel with data.
@@ -129,7 +130,7 @@ def fit_preparation(
 
 
 def _patch_statistics(patches: np.ndarray, colour: Colour) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    values = _in_colour(_brightness(patches, colour), colour).double()
+    values = _channels(patches, colour).double()
     mean = values.nanmean((0, 2, 3), keepdim=True)
     std = (values - mean).square().nanmean((0, 2, 3)).sqrt().clamp_min(_SMALLEST_STD)
     if not bool(torch.isfinite(mean).all()):
@@ -149,22 +150,20 @@ def _imagenet_statistics(colour: Colour, channels: int) -> tuple[tuple[float, ..
     )
 
 
-def _brightness(patches: np.ndarray, colour: Colour) -> Tensor:
-    """Values of about [0, 1], NaN without data, shape (n, bands, height, width)."""
+def _channels(patches: np.ndarray, colour: Colour) -> Tensor:
+    """Values of about [0, 1] in the channels of the colour setting, NaN without data, shape (n, channels, h, w)."""
     if patches.ndim != 4 or patches.shape[-1] < 3:
         raise RasterError(f"patches of shape {patches.shape} given; (n, height, width, bands), three bands at least.")
-    if patches.dtype == np.uint8:
-        values = torch.from_numpy(np.array(patches)).permute(0, 3, 1, 2).float() / 255
-        return values.masked_fill_((values == 0).all(1, keepdim=True), torch.nan)
-    if patches.dtype == np.float32:
-        return torch.from_numpy(np.array(patches)).permute(0, 3, 1, 2) / WHITE_REFLECTANCE
-    raise RasterError(f"patches of type {patches.dtype} given; uint8 pictures or float32 reflectance are needed.")
-
-
-def _in_colour(values: Tensor, colour: Colour) -> Tensor:
-    if colour == "all":
+    values = _brightness(patches if colour == "all" else patches[..., :3])
+    if colour != "grey":
         return values
-    if colour == "rgb":
-        return values[:, :3]
-    weights = torch.tensor(_LUMA, dtype=values.dtype)[:, None, None]
-    return (values[:, :3] * weights).sum(1, keepdim=True)
+    return (values * torch.tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+
+
+def _brightness(patches: np.ndarray) -> Tensor:
+    if patches.dtype not in (np.uint8, np.float32):
+        raise RasterError(f"patches of type {patches.dtype} given; uint8 pictures or float32 reflectance are needed.")
+    values = torch.from_numpy(np.array(patches)).permute(0, 3, 1, 2)
+    if patches.dtype == np.uint8:
+        return (values.float() / 255).masked_fill_((values == 0).all(1, keepdim=True), torch.nan)
+    return values / WHITE_REFLECTANCE

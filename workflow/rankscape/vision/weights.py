@@ -35,7 +35,9 @@ def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     tensors, metadata = read_safetensors(path)
     if KEY not in metadata:
-        raise WeightsError(f"{path} has no metadata `{KEY}`: it was not made by Rankscape; name a file made by a stage.")
+        raise WeightsError(
+            f"{path} has no metadata `{KEY}`: it was not made by Rankscape; name a file made by a stage."
+        )
     document: dict[str, Any] = json.loads(metadata[KEY])
     return tensors, document
 
