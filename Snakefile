@@ -5,7 +5,9 @@ from snakemake.utils import min_version
 min_version("9.22")
 
 
-configfile: "config/config.yaml"
+if not workflow.configfiles:  # a region's own file stands alone: nothing of the demo is mixed into it
+
+    configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"

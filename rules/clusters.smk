@@ -2,16 +2,6 @@
 # sheet of each cluster.
 
 
-def label_file(wildcards):
-    """The labels that a person made, where the configuration names them."""
-    return [CONFIG.label.file] if CONFIG.label.source == "file" else []
-
-
-def label_judge():
-    """The judge that labels, where one does."""
-    return judge_settings(CONFIG.label.judge) if CONFIG.label.source == "judge" else "{}"
-
-
 rule label:
     input:
         file=label_file,

@@ -10,17 +10,16 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(ROOT / "workflow"))
 
+from rankscape.foundation.checkout import run_this_checkout
 from rankscape.foundation.codeversion import code_version
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.settings.config import check_config
 from rankscape.foundation.sheet import GRANULE_PATTERN, Window, read_sheet
 
-# Jobs run this checkout's package with the Python that runs Snakemake, unless conda puts its own in front.
-os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])])
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+run_this_checkout(ROOT / "workflow")
 
 try:
-    CONFIG = check_config(config, ", ".join(map(str, workflow.configfiles)))
+    CONFIG = check_config(config, ", ".join(map(os.path.relpath, workflow.configfiles)))
     SHEET = read_sheet(Path(CONFIG.granules))
 except InputError as error:
     raise WorkflowError(str(error)) from None
@@ -85,3 +84,54 @@ def without(section, *names):
 def judge_settings(name):
     """What a judge's answers depend on; how often and how fast it is asked are resources."""
     return without(CONFIG.judges[name], "concurrency", "attempts", "timeout_s")
+
+
+def window(wildcards):
+    """Granule, dates and cloud limit of a row, and nothing else of it."""
+    row = SHEET[wildcards.granule].model_dump(include=set(Window.model_fields))
+    return Window.model_validate(row).canonical()
+
+
+def catalogue_file(wildcards):
+    """The catalogue, where it is a file that a rule may make."""
+    return local_file(CONFIG.search.href) if CONFIG.search.kind == "static" else []
+
+
+def tile_source(wildcards):
+    """The composed scene, or the folder that the granule's row names."""
+    folder = SHEET[wildcards.granule].folder
+    if folder:
+        return {"source": folder}
+    return {
+        "source": rules.compose.output.scene,
+        "quality": rules.compose.output.quality,
+    }
+
+
+def quality_option(wildcards):
+    """Scenes come with a quality raster, folders do not."""
+    return "" if SHEET[wildcards.granule].folder else "--quality"
+
+
+def label_file(wildcards):
+    """The labels that a person made, where the configuration names them."""
+    return [CONFIG.label.file] if CONFIG.label.source == "file" else []
+
+
+def label_judge():
+    """The judge that labels, where one does."""
+    return judge_settings(CONFIG.label.judge) if CONFIG.label.source == "judge" else "{}"
+
+
+def people():
+    """Annotators' files by name; a name stands once."""
+    if CONFIG.people.folder is None:
+        return {}
+    folder = Path(CONFIG.people.folder)
+    files = sorted(folder.glob("*.txt"))
+    if not files:
+        raise WorkflowError(f"people.folder = {folder} holds no .txt file of an order: add some, or set it to null.")
+    return {file.stem: str(file) for file in files}
+
+
+ANNOTATIONS = people()

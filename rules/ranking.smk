@@ -2,25 +2,6 @@
 # How often and how fast a judge is asked are resources: they change no result, so they must not ask anew.
 
 
-def annotation(wildcards):
-    """The text file of one annotator."""
-    return ANNOTATIONS[wildcards.annotator]
-
-
-def people():
-    """Annotators' files by name; a name stands once."""
-    if CONFIG.people.folder is None:
-        return {}
-    folder = Path(CONFIG.people.folder)
-    files = sorted(folder.glob("*.txt"))
-    if not files:
-        raise WorkflowError(f"people.folder = {folder} holds no .txt file of an order: add some, or set it to null.")
-    return {file.stem: str(file) for file in files}
-
-
-ANNOTATIONS = people()
-
-
 rule rate:
     input:
         prompt="config/prompts/{prompt}.md",
@@ -85,7 +66,7 @@ rule rank:
 
 rule transcribe:
     input:
-        annotation=annotation,
+        annotation=lambda wildcards: ANNOTATIONS[wildcards.annotator],
         summary=rules.cluster.output.summary,
     output:
         order="<results>/ranking/orders/person--{annotator}.json",

@@ -40,11 +40,12 @@ rule report:
         runtime=minutes(20),
     params:
         settings=settings("report"),
+        region=CONFIG.region,
         code=code("report"),
     message:
         "Writing the report"
     shell:
-        "python -m rankscape report --settings {params.settings:q} --region {CONFIG.region:q} --order {input.order:q}"
+        "python -m rankscape report --settings {params.settings:q} --region {params.region:q} --order {input.order:q}"
         " --orders {input.orders:q} --rounds {input.rounds:q} --summary {input.summary:q} --clusters {input.clusters:q}"
         " --tiles {input.tiles:q} --training {input.training:q} --backbone {input.backbone:q} --preview {input.preview:q}"
         " --evaluations {input.evaluations:q} --scores {input.scores:q} --out {output.page:q} > {log:q} 2>&1"

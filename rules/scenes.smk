@@ -1,17 +1,6 @@
 # In: a granule's row of the sheet, and a catalogue. Out: one analysis-ready image a granule on its own grid.
 
 
-def window(wildcards):
-    """Granule, dates and cloud limit of a row, and nothing else of it."""
-    row = SHEET[wildcards.granule].model_dump(include=set(Window.model_fields))
-    return Window.model_validate(row).canonical()
-
-
-def catalogue_file(wildcards):
-    """The catalogue, where it is a file that a rule may make."""
-    return local_file(CONFIG.search.href) if CONFIG.search.kind == "static" else []
-
-
 rule search:
     input:
         catalogue=catalogue_file,

@@ -1,22 +1,6 @@
 # In: an image, or a folder of web-mercator tiles. Out: one mappable array of patches a granule, and their index.
 
 
-def tile_source(wildcards):
-    """The composed scene, or the folder that the granule's row names."""
-    folder = SHEET[wildcards.granule].folder
-    if folder:
-        return {"source": folder}
-    return {
-        "source": rules.compose.output.scene,
-        "quality": rules.compose.output.quality,
-    }
-
-
-def quality_option(wildcards):
-    """Scenes come with a quality raster, folders do not."""
-    return "" if SHEET[wildcards.granule].folder else "--quality"
-
-
 rule tile:
     input:
         unpack(tile_source),

@@ -1,7 +1,7 @@
-"""A finished demo in seconds: the real Snakefile and rules, with a command line that only makes the files it is asked for.
+"""A finished demo in seconds: the real Snakefile and rules, with a command line that only makes the files asked for.
 
-What reruns depends on rules, params and code versions, all real here. The stub replaces `__main__` alone, which no stage
-imports, so every code version stays what it is.
+What reruns depends on rules, params and code versions, all real here. The stub replaces `__main__` alone, which no
+stage imports, so every code version stays what it is.
 """
 
 import os

@@ -3,15 +3,6 @@
 import pytest
 
 
-def complaint(run):
-    lines = [line.strip() for line in (run.stdout + run.stderr).splitlines()]
-    return [
-        line
-        for line in lines
-        if "config" in line and ("refused" in line or "no known key" in line or "column" in line or ":" in line)
-    ]
-
-
 @pytest.mark.parametrize(
     ("file", "old", "new", "parts"),
     [

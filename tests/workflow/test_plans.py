@@ -12,7 +12,7 @@ RULE = re.compile(r"^rule (\w+):", re.MULTILINE)
 
 
 def test_sichuan_plans_under_a_thousand_jobs(fresh):
-    run = fresh.snakemake("--dry-run", "--quiet", "--configfile", "config/sichuan.yaml")
+    run = fresh.snakemake("--dry-run", "--configfile", "config/sichuan.yaml")
 
     total = re.search(r"^total\s+(\d+)", run.stdout + run.stderr, re.MULTILINE)
 
@@ -21,7 +21,10 @@ def test_sichuan_plans_under_a_thousand_jobs(fresh):
 
 
 def test_catalogue_entry_plans_the_same(fresh):
-    assert fresh.planned("--snakefile", "workflow/Snakefile") == fresh.planned()
+    planned = fresh.planned()
+
+    assert len(planned) > 80
+    assert fresh.planned("--snakefile", "workflow/Snakefile") == planned
 
 
 def test_every_rule_has_a_stage_a_verb_and_a_log_of_its_name():
@@ -42,7 +45,7 @@ def test_every_rule_has_a_stage_a_verb_and_a_log_of_its_name():
 
 def test_conda_files_pin_what_the_constraints_pin():
     lines = (ROOT / "envs/constraints.txt").read_text().splitlines()
-    pins = dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    pins = dict(line.lower().split("==") for line in lines if "==" in line and not line.startswith("#"))
     for file in sorted((ROOT / "envs").glob("*.yaml")):
         for entry in yaml.safe_load(file.read_text())["dependencies"]:
             for pin in entry["pip"] if isinstance(entry, dict) else [entry]:

@@ -14,5 +14,9 @@ class ReportSettings(Section):
     """Heading of the page."""
     samples_per_cluster: Annotated[int, Field(ge=1, le=50)] = 8
     """Sample patches shown of each cluster."""
+    uncertain_patches: Annotated[int, Field(ge=0, le=50)] = 12
+    """Patches shown on which the networks agree least."""
     note: str = ""
     """A sentence under the heading, for instance on where the imagery comes from."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the draw of sample patches."""

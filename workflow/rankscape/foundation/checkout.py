@@ -1,0 +1,22 @@
+"""Which Python and which package the workflow's jobs run."""
+
+import os
+import sys
+from pathlib import Path
+
+
+def run_this_checkout(package_folder: Path) -> None:
+    """Let the commands that this process starts run `package_folder`'s package with this process's Python.
+
+    An environment that is activated later, such as conda's, still puts its own Python in front.
+
+    Args:
+        package_folder: Folder that holds the package.
+    """
+    _put_first("PYTHONPATH", package_folder)
+    _put_first("PATH", Path(sys.executable).parent)
+
+
+def _put_first(variable: str, folder: Path) -> None:
+    rest = [part for part in os.environ.get(variable, "").split(os.pathsep) if part and part != str(folder)]
+    os.environ[variable] = os.pathsep.join([str(folder), *rest])
