@@ -1,0 +1,178 @@
+"""A static STAC catalogue over two real Sentinel-2 scenes, and what a person sees on them.
+
+Bolzano (2023, no offset in its numbers, classified) and the Dolomites beside Cortina (2022, offset of baseline 04.00
+in its numbers, not classified). What the files lack, the items say.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pystac
+import rasterio
+from pyproj import Transformer
+from rasterio.shutil import copy as copy_raster
+from shapely.geometry import box, mapping
+
+PATCH_PX = 32
+BANDS = ("B04", "B03", "B02", "B08")
+
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels of 10 m."""
+
+LABELLED: dict[str, dict[str, list[Box]]] = {
+    "32TPS": {
+        "urban": [(384, 224, 640, 320), (288, 352, 480, 448), (320, 480, 448, 608), (544, 224, 640, 288)],
+        "rural": [(0, 224, 160, 416), (0, 544, 128, 672), (704, 160, 896, 256), (128, 416, 256, 448)],
+        "uninhabited": [(96, 96, 288, 160), (608, 480, 896, 672), (576, 0, 672, 64)],
+    },
+    "32TQS": {
+        "urban": [(0, 864, 64, 928)],
+        "rural": [(0, 736, 96, 832)],
+        "uninhabited": [(224, 256, 672, 608), (928, 576, 1056, 896), (96, 288, 160, 416), (384, 832, 608, 928)],
+    },
+}
+"""What one person saw in boxes of each scene; the labels of the patches inside."""
+
+SEEN: dict[str, dict[str, list[Box]]] = {
+    "32TPS": {
+        "city": [(416, 320, 512, 384), (640, 256, 704, 320)],
+        "industry": [(352, 416, 448, 480), (416, 512, 448, 640)],
+        "village": [(192, 288, 256, 320), (32, 192, 96, 224), (416, 160, 512, 192)],
+        "orchard": [(0, 352, 128, 448), (32, 608, 96, 672)],
+        "forest": [(672, 416, 896, 480), (64, 160, 224, 192)],
+    },
+    "32TQS": {"rock": [(288, 192, 608, 256), (416, 608, 544, 640)], "forest": [(896, 320, 1024, 480)]},
+}
+"""Places of each kind that no label covers, to look at the map with."""
+
+
+def inside(boxes: list[Box]) -> list[tuple[int, int]]:
+    """Rows and columns of the patches that lie wholly in the boxes."""
+    side = PATCH_PX
+    return [
+        (row, col)
+        for left, top, right, bottom in boxes
+        for row in range(-(-top // side), bottom // side)
+        for col in range(-(-left // side), right // side)
+    ]
+
+
+def write_labels(path: Path) -> None:
+    """Write the person's labels as a table of shares."""
+    lines = ["patch_id,urban,rural,uninhabited"]
+    for granule, kinds in LABELLED.items():
+        for kind, boxes in kinds.items():
+            shares = ",".join(str(int(name == kind)) for name in ("urban", "rural", "uninhabited"))
+            lines += [f"{granule}_{row}_{col},{shares}" for row, col in dict.fromkeys(inside(boxes))]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def build_catalogue(scenes: Path, folder: Path) -> Path:
+    """Write the catalogue with an item a scene; return its catalog.json."""
+    catalogue = pystac.Catalog("real-scenes", "Two real Sentinel-2 scenes")
+    collection = pystac.Collection(
+        "sentinel-2-l2a",
+        "Sentinel-2 Level-2A",
+        pystac.Extent(pystac.SpatialExtent([[10, 46, 13, 47]]), pystac.TemporalExtent([[None, None]])),
+    )
+    catalogue.add_child(collection)
+    for item, bands in (_bolzano(scenes), _dolomites(scenes)):
+        item_folder = folder / collection.id / item.id
+        item_folder.mkdir(parents=True)
+        for name, (pixels, profile) in bands.items():
+            _write_cog(item_folder / f"{name}.tif", pixels, profile)
+            item.add_asset(name, pystac.Asset(f"./{name}.tif", media_type=pystac.MediaType.COG, roles=["data"]))
+        collection.add_item(item)
+    catalogue.normalize_hrefs(str(folder))
+    catalogue.save(pystac.CatalogType.SELF_CONTAINED)
+    return folder / "catalog.json"
+
+
+def _bolzano(scenes: Path):
+    with rasterio.open(scenes / "bolzano.tif") as raster:
+        pixels, profile = raster.read(), raster.profile
+        item = _item("S2B_32TPS_20230715_0_L2A", "32TPS", "2023-07-15T10:16:01Z", raster, baseline="05.09")
+    item.properties["earthsearch:boa_offset_applied"] = True
+    item.properties["eo:cloud_cover"] = 0.0
+    item.properties["s2:nodata_pixel_percentage"] = float(100 * (pixels[0] == 0).mean())
+    names = (*BANDS, "SCL")
+    return item, {
+        name: (pixels[i].astype("uint8" if name == "SCL" else "uint16"), profile) for i, name in enumerate(names)
+    }
+
+
+def _dolomites(scenes: Path):
+    bands = {}
+    for name, number in zip(BANDS, (4, 3, 2, 8), strict=True):
+        with rasterio.open(scenes / f"dolomites.b{number}.tif") as raster:
+            bands[name] = (np.round(raster.read(1)).astype("uint16"), raster.profile)
+            item = _item("S2A_32TQS_20220620_0_L2A", "32TQS", "2022-06-20T10:16:01Z", raster, baseline="04.00")
+    item.properties["eo:cloud_cover"] = 1.0
+    item.properties["s2:nodata_pixel_percentage"] = 0.0
+    return item, bands
+
+
+def _item(name: str, granule: str, time: str, raster, *, baseline: str) -> pystac.Item:
+    corners = Transformer.from_crs(raster.crs, 4326, always_xy=True).transform_bounds(*raster.bounds)
+    item = pystac.Item(name, mapping(box(*corners)), list(corners), pystac.utils.str_to_datetime(time), {})
+    item.properties |= {
+        "platform": f"sentinel-2{name[2].lower()}",
+        "s2:mgrs_tile": granule,
+        "s2:processing_baseline": baseline,
+        "s2:generation_time": time,
+        "sat:relative_orbit": 65,
+        "proj:epsg": raster.crs.to_epsg(),
+    }
+    return item
+
+
+def _write_cog(path: Path, pixels: np.ndarray, profile) -> None:
+    flat = {"driver": "GTiff", "count": 1, "dtype": pixels.dtype, "nodata": 0}
+    flat |= {key: profile[key] for key in ("crs", "transform", "width", "height")}
+    with rasterio.MemoryFile() as memory:
+        with memory.open(**flat) as raster:
+            raster.write(pixels, 1)
+        with memory.open() as raster:
+            copy_raster(raster, path, driver="COG", compress="DEFLATE")
+
+
+def configuration(catalogue: Path, labels: Path) -> str:
+    """The region's configuration as JSON, which is YAML too."""
+    return json.dumps(
+        {
+            "region": "alps",
+            "granules": "config/granules/alps.tsv",
+            "judges": {"stand-in": {"kind": "stand-in", "model": "stand-in"}},
+            "prompts": ["remote-sensing-expert-zh", "economics-student-en"],
+            "search": {"kind": "static", "href": str(catalogue), "signing": "none"},
+            "fetch": {"product": "reflectance", "bands": BANDS},
+            "tile": {"patch_px": PATCH_PX},
+            "label": {
+                "source": "file",
+                "file": str(labels),
+                "categories": ["urban", "rural", "uninhabited"],
+                "uninhabited": "uninhabited",
+            },
+            "adapt": {
+                "architecture": "resnet10t",
+                "weights": "random",
+                "input_px": 64,
+                "colour": "all",
+                "normalisation": "patches",
+                "epochs": 15,
+            },
+            "cluster": {"k_min": 2, "k_max": 5},
+            "rate": {"rounds": 2},
+            "train": {"epochs": 8, "block_m": 1500, "patches_per_cluster": 120, "seeds": 2},
+            "report": {"title": "Bolzano and the Dolomites", "note": "The judge is a stand-in, no vision model."},
+        },
+        indent=1,
+    )
+
+
+SHEET = (
+    "granule\trole\tstart\tend\tmax_cloud_percent\n"
+    "32TPS\tfit\t2023-07-01\t2023-07-31\t20\n"
+    "32TQS\tfit\t2022-06-01\t2022-06-30\t20\n"
+)
