@@ -1,0 +1,61 @@
+"""Cut a granule's image, or a folder of tiles, into patches.
+
+Out come one mappable array of all patches in row-major order, and an index that says where each lies, how much of it
+holds data, how much is cloud, and whether it is used to learn from.
+"""
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.errors import GranuleError, InputError
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.settings.tiles import TileSettings
+from rankscape.foundation.sheet import GRANULE_PATTERN
+from rankscape.stages.options import Settings
+from rankscape.tiles.cutting import cut, open_source
+from rankscape.tiles.source import make_index
+from rankscape.tiles.store import index_of, write_index
+
+
+def tile(
+    settings: Settings,
+    source: Annotated[Path, typer.Option(help="Image (scene.tif), or a folder of tiles named row_col.png.")],
+    granule: Annotated[str, typer.Option(help="Granule id, or the name that a folder goes by.")],
+    out: Annotated[Path, typer.Option(help="Array of patches to write (.npy); the index is written beside it.")],
+    quality: Annotated[
+        Path | None,
+        typer.Option(help="What is known of every pixel of the image (quality.tif): no data, clear, cloud."),
+    ] = None,
+    mpi: Annotated[bool, typer.Option("--mpi", help="Share the work among the ranks that mpiexec started.")] = False,
+    ranks: Annotated[
+        int | None, typer.Option(min=1, help="With --mpi: number of ranks that there must be; another is an error.")
+    ] = None,
+) -> None:
+    """Cut a granule's image, or a folder of tiles, into patches.
+
+    The index is a GeoParquet table beside the array, with the same name.
+    """
+    chosen = TileSettings.from_text(settings, "tile")
+    if not re.fullmatch(GRANULE_PATTERN, granule):
+        raise GranuleError(f"--granule {granule!r} is no id: it must match {GRANULE_PATTERN}.")
+    if ranks is not None and not mpi:
+        raise InputError(f"--ranks {ranks} goes with --mpi: add it, or leave --ranks out.")
+    opener = partial(open_source, source, quality, granule, chosen)
+    if mpi:
+        from rankscape.tiles.mpi import cut_with_ranks
+
+        result = cut_with_ranks(opener, out, ranks)
+    else:
+        result = cut(opener, out)
+    if result is None:
+        return
+    layout, shares = result
+    index = make_index(layout, shares, chosen)
+    inputs = {"source": source, **({"quality": quality} if quality is not None else {})}
+    write_index(index_of(out), index, layout.grid, provenance("tile", chosen, inputs))
+    say(f"{granule}: {len(index)} patches of {layout.grid.patch_px} px, {int(index['usable'].sum())} usable.")

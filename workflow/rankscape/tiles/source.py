@@ -1,0 +1,114 @@
+"""What patches are cut from, step by step: an image, or a folder of tiles."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import geopandas as gpd
+import numpy as np
+import shapely
+
+from rankscape.foundation.errors import RasterError
+from rankscape.foundation.settings.tiles import TileSettings
+from rankscape.tiles.store import Grid
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The patches of one step."""
+
+    patches: np.ndarray
+    """uint8 or float32, contiguous, shape (patches, patch_px, patch_px, bands)."""
+    shares: np.ndarray
+    """Valid and cloud fraction of each patch, float32, shape (patches, 2)."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which patches a source holds, in the array's order."""
+
+    granule: str
+    """Granule id."""
+    ids: tuple[str, ...]
+    """Id of each patch."""
+    row: np.ndarray
+    """Row of each patch in the grid, int32, shape (patches,)."""
+    col: np.ndarray
+    """Column of each patch in the grid, int32, shape (patches,)."""
+    grid: Grid
+    """Where the patches lie."""
+    dtype: np.dtype
+    """Type of the pixels."""
+    patches_per_step: int
+    """Patches that one step reads; the number of patches is a multiple of it."""
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return len(self.ids) // self.patches_per_step
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of the array of all patches."""
+        return len(self.ids), self.grid.patch_px, self.grid.patch_px, len(self.grid.bands)
+
+
+class PatchSource(Protocol):
+    """Reads patches a step at a time, so that memory stays bounded and ranks can share the steps."""
+
+    @property
+    def layout(self) -> Layout:
+        """Which patches there are."""
+
+    def read(self, step: int) -> Piece:
+        """Read the patches `step * patches_per_step` and those that follow.
+
+        Raises:
+            RasterError: If the pixels cannot be read.
+        """
+
+
+def make_index(layout: Layout, shares: np.ndarray, settings: TileSettings) -> gpd.GeoDataFrame:
+    """Make the index of a granule's patches.
+
+    Args:
+        layout: Which patches there are.
+        shares: Valid and cloud fraction of every patch, float32, shape (patches, 2).
+        settings: Limits that make a patch usable.
+
+    Returns:
+        Columns `tiles.store.INDEX_COLUMNS`, one row a patch, footprints in the grid's CRS.
+    """
+    usable = (shares[:, 0] >= settings.min_valid_fraction) & (shares[:, 1] <= settings.max_cloud_fraction)
+    return gpd.GeoDataFrame(
+        {
+            "patch_id": list(layout.ids),
+            "granule": layout.granule,
+            "row": layout.row,
+            "col": layout.col,
+            "valid_fraction": shares[:, 0],
+            "cloud_fraction": shares[:, 1],
+            "usable": usable & (shares[:, 0] > 0),
+        },
+        geometry=_footprints(layout),
+        crs=layout.grid.crs,
+    )
+
+
+def _footprints(layout: Layout) -> np.ndarray:
+    width, _, left, _, height, top = layout.grid.transform
+    side = layout.grid.patch_px
+    west, north = left + layout.col * side * width, top + layout.row * side * height
+    footprints: np.ndarray = shapely.box(west, north + side * height, west + side * width, north)
+    return footprints
+
+
+def check_any_data(shares: np.ndarray, granule: str) -> None:
+    """Refuse a source in which no pixel holds data.
+
+    Raises:
+        RasterError: If every patch is empty.
+    """
+    if not shares[:, 0].any():
+        raise RasterError(
+            f"Granule {granule}: the image holds no data at all: choose other dates, or mend the folder of tiles."
+        )
