@@ -67,5 +67,7 @@ def _open(array: Path, table: Path) -> GranuleFeatures:
     empty = usable & ~np.isfinite(one.features).all(axis=1)
     if empty.any():
         first = one.index["patch_id"].to_numpy()[empty][0]
-        raise TableError(f"{array} has no features for {int(empty.sum())} usable patches, such as {first}: embed again.")
+        raise TableError(
+            f"{array} has no features for {int(empty.sum())} usable patches, such as {first}: embed again."
+        )
     return one
