@@ -41,6 +41,8 @@ class RateSettings(Section):
     """Patches sampled from each cluster."""
     replies: Annotated[int, Field(ge=1, le=20)] = 3
     """Replies asked for each image."""
+    min_picture_px: Annotated[int, Field(ge=1, le=2048)] = 224
+    """Smaller patches are shown enlarged by a whole factor to at least this side: models read squares of 14 to 28 px."""
     quorum: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of a cluster's replies that must be usable; below it the round fails and names the clusters."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -75,7 +77,9 @@ class EnsembleSettings(Section):
     method: Literal["robust", "welsch", "mean", "report"] = "robust"
     """Ensemble; `report` reproduces the Sichuan report and its flaw."""
     levels: Annotated[int, Field(ge=2, le=100)] | None = None
-    """Number of levels of the merged order; null lets the silhouette choose."""
+    """Number of levels of the merged order, not counting uninhabited land; null lets the silhouette choose."""
+    min_levels: Annotated[int, Field(ge=2, le=100)] = 3
+    """Fewest levels that the silhouette may choose; on real orders it likes 2, which keeps little of the order."""
     bootstrap_draws: Annotated[int, Field(ge=0, le=100_000)] = 1000
     """Resamples of the orders for the rank intervals."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
