@@ -1,4 +1,5 @@
 import asyncio
+import io
 import json
 import socket
 import threading
@@ -93,9 +94,9 @@ def test_the_picture_is_the_patch(region):
     picture = sample.picture(0)
     assert picture.startswith(b"\x89PNG")
     granule, position = sample.places[0]
-    from io import BytesIO
-
-    assert np.array_equal(np.asarray(Image.open(BytesIO(picture))), granule.array[position])
+    shown = np.asarray(Image.open(io.BytesIO(picture)))
+    assert shown.shape == (224, 224, 3)
+    assert np.array_equal(shown[::28, ::28], granule.array[position])
 
 
 def test_no_usable_patch_is_an_error(patch_store):

@@ -18,7 +18,7 @@ from rankscape.foundation.errors import JudgeError, TableError
 from rankscape.foundation.progress import bar
 from rankscape.foundation.settings.clusters import LabelSettings
 from rankscape.tiles.overlap import distinct_places
-from rankscape.tiles.pictures import as_png, as_rgb
+from rankscape.tiles.pictures import as_png, as_rgb, enlarged
 from rankscape.tiles.store import Patches
 
 _PROMPT = """\
@@ -27,6 +27,8 @@ land it shows. The kinds are: {categories}. Where several kinds meet, choose the
 the picture.
 
 Answer with a JSON object and nothing else. It has one key, "category"; its value is exactly one of the kinds above."""
+_MIN_PICTURE_PX = 224
+"""Vision models read squares of 14 to 28 pixels at once; a smaller picture would be a few of them."""
 _QUORUM = 0.5
 """Share of the patches that must get an answer."""
 
@@ -55,9 +57,9 @@ class Sample:
     """Granule and position of each patch."""
 
     def picture(self, number: int) -> bytes:
-        """Return one patch as PNG, in true colour."""
+        """Return one patch as PNG, in true colour, enlarged by a whole factor where it is small."""
         granule, position = self.places[number]
-        return as_png(as_rgb(granule.array[position]))
+        return as_png(enlarged(as_rgb(granule.array[position]), _MIN_PICTURE_PX))
 
 
 @dataclass(frozen=True)

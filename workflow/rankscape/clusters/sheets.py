@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import write_bytes, write_json
 from rankscape.foundation.progress import track
-from rankscape.tiles.pictures import as_png, as_rgb
+from rankscape.tiles.pictures import as_png, as_rgb, enlarged
 from rankscape.tiles.store import Patches
 
 SMALLEST_PX, LARGEST_PX = 96, 192
@@ -148,6 +148,5 @@ def resized(patch: np.ndarray) -> np.ndarray:
     """
     side = patch.shape[0]
     if side < SMALLEST_PX:
-        factor = math.ceil(SMALLEST_PX / side)
-        return np.repeat(np.repeat(patch, factor, axis=0), factor, axis=1)
+        return enlarged(patch, SMALLEST_PX)
     return np.asarray(Image.fromarray(patch).reduce(math.ceil(side / LARGEST_PX)))

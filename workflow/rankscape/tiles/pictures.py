@@ -25,6 +25,19 @@ def as_rgb(patches: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(scaled, 0, 255), np.uint8)
 
 
+def enlarged(picture: np.ndarray, min_picture_px: int) -> np.ndarray:
+    """Repeat pixels so that the smaller side has at least `min_picture_px`.
+
+    A whole factor without smoothing adds nothing to the picture that was not measured.
+
+    Args:
+        picture: Shape (height, width, bands).
+        min_picture_px: Side asked for.
+    """
+    factor = -(-min_picture_px // min(picture.shape[:2]))
+    return picture.repeat(factor, axis=0).repeat(factor, axis=1) if factor > 1 else picture
+
+
 def as_png(picture: np.ndarray) -> bytes:
     """Encode one picture, uint8 of shape (height, width, 3), as PNG without metadata."""
     buffer = io.BytesIO()
