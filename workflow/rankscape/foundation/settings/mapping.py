@@ -19,9 +19,13 @@ class MosaicSettings(Section):
 class MergeSettings(Section):
     """How granules become one region map."""
 
+    title: Annotated[str, Field(min_length=1, max_length=60)] = "Economic development"
+    """Title on the preview picture."""
     crs: str | None = None
     """CRS of the region map, such as `EPSG:32648`; null takes the UTM zone that holds most granules."""
     resolution_m: Annotated[float, Field(gt=0)] | None = None
     """Pixel side of the region map; null takes the patch's side."""
     preview_px: Annotated[int, Field(ge=200, le=8000)] = 1200
     """Longer side of the preview picture."""
+    compression_level: Annotated[int, Field(ge=1, le=22)] = 3
+    """Level of the ZSTD compression."""

@@ -1,0 +1,61 @@
+"""The colours of the score, from poor to rich, read from the table that the project ships."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rankscape.foundation.errors import InputError
+
+RAMP = Path(__file__).resolve().parents[3] / "resources" / "ramps" / "development.tsv"
+"""Colour ramp of every map: viridis, even in lightness and safe for the colour-blind."""
+_COLUMNS = ["position", "red", "green", "blue"]
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """Colours between which a value's colour is interpolated."""
+
+    positions: np.ndarray
+    """Values, ascending from 0 to 1; float64, shape (n,)."""
+    colours: np.ndarray
+    """Red, green, blue at each position; uint8, shape (n, 3)."""
+
+    def rgba(self, values: np.ndarray) -> np.ndarray:
+        """Colour values.
+
+        Args:
+            values: Scores in [0, 1], NaN where there is none; any shape.
+
+        Returns:
+            uint8, shape (..., 4): opaque, and transparent black where there is no value.
+        """
+        given = np.isfinite(values)
+        filled = np.where(given, values, 0.0)
+        bands = [np.interp(filled, self.positions, self.colours[:, band]) for band in range(3)]
+        opaque = np.stack([*bands, np.full(filled.shape, 255.0)], axis=-1)
+        return np.asarray(np.rint(opaque * given[..., None]), np.uint8)
+
+    def hexes(self) -> list[str]:
+        """Return the colours as `#rrggbb`."""
+        return ["#{:02x}{:02x}{:02x}".format(*colour) for colour in self.colours.tolist()]
+
+
+def read_ramp(path: Path = RAMP) -> Ramp:
+    """Read a colour ramp: tab-separated position, red, green, blue; lines that start with # are remarks.
+
+    Raises:
+        InputError: If the file is missing, or no ramp from 0 to 1.
+    """
+    try:
+        table = pd.read_csv(path, sep="\t", comment="#")[_COLUMNS].to_numpy(float)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: run Rankscape from a clone, which holds its resources.") from None
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{path} is no colour ramp ({error}); its columns are {_COLUMNS}, tab-separated.") from None
+    positions, colours = table[:, 0], table[:, 1:]
+    rising = len(positions) >= 2 and bool((np.diff(positions) > 0).all())
+    if not rising or positions[0] != 0 or positions[-1] != 1 or not ((colours >= 0) & (colours <= 255)).all():
+        raise InputError(f"{path} is no colour ramp: positions must rise from 0 to 1 and colours lie in 0 to 255.")
+    return Ramp(positions, colours.astype(np.uint8))
