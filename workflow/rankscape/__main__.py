@@ -22,7 +22,7 @@ VERBS = (
 )  # fmt: skip
 """Verbs in the order in which data flows."""
 
-_OURS, _THEIRS, _INTERRUPTED = 1, 2, 130
+_OURS = 1
 
 
 class Verbs(TyperGroup):
@@ -77,14 +77,18 @@ def rankscape(
 def spread(arguments: Sequence[str]) -> list[str]:
     """Repeat an option's name before each of its values, so that `--tiles a b` reads as `--tiles a --tiles b`.
 
-    Only what follows the verb is read so. A stage takes no positional arguments after its first option.
+    Only what follows the verb is read so, and only for verbs that take no positional arguments: `score` takes one, at
+    any place, and no lists.
     """
     start = next((place for place, token in enumerate(arguments) if token in VERBS), len(arguments)) + 1
+    if arguments[start - 1 : start] == ["score"]:
+        return list(arguments)
     result = list(arguments[:start])
     option, values = "", 0
     for token in arguments[start:]:
         if token.startswith("--"):
-            option, values = token, 0
+            option, equals, _ = token.partition("=")
+            values = len(equals)
         elif option:
             values += 1
             if values > 1:
@@ -104,8 +108,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOENT):
             raise
         sys.exit(_one_line(f"{error.strerror}: {error.filename or 'a temporary file'}.", _OURS, given))
-    except KeyboardInterrupt:
-        sys.exit(_one_line("Interrupted.", _INTERRUPTED, given))
     sys.exit(status)
 
 

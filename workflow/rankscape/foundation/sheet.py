@@ -3,7 +3,7 @@
 import csv
 import datetime
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -80,18 +80,20 @@ def read_sheet(path: Path) -> dict[str, GranuleRow]:
             rows = [_row(path, reader.line_num, values) for values in reader]
     except FileNotFoundError:
         raise SheetError(f"{path} does not exist: `granules` in the configuration must name a granule sheet.") from None
-    except UnicodeDecodeError as error:
+    except (UnicodeDecodeError, csv.Error) as error:
         raise SheetError(f"{path} is no UTF-8 text ({error}): save it as UTF-8, tab-separated.") from None
     return _by_granule(path, rows)
 
 
-def _check_columns(path: Path, names: Iterable[str]) -> None:
+def _check_columns(path: Path, names: Sequence[str]) -> None:
     known = list(GranuleRow.model_fields)
     unknown = [name for name in names if name not in known]
     missing = [name for name in ("granule", "role") if name not in names]
-    if unknown or missing:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if unknown or missing or twice:
         raise SheetError(
-            f"{path}: unknown columns {unknown}, missing columns {missing}; allowed are {known}, tab-separated."
+            f"{path}: unknown columns {unknown}, missing columns {missing}, repeated columns {twice}; "
+            f"allowed are {known}, tab-separated."
         )
 
 

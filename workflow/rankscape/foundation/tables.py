@@ -40,7 +40,7 @@ def _geo_metadata(frame: gpd.GeoDataFrame) -> bytes:
         "encoding": "WKB",
         "geometry_types": sorted(set(frame.geometry.geom_type)),
         "crs": frame.crs.to_json_dict() if frame.crs else None,
-        "bbox": [float(v) for v in frame.total_bounds],
+        **({} if frame.empty else {"bbox": [float(v) for v in frame.total_bounds]}),
     }
     name = str(frame.geometry.name)
     document = {"version": "1.0.0", "primary_column": name, "columns": {name: column}}

@@ -89,12 +89,16 @@ def explain(error: ValidationError, origin: str, prefix: str = "") -> str:
     parts = []
     for fault in error.errors():
         places = [prefix, *map(str, fault["loc"])] if prefix else [str(part) for part in fault["loc"]]
-        key = ".".join(places) or "(whole)"
+        key = ".".join(places) or "this combination"
         if fault["type"] == "extra_forbidden":
             parts.append(f"{key} is no known key (its value here: {fault['input']!r})")
         elif fault["type"] == "missing":
             parts.append(f"{key} is missing")
         else:
-            message = fault["msg"].removeprefix("Value error, ")
-            parts.append(f"{key} = {fault['input']!r} is refused: {message}")
+            parts.append(f"{key}{_given(fault['input'])} is refused: {fault['msg'].removeprefix('Value error, ')}")
     return f"{origin}: " + "; ".join(parts) + ". The keys are explained in config/README.md."
+
+
+def _given(value: Any) -> str:
+    """The value, where it is one; a whole section would fill the line, and the message names the keys that disagree."""
+    return "" if isinstance(value, dict) else f" = {value!r}"

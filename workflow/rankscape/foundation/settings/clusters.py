@@ -31,8 +31,12 @@ class LabelSettings(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> "LabelSettings":
+        if not self.categories:
+            raise ValueError("categories is empty; name one at least")
         if len(set(self.categories)) != len(self.categories):
             raise ValueError(f"a category is listed twice in {list(self.categories)}")
+        if "patch_id" in self.categories:
+            raise ValueError("`patch_id` is a column of the labels, no category")
         if self.uninhabited is not None and self.uninhabited not in self.categories:
             raise ValueError(f"uninhabited = {self.uninhabited!r} is none of categories {list(self.categories)}")
         if self.source == "file" and not self.file:

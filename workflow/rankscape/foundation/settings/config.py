@@ -67,6 +67,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":
         self._names_known()
+        self._labels_usable()
         if bool(self.judges) != bool(self.prompts) and not (self.judges and self.label.source == "judge"):
             raise ValueError("judges and prompts go together: give both, or neither")
         if not self.judges and self.people.folder is None and not self.derive.references:
@@ -82,6 +83,18 @@ class Config(Section):
         strangers = sorted(set(self.cluster.k) - set(self.label.categories))
         if strangers:
             raise ValueError(f"cluster.k names {strangers}; label.categories are {list(self.label.categories)}")
+
+    def _labels_usable(self) -> None:
+        judge = self.judges[self.label.judge] if self.label.judge is not None else None
+        if self.label.source == "judge" and judge is not None and judge.kind == "stand-in":
+            raise ValueError(f"label.judge = {self.label.judge!r} is the stand-in, which names no land categories")
+        if len(self.label.categories) > 1 and self.adapt.epochs == 0:
+            raise ValueError("adapt.epochs = 0 fits no categories: raise it, or name one category in label.categories")
+        uninhabited = self.label.uninhabited
+        if uninhabited is not None and self.cluster.k.get(uninhabited, 1) != 1:
+            raise ValueError(
+                f"cluster.k.{uninhabited} = {self.cluster.k[uninhabited]}: uninhabited land is one cluster"
+            )
 
 
 def check_config(values: dict[str, Any], origin: str) -> Config:

@@ -1,0 +1,105 @@
+import pytest
+from rankscape.__main__ import VERBS
+from rankscape.foundation.codeversion import ROOT, code_version
+
+FILES = {
+    "rankscape/__init__.py": "",
+    "rankscape/stages/__init__.py": "",
+    "rankscape/stages/tile.py": '''"""Cut."""
+from rankscape.tiles import cutting
+
+SIZE = 3
+"""Patches."""
+
+def tile(path):
+    """Cut an image."""
+    from rankscape.tiles.late import lazily
+    return cutting.cut(path, SIZE), lazily  # a comment
+''',
+    "rankscape/tiles/__init__.py": "",
+    "rankscape/tiles/cutting.py": "from rankscape.tiles.deep import depth\n\ndef cut(p, n):\n    return depth\n",
+    "rankscape/tiles/deep.py": "depth = 1\n",
+    "rankscape/tiles/late.py": "lazily = 1\n",
+    "rankscape/tiles/other.py": "other = 1\n",
+}
+
+
+@pytest.fixture
+def version(tmp_path):
+    """Return the code version of the tile stage, with some files changed."""
+    count = iter(range(100))
+
+    def of(changes=None, module="rankscape.stages.tile"):
+        root = tmp_path / str(next(count))
+        for name, text in {**FILES, **(changes or {})}.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return code_version(module, root)
+
+    return of
+
+
+def changed(name: str, old: str, new: str) -> dict[str, str]:
+    assert old in FILES[name]
+    return {name: FILES[name].replace(old, new)}
+
+
+STAGE, CUTTING = "rankscape/stages/tile.py", "rankscape/tiles/cutting.py"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        changed(STAGE, "# a comment", "# another"),
+        changed(STAGE, '"""Cut."""', '"""Cut otherwise."""'),
+        changed(STAGE, '    """Cut an image."""\n', ""),
+        changed(STAGE, '"""Patches."""', '"""Patches a side."""'),
+        changed(STAGE, "SIZE = 3", "SIZE  =  3\n\n"),
+        changed(CUTTING, "    return depth", "    # why\n    return depth"),
+        {"rankscape/tiles/other.py": "other = 2\n"},
+        {"rankscape/stages/mosaic.py": "x = 1\n"},
+    ],
+)
+def test_what_cannot_change_a_result_changes_nothing(version, change):
+    assert version(change) == version()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        changed(STAGE, "SIZE = 3", "SIZE = 4"),
+        changed(STAGE, "cutting.cut(path, SIZE)", "cutting.cut(path, 1)"),
+        changed(CUTTING, "return depth", "return depth + 1"),
+        {"rankscape/tiles/deep.py": "depth = 2\n"},
+        {"rankscape/tiles/late.py": "lazily = 2\n"},
+        {"rankscape/tiles/__init__.py": "x = 1\n"},
+        {"rankscape/tiles/cutting.cu": "__global__ void f() {}"},
+    ],
+)
+def test_what_can_change_a_result_changes_the_version(version, change):
+    assert version(change) != version()
+
+
+def test_another_stage_is_not_touched(version):
+    other = {"rankscape/stages/mosaic.py": "from rankscape.tiles.other import other\n"}
+    module = "rankscape.stages.mosaic"
+    assert version(other, module) == version({**other, **changed(CUTTING, "depth\n\n", "depth\n\nx = 1\n")}, module)
+    assert version(other, module) != version({**other, "rankscape/tiles/other.py": "other = 2\n"}, module)
+
+
+def test_a_relative_import_is_refused(version):
+    with pytest.raises(ValueError, match=r"rankscape\.tiles\.cutting:1: relative import"):
+        version({CUTTING: "from .deep import depth\n"})
+
+
+def test_an_unknown_module_is_refused(version):
+    with pytest.raises(ValueError, match=r"rankscape\.stages\.nothing is no module"):
+        version(module="rankscape.stages.nothing")
+
+
+def test_every_stage_has_a_version_and_every_package_is_empty():
+    versions = {verb: code_version(f"rankscape.stages.{verb}") for verb in VERBS}
+    assert len(set(versions.values())) == len(VERBS)
+    assert all(path.read_text() == "" for path in (ROOT / "rankscape").rglob("__init__.py"))

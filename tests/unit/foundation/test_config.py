@@ -1,0 +1,87 @@
+import copy
+
+import pytest
+import yaml
+from rankscape.foundation.codeversion import ROOT
+from rankscape.foundation.errors import SettingsError
+from rankscape.foundation.settings.config import check_config, load_config
+
+JUDGED = {
+    "region": "here",
+    "granules": "here.tsv",
+    "judges": {"eye": {"model": "m"}, "demo-eye": {"kind": "stand-in", "model": "s"}},
+    "prompts": ["plain"],
+    "references": {"lights": {"path": "lights.tif", "title": "Lights"}},
+    "label": {"source": "file", "file": "l.csv", "categories": ["urban", "sea"], "uninhabited": "sea"},
+}
+
+
+def changed(**sections: object) -> dict:
+    values = copy.deepcopy(JUDGED)
+    for name, section in sections.items():
+        values[name] = {**values.get(name, {}), **section} if isinstance(section, dict) else section
+    return values
+
+
+def test_a_configuration_is_completed_with_defaults():
+    config = check_config(JUDGED, "here.yaml")
+    assert config.tile.patch_px == 343
+    assert config.judges["eye"].concurrency == 8
+    assert check_config({**JUDGED, "pathvars": {"results": "x"}}, "here.yaml") == config
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "sichuan.yaml"])
+def test_the_configurations_that_come_with_it_are_valid(name):
+    assert load_config(ROOT.parent / "config" / name).region == {"config.yaml": "demo"}.get(name, name[:-5])
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({**JUDGED, "tiles": {}}, "tiles is no known key"),
+        ({**JUDGED, "region": "De mo"}, "region = 'De mo' is refused"),
+        ({key: JUDGED[key] for key in JUDGED if key != "granules"}, "granules is missing"),
+        (changed(judges={"Eye": {"model": "m"}}), "Eye"),
+        (changed(judges={"eye": {}}), "judges.eye.model is missing"),
+        (changed(tile={"patch_px": True, "patchpx": 1}), "tile.patchpx is no known key"),
+        (changed(prompts=[]), "judges and prompts go together"),
+        ({"region": "here", "granules": "g.tsv", "prompts": ["plain"]}, "judges and prompts go together"),
+        ({"region": "here", "granules": "g.tsv"}, "nobody ranks the clusters"),
+        (changed(label={"source": "judge", "judge": "ear"}), "label.judge = 'ear' is none of judges"),
+        (changed(label={"source": "judge", "judge": "demo-eye"}), "'demo-eye' is the stand-in"),
+        (changed(derive={"references": ["lamps"]}), "derive.references names ['lamps']; references has ['lights']"),
+        (changed(cluster={"k": {"rural": 3}}), "cluster.k names ['rural']; label.categories are ['urban', 'sea']"),
+        (changed(cluster={"k": {"sea": 3}}), "cluster.k.sea = 3: uninhabited land is one cluster"),
+        (changed(adapt={"epochs": 0}), "adapt.epochs = 0 fits no categories"),
+        (changed(people={"folder": " "}), "folder must name a folder"),
+        (changed(fetch={"bands": ["B04", "B04"]}), "a band is listed twice"),
+        (changed(fetch={"product": "reflectance", "bands": ["B08", "B04", "B03"]}), "first three bands"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_that_names_the_keys(values, said):
+    with pytest.raises(SettingsError) as caught:
+        check_config(values, "here.yaml")
+    message = str(caught.value)
+    assert message.startswith("here.yaml: ")
+    assert "\n" not in message
+    assert said in message
+    assert "'granules': " not in message, "the whole configuration is repeated"
+
+
+def test_people_or_references_can_rank_without_judges():
+    alone = {"region": "here", "granules": "g.tsv"}
+    assert check_config({**alone, "people": {"folder": "orders"}}, "x").prompts == ()
+    references = {"references": JUDGED["references"], "derive": {"references": ["lights"]}}
+    assert check_config({**alone, **references}, "x").derive.references == ("lights",)
+
+
+def test_a_judge_may_label_where_people_rank():
+    label = {"source": "judge", "judge": "eye"}
+    config = check_config(changed(prompts=[], label=label, people={"folder": "orders"}), "x")
+    assert config.label.judge == "eye"
+
+
+def test_a_file_is_named_in_the_message(tmp_path):
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({**JUDGED, "speed": "high"}))
+    with pytest.raises(SettingsError, match=r"c\.yaml: speed is no known key \(its value here: 'high'\)"):
+        load_config(tmp_path / "c.yaml")

@@ -1,0 +1,111 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from rankscape.foundation.errors import SettingsError
+from rankscape.foundation.settings.base import parse_json, read_yaml
+from rankscape.foundation.settings.clusters import ClusterSettings, LabelSettings
+from rankscape.foundation.settings.tiles import TileSettings
+
+
+def test_settings_are_read_from_json_and_from_the_configuration_file(tmp_path):
+    (tmp_path / "c.yaml").write_text("region: here\ntile:\n  patch_px: 64\n")
+    assert TileSettings.from_text('{"patch_px": 64}', "tile") == TileSettings(patch_px=64)
+    assert TileSettings.from_text(str(tmp_path / "c.yaml"), "tile") == TileSettings(patch_px=64)
+    assert ClusterSettings.from_text(str(tmp_path / "c.yaml"), "cluster") == ClusterSettings()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"patch_pixels": 32}', ["--settings of tile", "tile.patch_pixels is no known key", "32"]),
+        ('{"patch_px": "big"}', ["tile.patch_px = 'big'", "valid integer"]),
+        ('{"patch_px": 4}', ["tile.patch_px = 4", "greater than or equal to 8"]),
+        ('{"patch_px": 4, "min_valid_fraction": 2}', ["tile.patch_px = 4", "tile.min_valid_fraction = 2"]),
+        ('{"max_cloud_fraction": NaN}', ["tile.max_cloud_fraction"]),
+        ("{", ["--settings of tile is no valid JSON"]),
+        ("nowhere.yaml", ["nowhere.yaml does not exist"]),
+    ],
+)
+def test_a_wrong_value_is_one_line_with_key_value_and_what_is_allowed(text, said):
+    with pytest.raises(SettingsError) as caught:
+        TileSettings.from_text(text, "tile")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert all(part in message for part in said), message
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("tile: [", "no valid YAML"), ("- 1", "must hold keys and values, not a list"), ("", "not a NoneType")],
+)
+def test_a_wrong_file_is_one_line(tmp_path, content, said):
+    (tmp_path / "c.yaml").write_text(content)
+    with pytest.raises(SettingsError, match=said) as caught:
+        read_yaml(tmp_path / "c.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path):
+    (tmp_path / "c.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="no valid YAML"):
+        read_yaml(tmp_path / "c.yaml")
+
+
+def test_a_section_that_is_no_mapping_is_refused(tmp_path):
+    (tmp_path / "c.yaml").write_text("tile: 32\n")
+    with pytest.raises(SettingsError, match=r"c\.yaml: tile = 32 is refused"):
+        TileSettings.from_text(str(tmp_path / "c.yaml"), "tile")
+
+
+def test_a_text_that_is_no_json_object_is_refused():
+    with pytest.raises(SettingsError, match="must be a JSON object, not a list"):
+        parse_json("[1]", "tile")
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(ValidationError):
+        TileSettings().patch_px = 8
+
+
+@given(st.permutations(["seed", "k", "k_min", "features"]), st.permutations(["urban", "rural", "sea"]))
+def test_the_canonical_text_does_not_depend_on_the_order_of_the_keys(keys, names):
+    values = {"seed": 3, "k": {name: len(name) for name in names}, "k_min": 4, "features": "l2"}
+    section = ClusterSettings.from_text(json.dumps({key: values[key] for key in keys}), "cluster")
+    assert section.canonical() == ClusterSettings(**values).canonical()
+    assert "\n" not in section.canonical()
+    assert ClusterSettings.from_text(section.canonical(), "cluster") == section
+
+
+def test_a_default_that_is_spelled_out_is_the_same_text():
+    assert TileSettings(patch_px=TileSettings().patch_px).canonical() == TileSettings().canonical()
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"source": "file"}, "source `file` needs the key `file`"),
+        ({"source": "judge"}, "source `judge` needs the key `judge`"),
+        ({"categories": ["a", "b"]}, "source `none` allows one category"),
+        ({"source": "file", "file": "f", "categories": ["a", "a"]}, "listed twice"),
+        ({"source": "file", "file": "f", "categories": ["a"], "uninhabited": "sea"}, "'sea' is none of categories"),
+        ({"source": "file", "file": "f", "categories": []}, "categories is empty"),
+        ({"source": "file", "file": "f", "categories": ["patch_id"]}, "no category"),
+    ],
+)
+def test_labels_that_cannot_be_are_refused_without_repeating_the_section(values, said):
+    with pytest.raises(SettingsError, match=said) as caught:
+        LabelSettings.checked(values, "c.yaml", "label")
+    assert "{" not in str(caught.value)
+
+
+def test_a_category_that_could_be_no_column_is_refused():
+    with pytest.raises(SettingsError, match=r"label\.uninhabited = 'The sea' is refused"):
+        LabelSettings.checked({"uninhabited": "The sea"}, "c.yaml", "label")
+
+
+def test_k_min_above_k_max_is_refused():
+    with pytest.raises(SettingsError, match="k_min = 9 is above k_max = 5"):
+        ClusterSettings.checked({"k_min": 9, "k_max": 5}, "c.yaml", "cluster")
