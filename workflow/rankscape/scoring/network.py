@@ -18,8 +18,9 @@ class ScoreNetwork(nn.Module):
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
         self.backbone = backbone
-        self.head = nn.Linear(int(backbone.num_features), 1)  # type: ignore[arg-type]
-        # Every score starts at one half, and only the features that prove useful pull it away.
+        # Every score starts at one half, and only the features that prove useful pull it away. A head of random
+        # weights would start where the steep output is flat.
+        self.head = nn.utils.skip_init(nn.Linear, int(backbone.num_features), 1)  # type: ignore[arg-type,no-untyped-call]
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -35,26 +36,19 @@ class ScoreNetwork(nn.Module):
         return torch.sigmoid(_STEEPNESS * self.head(self.backbone(images)).squeeze(1))
 
 
-def start_network(
-    architecture: str, channels: int, adapted: Mapping[str, Tensor] | None, seed: int, origin: str
-) -> ScoreNetwork:
+def start_network(architecture: str, weights: str, channels: int, seed: int) -> ScoreNetwork:
     """Make a network to train.
 
     Args:
         architecture: Name of the backbone.
+        weights: Path of an adapted backbone, or `random`.
         channels: Channels of the images.
-        adapted: Tensors of an adapted backbone, named `backbone.*`; None starts from random weights of the seed.
         seed: Seed of random weights.
-        origin: File of the adapted backbone, for messages.
 
     Raises:
-        WeightsError: If the tensors are not those of the architecture.
+        WeightsError: If the weights are not those of the architecture.
     """
-    network = ScoreNetwork(create_backbone(architecture, "random", channels, seed))
-    if adapted is not None:
-        own = {name: tensor for name, tensor in adapted.items() if name.startswith("backbone.")}
-        load_tensors(network, {**_head(network), **own}, architecture, origin)
-    return network
+    return ScoreNetwork(create_backbone(architecture, weights, channels, seed))
 
 
 def load_tensors(network: ScoreNetwork, tensors: Mapping[str, Tensor], architecture: str, origin: str) -> None:
@@ -83,7 +77,3 @@ def freeze_batch_norm(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
-
-
-def _head(network: ScoreNetwork) -> dict[str, Tensor]:
-    return {name: tensor for name, tensor in network.state_dict().items() if name.startswith("head.")}

@@ -47,18 +47,22 @@ class Regression:
         count = len(images)
         mixtures = max(1, round(self.linearity_share * count)) if self.linearity_weight > 0 else 0
         if mixtures == 0:
-            return (network(images) - targets).abs().mean()
+            return _mean_distance(network(images), targets)
         upper = torch.arange(mixtures)
         lower = (upper + max(1, count // 2)) % count
         mixed, share = mix(images[upper], images[lower], torch.rand(mixtures, generator=generator))
         scores = network(torch.cat([images, mixed]))
         between = share * scores[upper] + (1 - share) * scores[lower]
-        linear = (scores[count:] - between).abs().mean()
-        return (scores[:count] - targets).abs().mean() + self.linearity_weight * linear
+        linear = _mean_distance(scores[count:], between)
+        return _mean_distance(scores[:count], targets) + self.linearity_weight * linear
 
     def distance(self, scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return |score - target|."""
-        return np.abs(scores - targets)
+        return np.asarray(np.abs(scores - targets))
+
+
+def _mean_distance(first: Tensor, second: Tensor) -> Tensor:
+    return (first - second).abs().mean()
 
 
 def mix(first: Tensor, second: Tensor, cut: Tensor) -> tuple[Tensor, Tensor]:

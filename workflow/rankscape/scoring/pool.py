@@ -61,7 +61,7 @@ class Pool:
     def digests(self) -> np.ndarray:
         """Return a hash of every patch's bytes, shape (n,), read one patch after another; equal bytes, equal hash."""
         found = [
-            hashlib.blake2b(np.ascontiguousarray(self.stores[store].array[position]), digest_size=16).hexdigest()
+            hashlib.blake2b(self.stores[store].array[position].tobytes(), digest_size=16).hexdigest()
             for store, position in zip(self.store, self.position, strict=True)
         ]
         return np.array(found, dtype="U32")
@@ -156,7 +156,9 @@ def _check_stores(stores: Sequence[Patches]) -> None:
 def _check_clusters(labels: np.ndarray, targets: Targets) -> None:
     empty = sorted(set(targets.target) - set(labels.tolist()))
     if empty:
-        raise OrderError(f"The order ranks the clusters {empty}, which have no patches: run cluster and ensemble again.")
+        raise OrderError(
+            f"The order ranks the clusters {empty}, which have no patches: run cluster and ensemble again."
+        )
     strange = sorted(set(labels.tolist()) - set(targets.target))
     if strange:
         raise OrderError(f"Patches lie in the clusters {strange}, which the order does not rank: run ensemble again.")

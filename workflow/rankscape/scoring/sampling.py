@@ -38,7 +38,7 @@ def epoch_order(
 
 
 def batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Cut an epoch into batches; a last batch of one patch joins the one before, since a batch is normalised over it."""
+    """Cut an epoch into batches; a last one of a single patch joins the one before: batch normalisation needs two."""
     cuts = list(range(batch_size, len(order), batch_size))
     if cuts and len(order) - cuts[-1] == 1:
         cuts.pop()

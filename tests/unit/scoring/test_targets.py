@@ -1,0 +1,77 @@
+"""Pseudo labels from the merged order."""
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rankscape.foundation.errors import OrderError
+from rankscape.scoring.targets import by_level, by_rank, cluster_targets
+
+ORDER = {
+    "levels": [[3], [2, 0], [1], [4]],
+    "ranks": {"0": 2.5, "1": 4.0, "2": 2.5, "3": 1.0},
+    "uninhabited": 4,
+    "fingerprint": "f00d",
+}
+SUMMARY = {"clusters": [{"cluster": c} for c in range(5)], "fingerprint": "f00d"}
+
+
+def test_levels_are_spaced_evenly_and_every_tied_cluster_is_there():
+    targets = cluster_targets(ORDER, SUMMARY, "levels", "order.json")
+    assert targets.target == pytest.approx({3: 1.0, 0: 2 / 3, 2: 2 / 3, 1: 1 / 3, 4: 0.0})
+    assert targets.level == {3: 0, 0: 1, 2: 1, 1: 2, 4: 3}
+
+
+def test_ranks_are_scaled_and_land_without_people_comes_after_the_last():
+    targets = cluster_targets(ORDER, SUMMARY, "ranks", "order.json")
+    assert targets.target == pytest.approx({3: 1.0, 0: 0.625, 2: 0.625, 1: 0.25, 4: 0.0})
+
+
+def test_a_rank_that_the_order_gives_to_land_without_people_is_kept():
+    order = {**ORDER, "ranks": {**ORDER["ranks"], "4": 9.0}}
+    assert cluster_targets(order, SUMMARY, "ranks", "order.json").target[1] == pytest.approx(5 / 8)
+
+
+def test_documents_hold_levels_and_targets_as_json():
+    document = cluster_targets(ORDER, SUMMARY, "levels", "order.json").to_document()
+    assert document["levels"] == [[3], [0, 2], [1], [4]]
+    assert document["targets"]["4"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"fingerprint": "beef"}, r"order.json ranks other clusters .*beef.*run ensemble again"),
+        ({"levels": [[3], [2, 0], [4]]}, r"no level for the clusters \[1\]"),
+        ({"levels": [[3], [2, 0], [1, 7], [4]]}, r"names the clusters \[7\]"),
+        ({"levels": [[3, 1], [2, 0], [1], [4]]}, r"puts the clusters \[1\] into two levels"),
+        ({"levels": [[0, 1, 2, 3, 4]]}, r"ties all clusters"),
+        ({"levels": None}, r"no level for the clusters"),
+    ],
+)
+def test_wrong_orders_are_refused(change: dict[str, Any], said: str):
+    with pytest.raises(OrderError, match=said):
+        cluster_targets({**ORDER, **change}, SUMMARY, "levels", "order.json")
+
+
+def test_ranks_must_be_complete_and_differ():
+    with pytest.raises(OrderError, match=r"no rank for the clusters \[1, 2\]"):
+        cluster_targets({**ORDER, "ranks": {"0": 1.0, "3": 2.0}}, SUMMARY, "ranks", "order.json")
+    with pytest.raises(OrderError, match=r"every cluster the rank 2\.0"):
+        by_rank({0: 2.0, 1: 2.0}, "order.json")
+
+
+@given(st.lists(st.integers(1, 4), min_size=2, max_size=8))
+def test_targets_fall_from_one_to_zero_in_even_steps(sizes: list[int]):
+    levels, start = [], 0
+    for size in sizes:
+        levels.append(range(start, start + size))
+        start += size
+    targets = by_level(levels)
+    steps = [targets[members[0]] - targets[later[0]] for members, later in itertools.pairwise(levels)]
+    assert targets[0] == 1.0
+    assert targets[start - 1] == 0.0
+    assert steps == pytest.approx([1 / (len(levels) - 1)] * len(steps))
+    assert all(len({targets[c] for c in members}) == 1 for members in levels)

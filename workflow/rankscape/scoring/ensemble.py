@@ -1,0 +1,90 @@
+"""Training the ensemble: one draw of patches, one split by place, one network a seed."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rankscape.foundation import progress
+from rankscape.foundation.errors import RasterError, WeightsError
+from rankscape.foundation.settings.scoring import TrainSettings
+from rankscape.scoring.model import ScoreModel
+from rankscape.scoring.network import ScoreNetwork, start_network
+from rankscape.scoring.pool import Pool, limited
+from rankscape.scoring.record import training_record
+from rankscape.scoring.splitting import Split, split_by_place
+from rankscape.scoring.targets import Targets
+from rankscape.scoring.training import Fit, Lesson, train_network
+from rankscape.vision.backbones import RANDOM
+from rankscape.vision.preparation import Preparation
+from rankscape.vision.weights import load_weights
+
+
+def train_ensemble(
+    pool: Pool, targets: Targets, backbone: Path, settings: TrainSettings, device: torch.device
+) -> tuple[ScoreModel, dict[str, Any]]:
+    """Train one network a seed.
+
+    Args:
+        pool: Labelled patches of all granules.
+        targets: Pseudo labels.
+        backbone: The adapted backbone, whose architecture, preparation and weights the networks start from.
+        settings: How to train.
+        device: Where to train.
+
+    Returns:
+        The model, its networks on the CPU, and the document `score.json` without its provenance.
+
+    Raises:
+        RasterError: If the backbone was adapted to other bands than the patches have.
+        SettingsError: If the patches cannot be split by place.
+        WeightsError: If the backbone's file is broken, no backbone, or of another architecture.
+    """
+    architecture, preparation = _description(backbone)
+    _check_bands(preparation, pool, backbone)
+    drawn = limited(pool, settings.patches_per_cluster, np.random.default_rng([settings.seed, 0]))
+    split = split_by_place(
+        drawn, settings.block_m, settings.validation_fraction, np.random.default_rng([settings.seed, 1])
+    )
+    _say_split(split)
+    lesson = Lesson(drawn.take(split.training), drawn.take(split.validation), preparation, settings, device)
+    seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
+    start = str(backbone) if settings.start == "adapted" else RANDOM
+    trained = [_train_one(architecture, start, lesson, seed) for seed in seeds]
+    grid = pool.stores[0].grid
+    model = ScoreModel(
+        tuple(network.cpu() for network, _ in trained),
+        architecture, preparation, seeds, str(pool.stores[0].array.dtype), grid.patch_px,
+    )  # fmt: skip
+    return model, training_record(settings, targets, drawn, split, [fit for _, fit in trained])
+
+
+def _train_one(architecture: str, start: str, lesson: Lesson, seed: int) -> tuple[ScoreNetwork, Fit]:
+    network = start_network(architecture, start, lesson.preparation.channels, seed).to(lesson.device)
+    return network, train_network(network, lesson, seed)
+
+
+def _description(backbone: Path) -> tuple[str, Preparation]:
+    _, document = load_weights(backbone)
+    missing = [key for key in ("architecture", "preparation") if key not in document]
+    if missing:
+        raise WeightsError(f"{backbone} is no backbone (its description lacks {', '.join(missing)}): run adapt again.")
+    return str(document["architecture"]), Preparation.from_document(document["preparation"])
+
+
+def _check_bands(preparation: Preparation, pool: Pool, backbone: Path) -> None:
+    bands = pool.stores[0].grid.bands
+    if tuple(preparation.bands) != tuple(bands):
+        raise RasterError(
+            f"{backbone} was adapted to the bands {', '.join(preparation.bands)}, the patches have {', '.join(bands)}: "
+            "run adapt again."
+        )
+
+
+def _say_split(split: Split) -> None:
+    progress.say(
+        f"{len(split.training)} patches in {split.training_blocks} blocks of land to train on, {len(split.validation)} "
+        f"in {split.validation_blocks} blocks to validate; left out of training: {split.overlapping} that overlap a "
+        f"held-out patch, {split.identical} identical to one"
+    )

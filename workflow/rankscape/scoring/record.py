@@ -1,0 +1,84 @@
+"""What is known of a trained score model, as a document."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rankscape.foundation.settings.scoring import TrainSettings
+from rankscape.scoring.metrics import TOLERANCE, validation_metrics
+from rankscape.scoring.pool import Pool
+from rankscape.scoring.splitting import Split
+from rankscape.scoring.targets import Targets
+from rankscape.scoring.training import Fit
+
+_FEW_BLOCKS = 5
+
+
+def training_record(
+    settings: TrainSettings, targets: Targets, pool: Pool, split: Split, fits: Sequence[Fit]
+) -> dict[str, Any]:
+    """Describe a training: curves and best epoch a seed, metrics on the held-out patches, numbers of patches, limits.
+
+    Args:
+        settings: How it was trained.
+        targets: Pseudo labels.
+        pool: All patches, before the split.
+        split: The two sides.
+        fits: History of each network.
+
+    Returns:
+        The document `score.json`, without its provenance. `validation` is of the ensemble's mean score, and that of
+        every seed stands beside its curve.
+    """
+    held_out = pool.take(split.validation)
+    return {
+        "objective": settings.objective,
+        **targets.to_document(),
+        "tolerance": TOLERANCE,
+        "validation": _metrics(np.mean([fit.scores for fit in fits], axis=0), held_out),
+        "seeds": [{**fit.to_document(), "validation": _metrics(fit.scores, held_out)} for fit in fits],
+        "patches": {
+            "training": len(split.training),
+            "validation": len(split.validation),
+            "left_out_overlapping": split.overlapping,
+            "left_out_identical": split.identical,
+        },
+        "blocks": {"training": split.training_blocks, "validation": split.validation_blocks},
+        "clusters": _cluster_counts(targets, pool, split),
+        "settings": settings.model_dump(mode="json"),
+        "limits": _limits(settings, targets, pool, split),
+    }
+
+
+def _metrics(scores: np.ndarray, held_out: Pool) -> dict[str, float | int | None]:
+    return validation_metrics(scores, held_out.target, held_out.level)
+
+
+def _cluster_counts(targets: Targets, pool: Pool, split: Split) -> dict[str, dict[str, int]]:
+    training, validation = pool.cluster[split.training], pool.cluster[split.validation]
+    return {
+        str(cluster): {
+            "training": int((training == cluster).sum()),
+            "validation": int((validation == cluster).sum()),
+        }
+        for cluster in sorted(targets.target)
+    }
+
+
+def _limits(settings: TrainSettings, targets: Targets, pool: Pool, split: Split) -> list[str]:
+    """Say what the validation metrics do not show."""
+    limits = [
+        "The metrics compare scores with pseudo labels (the clusters' places in the merged order), not with a measured "
+        "development; the stage `evaluate` does that.",
+        f"The held-out blocks of {settings.block_m:g} m lie in the granules that were trained on: metrics on other "
+        "granules and dates can be lower.",
+        "The held-out patches also chose the epoch at which training stopped, so their metrics are slightly too good.",
+    ]
+    if split.validation_blocks < _FEW_BLOCKS:
+        limits.append(f"Only {split.validation_blocks} block(s) of land were held out: the metrics are uncertain.")
+    for side, positions in (("trained on", split.training), ("held out", split.validation)):
+        absent = sorted(set(targets.target) - set(pool.cluster[positions].tolist()))
+        if absent:
+            limits.append(f"No patch of the clusters {absent} was {side}: they lie in blocks of the other side alone.")
+    return limits

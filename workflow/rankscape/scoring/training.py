@@ -1,0 +1,175 @@
+"""Training one score network: seeded epochs, early stopping, the best weights kept."""
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rankscape.foundation import progress
+from rankscape.foundation.settings.scoring import TrainSettings
+from rankscape.scoring.metrics import balanced_mean, validation_metrics
+from rankscape.scoring.network import ScoreNetwork, freeze_batch_norm
+from rankscape.scoring.objectives import Objective, objective_of
+from rankscape.scoring.pool import Pool
+from rankscape.scoring.sampling import batches, epoch_order
+from rankscape.vision.augmentation import augment
+from rankscape.vision.preparation import Preparation
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a network is trained and validated on."""
+
+    training: Pool
+    """Patches trained on."""
+    validation: Pool
+    """Patches held out."""
+    preparation: Preparation
+    """How patches become network input."""
+    settings: TrainSettings
+    """How to train."""
+    device: torch.device
+    """Where to train."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One point of the training curve."""
+
+    epoch: int
+    """Number, from 1."""
+    training_loss: float
+    """Mean loss over the epoch's batches, mixtures included."""
+    validation_loss: float
+    """Mean distance of the held-out scores from their targets, every level counting alike."""
+    share_within: float
+    """Share of held-out scores within 0.07 of the target."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A trained network's history; the network itself holds the weights of the best epoch."""
+
+    seed: int
+    """Seed of its weights, batches and augmentation."""
+    epochs: tuple[Epoch, ...]
+    """The curve."""
+    best_epoch: int
+    """Epoch with the smallest validation loss."""
+    scores: np.ndarray
+    """Scores of the held-out patches by the best weights, float64, shape (validation,)."""
+
+    def to_document(self) -> dict[str, Any]:
+        """Return seed, curve and best epoch as JSON."""
+        return {"seed": self.seed, "best_epoch": self.best_epoch, "epochs": [asdict(epoch) for epoch in self.epochs]}
+
+
+def train_network(network: ScoreNetwork, lesson: Lesson, seed: int) -> Fit:
+    """Train a network in place and leave it with the weights of its best epoch.
+
+    The same network, lesson and seed give the same weights, bit for bit on one device with one number of threads.
+
+    Args:
+        network: Network with its first weights, on the lesson's device.
+        lesson: Patches and settings.
+        seed: Seed of batches and augmentation.
+    """
+    settings = lesson.settings
+    objective, chance = objective_of(settings), np.random.default_rng([seed, 2])
+    light = torch.Generator().manual_seed(int(chance.integers(2**62)))
+    optimizer, schedule = _optimizer(network, len(lesson.training), settings)
+    curve: list[Epoch] = []
+    best, best_state, best_scores = math.inf, copy.deepcopy(network.state_dict()), np.empty(0)
+    # Backbones with dropout draw from the global generator.
+    with torch.random.fork_rng(devices=[lesson.device] if lesson.device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for number in range(1, settings.epochs + 1):
+            loss = _one_epoch(
+                network, lesson, objective, optimizer, schedule, (chance, light), f"seed {seed}, {number}"
+            )
+            scores = predict_pool(network, lesson.validation, lesson)
+            curve.append(_epoch(number, loss, scores, lesson.validation, objective))
+            _report(curve[-1], seed, settings.epochs)
+            if curve[-1].validation_loss < best:
+                best, best_scores = curve[-1].validation_loss, scores
+                best_state = copy.deepcopy(network.state_dict())
+            elif number - _best(curve) >= settings.patience:
+                break
+    network.load_state_dict(best_state)
+    return Fit(seed, tuple(curve), _best(curve), best_scores)
+
+
+def predict_pool(network: ScoreNetwork, pool: Pool, lesson: Lesson) -> np.ndarray:
+    """Score every patch of a pool with one network, without augmentation; float64, shape (n,)."""
+    network.eval()
+    scores = []
+    with torch.inference_mode():
+        for chosen in np.array_split(np.arange(len(pool)), max(1, math.ceil(len(pool) / lesson.settings.batch_size))):
+            images = lesson.preparation.tensor(pool.pixels(chosen)).to(lesson.device)
+            scores.append(network(images).double().cpu().numpy())
+    return np.concatenate(scores)
+
+
+def _one_epoch(
+    network: ScoreNetwork,
+    lesson: Lesson,
+    objective: Objective,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    chance: tuple[np.random.Generator, torch.Generator],
+    name: str,
+) -> float:
+    network.train()
+    if lesson.settings.batch_norm == "frozen":
+        freeze_batch_norm(network)
+    losses = []
+    for images, targets in _shown(lesson, chance[0], name):
+        loss = objective.loss(network, augment(images, chance[1]), targets, chance[1])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        losses.append(float(loss.detach()))
+    return float(np.mean(losses))
+
+
+def _shown(lesson: Lesson, chance: np.random.Generator, name: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the epoch's batches, read from the mapped arrays one at a time."""
+    pool = lesson.training
+    order = epoch_order(pool.cluster, pool.level, lesson.settings.balance, chance)
+    for chosen in progress.track(batches(order, lesson.settings.batch_size), name, unit="batch"):
+        images = lesson.preparation.tensor(pool.pixels(chosen))
+        yield images.to(lesson.device), torch.from_numpy(pool.target[chosen]).to(lesson.device)
+
+
+def _optimizer(
+    network: ScoreNetwork, patches: int, settings: TrainSettings
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    steps = settings.epochs * len(batches(np.arange(patches), settings.batch_size))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, total_steps=steps + 1, anneal_strategy="cos"
+    )
+    return optimizer, schedule
+
+
+def _epoch(number: int, loss: float, scores: np.ndarray, validation: Pool, objective: Objective) -> Epoch:
+    distance = balanced_mean(objective.distance(scores, validation.target), validation.level)
+    share = validation_metrics(scores, validation.target, validation.level)["share_within"]
+    return Epoch(number, loss, distance, float(share or 0.0))
+
+
+def _best(curve: list[Epoch]) -> int:
+    return min(curve, key=lambda epoch: (epoch.validation_loss, epoch.epoch)).epoch
+
+
+def _report(epoch: Epoch, seed: int, epochs: int) -> None:
+    progress.say(
+        f"seed {seed}, epoch {epoch.epoch}/{epochs}: training loss {epoch.training_loss:.4f}, validation loss "
+        f"{epoch.validation_loss:.4f}, {epoch.share_within:.1%} of held-out scores within 0.07 of their target"
+    )

@@ -1,0 +1,35 @@
+"""Score every usable patch of a granule.
+
+The mean of the networks is the score, their standard deviation its uncertainty.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.provenance import KEY, provenance
+from rankscape.foundation.settings.scoring import PredictSettings
+from rankscape.foundation.tables import write_table
+from rankscape.scoring.model import read_model
+from rankscape.scoring.prediction import score_patches
+from rankscape.stages.options import Gpus, OneTiles, Settings, Threads
+from rankscape.tiles.store import index_of, open_patches
+from rankscape.vision.devices import use_device
+
+
+def predict(
+    settings: Settings,
+    tiles: OneTiles,
+    model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
+    out: Annotated[Path, typer.Option(help="Table to write: patch_id, granule, score, score_std.")],
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Score every usable patch of a granule; patches that are not usable get none."""
+    values = PredictSettings.from_text(settings, "predict")
+    device = use_device(gpus, threads)
+    networks = read_model(model, device)
+    frame = score_patches(networks, open_patches(tiles), device, values.batch_size, str(tiles))
+    inputs = {"tiles": tiles, "index": index_of(tiles), "model": model}
+    write_table(out, frame, {KEY: provenance("predict", values, inputs, seed=networks.seeds[0], backend=device.type)})
