@@ -31,6 +31,8 @@ A Cloud-Optimized GeoTIFF is read by the driver of GeoTIFF. GDAL is never left t
 MAX_PIXELS = 400_000_000
 """A Sentinel-2 granule has 10980 x 10980 = 1.2e8 pixels; a header that claims far more is an attack or a mistake."""
 MAX_BANDS = 32
+TAG = "RANKSCAPE"
+"""Tag of a raster that holds its provenance, as JSON."""
 _BLOCK_PX = 512
 _WINDOW_PIXELS = 1 << 24
 
@@ -70,10 +72,10 @@ def _driver(path: Path) -> str:
 
 
 def _check_size(path: Path, dataset: Any, max_pixels: int, max_bands: int) -> None:
-    pixels = dataset.height * dataset.width
+    pixels = max(dataset.height * dataset.width, *(rows * cols for rows, cols in dataset.block_shapes))
     if pixels > max_pixels or dataset.count > max_bands:
         raise RasterError(
-            f"{path} claims {dataset.height} x {dataset.width} pixels in {dataset.count} bands; "
+            f"{path} claims {dataset.height} x {dataset.width} pixels in {dataset.count} bands, {pixels} at once; "
             f"at most {max_pixels} pixels in {max_bands} bands are read."
         )
 
@@ -86,7 +88,7 @@ def brief(error: BaseException) -> str:
 
 
 def row_windows(height_px: int, width_px: int, pixels: int = _WINDOW_PIXELS, step_px: int = _BLOCK_PX) -> list[Window]:
-    """Cut an image into windows of whole rows, so that memory stays bounded whatever its size.
+    """Cut an image into windows of whole rows.
 
     Args:
         height_px: Rows of the image.
@@ -101,6 +103,28 @@ def row_windows(height_px: int, width_px: int, pixels: int = _WINDOW_PIXELS, ste
     return [Window(0, top, width_px, min(rows, height_px - top)) for top in range(0, height_px, rows)]
 
 
+def windows(height_px: int, width_px: int, pixels: int = _WINDOW_PIXELS, step_px: int = 2 * _BLOCK_PX) -> list[Window]:
+    """Cut an image into windows, row-major, so that memory stays bounded however wide it is.
+
+    Args:
+        height_px: Rows of the image.
+        width_px: Columns of the image.
+        pixels: Pixels a window at most, as far as a square of `step_px` allows.
+        step_px: Sides of windows are multiples of this, so that few blocks are decoded twice.
+
+    Returns:
+        Windows that cover every pixel once; whole rows where `pixels` allows.
+    """
+    bands = row_windows(height_px, width_px, pixels, step_px)
+    rows = int(bands[0].height)
+    cols = width_px if rows * width_px <= pixels else max(1, pixels // rows // step_px) * step_px
+    return [
+        Window(left, band.row_off, min(cols, width_px - left), band.height)
+        for band in bands
+        for left in range(0, width_px, cols)
+    ]
+
+
 def check_whole(path: Path, *, max_pixels: int = MAX_PIXELS) -> None:
     """Decode every block of a raster: a truncated or damaged file fails here, not in the middle of a computation.
 
@@ -108,10 +132,9 @@ def check_whole(path: Path, *, max_pixels: int = MAX_PIXELS) -> None:
         RasterError: If the raster cannot be opened or a block cannot be decoded.
     """
     with open_raster(path, max_pixels=max_pixels) as dataset:
-        step = max(block[0] for block in dataset.block_shapes)
+        step_px = min(max(_BLOCK_PX, *(rows for rows, _ in dataset.block_shapes)), 4 * _BLOCK_PX)
         masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
-        for rows in row_windows(dataset.height, dataset.width * dataset.count, step_px=step):
-            window = Window(0, rows.row_off, dataset.width, rows.height)
+        for window in windows(dataset.height, dataset.width, _WINDOW_PIXELS // dataset.count, step_px):
             dataset.read(window=window)
             if masked:
                 dataset.read_masks(1, window=window)
@@ -166,7 +189,7 @@ def cog_writer(
                     dataset.update_tags(**dict(tags or {}))
                     yield dataset
                 rasterio.shutil.copy(draft, temporary, **_cog_options(level, threads, resampling))
-            check_whole(temporary, max_pixels=shape[1] * shape[2])
+            check_whole(temporary, max_pixels=max(MAX_PIXELS, shape[1] * shape[2]))
         except RasterError as error:
             raise _unwritten(path, error) if str(temporary) in str(error) else error from None
         except RasterioError as error:

@@ -1,0 +1,240 @@
+"""STAC catalogues behind one interface: an API that is asked, and a static catalogue that is read."""
+
+import calendar
+import datetime
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx2
+import pystac
+from pystac.stac_io import DefaultStacIO
+from pystac_client import Client
+from pystac_client.exceptions import APIError
+from pystac_client.stac_api_io import StacApiIO
+from pystac_client.warnings import PystacClientWarning
+from urllib3.util.retry import Retry
+
+from rankscape.foundation.errors import CatalogueError
+from rankscape.foundation.settings.scenes import SearchSettings
+from rankscape.foundation.sheet import Window
+from rankscape.scenes.addresses import is_remote, local_path, redacted, unsigned
+from rankscape.scenes.granules import Granule
+from rankscape.scenes.retries import TRANSIENT, NoAnswerError, Patience, ask
+
+_PAGE_ITEMS = 100
+_CAP_ITEMS = 1000
+"""Servers are known to stop here without a word; a span of dates that gives so many is asked in halves."""
+_TIMEOUT_S = (20.0, 120.0)
+_GRANULE_QUERIES: dict[str, Callable[[str], dict[str, Any]]] = {
+    "planetarycomputer.microsoft.com": lambda granule: {"s2:mgrs_tile": {"eq": granule}},
+    "earth-search.aws.element84.com": lambda granule: {
+        "grid:code": {"in": [f"MGRS-{granule}", f"MGRS-{granule.lstrip('0')}"]}
+    },
+}
+"""How the public catalogues are asked for one granule; elsewhere the property's name is not known."""
+
+
+class Catalogue(Protocol):
+    """Where items come from; what is given may hold more than was asked for, and is filtered afterwards."""
+
+    whole: bool
+    """True if `items` gives all that the catalogue has, whatever the granule and the dates."""
+
+    def items(self, granule: Granule, window: Window) -> list[dict[str, Any]]:
+        """Return STAC items, unsigned; paths of assets are as seen from the working folder.
+
+        Raises:
+            CatalogueError: If the catalogue does not answer, or answers something that is no STAC.
+        """
+        ...
+
+
+def open_catalogue(settings: SearchSettings, patience: Patience | None = None) -> Catalogue:
+    """Return the catalogue that the settings name."""
+    kind = StacApi if settings.kind == "stac-api" else StaticCatalogue
+    return kind(settings.href, settings.collection, patience or Patience())
+
+
+class StacApi:
+    """A STAC API, asked month by month."""
+
+    whole = False
+
+    def __init__(self, href: str, collection: str, patience: Patience) -> None:
+        self._href = href
+        self._collection = collection
+        self._patience = patience
+
+    def items(self, granule: Granule, window: Window) -> list[dict[str, Any]]:
+        """Ask for the items over a granule.
+
+        Raises:
+            CatalogueError: If the server does not answer, or answers something that is no STAC.
+        """
+        query: dict[str, Any] = {}
+        for host, about in _GRANULE_QUERIES.items():
+            query |= about(granule.id) if host in self._href else {}
+        if window.max_cloud_percent < 100:
+            query["eo:cloud_cover"] = {"lte": window.max_cloud_percent}
+        try:
+            return self._search(granule, window, query)
+        except (APIError, pystac.STACError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CatalogueError(f"{self._complaint(error)}: try again later, or mend search.href.") from None
+
+    def _search(self, granule: Granule, window: Window, query: dict[str, Any]) -> list[dict[str, Any]]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PystacClientWarning)
+            client = Client.open(self._href, stac_io=self._transport())
+            if query and client.conforms_to("QUERY"):
+                found = self._by_month(client, granule, window, query)
+                if found:
+                    return found
+            # Nothing, or a server that cannot filter: all items tell why none can be used.
+            return self._by_month(client, granule, window, {})
+
+    def _transport(self) -> StacApiIO:
+        retry = Retry(
+            total=self._patience.attempts - 1,
+            backoff_factor=self._patience.base_s,
+            backoff_jitter=self._patience.base_s,
+            backoff_max=self._patience.longest_s,
+            status_forcelist=TRANSIENT,
+            allowed_methods=None,
+            raise_on_status=False,
+        )
+        return StacApiIO(timeout=_TIMEOUT_S, max_retries=retry)
+
+    def _by_month(
+        self, client: Client, granule: Granule, window: Window, query: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for bbox in _boxes(granule.bbox_deg):
+            for first, last in months(window.start, window.end):
+                for item in self._span(client, bbox, first, last, query):
+                    found[item["id"]] = _unsigned_assets(item)
+        return list(found.values())
+
+    def _span(
+        self, client: Client, bbox: list[float], first: datetime.date, last: datetime.date, query: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        search = client.search(
+            collections=[self._collection],
+            bbox=bbox,
+            datetime=f"{first}T00:00:00Z/{last}T23:59:59.999Z",
+            query=query or None,
+            limit=_PAGE_ITEMS,
+            max_items=_CAP_ITEMS,
+        )
+        items = list(search.items_as_dicts())
+        if len(items) < _CAP_ITEMS or first == last:
+            return items
+        middle = first + (last - first) // 2
+        return self._span(client, bbox, first, middle, query) + self._span(
+            client, bbox, middle + datetime.timedelta(days=1), last, query
+        )
+
+    def _complaint(self, error: Exception) -> str:
+        status = getattr(error, "status_code", None)
+        answer = " ".join(str(error).split())[:200] or type(error).__name__
+        return f"The STAC API {redacted(self._href)} failed ({f'HTTP {status}: ' if status else ''}{answer})"
+
+
+def months(start: datetime.date, end: datetime.date) -> Iterator[tuple[datetime.date, datetime.date]]:
+    """Cut a span of dates at the ends of months; both dates of a part are included."""
+    while start <= end:
+        last = start.replace(day=calendar.monthrange(start.year, start.month)[1])
+        yield start, min(last, end)
+        start = last + datetime.timedelta(days=1)
+
+
+def _boxes(bbox_deg: tuple[float, float, float, float]) -> list[list[float]]:
+    """Cut a box at the antimeridian, since not every server understands west > east."""
+    west, south, east, north = bbox_deg
+    if west <= east:
+        return [[west, south, east, north]]
+    return [[west, south, 180.0, north], [-180.0, south, east, north]]
+
+
+class StaticCatalogue:
+    """A static STAC catalogue on disk or behind HTTP; every item is read."""
+
+    whole = True
+
+    def __init__(self, href: str, collection: str, patience: Patience) -> None:
+        self._href = href
+        self._collection = collection
+        self._patience = patience
+
+    def items(self, granule: Granule, window: Window) -> list[dict[str, Any]]:  # noqa: ARG002
+        """Read every item of the catalogue.
+
+        Raises:
+            CatalogueError: If the catalogue or an item of it cannot be read.
+        """
+        files = _Files(self._patience, remote=is_remote(self._href))
+        try:
+            root = pystac.Catalog.from_file(self._href, stac_io=files)
+            return [self._resolved(item) for item in root.get_items(recursive=True)]
+        except (pystac.STACError, NoAnswerError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CatalogueError(
+                f"The catalogue {redacted(self._href)} cannot be read ({redacted(files.reading)}, {_brief(error)}): "
+                "mend search.href or the catalogue."
+            ) from None
+        finally:
+            files.close()
+
+    def _resolved(self, item: pystac.Item) -> dict[str, Any]:
+        document = item.to_dict(include_self_link=False, transform_hrefs=False)
+        for key, asset in item.assets.items():
+            document["assets"][key]["href"] = self._as_seen(asset.get_absolute_href() or asset.href)
+        return _unsigned_assets(document)
+
+    def _as_seen(self, href: str) -> str:
+        """Keep machine paths out: a catalogue that was given relatively has assets with relative paths."""
+        path = None if is_remote(href) or "://" in href else local_path(href)
+        if path is None or is_remote(self._href) or Path(self._href).is_absolute():
+            return href
+        return os.path.relpath(path)
+
+
+class _Files(DefaultStacIO):
+    """Reads the files of a static catalogue, with timeouts and retries where they lie behind HTTP."""
+
+    def __init__(self, patience: Patience, *, remote: bool) -> None:
+        super().__init__()
+        self._patience = patience
+        self._remote = remote
+        self._client = httpx2.Client(
+            follow_redirects=True, timeout=httpx2.Timeout(_TIMEOUT_S[1], connect=_TIMEOUT_S[0])
+        )
+        self.reading = ""
+
+    def close(self) -> None:
+        self._client.close()
+
+    def read_text_from_href(self, href: str) -> str:
+        self.reading = href
+        if is_remote(href):
+            return ask(self._client, href, self._patience).text
+        path = local_path(href)
+        if self._remote or path is None:
+            raise ValueError("a catalogue behind HTTP may only name files behind HTTP")
+        return path.read_text(encoding="utf-8")
+
+
+def _brief(error: Exception) -> str:
+    """Say what went wrong in one line; a missing file's own words would repeat its path."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(f"{type(error).__name__}: {text}".split())[:200]
+
+
+def _unsigned_assets(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item that may be written to a file: no signatures, and no links, which hold addresses of a machine."""
+    assets = {
+        key: {**asset, "href": unsigned(str(asset.get("href", "")))}
+        for key, asset in (item.get("assets") or {}).items()
+    }
+    return {**item, "assets": assets, "links": []}

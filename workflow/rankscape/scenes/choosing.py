@@ -1,0 +1,125 @@
+"""Choosing scenes: the same filter, deduplication and order for every catalogue, applied on the client.
+
+A server may ignore `query` and `sortby`, and may give one sensing in several processings, so nothing that it leaves
+out or puts first is relied on.
+"""
+
+import datetime
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rankscape.foundation.errors import GranuleError
+from rankscape.foundation.settings.scenes import SearchSettings
+from rankscape.foundation.sheet import Window
+from rankscape.scenes.items import Scene, read_scene
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is left of a catalogue's items, and why the others are not."""
+
+    items: list[dict[str, Any]]
+    """Items that may be used, best first."""
+    left_out: dict[str, int]
+    """Number of items by the reason why they were left out."""
+    granules: tuple[str, ...]
+    """Granules that items were seen of."""
+
+
+def choose(items: Iterable[dict[str, Any]], window: Window, settings: SearchSettings) -> Choice:
+    """Filter items, drop repeated processings of one sensing, and put the best first.
+
+    The order is total: share of pixels without data rounded to whole percent, cloud share of the area with data,
+    newest sensing, id.
+
+    Args:
+        items: STAC items as a catalogue gave them, in any order, repeated or not.
+        window: Granule, dates and cloud limit.
+        settings: Collection and limit of pixels without data.
+    """
+    left_out: Counter[str] = Counter()
+    kept: list[Scene] = []
+    granules: set[str] = set()
+    for item in {str(item.get("id")): item for item in items}.values():
+        try:
+            scene = read_scene(item)
+        except ValueError as reason:
+            left_out[str(reason)] += 1
+            continue
+        granules |= {scene.granule} if scene.granule else set()
+        fault = _fault(scene, window, settings)
+        if fault:
+            left_out[fault] += 1
+        else:
+            kept.append(scene)
+    distinct = _newest_processings(kept)
+    left_out["an older processing of a scene"] += len(kept) - len(distinct)
+    reasons = {reason: count for reason, count in sorted(left_out.items()) if count}
+    return Choice([scene.item for scene in sorted(distinct, key=_rank)], reasons, tuple(sorted(granules)))
+
+
+def _fault(scene: Scene, window: Window, settings: SearchSettings) -> str:
+    """Why a scene may not be used, in a few words; empty if it may."""
+    if scene.collection not in (None, settings.collection):
+        return "of another collection"
+    if scene.granule != window.granule:
+        return "of another granule"
+    if not window.start <= scene.sensed.date() <= window.end:
+        return "outside the dates"
+    return _excess(scene.nodata_percent, settings.max_nodata_percent, "pixels without data") or _excess(
+        scene.cloud_percent, window.max_cloud_percent, "cloud"
+    )
+
+
+def _excess(share_percent: float | None, limit_percent: float, what: str) -> str:
+    if share_percent is None:
+        # A limit of 100 lets everything pass, so that items of a home-made catalogue need not state the share.
+        return "" if limit_percent >= 100 else f"share of {what} not stated"
+    return f"{what} above {limit_percent:g} %" if share_percent > limit_percent else ""
+
+
+def _newest_processings(scenes: Sequence[Scene]) -> list[Scene]:
+    best: dict[tuple[Any, ...], Scene] = {}
+    for scene in sorted(scenes, key=_processing):
+        key = (scene.platform, scene.sensed.replace(microsecond=0), scene.granule, scene.orbit)
+        best[key] = scene
+    return list(best.values())
+
+
+def _processing(scene: Scene) -> tuple[tuple[int, int], datetime.datetime, str]:
+    return scene.baseline or (0, 0), scene.generated, scene.id
+
+
+def _rank(scene: Scene) -> tuple[int, float, float, str]:
+    nodata_percent = 100.0 if scene.nodata_percent is None else scene.nodata_percent
+    cloud_percent = 100.0 if scene.cloud_percent is None else scene.cloud_percent
+    return math.floor(nodata_percent + 0.5), cloud_percent, -scene.sensed.timestamp(), scene.id
+
+
+def require_candidates(choice: Choice, window: Window, settings: SearchSettings, *, whole_catalogue: bool) -> None:
+    """Say in one line why nothing is left, and what to change.
+
+    Args:
+        choice: Outcome of `choose`.
+        window: Granule, dates and cloud limit.
+        settings: Where was looked.
+        whole_catalogue: True if every item of the catalogue was seen, so that its granules can be named.
+
+    Raises:
+        GranuleError: If no item is left.
+    """
+    if choice.items:
+        return
+    where = f"collection {settings.collection} of {settings.href}"
+    seen = sum(choice.left_out.values())
+    if whole_catalogue and window.granule not in choice.granules:
+        known = ", ".join(choice.granules[:20]) + (" ..." if len(choice.granules) > 20 else "") or "none"
+        raise GranuleError(f"{window.granule}: {where} has no scene of this granule; its granules are: {known}.")
+    reasons = ", ".join(f"{count} {reason}" for reason, count in choice.left_out.items()) or "it gave none"
+    raise GranuleError(
+        f"{window.granule}: no scene between {window.start} and {window.end} in {where}: of {seen} items seen, "
+        f"{reasons}. Widen the dates or the limits."
+    )

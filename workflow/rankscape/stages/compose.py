@@ -1,0 +1,87 @@
+"""Compose one analysis-ready image a granule from its downloaded scenes.
+
+In: `download.json` of fetch and the assets beside it. Out: `scene.tif`, true colour (uint8) or reflectance (float32 in
+[0, 1]) with an internal mask, and `quality.tif`: 0 no data, 1 clear, 2 cloud or shadow.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rankscape.foundation import progress
+from rankscape.foundation.errors import RasterError
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.settings.scenes import ComposeSettings
+from rankscape.scenes.compositing import compose_windows
+from rankscape.scenes.granules import granule
+from rankscape.scenes.layers import ImageGrid, common_grid
+from rankscape.scenes.rasters import TAG, cog_writer
+from rankscape.scenes.records import Download, read_download
+from rankscape.stages.options import Settings
+
+
+def compose(
+    settings: Settings,
+    download: Annotated[Path, typer.Option(help="Record of the downloaded scenes: download.json.")],
+    scene: Annotated[Path, typer.Option(help="Image to write (.tif).")],
+    quality: Annotated[Path, typer.Option(help="Quality raster to write (.tif).")],
+) -> None:
+    """Compose the image of a granule: the best scene with its holes filled, or the median of clear observations."""
+    chosen = ComposeSettings.from_text(settings, "compose")
+    record = read_download(download)
+    grid = common_grid(record.scenes, granule(record.granule).epsg)
+    tags = _tags(chosen, download, record)
+    pieces = compose_windows(record.scenes, grid, chosen.composite, chosen.cloud_classes)
+    clear = seen = 0
+    with (
+        cog_writer(scene, **_image_form(record, grid), tags=tags) as image,
+        cog_writer(quality, **_quality_form(grid), tags=tags) as classes,
+    ):
+        for piece in pieces:
+            image.write(piece.pixels, window=piece.window)
+            image.write_mask(piece.mask, window=piece.window)
+            classes.write(piece.quality, 1, window=piece.window)
+            clear += int((piece.quality == 1).sum())
+            seen += int((piece.quality > 0).sum())
+        if not seen:
+            raise RasterError(f"{record.granule}: no pixel of its {len(record.scenes)} scenes has data: choose others.")
+    share = grid.height_px * grid.width_px
+    progress.say(f"{record.granule}: {seen / share:.1%} of the pixels have data, {clear / share:.1%} are clear.")
+
+
+def _image_form(record: Download, grid: ImageGrid) -> dict[str, Any]:
+    visual = record.product == "visual"
+    return {
+        "shape": (len(record.bands), grid.height_px, grid.width_px),
+        "dtype": "uint8" if visual else "float32",
+        "crs": grid.crs,
+        "transform": grid.transform,
+        "names": record.bands,
+        "nodata": None if visual else float("nan"),
+    }
+
+
+def _quality_form(grid: ImageGrid) -> dict[str, Any]:
+    return {
+        "shape": (1, grid.height_px, grid.width_px),
+        "dtype": "uint8",
+        "crs": grid.crs,
+        "transform": grid.transform,
+        "names": ("quality",),
+        "nodata": 0,
+        "resampling": "nearest",
+    }
+
+
+def _tags(settings: ComposeSettings, download: Path, record: Download) -> dict[str, str]:
+    """What the image was made of, readable by any tool."""
+    return {
+        TAG: json.dumps(provenance("compose", settings, {"download": download}), sort_keys=True),
+        "ITEMS": json.dumps([entry["item_id"] for entry in record.origins]),
+        "BASELINES": json.dumps([entry["processing_baseline"] for entry in record.origins]),
+        "OFFSETS_DN": json.dumps([entry["offset_dn"] for entry in record.origins]),
+        "PRODUCT": record.product,
+        "COMPOSITE": settings.composite,
+    }

@@ -1,0 +1,43 @@
+"""Download the best scenes of a granule: resumed, verified, signed right before each read.
+
+In: `candidates.json` of search. Out: the assets as delivered, below the folder `assets` beside `download.json`, and
+that record with sizes, hashes, unsigned addresses and the offset of the raw numbers.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation import progress
+from rankscape.foundation.files import read_json, write_json
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.settings.scenes import FetchSettings
+from rankscape.scenes.fetching import bands_of, fetch_scenes
+from rankscape.stages.options import Settings
+
+
+def fetch(
+    settings: Settings,
+    candidates: Annotated[Path, typer.Option(help="Candidates of the granule: candidates.json.")],
+    out: Annotated[Path, typer.Option(help="Record to write (.json); assets go to the folder `assets` beside it.")],
+    threads: Annotated[int, typer.Option(min=1, help="Assets on their way at once.")] = 4,
+) -> None:
+    """Bring the assets of the best candidates; one that is gone is replaced by the next candidate."""
+    chosen = FetchSettings.from_text(settings, "fetch")
+    document = read_json(candidates)
+    scenes = fetch_scenes(document, chosen, out.parent, threads=threads)
+    record = {
+        "granule": document["granule"],
+        "product": chosen.product,
+        "bands": list(bands_of(chosen)),
+        "scenes": scenes,
+        "provenance": provenance("fetch", chosen, {"candidates": candidates}),
+    }
+    write_json(out, record)
+    size_mb = sum(asset["bytes"] for scene in scenes for asset in scene["assets"].values()) / 1e6
+    progress.say(f"{document['granule']}: {len(scenes)} scenes, {size_mb:.1f} MB: {_names(scenes)}.")
+
+
+def _names(scenes: list[dict[str, str]]) -> str:
+    return ", ".join(scene["item_id"] for scene in scenes)
