@@ -1,6 +1,6 @@
 """How patches become network input: one description, stored with the model and used wherever it runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -57,15 +57,19 @@ class Preparation:
             patches: uint8, or float32 reflectance; shape (n, height, width, bands).
 
         Returns:
-            float32, shape (n, channels, input_px, input_px), on the CPU; in memory the channels may come last.
+            float32, shape (n, channels, input_px, input_px), on the CPU.
 
         Raises:
             RasterError: If the patches have fewer bands than the colour setting needs, or another type.
         """
-        self._check_bands(patches)
+        if self.colour == "all" and patches.shape[-1] != len(self.bands):
+            raise RasterError(
+                f"The network was fitted to the {len(self.bands)} bands {list(self.bands)}, the patches have"
+                f" {patches.shape[-1]}: give patches of the same bands, or fit it with adapt.colour: rgb."
+            )
         values = _channels(patches, self.colour)
         mean, std = self._statistics(values)
-        normal = torch.nan_to_num((values - mean) / std, nan=0.0)
+        normal = values.sub_(mean).div_(std).nan_to_num_(nan=0.0)
         if normal.shape[-2:] == (self.input_px, self.input_px):
             return normal
         side = (self.input_px, self.input_px)
@@ -78,14 +82,6 @@ class Preparation:
             return mean, deviation.clamp_min(_SMALLEST_STD)
         mean, deviation = (torch.tensor(numbers)[:, None, None] for numbers in (self.mean, self.std))
         return mean, deviation
-
-    def _check_bands(self, patches: np.ndarray) -> None:
-        found = patches.shape[-1]
-        if self.colour == "all" and found != len(self.bands):
-            raise RasterError(
-                f"the network was fitted to the {len(self.bands)} bands {list(self.bands)}, the patches have {found}:"
-                " give patches of the same bands, or fit it with adapt.colour: rgb."
-            )
 
     def to_document(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -104,12 +100,13 @@ def channels_of(colour: Colour, bands: int) -> int:
 
 
 def fit_preparation(
-    patches: np.ndarray, bands: Sequence[str], *, input_px: int, colour: Colour, normalisation: Normalisation
+    chunks: Iterable[np.ndarray], bands: Sequence[str], *, input_px: int, colour: Colour, normalisation: Normalisation
 ) -> Preparation:
-    """Make the preparation that settings ask for; `patches` gives the statistics of normalisation `patches`.
+    """Make the preparation that settings ask for.
 
     Args:
-        patches: Patches that the network will be fitted to, shape (n, height, width, bands); used by `patches` alone.
+        chunks: Patches that the network will be fitted to, in pieces of shape (n, height, width, bands); normalisation
+            `patches` takes its statistics from them, the others do not read them.
         bands: Band names of the patches.
         input_px: Side of the network's input.
         colour: Channels that the network sees.
@@ -121,7 +118,7 @@ def fit_preparation(
     """
     channels = channels_of(colour, len(bands))
     if normalisation == "patches":
-        mean, std = _patch_statistics(patches, colour)
+        mean, std = _patch_statistics(chunks, colour, channels)
     elif normalisation == "imagenet":
         mean, std = _imagenet_statistics(colour, channels)
     else:
@@ -129,15 +126,20 @@ def fit_preparation(
     return Preparation(input_px, colour, normalisation, mean, std, tuple(bands))
 
 
-def _patch_statistics(patches: np.ndarray, colour: Colour) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    values = _channels(patches, colour).double()
-    mean = values.nanmean((0, 2, 3), keepdim=True)
-    std = (values - mean).square().nanmean((0, 2, 3)).sqrt().clamp_min(_SMALLEST_STD)
-    if not bool(torch.isfinite(mean).all()):
-        raise RasterError(
-            "the patches hold no pixel with data in some band: no mean can be taken; see tile.min_valid_fraction."
-        )
-    return tuple(mean.flatten().tolist()), tuple(std.tolist())
+def _patch_statistics(
+    chunks: Iterable[np.ndarray], colour: Colour, channels: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    count, total, squares = np.zeros((3, channels))
+    for chunk in chunks:
+        values = _channels(chunk, colour).double()
+        count += values.isfinite().sum((0, 2, 3)).numpy()
+        total += values.nansum((0, 2, 3)).numpy()
+        squares += values.square().nansum((0, 2, 3)).numpy()
+    if not count.all():
+        raise RasterError("The patches hold no pixel with data in some band, so there is no mean to normalise by.")
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, _SMALLEST_STD**2))
+    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def _imagenet_statistics(colour: Colour, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -153,17 +155,20 @@ def _imagenet_statistics(colour: Colour, channels: int) -> tuple[tuple[float, ..
 def _channels(patches: np.ndarray, colour: Colour) -> Tensor:
     """Values of about [0, 1] in the channels of the colour setting, NaN without data, shape (n, channels, h, w)."""
     if patches.ndim != 4 or patches.shape[-1] < 3:
-        raise RasterError(f"patches of shape {patches.shape} given; (n, height, width, bands), three bands at least.")
+        raise RasterError(f"Patches of shape {patches.shape} given; (n, height, width, bands), three bands at least.")
     values = _brightness(patches if colour == "all" else patches[..., :3])
     if colour != "grey":
         return values
-    return (values * torch.tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+    red, green, blue = (values[:, place] * weight for place, weight in enumerate(_LUMA))
+    return (red + green + blue)[:, None]
 
 
 def _brightness(patches: np.ndarray) -> Tensor:
     if patches.dtype not in (np.uint8, np.float32):
-        raise RasterError(f"patches of type {patches.dtype} given; uint8 pictures or float32 reflectance are needed.")
-    values = torch.from_numpy(np.array(patches)).permute(0, 3, 1, 2)
-    if patches.dtype == np.uint8:
-        return (values.float() / 255).masked_fill_((values == 0).all(1, keepdim=True), torch.nan)
-    return values / WHITE_REFLECTANCE
+        raise RasterError(f"Patches of type {patches.dtype} given; uint8 pictures or float32 reflectance are needed.")
+    numbers = torch.from_numpy(np.array(patches)).permute(0, 3, 1, 2).contiguous()
+    if patches.dtype == np.float32:
+        return numbers.div_(WHITE_REFLECTANCE)
+    empty = numbers.amax(1, keepdim=True) == 0
+    values = numbers.float().div_(255)
+    return values.masked_fill_(empty, torch.nan) if bool(empty.any()) else values

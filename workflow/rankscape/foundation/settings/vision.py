@@ -22,12 +22,18 @@ class AdaptSettings(Section):
     """Mean and deviation of each channel: ImageNet's, those of the labelled patches, or those of each patch itself."""
     epochs: Annotated[int, Field(ge=0, le=1000)] = 20
     """Passes over the labelled patches; 0 leaves the backbone as it came and fits nothing."""
-    batch_size: Annotated[int, Field(ge=1, le=4096)] = 64
-    """Patches a step."""
+    batch_size: Annotated[int, Field(ge=2, le=4096)] = 64
+    """Patches a step, at most; steps are made equally large."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
     """Largest learning rate of the schedule (AdamW, one cycle of cosine)."""
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 1e-2
+    """Weight decay of AdamW."""
+    held_out_fraction: Annotated[float, Field(ge=0, lt=0.9)] = 0.2
+    """Share of the labelled patches, by blocks of land, that the fit is tested on and never sees; 0 fits to all."""
+    block_m: Annotated[float, Field(gt=0)] = 20_000.0
+    """Side of the square blocks of land that are held out whole; above the correlation length."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of initial weights, order and augmentation."""
+    """Seed of initial weights, held-out blocks, order and augmentation."""
 
 
 class EmbedSettings(Section):

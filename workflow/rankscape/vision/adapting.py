@@ -1,0 +1,97 @@
+"""From settings, patches and labels to a backbone that knows the land: the whole of the stage `adapt`."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from rankscape.foundation.progress import say
+from rankscape.foundation.settings.vision import AdaptSettings
+from rankscape.vision.backbones import check_input, create_backbone
+from rankscape.vision.fitting import assess, fit
+from rankscape.vision.holding import Split, hold_out
+from rankscape.vision.labelled import LabelledPatches
+from rankscape.vision.model import Adapted
+from rankscape.vision.preparation import Preparation, fit_preparation
+
+_SAMPLE = 1000
+_CHUNK = 64
+
+
+def adapt_backbone(
+    settings: AdaptSettings,
+    patches: LabelledPatches,
+    categories: Sequence[str],
+    uninhabited: str | None,
+    device: torch.device,
+) -> tuple[Adapted, dict[str, Any]]:
+    """Make the backbone that settings ask for, and fit it to the labels where there are some.
+
+    Args:
+        settings: Architecture, weights, preparation, and how to fit.
+        patches: Labelled patches; none leave the backbone as it came, without a head, as do 0 epochs.
+        categories: Land categories in the order of the labels.
+        uninhabited: The category without people.
+        device: CPU or GPU.
+
+    Returns:
+        The backbone with all that belongs to it, on the CPU, and what is known of the fit, as JSON values.
+
+    Raises:
+        WeightsError: If the weights cannot be had, or the architecture does not take the input.
+        TableError: If only one patch is labelled.
+    """
+    order, held, fitting = (np.random.default_rng([settings.seed, part]) for part in range(3))
+    preparation = _preparation(settings, patches, order)
+    backbone = create_backbone(settings.architecture, settings.weights, preparation.channels, settings.seed)
+    check_input(backbone, preparation.channels, settings.input_px, settings.architecture)
+    head, record = None, {"labels": len(patches), "epochs": []}
+    if len(patches) and settings.epochs:
+        split = hold_out(patches, settings.held_out_fraction, settings.block_m, held)
+        shown = patches.take(~split.held)
+        result = fit(backbone.to(device), preparation, shown, settings, device, fitting)
+        head = result.head
+        sides = {
+            name: assess(backbone, head, preparation, part, settings.batch_size, device)
+            for name, part in (("fitted", shown), ("held_out", patches.take(split.held)))
+            if len(part)
+        }
+        record |= {"epochs": result.epochs, **sides, **_about(split, settings)}
+        head.cpu()
+    adapted = Adapted(settings.architecture, backbone.cpu(), preparation, head, tuple(categories), uninhabited)
+    return adapted, {**adapted.describe(), "weights": settings.weights, "dims": adapted.dims, **record}
+
+
+def _about(split: Split, settings: AdaptSettings) -> dict[str, Any]:
+    about = {"held_out_blocks": split.blocks, "block_m": settings.block_m, "nothing_held_out_because": split.reason}
+    if split.reason is not None:
+        say(f"Nothing is held out: {split.reason}.")
+    return about
+
+
+def _preparation(settings: AdaptSettings, patches: LabelledPatches, generator: np.random.Generator) -> Preparation:
+    bands = patches.stores[0].grid.bands
+    shown = patches if len(patches) else _usable_sample(patches, generator)
+    return fit_preparation(
+        _chunks(shown),
+        bands,
+        input_px=settings.input_px,
+        colour=settings.colour,
+        normalisation=settings.normalisation,
+    )
+
+
+def _usable_sample(patches: LabelledPatches, generator: np.random.Generator) -> LabelledPatches:
+    """Draw usable patches where none is labelled."""
+    usable = [np.flatnonzero(store.index["usable"].to_numpy(bool)) for store in patches.stores]
+    place = np.repeat(np.arange(len(usable)), [len(rows) for rows in usable])
+    drawn = np.sort(generator.permutation(len(place))[:_SAMPLE])
+    shares = np.zeros((len(drawn), patches.shares.shape[1]), np.float32)
+    return LabelledPatches(patches.stores, place[drawn], np.concatenate(usable)[drawn], shares)
+
+
+def _chunks(patches: LabelledPatches) -> Iterator[np.ndarray]:
+    for start in range(0, len(patches), _CHUNK):
+        for _, pixels in patches.pixels(np.arange(start, min(start + _CHUNK, len(patches)))):
+            yield pixels

@@ -1,0 +1,173 @@
+"""Fitting a backbone and a linear head to soft land-category labels (METHODS section 3).
+
+Cross-entropy against the share of annotators that named each category, as both published systems do (Gong, Zheng and
+Xie 2024; Ahn et al. 2023).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from rankscape.foundation.errors import TableError
+from rankscape.foundation.progress import say, track
+from rankscape.foundation.settings.vision import AdaptSettings
+from rankscape.vision.augmentation import augment
+from rankscape.vision.labelled import LabelledPatches
+from rankscape.vision.preparation import Preparation
+
+_GRADIENT_NORM = 1.0
+"""Longer gradients are shortened: with few labels one odd batch must not undo what was learned."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What came out of a fit."""
+
+    head: nn.Linear
+    """Features to logits of the categories."""
+    epochs: list[dict[str, Any]]
+    """Loss and hard-label accuracy of each epoch, over its augmented pictures."""
+
+
+def fit(
+    backbone: nn.Module,
+    preparation: Preparation,
+    patches: LabelledPatches,
+    settings: AdaptSettings,
+    device: torch.device,
+    generator: np.random.Generator,
+) -> Fit:
+    """Fit backbone and head together; the backbone is changed in place and left in evaluation mode.
+
+    AdamW with one cycle of a cosine schedule, pictures turned and mirrored by chance. Afterwards batch normalisation
+    gets the exact statistics of the labelled pictures: its running averages lag behind the weights, the more so the
+    fewer steps there are.
+
+    Args:
+        backbone: Network on `device`.
+        preparation: How patches become its input.
+        patches: Labelled patches to fit to, two at least.
+        settings: Epochs, batch size, learning rate, weight decay.
+        device: CPU or GPU.
+        generator: Source of order, augmentation, dropout and the head's initial weights.
+
+    Raises:
+        TableError: If there are fewer than two labelled patches.
+    """
+    if len(patches) < 2:
+        raise TableError(
+            f"{len(patches)} usable labelled patch(es); two at least are needed: label more, or epochs: 0."
+        )
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(generator.integers(2**63)))
+        head = nn.Linear(int(backbone.num_features), patches.shares.shape[1]).to(device)  # type: ignore[arg-type]
+        epochs = _run(nn.Sequential(backbone, head), preparation, patches, settings, device, generator)
+    settle_batch_norm(backbone, preparation, patches, settings.batch_size, device)
+    backbone.eval()
+    return Fit(head.eval(), epochs)
+
+
+def _run(
+    network: nn.Module,
+    preparation: Preparation,
+    patches: LabelledPatches,
+    settings: AdaptSettings,
+    device: torch.device,
+    generator: np.random.Generator,
+) -> list[dict[str, Any]]:
+    chance = torch.Generator().manual_seed(int(generator.integers(2**63)))
+    steps = settings.epochs * _steps(len(patches), settings.batch_size)
+    optimiser = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=max(steps, 2), cycle_momentum=False
+    )
+    network.train()
+    epochs = []
+    for epoch in track(range(1, settings.epochs + 1), "adapt", unit="epoch"):
+        sums = np.zeros(2)
+        for chosen in batches(generator.permutation(len(patches)), settings.batch_size):
+            pictures = augment(patches.pictures(chosen, preparation), chance).to(device)
+            sums += _step(network, pictures, patches.shares[chosen], optimiser)
+            schedule.step()
+        loss, accuracy = (sums / len(patches)).tolist()
+        epochs.append({"epoch": epoch, "loss": loss, "accuracy": accuracy})
+        say(f"epoch {epoch} of {settings.epochs}: loss {loss:.4f}, accuracy {accuracy:.3f}")
+    return epochs
+
+
+def _step(
+    network: nn.Module, pictures: Tensor, shares: np.ndarray, optimiser: torch.optim.Optimizer
+) -> tuple[float, int]:
+    """One step; return the sum of the losses and the number of pictures whose category is right."""
+    optimiser.zero_grad(set_to_none=True)
+    logits = network(pictures)
+    loss = F.cross_entropy(logits, torch.from_numpy(shares).to(logits.device))
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM)
+    optimiser.step()
+    return loss.item() * len(shares), right(logits.detach(), shares)
+
+
+def right(logits: Tensor, shares: np.ndarray) -> int:
+    """Count the pictures whose likeliest category has the largest share of the label, alone or tied.
+
+    Args:
+        logits: Shape (n, categories).
+        shares: Soft labels, shape (n, categories).
+    """
+    guess = logits.argmax(1).cpu().numpy()
+    return int((shares[np.arange(len(shares)), guess] == shares.max(1)).sum())
+
+
+def batches(order: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    """Cut an order into batches of equal size, give or take one: batch normalisation suffers from a small last one."""
+    yield from np.array_split(order, _steps(len(order), batch_size))
+
+
+def _steps(count: int, batch_size: int) -> int:
+    return -(-count // batch_size)
+
+
+def settle_batch_norm(
+    backbone: nn.Module, preparation: Preparation, patches: LabelledPatches, batch_size: int, device: torch.device
+) -> None:
+    """Give batch normalisation the mean statistics of the pictures as they are, under the final weights."""
+    norms = [part for part in backbone.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    backbone.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        # Without a momentum the layer takes the plain average over all batches.
+        norm.momentum = None
+        norm.train()
+    with torch.no_grad():
+        for chosen in batches(np.arange(len(patches)), batch_size):
+            backbone(patches.pictures(chosen, preparation).to(device))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+def assess(
+    backbone: nn.Module,
+    head: nn.Linear,
+    preparation: Preparation,
+    patches: LabelledPatches,
+    batch_size: int,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Return loss and hard-label accuracy over pictures as they are, and their number."""
+    loss, correct = 0.0, 0
+    with torch.inference_mode():
+        for chosen in batches(np.arange(len(patches)), batch_size):
+            logits = head(backbone(patches.pictures(chosen, preparation).to(device))).cpu()
+            shares = patches.shares[chosen]
+            loss += F.cross_entropy(logits, torch.from_numpy(shares), reduction="sum").item()
+            correct += right(logits, shares)
+    return {"patches": len(patches), "loss": loss / len(patches), "accuracy": correct / len(patches)}
