@@ -3,6 +3,9 @@
 import numpy as np
 from scipy.stats import rankdata
 
+_ROUNDING = 1e-12
+"""Values closer to each other than this share of the largest are equal: their mean is not exact."""
+
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float:
     """Return the Pearson correlation of two samples.
@@ -49,14 +52,16 @@ def weighted_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> n
     total = weights.sum()
     dx = x - (x @ weights / total)[..., None]
     dy = y - (y @ weights / total)
-    covariance = dx @ (weights * dy)
-    return _quotient(covariance, (dx * dx) @ weights, (dy * dy) @ weights)
-
-
-def _quotient(covariance: np.ndarray, variance_x: np.ndarray, variance_y: np.ndarray) -> np.ndarray:
-    scale = np.sqrt(variance_x * variance_y)
+    spread_x, spread_y = _spread(x, dx, weights), _spread(y, dy, weights)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(scale > 0, np.clip(covariance / scale, -1.0, 1.0), np.nan)
+        return np.asarray(np.clip(dx @ (weights * dy) / (spread_x * spread_y), -1.0, 1.0))
+
+
+def _spread(x: np.ndarray, dx: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Root of the weighted sum of squares; NaN where it is no more than the rounding of equal values."""
+    spread = np.sqrt((dx * dx) @ weights)
+    rounding = _ROUNDING * np.abs(x).max(axis=-1) * np.sqrt(weights.sum())
+    return np.where(spread > rounding, spread, np.nan)
 
 
 class WeightedRanks:

@@ -1,0 +1,36 @@
+"""Average a reference raster over every patch.
+
+Night lights, population, built-up area: the mean over a patch's footprint, by area, in the raster's own unit.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.evaluation.references import area_means
+from rankscape.foundation.errors import TableError
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import KEY, provenance
+from rankscape.foundation.settings.evaluation import ReferenceSettings
+from rankscape.foundation.tables import write_table
+from rankscape.stages.options import OneIndex
+from rankscape.tiles.store import read_index
+
+
+def aggregate(
+    settings: Annotated[str, typer.Option(help="The reference: a JSON object such as {path, title, band, transform}.")],
+    index: OneIndex,
+    out: Annotated[Path, typer.Option(help="Table to write: patch_id, value, coverage.")],
+) -> None:
+    """Average a reference raster over every patch's footprint, by area, in the raster's own unit."""
+    reference = ReferenceSettings.from_text(settings, "reference")
+    patches = read_index(index)
+    if patches.crs is None or not len(patches):
+        raise TableError(f"{index} has no footprints with a CRS: cut the patches again.")
+    frame = area_means(reference, patches.geometry)
+    if not (frame["coverage"] > 0).any():
+        say(f"{reference.path} covers no patch of {index}; they have no value.")
+    frame.insert(0, "patch_id", patches["patch_id"].to_numpy())
+    inputs = {"index": index, "raster": Path(reference.path)}
+    write_table(out, frame, {KEY: provenance("aggregate", reference, inputs)})

@@ -1,0 +1,27 @@
+"""Measure gradient, colour ratio and brightness of every patch.
+
+The trivial measures that the evaluation sets beside the score: whoever cannot beat them has learned little.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.evaluation.baselines import baselines
+from rankscape.foundation.provenance import KEY, provenance
+from rankscape.foundation.tables import write_table
+from rankscape.stages.options import OneTiles
+from rankscape.tiles.store import index_of, open_patches
+
+
+def baseline(
+    tiles: OneTiles,
+    out: Annotated[Path, typer.Option(help="Table to write: patch_id, gradient, blue_green, brightness.")],
+) -> None:
+    """Measure gradient, colour ratio and brightness of every patch; patches that are not usable get none."""
+    patches = open_patches(tiles)
+    frame = baselines(patches.array, patches.index["usable"].to_numpy())
+    frame.insert(0, "patch_id", patches.index["patch_id"].to_numpy())
+    inputs = {"tiles": tiles, "index": index_of(tiles)}
+    write_table(out, frame, {KEY: provenance("baseline", None, inputs)})
