@@ -75,6 +75,10 @@ def test_small_categories_are_tried_with_fewer_groups(patches, distinct, asked, 
     assert ks_to_try(patches, distinct, asked, 3, 5) == tried
 
 
+def test_where_k_min_cannot_be_had_k_starts_at_two():
+    assert ks_to_try(9, 9, None, 6, 20) == [2, 3, 4]
+
+
 @given(st.integers(1, 60), st.data(), st.integers(2, 20), st.integers(0, 20))
 def test_every_k_tried_can_be_had(patches, data, k_min, more):
     distinct = data.draw(st.integers(1, patches))

@@ -79,7 +79,7 @@ def ks_to_try(patches: int, distinct: int, given: int | None, k_min: int, k_max:
     if given is not None:
         return [min(given, distinct)]
     most = min(k_max, patches // 2, distinct)
-    return list(range(min(k_min, max(2, most)), most + 1)) or [1]
+    return list(range(k_min if most >= k_min else 2, most + 1)) or [1]
 
 
 def group(features: np.ndarray, name: str, settings: ClusterSettings, threads: int, *, given: int | None) -> Grouping:

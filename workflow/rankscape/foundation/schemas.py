@@ -19,7 +19,10 @@ from rankscape.foundation.sheet import GranuleRow
 
 ROOT = Path(__file__).resolve().parents[3]
 """Root of the checkout."""
-SCHEMAS = {"workflow/schemas/config.schema.json": Config, "workflow/schemas/granules.schema.json": GranuleRow}
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "workflow/schemas/config.schema.json": Config,
+    "workflow/schemas/granules.schema.json": GranuleRow,
+}
 README = "config/README.md"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _BEGIN, _END = "<!-- generated: {} -->", "<!-- end of generated: {} -->"
