@@ -17,6 +17,9 @@ rule label:
         "../envs/ranking.yaml"
     threads: 1
     resources:
+        concurrency=label_pace("concurrency"),
+        attempts=label_pace("attempts"),
+        timeout_s=label_pace("timeout_s"),
         mem_mb=memory(2000),
         runtime=minutes(60),
     params:
@@ -27,6 +30,7 @@ rule label:
         "Gathering labels of the land categories"
     shell:
         "python -m rankscape label --settings {params.settings:q} --judge-settings {params.judge:q}"
+        " --concurrency {resources.concurrency} --attempts {resources.attempts} --timeout-s {resources.timeout_s}"
         " --tiles {input.tiles:q} --out {output.labels:q} > {log:q} 2>&1"
 
 
@@ -77,7 +81,7 @@ rule cluster:
         mem_mb=memory(8000),
         runtime=minutes(60),
     params:
-        settings=settings("cluster"),
+        settings=without(CONFIG.cluster, "sheet_patches"),
         code=code("cluster"),
     message:
         "Grouping patches by look"

@@ -123,6 +123,11 @@ def label_judge():
     return judge_settings(CONFIG.label.judge) if CONFIG.label.source == "judge" else "{}"
 
 
+def label_pace(limit):
+    """How fast the labelling judge is asked; without one, any number serves."""
+    return getattr(CONFIG.judges[CONFIG.label.judge], limit) if CONFIG.label.source == "judge" else 1
+
+
 def people():
     """Annotators' files by name; a name stands once."""
     if CONFIG.people.folder is None:

@@ -1,5 +1,7 @@
 """Plans of the shipped configurations, without a network and without an earlier run."""
 
+import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -59,3 +61,16 @@ def test_all_help_pages_open():
 
     assert "search" in run.stdout
     assert "mosaic" in run.stdout
+
+
+def test_rules_give_every_option_that_their_stage_needs_and_no_other():
+    for file in sorted((ROOT / "rules").glob("*.smk")):
+        text = file.read_text()
+        for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
+            command = body[body.index("shell:") :]
+            given = set(re.findall(r"--([a-z][a-z-]*)", command.replace("{params.quality}", "--quality")))
+            stage = getattr(importlib.import_module(f"rankscape.stages.{rule}"), rule)
+            options = inspect.signature(stage).parameters
+            needed = {n.replace("_", "-") for n, o in options.items() if o.default is inspect.Parameter.empty}
+            known = {name.replace("_", "-") for name in options}
+            assert needed <= given <= known, f"{rule}: missing {needed - given}, unknown {given - known}"
