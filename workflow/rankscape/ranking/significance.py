@@ -21,7 +21,7 @@ def order_of_values(values: Mapping[int, np.ndarray], settings: DeriveSettings) 
     al. (Nature Communications 2023) with a test in place of plain means. Patches are drawn as if independent.
 
     Args:
-        values: Finite values of each cluster's patches, float64, any unit; with fewer than two a cluster is incomparable.
+        values: Finite values of each cluster's patches, any unit; a cluster with fewer than two is incomparable.
         settings: Draws, confidence level, seed.
 
     Returns:

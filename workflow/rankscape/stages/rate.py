@@ -45,8 +45,7 @@ def rate(
     """Ask one judge with one prompt to score a few patches of every cluster: one round."""
     chosen, question, ranked = RateSettings.from_text(settings, "rate"), read_prompt(prompt), read_ranked(summary)
     pace = {"concurrency": concurrency, "attempts": attempts, "timeout_s": timeout_s}
-    about = JudgeSettings.from_text(judge_settings, f"judges.{judge}")
-    about = about.model_copy(update={name: value for name, value in pace.items() if value is not None})
+    about = _judge(judge, judge_settings, pace)
     sample = sample_patches(read_table(clusters, ["patch_id", "cluster"]), ranked.clusters, chosen, number)
     shown = [patch for patches in sample.values() for patch in patches]
     pictures = load_pictures(tiles, shown, chosen.min_picture_px)
@@ -55,15 +54,8 @@ def rate(
     scores = cluster_scores(viewed, chosen, round_name)
     inputs = {"prompt": prompt, "clusters": clusters, "summary": summary}
     document: dict[str, Any] = {
-        "judge": judge,
-        "model": about.model,
-        "endpoint": endpoint,
-        "temperature": about.temperature,
-        "max_tokens": about.max_tokens,
-        "stand_in": about.kind == "stand-in",
-        "prompt": question.name,
+        **_asked(judge, about, endpoint, question),
         "round": number,
-        "prompt_sha256": question.sha256,
         "pictures_sha256": hashlib.sha256(b"".join(pictures[patch] for patch in shown)).hexdigest(),
         "fingerprint": ranked.fingerprint,
         **to_document(viewed, scores),
@@ -72,6 +64,26 @@ def rate(
     write_json(out, document)
     usage = document["usage"]
     say(f"{round_name}: {usage['usable']} of {usage['replies']} replies usable.")
+
+
+def _judge(name: str, text: str, pace: Mapping[str, float | None]) -> JudgeSettings:
+    """The judge's settings; how often and how fast it is asked is the caller's business and changes no reply."""
+    about = JudgeSettings.from_text(text, f"judges.{name}")
+    return about.model_copy(update={key: value for key, value in pace.items() if value is not None})
+
+
+def _asked(name: str, about: JudgeSettings, endpoint: str, prompt: Prompt) -> dict[str, Any]:
+    """Who was asked what; a stand-in is called one wherever its answers go."""
+    return {
+        "judge": name,
+        "model": about.model,
+        "endpoint": endpoint,
+        "temperature": about.temperature,
+        "max_tokens": about.max_tokens,
+        "stand_in": about.kind == "stand-in",
+        "prompt": prompt.name,
+        "prompt_sha256": prompt.sha256,
+    }
 
 
 async def _ask(

@@ -42,7 +42,7 @@ class RateSettings(Section):
     replies: Annotated[int, Field(ge=1, le=20)] = 3
     """Replies asked for each image."""
     min_picture_px: Annotated[int, Field(ge=1, le=2048)] = 224
-    """Smaller patches are shown enlarged by a whole factor to at least this side: models read squares of 14 to 28 px."""
+    """Smaller patches are shown enlarged by a whole factor to at least this side: models read 14 to 28 px at once."""
     quorum: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of a cluster's replies that must be usable; below it the round fails and names the clusters."""
     seed: Annotated[int, Field(ge=0)] = 0

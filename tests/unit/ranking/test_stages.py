@@ -1,0 +1,381 @@
+"""The stages rate, rank, transcribe, derive and ensemble, as the command line runs them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from rankscape.__main__ import main
+from rankscape.foundation.files import read_json, write_json
+from rankscape.foundation.settings.ranking import DeriveSettings
+from rankscape.ranking.significance import bootstrap_means, order_of_values
+from starlette.responses import JSONResponse
+
+from .conftest import Endpoint, Region, completion, write_clusters
+
+CANARY = "sk-canary-0a1b2c3d4e"
+
+
+def run(verb: str, *arguments: Any, **options: Any) -> int:
+    """Run a verb of the command line; return its exit status."""
+    flags = [str(part) for name, value in options.items() for part in _flag(name, value)]
+    with pytest.raises(SystemExit) as end:
+        main([verb, *map(str, arguments), *flags])
+    return int(end.value.code or 0)
+
+
+def _flag(name: str, value: Any) -> list[Any]:
+    text = [json.dumps(value)] if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    return [f"--{name.replace('_', '-')}", *text]
+
+
+def rate(region: Region, endpoint: Endpoint, **changes: Any) -> int:
+    prompt = region.folder / "who.md"
+    prompt.write_text("How developed?", encoding="utf-8")
+    judge = {"model": "tester", "base_url": endpoint.url, **changes.pop("judge_settings", {})}
+    options = {
+        "settings": {"images_per_cluster": 2, "replies": 2},
+        "judge": "anna",
+        "judge_settings": judge,
+        "prompt": prompt,
+        "round": 1,
+        "tiles": [region.tiles],
+        "clusters": region.clusters,
+        "summary": region.summary,
+        "out": region.folder / "round.json",
+    }
+    return run("rate", **{**options, **changes})
+
+
+def by_brightness(number: int, body: dict[str, Any]) -> dict[str, Any]:
+    """Score a picture by its brightness."""
+    import base64
+    import io
+
+    from PIL import Image
+
+    url = body["messages"][0]["content"][1]["image_url"]["url"]
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
+    return completion(json.dumps({"score": round(float(picture.mean()) / 2.55, 1)}))
+
+
+def test_from_pictures_to_the_merged_order(region: Region, endpoint: Endpoint) -> None:
+    endpoint.answer = by_brightness
+    orders = []
+    for number in (1, 2):
+        evidence, order = region.folder / f"{number}.json", region.folder / f"anna--who--{number}.json"
+        assert rate(region, endpoint, round=number, out=evidence) == 0
+        assert run("rank", settings={"margin": 5}, evidence=evidence, summary=region.summary, out=order) == 0
+        orders.append(order)
+    found = read_json(evidence)
+    assert (found["judge"], found["prompt"], found["round"], found["stand_in"]) == ("anna", "who", 2, False)
+    assert list(found["scores"]) == ["0", "1", "2", "3"]
+    assert found["usage"]["usable"] == 16
+    assert found["fingerprint"] == "f" * 64
+    assert found["provenance"]["stage"] == "rate"
+    assert set(found["provenance"]["inputs"]) == {"prompt", "clusters", "summary"}
+    document = read_json(orders[0])
+    assert document["text"] == "0>1>2>3"
+    assert document["levels"] == [[0], [1], [2], [3]]
+    assert document["source"]["kind"] == "round"
+    assert document["relations"][0] == [0, 1, "higher"]
+    out = region.folder / "order.json"
+    assert run("ensemble", settings={"levels": 4}, orders=orders, summary=region.summary, out=out) == 0
+    merged = read_json(out)
+    assert merged["levels"] == [[0], [1], [2], [3], [4]]
+    assert merged["edges"] == [[0, 1], [1, 2], [2, 3], [3, 4]]
+    assert merged["weights"] == {"anna--who--1": 0.5, "anna--who--2": 0.5}
+    assert (merged["method"], merged["uninhabited"]) == ("robust", 4)
+    assert set(merged["provenance"]["inputs"]) == {"summary", "order/anna--who--1", "order/anna--who--2"}
+
+
+def test_all_judges_see_the_same_patches_and_a_rerun_repeats_the_round(region: Region, endpoint: Endpoint) -> None:
+    endpoint.answer = by_brightness
+    outs = [region.folder / name for name in ("a.json", "b.json", "c.json")]
+    assert rate(region, endpoint, out=outs[0]) == 0
+    assert rate(region, endpoint, out=outs[1], judge="berta", concurrency=1, attempts=1, timeout_s=5) == 0
+    assert rate(region, endpoint, out=outs[2]) == 0
+    documents = [read_json(out) for out in outs]
+    for document in documents:
+        for image in document["images"]:
+            for reply in image["replies"]:
+                reply.pop("seconds")
+    assert documents[0] == documents[2]
+    assert documents[0]["pictures_sha256"] == documents[1]["pictures_sha256"]
+    assert documents[1]["judge"] == "berta"
+
+
+def test_the_stand_in_of_the_demo(region: Region, endpoint: Endpoint) -> None:
+    assert rate(region, endpoint, judge_settings={"kind": "stand-in", "model": "stand-in"}) == 0
+    document = read_json(region.folder / "round.json")
+    assert document["stand_in"] is True
+    assert document["usage"]["usable"] == 16
+    assert endpoint.bodies == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "status"),
+    [
+        (lambda number, body: completion("no idea"), "no JSON object in the reply", 1),
+        (lambda number, body: JSONResponse({"error": {"message": "who are you"}}, 401), "HTTP 401: who are you", 1),
+    ],
+)
+def test_a_failed_round_writes_nothing(
+    region: Region, endpoint: Endpoint, capsys: Any, answer: Any, said: str, status: int
+) -> None:
+    endpoint.answer = answer
+    before = sorted(region.folder.rglob("*"))
+    assert rate(region, endpoint) == status
+    assert said in capsys.readouterr().err
+    after = sorted(path for path in region.folder.rglob("*") if path.name != "who.md")
+    assert after == before
+
+
+def test_a_missing_key_and_a_canary(
+    region: Region, endpoint: Endpoint, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANNA_KEY", raising=False)
+    keyed = {"key_variable": "ANNA_KEY"}
+    assert rate(region, endpoint, judge_settings=keyed) == 2
+    assert "Judge anna needs its key in the environment variable ANNA_KEY" in capsys.readouterr().err
+    monkeypatch.setenv("ANNA_KEY", CANARY)
+    endpoint.answer = lambda number, body: completion('{"score": 5}', reasoning=f"key {CANARY}")
+    assert rate(region, endpoint, judge_settings=keyed) == 0
+    captured = capsys.readouterr()
+    files = [path.read_bytes() for path in region.folder.rglob("*") if path.is_file()]
+    assert all(CANARY.encode() not in content for content in files)
+    assert CANARY not in captured.err + captured.out
+
+
+def test_settings_and_prompt_mistakes(region: Region, endpoint: Endpoint, capsys: Any) -> None:
+    assert rate(region, endpoint, settings={"replys": 3}) == 2
+    assert "rate.replys is no known key" in capsys.readouterr().err
+    assert rate(region, endpoint, judge_settings={"temperature": 9}) == 2
+    assert "judges.anna.temperature = 9 is refused" in capsys.readouterr().err
+    assert rate(region, endpoint, prompt=region.folder / "nobody.md") == 2
+    assert "nobody.md does not exist" in capsys.readouterr().err
+    assert endpoint.bodies == []
+
+
+def evidence(region: Region, **changes: Any) -> Path:
+    document = {
+        "judge": "anna",
+        "prompt": "who",
+        "round": 1,
+        "model": "m",
+        "stand_in": False,
+        "scores": {"0": 30.0, "1": 22.0, "2": 14.0, "3": 6.0},
+        "fingerprint": "f" * 64,
+    }
+    path = region.folder / "evidence.json"
+    write_json(path, {**document, **changes})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("ties", "text", "levels"),
+    [
+        ("leader", "0=1>2=3", [[0, 1], [2, 3]]),
+        ("chain", "0=1=2=3", [[0, 1, 2, 3]]),
+        ("interval", "0>2\n0>3\n1>3\n0~1\n1~2\n2~3", None),
+    ],
+)
+def test_rank(region: Region, ties: str, text: str, levels: Any) -> None:
+    out = region.folder / "order.json"
+    assert run("rank", settings={"ties": ties}, evidence=evidence(region), summary=region.summary, out=out) == 0
+    document = read_json(out)
+    assert (document["text"], document["levels"]) == (text, levels)
+    assert document["scores"]["0"] == 30.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"fingerprint": "0" * 64}, "was made for other clusters (fingerprint 000000000000, now ffffffffffff)"),
+        ({"scores": {"0": 1.0, "9": 2.0}}, "names the clusters [9], which do not exist"),
+        ({"scores": {"0": 1.0}}, "lacks the clusters [1, 2, 3]"),
+        ({"scores": {"x": 1.0}}, "is no round"),
+        ({"scores": None}, "is no round"),
+    ],
+)
+def test_rank_refuses(region: Region, capsys: Any, changes: dict[str, Any], said: str) -> None:
+    out = region.folder / "order.json"
+    assert run("rank", settings={}, evidence=evidence(region, **changes), summary=region.summary, out=out) == 2
+    assert said in capsys.readouterr().err
+    assert not out.exists()
+
+
+def transcribe(region: Region, text: str | bytes) -> int:
+    path = region.folder / "anna.txt"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return run("transcribe", annotation=path, summary=region.summary, out=region.folder / "person--anna.json")
+
+
+@pytest.mark.parametrize("text", ["1>0=3\n2", "1>0=3>4\n2>4", "0<1\n0=3\n4<0\n2", "\ufeff# Anna\r\n1>0=3\r\n2\r\n"])
+def test_transcribe(region: Region, text: str) -> None:
+    assert transcribe(region, text) == 0
+    document = read_json(region.folder / "person--anna.json")
+    assert document["source"] == {"kind": "person", "annotator": "anna"}
+    assert document["clusters"] == [0, 1, 2, 3]
+    assert document["text"] == "0=3\n1>0\n2"
+    assert document["levels"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0>1>2", "lacks the clusters [3]"),
+        ("0>1>2>3>8", "names the clusters [8], which do not exist"),
+        ("0>1>2>3\n3>1", "anna.txt contradicts itself: 1 > 2 > 3 > 1"),
+        ("0>4>1>2>3", "puts the uninhabited cluster 4 level with or above [1, 2, 3]"),
+        ("4", "uninhabited cluster 4"),
+        ("", "names no cluster"),
+        ("best are 0 and 1", "line 1: 'best are 0 and 1' is no cluster number"),
+        (b"\xff\xfe0>1", "is no UTF-8 text"),
+    ],
+)
+def test_transcribe_refuses(region: Region, capsys: Any, text: str | bytes, said: str) -> None:
+    assert transcribe(region, text) == 2
+    assert said in capsys.readouterr().err
+    assert not (region.folder / "person--anna.json").exists()
+
+
+def test_transcribe_without_a_file(region: Region, capsys: Any) -> None:
+    options = {"annotation": region.folder / "no.txt", "summary": region.summary, "out": region.folder / "o.json"}
+    assert run("transcribe", **options) == 2
+    assert "no.txt does not exist" in capsys.readouterr().err
+
+
+def values(region: Region, means: dict[int, float], coverage: float = 1.0, name: str = "03TVF") -> Path:
+    rng = np.random.default_rng(1)
+    rows = [
+        {"patch_id": patch, "value": means[cluster] + rng.normal(0, 1), "coverage": coverage}
+        for cluster, patches in region.ids.items()
+        for patch in patches
+    ]
+    path = region.folder / f"{name}.parquet"
+    pd.DataFrame(rows).to_parquet(path)
+    return path
+
+
+def derive(region: Region, path: Path, **settings: Any) -> int:
+    return run(
+        "derive",
+        settings=settings,
+        reference="lights",
+        values=[path],
+        clusters=region.clusters,
+        summary=region.summary,
+        out=region.folder / "data--lights.json",
+    )
+
+
+def test_derive(region: Region) -> None:
+    means = {0: 50.0, 1: 20.0, 2: 20.1, 3: 0.0, 4: 99.0}
+    assert derive(region, values(region, means)) == 0
+    document = read_json(region.folder / "data--lights.json")
+    assert document["text"] == "0>1=2>3"
+    assert document["source"] == {"kind": "data", "reference": "lights"}
+    assert document["scores"]["0"] == pytest.approx(50, abs=1.5)
+    first = (region.folder / "data--lights.json").read_bytes()
+    assert derive(region, values(region, means)) == 0
+    assert (region.folder / "data--lights.json").read_bytes() == first
+
+
+def test_derive_without_values(region: Region, capsys: Any) -> None:
+    assert derive(region, values(region, dict.fromkeys(range(5), np.nan))) == 2
+    assert "Reference lights has no value in any ranked patch" in capsys.readouterr().err
+    assert derive(region, values(region, dict.fromkeys(range(5), 1.0), coverage=0.2)) == 2
+    assert derive(region, values(region, dict.fromkeys(range(5), 1.0)), level=2) == 2
+
+
+def test_significance() -> None:
+    rng = np.random.default_rng(0)
+    spread = {0: rng.normal(10, 1, 200), 1: rng.normal(9, 1, 200), 2: rng.normal(9.05, 1, 200), 3: np.array([99.0])}
+    order = order_of_values(spread, DeriveSettings())
+    assert order.relation(0, 1) == order.relation(0, 2) == "higher"
+    assert order.relation(1, 2) == "equal"
+    assert order.relation(3, 0) == "incomparable"
+    nothing = order_of_values({0: np.empty(0), 1: np.array([3.0])}, DeriveSettings())
+    assert nothing.relation(0, 1) == "incomparable"
+
+
+def test_bootstrap_means_spread_as_the_standard_error_says() -> None:
+    sample = np.random.default_rng(0).normal(0, 3, 400)
+    means = bootstrap_means(sample, DeriveSettings(draws=2000), cluster=1)
+    assert means.shape == (2000,)
+    assert means.std() == pytest.approx(sample.std() / 20, rel=0.1)
+
+
+def order_file(region: Region, name: str, text: str, **changes: Any) -> Path:
+    from rankscape.ranking.orders import PartialOrder
+
+    path = region.folder / name
+    document = {**PartialOrder.parse(text).to_document(), "fingerprint": "f" * 64}
+    write_json(path, {**document, **changes})
+    return path
+
+
+def ensemble(region: Region, *orders: Path, **settings: Any) -> int:
+    out = region.folder / "order.json"
+    return run("ensemble", settings=settings, orders=list(orders), summary=region.summary, out=out)
+
+
+def test_ensemble_of_one(region: Region) -> None:
+    assert ensemble(region, order_file(region, "person--a.json", "0>1>2>3")) == 0
+    document = read_json(region.folder / "order.json")
+    assert document["intervals"] is None
+    assert document["effective_judges"] == pytest.approx(1)
+    assert document["levels"][-1] == [4]
+
+
+def test_an_order_of_some_clusters_votes_on_those(region: Region) -> None:
+    some = order_file(region, "person--a.json", "1>0")
+    full = order_file(region, "person--b.json", "0>1>2>3")
+    assert ensemble(region, some, full, full.rename(region.folder / "person--c.json"), levels=4) == 2
+    full = order_file(region, "person--b.json", "0>1>2>3")
+    other = order_file(region, "person--c.json", "0>1>2>3")
+    assert ensemble(region, some, full, other, levels=4) == 0
+    document = read_json(region.folder / "order.json")
+    assert document["levels"] == [[0], [1], [2], [3], [4]]
+    assert document["incomparable"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"fingerprint": "1" * 64}, "was made for other clusters"),
+        ({"clusters": [0, 1, 2, 3, 8]}, "names the clusters [8], which do not exist"),
+        ({"relations": [[0, 1, "higher"], [1, 2, "higher"], [0, 2, "lower"]]}, "contradicts itself: 0 > 1 > 2 > 0"),
+        ({"relations": [[0, 9, "higher"]]}, "names the clusters [9]"),
+        ({"relations": 5}, "is no partial order"),
+    ],
+)
+def test_ensemble_refuses(region: Region, capsys: Any, changes: dict[str, Any], said: str) -> None:
+    good = order_file(region, "good.json", "0>1>2>3")
+    bad = order_file(region, "bad.json", "0>1>2>3", **changes)
+    assert ensemble(region, good, bad) == 2
+    assert said in capsys.readouterr().err
+    assert not (region.folder / "order.json").exists()
+
+
+def test_two_orders_of_one_name(region: Region, capsys: Any) -> None:
+    first = order_file(region, "anna.json", "0>1>2>3")
+    (region.folder / "more").mkdir()
+    second = (region.folder / "more" / "anna.json").write_bytes(first.read_bytes()) and region.folder / "more/anna.json"
+    assert ensemble(region, first, second) == 2
+    assert "Two orders are named anna" in capsys.readouterr().err
+
+
+def test_summaries_that_cannot_be_ranked(region: Region, capsys: Any) -> None:
+    order = order_file(region, "a.json", "0>1>2>3")
+    write_json(region.summary, {"clusters": [{"cluster": 4}], "uninhabited": 4, "fingerprint": "f"})
+    assert ensemble(region, order) == 2
+    assert "has no cluster to rank" in capsys.readouterr().err
+    write_json(region.summary, {"clusters": [{}]})
+    assert ensemble(region, order) == 2
+    assert "is no summary of clusters" in capsys.readouterr().err
+    write_clusters(region.folder, region.tiles, region.ids)
+    assert ensemble(region, order) == 0
