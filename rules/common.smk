@@ -29,6 +29,7 @@ FIT = [name for name, row in SHEET.items() if row.role == "fit"]
 APPLY = [name for name, row in SHEET.items() if row.role == "apply"]
 ROUNDS = range(1, CONFIG.rate.rounds + 1) if CONFIG.prompts else []
 REFERENCES = list(CONFIG.references)
+RAMP = os.path.relpath(ROOT / "resources/ramps/development.tsv")
 
 
 pathvars:

@@ -78,12 +78,12 @@ rule evaluate:
     params:
         settings=settings("evaluate"),
         reference=lambda wildcards: CONFIG.references[wildcards.reference].canonical(),
-        apply=APPLY,
+        apply=[f"--apply={granule}" for granule in APPLY],
         code=code("evaluate"),
     message:
         "Comparing the score with {wildcards.reference}"
     shell:
         "python -m rankscape evaluate --settings {params.settings:q} --name {wildcards.reference:q}"
         " --reference-settings {params.reference:q} --scores {input.scores:q} --indices {input.indices:q}"
-        " --values {input.values:q} --baselines {input.baselines:q} --apply {params.apply:q}"
+        " --values {input.values:q} --baselines {input.baselines:q} {params.apply:q}"
         " --out {output.document:q} --places {output.places:q} > {log:q} 2>&1"

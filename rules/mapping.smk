@@ -5,9 +5,12 @@ rule mosaic:
     input:
         scores=rules.predict.output.scores,
         index=rules.tile.output.index,
+        ramp=RAMP,
     output:
         raster="<results>/maps/{granule}.tif",
+        style="<results>/maps/{granule}.qml",
         patches="<results>/maps/{granule}-patches.tif",
+        patches_style="<results>/maps/{granule}-patches.qml",
         item="<results>/maps/{granule}.json",
     log:
         "<logs>/mosaic/{granule}.log",
@@ -33,8 +36,10 @@ rule merge:
     input:
         scores=expand(rules.predict.output.scores, granule=GRANULES),
         indices=expand(rules.tile.output.index, granule=GRANULES),
+        ramp=RAMP,
     output:
         raster="<results>/maps/region.tif",
+        style="<results>/maps/region.qml",
         preview=report(
             "<results>/maps/region.png",
             caption="../workflow/report/map.rst",

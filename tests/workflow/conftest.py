@@ -17,7 +17,7 @@ from pathlib import Path
 OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--truth", "--districts", "--scene",
            "--record", "--patches", "--item", "--preview", "--places"}
 INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}}
-MORE = {"tile": ".parquet", "embed": ".json"}
+MORE = {"tile": ".parquet", "embed": ".json", "mosaic": ".qml", "merge": ".qml"}
 verb, arguments = sys.argv[1], sys.argv[2:]
 outputs = OUTPUTS - INPUTS.get(verb, set())
 if verb == "compose":
@@ -31,7 +31,7 @@ for option, value in zip(arguments, arguments[1:]):
             path = path / "00.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(verb)
-        if verb in MORE and option == "--out":
+        if verb in MORE and option in {"--out", "--patches"}:
             path.with_suffix(MORE[verb]).write_text(verb)
 """
 
