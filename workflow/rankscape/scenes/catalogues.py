@@ -12,6 +12,7 @@ import httpx2
 import pystac
 from pystac.stac_io import DefaultStacIO
 from pystac_client import Client
+from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 from pystac_client.warnings import PystacClientWarning
@@ -28,6 +29,11 @@ _PAGE_ITEMS = 100
 _CAP_ITEMS = 1000
 """Servers are known to stop here without a word; a span of dates that gives so many is asked in halves."""
 _TIMEOUT_S = (20.0, 120.0)
+_NO_STAC = (
+    pystac.STACError, pystac.STACTypeError, pystac.RequiredPropertyMissing, ClientTypeError, APIError, NoAnswerError,
+    OSError, ValueError, KeyError, TypeError, AttributeError,
+)  # fmt: skip
+"""What the libraries raise, by their documentation or in truth, when they are given something that is no STAC."""
 _GRANULE_QUERIES: dict[str, Callable[[str], dict[str, Any]]] = {
     "planetarycomputer.microsoft.com": lambda granule: {"s2:mgrs_tile": {"eq": granule}},
     "earth-search.aws.element84.com": lambda granule: {
@@ -81,7 +87,7 @@ class StacApi:
             query["eo:cloud_cover"] = {"lte": window.max_cloud_percent}
         try:
             return self._search(granule, window, query)
-        except (APIError, pystac.STACError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except _NO_STAC as error:
             raise CatalogueError(f"{self._complaint(error)}: try again later, or mend search.href.") from None
 
     def _search(self, granule: Granule, window: Window, query: dict[str, Any]) -> list[dict[str, Any]]:
@@ -178,7 +184,7 @@ class StaticCatalogue:
         try:
             root = pystac.Catalog.from_file(self._href, stac_io=files)
             return [self._resolved(item) for item in root.get_items(recursive=True)]
-        except (pystac.STACError, NoAnswerError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except _NO_STAC as error:
             raise CatalogueError(
                 f"The catalogue {redacted(self._href)} cannot be read ({redacted(files.reading)}, {_brief(error)}): "
                 "mend search.href or the catalogue."
@@ -225,9 +231,11 @@ class _Files(DefaultStacIO):
         return path.read_text(encoding="utf-8")
 
 
-def _brief(error: Exception) -> str:
-    """Say what went wrong in one line; a missing file's own words would repeat its path."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+def _brief(error: BaseException) -> str:
+    """Say what went wrong in one line, in the words of the first cause; a missing file's would repeat its path."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = getattr(error, "strerror", None) or str(error)
     return " ".join(f"{type(error).__name__}: {text}".split())[:200]
 
 

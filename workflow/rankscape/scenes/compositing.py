@@ -148,9 +148,11 @@ class _Reader:
         return View(pixels, seen, clear_pixels(seen, classes, self._cloud_classes))
 
     def _watch(self, valid_dn: np.ndarray) -> None:
+        if not valid_dn.size:
+            return
         self._pixels += valid_dn.size
         self._dark += int(np.count_nonzero(valid_dn < SHIFT_DN))
-        self._darkest = min(self._darkest, float(valid_dn.min(initial=np.inf)))
+        self._darkest = min(self._darkest, float(valid_dn.min()))
 
     def warn(self) -> None:
         """Say so if the numbers contradict the offset: catalogues are known to be wrong about it."""

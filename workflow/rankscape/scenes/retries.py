@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import httpx2
 
@@ -58,7 +59,7 @@ def ask(
         except httpx2.TransportError as error:
             complaint = type(error).__name__
         else:
-            if answer.status_code == httpx2.codes.OK:
+            if answer.status_code == HTTPStatus.OK:
                 return answer
             complaint, retry_after = f"HTTP {answer.status_code}", answer.headers.get("retry-after")
             if answer.status_code not in TRANSIENT:

@@ -3,6 +3,7 @@
 import shutil
 import threading
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ class Transfer:
             raise _AgainError(f"the connection failed ({type(error).__name__})") from None
 
     def _receive(self, asset: Asset, part: Part, answer: httpx2.Response, origin: Origin | None) -> None:
-        resumed = answer.status_code == httpx2.codes.PARTIAL_CONTENT
+        resumed = answer.status_code == HTTPStatus.PARTIAL_CONTENT
         stated = answer.headers.get("content-length")
         size_bytes = _resumed_size(part, answer, origin) if resumed else _count(stated)
         _check_stated_size(asset, size_bytes)
@@ -176,7 +177,7 @@ class Transfer:
         self.room.reserve(asset.path, max(0, rest_bytes))
         self.meter.expect(rest_bytes)
         with part.open_end() as handle:
-            for chunk in answer.iter_raw(CHUNK_BYTES):
+            for chunk in answer.iter_raw():
                 if self.stop.is_set():
                     raise StoppedError
                 handle.write(chunk)
@@ -199,13 +200,13 @@ def _request_headers(part: Part, origin: Origin | None) -> dict[str, str]:
 
 def _check_status(asset: Asset, part: Part, answer: httpx2.Response, signed: str) -> None:
     status = answer.status_code
-    if status in (httpx2.codes.OK, httpx2.codes.PARTIAL_CONTENT):
+    if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
         return
-    if status == httpx2.codes.FORBIDDEN:
+    if status == HTTPStatus.FORBIDDEN:
         raise _RefusedError(signed)
-    if status in (httpx2.codes.NOT_FOUND, httpx2.codes.GONE):
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         raise MissingAssetError(f"{asset.label}: HTTP {status}, {redacted(asset.href)} is not there any more.")
-    if status == httpx2.codes.REQUESTED_RANGE_NOT_SATISFIABLE and part.size_bytes:
+    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and part.size_bytes:
         part.discard()
         raise _AgainError("HTTP 416: what had come does not fit what the server has")
     if status in TRANSIENT:

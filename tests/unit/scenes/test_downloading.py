@@ -1,0 +1,403 @@
+"""Bringing assets over a real connection that fails in every way that has been met."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import threading
+import time
+from collections import namedtuple
+
+import pytest
+from asset_server import cut, instead, part_of_another, reset, status
+from planetary_computer.settings import Settings
+from rankscape.foundation.errors import DiskError, DownloadError, RasterError
+from rankscape.scenes.addresses import is_safe_name, local_path, redacted, unsigned
+from rankscape.scenes.downloading import Delivery, alone, bring
+from rankscape.scenes.retries import Patience
+from rankscape.scenes.signing import NoSigner, PlanetaryComputerSigner, signer_of
+from rankscape.scenes.transfers import Asset, MissingAssetError
+from unit.scenes.inventing import QUICK, write_tif
+
+
+@pytest.fixture
+def big(server, noise):
+    """A served raster of several hundred kilobytes."""
+    return write_tif(server.folder / "B04.tif", noise((1, 700, 900)))
+
+
+def asset(server, tmp_path, name="B04.tif", **stated):
+    return Asset(f"03TVF, item S2A_01, asset {name}", f"{server.address}/{name}", tmp_path / "assets" / name, **stated)
+
+
+def fetch(*assets, signer=None, local=False, patience=QUICK, threads=2):
+    return bring(assets, signer or NoSigner(), local=local, patience=patience, threads=threads)
+
+
+def test_assets_come_whole_with_size_and_hash(server, big, tmp_path, noise):
+    write_tif(server.folder / "SCL.tif", noise((1, 50, 60)))
+    results = fetch(asset(server, tmp_path), asset(server, tmp_path, "SCL.tif"))
+    for name, result in zip(("B04.tif", "SCL.tif"), results, strict=True):
+        content = (server.folder / name).read_bytes()
+        path = tmp_path / "assets" / name
+        assert path.read_bytes() == content
+        assert result == Delivery(path, len(content), hashlib.sha256(content).hexdigest())
+    names = sorted(path.name for path in (tmp_path / "assets").iterdir())
+    assert names == ["B04.tif", "B04.tif.json", "SCL.tif", "SCL.tif.json"]
+
+
+def test_a_second_run_brings_nothing(server, big, tmp_path):
+    first = fetch(asset(server, tmp_path))
+    assert fetch(asset(server, tmp_path)) == first
+    assert server.fetched("/B04.tif") == 1
+
+
+@pytest.mark.parametrize("harm", ["bytes", "gone", "note", "href"])
+def test_what_changed_since_is_brought_again(server, big, tmp_path, harm):
+    fetch(asset(server, tmp_path))
+    path = tmp_path / "assets/B04.tif"
+    if harm == "bytes":
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+    elif harm == "gone":
+        path.unlink()
+    elif harm == "note":
+        path.with_name("B04.tif.json").write_text("{")
+    else:
+        shutil.copy(big, server.folder / "new.tif")
+    new = asset(server, tmp_path, "new.tif") if harm == "href" else asset(server, tmp_path)
+    fetch(Asset(new.label, new.href, path))
+    assert len(server.requests) == 2
+    assert path.read_bytes() == big.read_bytes()
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(server, big, tmp_path):
+    server.faults["/B04.tif"] = [cut(0.4)]
+    (result,) = fetch(asset(server, tmp_path))
+    assert result.path.read_bytes() == big.read_bytes()
+    (_, first, _), (_, second, _) = server.requests
+    assert "range" not in first
+    assert second["range"] == f"bytes={int(len(big.read_bytes()) * 0.4)}-"
+    assert second["if-range"] == f'"{hashlib.md5(big.read_bytes()).hexdigest()}"'
+
+
+def test_a_reset_connection_is_tried_again(server, big, tmp_path):
+    server.faults["/B04.tif"] = [reset(0.5), reset(0.1)]
+    (result,) = fetch(asset(server, tmp_path))
+    assert result.path.read_bytes() == big.read_bytes()
+
+
+def test_the_next_run_goes_on_from_the_part_of_a_killed_one(server, big, tmp_path):
+    server.faults["/B04.tif"] = [cut(0.6)]
+    with pytest.raises(DownloadError, match="connection failed"):
+        fetch(asset(server, tmp_path), patience=Patience(attempts=1))
+    part = tmp_path / "assets/B04.tif.part"
+    assert part.stat().st_size == int(len(big.read_bytes()) * 0.6)
+    (result,) = fetch(asset(server, tmp_path))
+    assert result.path.read_bytes() == big.read_bytes()
+    assert "range" in server.requests[-1][1]
+    assert not part.exists()
+
+
+def test_a_whole_part_needs_no_further_request(server, big, tmp_path):
+    server.faults["/B04.tif"] = [cut(0.6)]
+    with pytest.raises(DownloadError):
+        fetch(asset(server, tmp_path), patience=Patience(attempts=1))
+    shutil.copy(big, tmp_path / "assets/B04.tif.part")
+    (result,) = fetch(asset(server, tmp_path))
+    assert isinstance(result, Delivery)
+    assert len(server.requests) == 1
+
+
+def test_another_version_on_the_server_starts_anew(server, big, tmp_path, noise):
+    server.faults["/B04.tif"] = [cut(0.4, etag='"old"')]
+    (result,) = fetch(asset(server, tmp_path))
+    assert result.path.read_bytes() == big.read_bytes()
+    # A server that ignores If-Range would have glued two versions together.
+    server.faults["/B04.tif"] = [cut(0.4), part_of_another('"new"')]
+    (result,) = fetch(Asset("again", f"{server.address}/B04.tif", tmp_path / "assets/again.tif"))
+    assert result.path.read_bytes() == big.read_bytes()
+
+
+def test_a_part_that_is_longer_than_the_asset_is_thrown_away(server, big, tmp_path):
+    server.faults["/B04.tif"] = [cut(0.9)]
+    with pytest.raises(DownloadError):
+        fetch(asset(server, tmp_path), patience=Patience(attempts=1))
+    note = json.loads((tmp_path / "assets/B04.tif.part.json").read_text())
+    (tmp_path / "assets/B04.tif.part.json").write_text(json.dumps({**note, "size_bytes": None}))
+    with (tmp_path / "assets/B04.tif.part").open("ab") as handle:
+        handle.write(bytes(10**6))
+    (result,) = fetch(asset(server, tmp_path))
+    assert result.path.read_bytes() == big.read_bytes()
+
+
+def test_without_any_validator_a_download_starts_anew(server, big, tmp_path):
+    server.etags = False
+    server.faults["/B04.tif"] = [cut(0.4)]
+    (result,) = fetch(asset(server, tmp_path))
+    assert result.path.read_bytes() == big.read_bytes()
+    assert all("range" not in headers for _, headers, _ in server.requests)
+
+
+def test_a_busy_server_is_given_the_time_it_asks_for(server, big, tmp_path):
+    server.faults["/B04.tif"] = [status(429, Retry_After="1"), status(503)]
+    begin = time.monotonic()
+    (result,) = fetch(asset(server, tmp_path))
+    assert isinstance(result, Delivery)
+    assert time.monotonic() - begin >= 1
+
+
+def test_retry_after_may_be_a_date_and_has_a_limit():
+    patience = Patience(base_s=0.001, longest_s=30)
+    assert patience.wait_s(1, "Wed, 21 Oct 2065 07:28:00 GMT") == 30
+    assert patience.wait_s(1, "Wed, 21 Oct 2015 07:28:00 GMT") < 0.01
+    assert patience.wait_s(1, "Wed, 21 Oct 2065 07:28:00 -0000") == 30
+    assert patience.wait_s(1, "soon") < 0.01
+    waits = [Patience(base_s=1).wait_s(3) for _ in range(50)]
+    assert 2 <= min(waits) < max(waits) <= 6
+
+
+def test_an_asset_that_is_gone_is_told_apart_and_stops_no_other(server, big, tmp_path):
+    gone, came = fetch(asset(server, tmp_path, "none.tif"), asset(server, tmp_path))
+    assert isinstance(gone, MissingAssetError)
+    assert str(gone) == (
+        f"03TVF, item S2A_01, asset none.tif: HTTP 404, {server.address}/none.tif is not there any more."
+    )
+    assert isinstance(came, Delivery)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (status(500), "HTTP 500, 3 times in a row"),
+        (status(400), "HTTP 400"),
+        (status(403), "the server refuses access"),
+        (instead(b"<html>error</html>"), "starts with b'<htm'"),
+        (reset(0.0), "the connection failed"),
+    ],
+)
+def test_a_lasting_fault_is_one_line_that_names_the_asset(server, big, tmp_path, fault, words):
+    server.faults["/B04.tif"] = [fault] * 9
+    with pytest.raises(DownloadError) as caught:
+        fetch(Asset("03TVF, item X, asset B04", f"{server.address}/B04.tif?sig=secret", tmp_path / "a/B04.tif"))
+    line = str(caught.value)
+    assert line.startswith(f"03TVF, item X, asset B04: {server.address}/B04.tif could not be downloaded (")
+    assert words in line
+    assert "secret" not in line
+    assert "\n" not in line
+    assert not (tmp_path / "a/B04.tif").exists()
+
+
+def test_an_error_page_saved_as_a_raster_is_brought_again(server, big, tmp_path):
+    server.faults["/B04.tif"] = [instead(b"<html>try later</html>"), instead(big.read_bytes()[:-5000])]
+    (result,) = fetch(asset(server, tmp_path))
+    assert result.path.read_bytes() == big.read_bytes()
+
+
+def test_size_and_hash_that_the_catalogue_states_are_held(server, big, tmp_path):
+    content = big.read_bytes()
+    good = {"size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    with pytest.raises(DownloadError, match=f"the server has {len(content)} bytes, the catalogue states 7"):
+        fetch(asset(server, tmp_path, size_bytes=7))
+    with pytest.raises(DownloadError, match="SHA-256 is not the one"):
+        fetch(asset(server, tmp_path, sha256="0" * 64))
+    assert isinstance(fetch(asset(server, tmp_path, **good))[0], Delivery)
+
+
+def test_one_broken_asset_stops_the_others_and_keeps_what_came(server, big, tmp_path):
+    server.faults["/bad.tif"] = [status(400)]
+    assets = [asset(server, tmp_path, "bad.tif"), asset(server, tmp_path), asset(server, tmp_path, "none.tif")]
+    with pytest.raises(DownloadError, match=r"bad\.tif"):
+        fetch(*assets, threads=1)
+    assert server.fetched("/B04.tif") == 0
+
+
+def test_a_full_disk_is_noticed_before_the_bytes_come(server, big, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("rankscape.scenes.transfers.shutil.disk_usage", lambda _: usage(1, 1, 64 << 20))
+    with pytest.raises(DiskError, match="has 64 MiB free, but 64 MiB are needed"):
+        fetch(asset(server, tmp_path))
+    with pytest.raises(DiskError, match="make room"):
+        fetch(Asset("local", str(big), tmp_path / "assets/local.tif"), local=True)
+    assert not list((tmp_path / "assets").glob("*.tif"))
+
+
+def test_a_disk_that_fills_up_while_writing_is_one_line(server, big, tmp_path, monkeypatch):
+    def full(self):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("rankscape.scenes.parts.Part.open_end", full)
+    with pytest.raises(DiskError, match="No disk space left"):
+        fetch(asset(server, tmp_path))
+
+
+# Local assets
+
+
+def test_local_assets_are_copied_and_verified(tmp_path, noise):
+    source = write_tif(tmp_path / "source.tif", noise((1, 60, 70)))
+    wanted = [Asset("local", href, tmp_path / "assets" / name) for name, href in
+              (("a.tif", str(source)), ("b.tif", source.as_uri()))]  # fmt: skip
+    for result in fetch(*wanted, local=True):
+        assert result.path.read_bytes() == source.read_bytes()
+    stamp = (tmp_path / "assets/a.tif").stat().st_mtime_ns
+    fetch(*wanted, local=True)
+    assert (tmp_path / "assets/a.tif").stat().st_mtime_ns == stamp
+    write_tif(source, noise((1, 60, 70)))
+    fetch(*wanted, local=True)
+    assert (tmp_path / "assets/a.tif").read_bytes() == source.read_bytes()
+
+
+def test_broken_and_missing_local_assets(tmp_path, noise):
+    source = write_tif(tmp_path / "source.tif", noise((1, 60, 70)))
+    source.write_bytes(source.read_bytes()[:2000])
+    with pytest.raises(RasterError, match=r"local: .*source\.tif is no whole GeoTIFF") as caught:
+        fetch(Asset("local", str(source), tmp_path / "assets/a.tif"), local=True)
+    assert ".part" not in str(caught.value)
+    (missing,) = fetch(Asset("local", str(tmp_path / "none.tif"), tmp_path / "assets/a.tif"), local=True)
+    assert isinstance(missing, MissingAssetError)
+    assert not list((tmp_path / "assets").glob("*.tif*"))
+
+
+@pytest.mark.parametrize(
+    "href", ["/etc/hosts", "file:///etc/hosts", "s3://bucket/B04.tif", "/vsicurl/http://h/B04.tif"]
+)
+def test_a_remote_catalogue_reads_no_local_files(tmp_path, href):
+    with pytest.raises(DownloadError, match="neither over HTTP nor as a path of a local catalogue"):
+        fetch(Asset("x", href, tmp_path / "assets/a.tif"))
+
+
+# Signing
+
+
+@pytest.fixture
+def azure(server, monkeypatch):
+    """The peer as the token endpoint, and as the proxy through which Azure's blobs are reached."""
+    monkeypatch.setenv("PC_SDK_SAS_URL", f"{server.address}/token")
+    monkeypatch.setenv("PC_SDK_SUBSCRIPTION_KEY", "")
+    monkeypatch.setenv("HTTP_PROXY", server.address)
+    monkeypatch.setenv("http_proxy", server.address)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    Settings.get.cache_clear()
+    server.signed = True
+    yield server
+    Settings.get.cache_clear()
+
+
+HREF = "http://account.blob.core.windows.net/container/B04.tif"
+
+
+def test_signed_right_before_reading_and_never_written(azure, tmp_path, noise):
+    source = write_tif(azure.folder / "container/B04.tif", noise((1, 300, 300)))
+    (result,) = fetch(Asset("x", HREF, tmp_path / "assets/B04.tif"), signer=signer_of("planetary-computer", QUICK))
+    assert result.path.read_bytes() == source.read_bytes()
+    assert azure.requests[0][2] == "se=2099-01-01&sig=secret0"
+    assert all(b"secret" not in path.read_bytes() for path in (tmp_path / "assets").iterdir())
+
+
+def test_an_expired_token_is_signed_anew_and_the_download_goes_on(azure, tmp_path, noise):
+    source = write_tif(azure.folder / "container/B04.tif", noise((1, 300, 300)))
+    signer = PlanetaryComputerSigner(QUICK)
+    signer.sign(HREF)
+    azure.tokens.append("rotated on the server")
+    (result,) = fetch(Asset("x", HREF, tmp_path / "assets/B04.tif"), signer=signer)
+    assert result.path.read_bytes() == source.read_bytes()
+    assert [query.rpartition("=")[2] for _, _, query in azure.requests] == ["secret0", "secret2"]
+
+
+def test_a_refusal_that_no_signature_mends_is_one_line(azure, tmp_path, noise):
+    write_tif(azure.folder / "container/B04.tif", noise((1, 30, 30)))
+    azure.faults["/container/B04.tif"] = [status(403)] * 9
+    with pytest.raises(DownloadError, match=r"\(HTTP 403: the server refuses access\)") as caught:
+        fetch(Asset("x", HREF, tmp_path / "assets/B04.tif"), signer=PlanetaryComputerSigner(QUICK))
+    assert "secret" not in str(caught.value)
+    assert len(azure.tokens) == 3
+
+
+def test_one_token_serves_all_threads(azure):
+    signer = PlanetaryComputerSigner(QUICK)
+    threads = [threading.Thread(target=signer.sign, args=(HREF,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(azure.tokens) == 1
+    signed = signer.sign(HREF)
+    assert signer.renew(signed)
+    assert signer.renew(signed)
+    assert signer.sign(HREF) != signed
+    assert signer.renew(signed)
+    assert len(azure.tokens) == 2
+
+
+def test_other_addresses_are_not_signed(azure):
+    signer = PlanetaryComputerSigner(QUICK)
+    for href in (f"{azure.address}/B04.tif", "https://host/B04.tif", "https://account.blob.core.windows.net/B04.tif"):
+        assert signer.sign(href) == href
+        assert not signer.renew(href)
+    assert NoSigner().sign(HREF) == HREF
+    assert not signer_of("none").renew(HREF)
+    assert azure.tokens == []
+
+
+def test_a_token_endpoint_in_trouble(azure):
+    azure.token_faults = [503, 500]
+    assert "sig=secret0" in PlanetaryComputerSigner(QUICK).sign(HREF)
+    azure.token_faults = [503] * 9
+    with pytest.raises(DownloadError, match=r"gave no token \(HTTP 503\)"):
+        PlanetaryComputerSigner(QUICK).sign(HREF)
+    azure.token_faults = [404]
+    with pytest.raises(DownloadError, match=r"/token/account/container gave no token \(HTTP 404\)"):
+        PlanetaryComputerSigner(QUICK).sign(HREF)
+
+
+def test_a_token_endpoint_that_gives_no_token(azure, monkeypatch):
+    (azure.folder / "account").mkdir()
+    (azure.folder / "account/container").write_text("<html>hello</html>")
+    monkeypatch.setenv("PC_SDK_SAS_URL", azure.address)
+    azure.signed = False
+    Settings.get.cache_clear()
+    with pytest.raises(DownloadError, match="something that is no token"):
+        PlanetaryComputerSigner(QUICK).sign(HREF)
+
+
+# Addresses and folders
+
+
+def test_addresses_are_stripped_of_secrets():
+    assert unsigned("https://h/a.tif?se=1&sig=x") == "https://h/a.tif"
+    assert unsigned("https://h/a.tif?X-Amz-Signature=x") == "https://h/a.tif"
+    assert unsigned("https://h/a.tif?version=2") == "https://h/a.tif?version=2"
+    assert unsigned("a?sig=b.tif") == "a?sig=b.tif"
+    assert redacted("https://user:pass@h:8/a.tif?sig=x#y") == "https://h:8/a.tif"
+    assert redacted("data/a.tif") == "data/a.tif"
+    assert str(local_path("file:///a%20b/c.tif")) == "/a b/c.tif"
+    assert local_path("s3://b/c.tif") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [("S2A_01.v2-x", True), ("a" * 128, True), ("a" * 129, False), ("", False), (".", False), ("..", False),
+     ("a..b", False), ("a/b", False), ("a\\b", False), ("a b", False), ("é", False), ("a\n", False)],
+)  # fmt: skip
+def test_names_that_may_be_folders(name, safe):
+    assert is_safe_name(name) is safe
+
+
+def test_a_second_run_waits_for_the_first(tmp_path, capsys):
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    order = []
+
+    def second():
+        with alone(tmp_path):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    time.sleep(0.1)
+    order.append("first")
+    os.close(handle)
+    thread.join()
+    assert order == ["first", "second"]
+    assert "waiting" in capsys.readouterr().err

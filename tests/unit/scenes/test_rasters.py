@@ -1,0 +1,119 @@
+"""Opening rasters with care, and writing them whole or not at all."""
+
+import json
+import os
+import resource
+import signal
+
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rankscape.foundation.errors import DiskError, RasterError
+from rankscape.scenes.rasters import TAG, check_whole, cog_writer, open_raster, row_windows, windows, write_cog
+from rasterio.enums import MaskFlags
+from rasterio.transform import from_origin
+from unit.scenes.inventing import CRS, write_tif
+
+FORM = {"crs": CRS, "transform": from_origin(400_000, 4_500_000, 10, 10), "names": ["B04", "B03", "B02"]}
+
+
+def test_written_raster_has_names_mask_tags_and_overviews(tmp_path, noise):
+    pixels = noise((3, 700, 900))
+    mask = np.full((700, 900), 255, np.uint8)
+    mask[:50] = 0
+    write_cog(tmp_path / "new" / "a.tif", pixels, **FORM, mask=mask, tags={TAG: json.dumps({"a": 1})})
+    with rasterio.open(tmp_path / "new" / "a.tif") as dataset:
+        assert np.array_equal(dataset.read(), pixels)
+        assert np.array_equal(dataset.dataset_mask(), mask)
+        assert dataset.descriptions == ("B04", "B03", "B02")
+        assert dataset.overviews(1)
+        assert MaskFlags.per_dataset in dataset.mask_flag_enums[0]
+        assert json.loads(dataset.tags()[TAG]) == {"a": 1}
+        assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.tif"]
+
+
+def test_same_pixels_give_the_same_bytes_whatever_the_threads(tmp_path, noise):
+    pixels = noise((3, 600, 600)).astype(np.float32)
+    pixels[:, :20] = np.nan
+    for threads in (1, 3):
+        write_cog(tmp_path / f"{threads}.tif", pixels, **FORM, nodata=float("nan"), threads=threads)
+    assert (tmp_path / "1.tif").read_bytes() == (tmp_path / "3.tif").read_bytes()
+
+
+def test_an_error_while_writing_leaves_what_was_there(tmp_path):
+    target = tmp_path / "a.tif"
+    target.write_bytes(b"before")
+
+    def write_half():
+        with cog_writer(target, shape=(1, 10, 10), dtype="uint8", crs=CRS, transform=FORM["transform"], names=["x"]):
+            raise RasterError("the source broke")
+
+    with pytest.raises(RasterError, match="the source broke"):
+        write_half()
+    assert target.read_bytes() == b"before"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
+def test_no_space_left_is_one_clear_line(tmp_path, noise):
+    pixels = noise((3, 700, 700))
+    child = os.fork()
+    if child == 0:
+        # A limit on the size of files stands for a full disk; it would bind the other tests, hence the child.
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+        try:
+            write_cog(tmp_path / "a.tif", pixels, **FORM)
+        except DiskError as error:
+            os._exit(0 if "make room" in str(error) and "\n" not in str(error) else 2)
+        os._exit(3)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kept", [3, 200, 30_000, -100])
+def test_a_truncated_file_does_not_pass(tmp_path, noise, kept):
+    write_cog(tmp_path / "whole.tif", noise((3, 600, 600)), **FORM, mask=np.full((600, 600), 255, np.uint8))
+    check_whole(tmp_path / "whole.tif")
+    (tmp_path / "cut.tif").write_bytes((tmp_path / "whole.tif").read_bytes()[:kept])
+    with pytest.raises(RasterError, match=r"cut\.tif is no (whole )?GeoTIFF") as caught:
+        check_whole(tmp_path / "cut.tif")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>quota exceeded</html>", b"\x89PNG\r\n", b"II*\x00" + b"\x00" * 50])
+def test_a_file_that_is_no_raster_does_not_open(tmp_path, content):
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(RasterError, match=r"a\.tif is no"), open_raster(tmp_path / "a.tif"):
+        pass
+
+
+def test_missing_and_oversized_files_are_refused(tmp_path, noise):
+    with pytest.raises(RasterError, match="does not exist"), open_raster(tmp_path / "none.tif"):
+        pass
+    path = write_tif(tmp_path / "a.tif", noise((3, 40, 50)))
+    with pytest.raises(RasterError, match="claims 40 x 50 pixels in 3 bands"), open_raster(path, max_pixels=1999):
+        pass
+    with pytest.raises(RasterError, match="in 2 bands are read"), open_raster(path, max_bands=2):
+        pass
+    with open_raster(path) as dataset:
+        assert dataset.count == 3
+
+
+def test_jpeg_2000_opens_with_its_own_driver(tmp_path, noise):
+    path = write_tif(tmp_path / "a.jp2", noise((1, 64, 64)), driver="JP2OpenJPEG", QUALITY=100, REVERSIBLE="YES")
+    check_whole(path)
+    with open_raster(path) as dataset:
+        assert dataset.driver == "JP2OpenJPEG"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 5000), st.integers(1, 5000), st.integers(10**4, 10**6), st.integers(100, 600))
+def test_windows_cover_every_pixel_once(height, width, pixels, step):
+    places = windows(height, width, pixels, step)
+    assert sum(place.height * place.width for place in places) == height * width
+    assert len({(place.row_off, place.col_off) for place in places}) == len(places)
+    assert all(place.height * place.width <= max(pixels, step * step, step * min(step, width)) for place in places)
+    assert sum(place.height for place in row_windows(height, width, pixels, step)) == height
