@@ -12,7 +12,8 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json
 
 
-def _empty_as(kind: type) -> BeforeValidator:
+def empty_as(kind: type) -> BeforeValidator:
+    """Read null as an empty list or dictionary."""
     return BeforeValidator(lambda value: kind() if value is None else value)
 
 
@@ -26,7 +27,7 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
     verb: ClassVar[str] = ""
     """Stage that makes the document, for messages."""
-    provenance: Annotated[dict[str, Any], _empty_as(dict)] = {}
+    provenance: Annotated[dict[str, Any], empty_as(dict)] = {}
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -40,8 +41,9 @@ class Document(BaseModel):
         except ValidationError as error:
             fault = error.errors()[0]
             place = ".".join(map(str, fault["loc"])) or "(whole)"
+            why = f"{place}: {fault['msg']}"
             raise InputError(
-                f"{path} is no document of `rankscape {cls.verb}`: {place}: {fault['msg']}; make it again with that verb."
+                f"{path} was not written by `rankscape {cls.verb}` ({why}): make it again with that verb."
             ) from None
 
 
@@ -59,12 +61,12 @@ class MergedOrder(Document):
     method: str
     levels: list[list[int]]
     ranks: dict[int, float | None]
-    intervals: Annotated[dict[int, Interval | None], _empty_as(dict)] = {}
-    weights: Annotated[dict[str, float | None], _empty_as(dict)] = {}
+    intervals: Annotated[dict[int, Interval | None], empty_as(dict)] = {}
+    weights: Annotated[dict[str, float | None], empty_as(dict)] = {}
     effective_judges: float | None = None
     iterations: int | None = None
-    edges: Annotated[list[tuple[int, int]], _empty_as(list)] = []
-    incomparable: Annotated[list[tuple[int, int]], _empty_as(list)] = []
+    edges: Annotated[list[tuple[int, int]], empty_as(list)] = []
+    incomparable: Annotated[list[tuple[int, int]], empty_as(list)] = []
     tau: Tau | None = None
     mean_tau: float | None = None
     kendall_w: float | None = None
@@ -97,7 +99,7 @@ class Category(BaseModel):
 
     k: int
     k_given: bool = False
-    silhouettes: Annotated[dict[int, float | None], _empty_as(dict)] = {}
+    silhouettes: Annotated[dict[int, float | None], empty_as(dict)] = {}
     stability: float | None = None
 
 
@@ -106,7 +108,7 @@ class Summary(Document):
 
     verb = "cluster"
     clusters: list[Cluster]
-    categories: Annotated[dict[str, Category], _empty_as(dict)] = {}
+    categories: Annotated[dict[str, Category], empty_as(dict)] = {}
     fingerprint: str | None = None
 
 
@@ -150,6 +152,7 @@ class Agreement(BaseModel):
     spearman: Estimate | None = None
     pearson: Estimate | None = None
     reason: str | None = None
+    interval_reason: str | None = None
 
 
 class Predictor(BaseModel):
@@ -158,7 +161,7 @@ class Predictor(BaseModel):
     pooled: Agreement | None = None
     fit: Agreement | None = None
     apply: Agreement | None = None
-    granules: Annotated[dict[str, Agreement | None], _empty_as(dict)] = {}
+    granules: Annotated[dict[str, Agreement | None], empty_as(dict)] = {}
 
 
 class Evaluation(Document):

@@ -1,17 +1,20 @@
-"""The colour ramp of the page: cividis, as on the map, readable with any colour vision.
+"""The colour ramp of the page: viridis, as on the map, from dark violet (low) to yellow (high).
 
-Cividis runs from dark blue to yellow in even steps of lightness (Nuñez, Anderton & Renslow, PLOS ONE 2018).
+Viridis grows evenly lighter from end to end and is readable with every common colour blindness and in grey print
+(van der Walt & Smith, SciPy 2015).
 """
 
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-_DARK_TEXT, _LIGHT_TEXT = "#101418", "#ffffff"
+RAMP = "viridis"
+"""Matplotlib's name of the ramp."""
+_DARK_TEXT, _LIGHT_TEXT = "#000000", "#ffffff"
 
 
 def colour_of(score: float) -> str:
     """Return the ramp's colour of a score in [0, 1] as `#rrggbb`; scores outside are clipped."""
-    return str(to_hex(colormaps["cividis"](min(max(float(score), 0.0), 1.0))))
+    return str(to_hex(colormaps[RAMP](min(max(float(score), 0.0), 1.0))))
 
 
 def text_on(colour: str) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +43,17 @@ def patch_uri(patch: np.ndarray) -> str:
     return data_uri(buffer.getvalue(), "jpeg")
 
 
-def map_uri(path: Path) -> tuple[str, int, int]:
-    """Return the region's preview as a data URI with its width and height in pixels.
+@dataclass(frozen=True)
+class MapPicture:
+    """The region's map."""
+
+    uri: str
+    width_px: int
+    height_px: int
+
+
+def read_map(path: Path) -> MapPicture:
+    """Read the region's preview, reduced to what the page shows.
 
     Raises:
         InputError: If the file is missing or no PNG.
@@ -60,4 +70,4 @@ def map_uri(path: Path) -> tuple[str, int, int]:
     image.thumbnail((_MAP_PX, _MAP_PX), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     Image.fromarray(np.asarray(image.convert("RGBA"))).save(buffer, format="PNG", optimize=True)
-    return data_uri(buffer.getvalue(), "png"), image.width, image.height
+    return MapPicture(data_uri(buffer.getvalue(), "png"), image.width, image.height)

@@ -1,5 +1,6 @@
 """Numbers and counts as the page writes them."""
 
+import math
 from collections.abc import Sequence
 
 MINUS = "−"
@@ -9,7 +10,7 @@ NOTHING = "–"
 
 def number(value: float | None, digits: int = 2) -> str:
     """Write a number with fixed digits and a true minus sign; `–` for None and NaN."""
-    if value is None or value != value:
+    if value is None or math.isnan(value):
         return NOTHING
     text = f"{value:,.{digits}f}"
     return (text.removeprefix("-") if float(text.replace(",", "")) == 0 else text).replace("-", MINUS)
@@ -29,7 +30,7 @@ def count(amount: int, one: str, many: str = "") -> str:
 
 def percent(share: float | None) -> str:
     """Write a share as percent; `–` for None."""
-    return NOTHING if share is None or share != share else f"{number(100 * share, 0)} %"
+    return NOTHING if share is None or math.isnan(share) else f"{number(100 * share, 0)} %"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -1,0 +1,173 @@
+"""Everything that the page shows, read and checked to belong together."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rankscape.foundation.errors import InputError, TableError
+from rankscape.foundation.provenance import KEY
+from rankscape.foundation.tables import read_metadata, read_table
+from rankscape.report.documents import Evaluation, MergedOrder, Round, Summary, Vote
+from rankscape.report.pictures import MapPicture, read_map
+from rankscape.report.training import Fitting, Training
+from rankscape.tiles.store import Patches, index_of, open_patches
+
+PLACE_COLUMNS = ("patch_id", "granule", "role", "score", "value")
+
+
+@dataclass(frozen=True)
+class Files:
+    """Paths of the page's inputs."""
+
+    order: Path
+    orders: Sequence[Path]
+    summary: Path
+    clusters: Path
+    tiles: Sequence[Path]
+    training: Path
+    backbone: Path
+    preview: Path
+    scores: Sequence[Path]
+    evaluations: Sequence[Path] = ()
+    rounds: Sequence[Path] = ()
+
+    def by_role(self) -> dict[str, Path]:
+        """Return the files by role and name, as provenance records them; of patches the index stands for the array."""
+        single = ("order", "summary", "clusters", "training", "backbone", "preview")
+        named = {role: getattr(self, role) for role in single}
+        for role in ("orders", "scores", "evaluations", "rounds"):
+            named |= {f"{role}/{_name(role, path)}": path for path in getattr(self, role)}
+        return named | {f"tiles/{path.stem}": index_of(path) for path in self.tiles}
+
+
+def _name(role: str, path: Path) -> str:
+    """A round's file is named by its number only: its judge and prompt are its folders."""
+    return "--".join((*path.parts[-3:-1], path.stem)) if role == "rounds" else path.stem
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Agreement with one reference, and the places behind it."""
+
+    evaluation: Evaluation
+    places: pd.DataFrame
+    """Columns `PLACE_COLUMNS`; one row a patch."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything that the page shows."""
+
+    order: MergedOrder
+    votes: dict[str, Vote]
+    """Partial orders by source."""
+    summary: Summary
+    map: MapPicture
+    clusters: pd.DataFrame
+    """Columns patch_id, granule, category, cluster."""
+    patches: dict[str, Patches]
+    """Patches by granule."""
+    training: Training
+    backbone: Fitting
+    scores: pd.DataFrame
+    """Columns patch_id, granule, score, score_std; one row a patch."""
+    comparisons: tuple[Comparison, ...]
+    rounds: tuple[Round, ...]
+    records: tuple[dict[str, Any], ...]
+    """Provenance records of the inputs, in the order in which data flows."""
+
+    @property
+    def fit_granules(self) -> list[str]:
+        """Granules that clusters and score were learned from."""
+        return sorted(set(self.clusters["granule"]))
+
+
+def read_material(files: Files) -> Material:
+    """Read the page's inputs.
+
+    Raises:
+        InputError: If a file is missing or broken, or two of them come from different clusters or granules.
+    """
+    order, summary = MergedOrder.read(files.order), Summary.read(files.summary)
+    votes = {path.stem: Vote.read(path) for path in files.orders}
+    _check_clusters(order, summary, files)
+    _check_fingerprints([(files.order, order), *zip(files.orders, votes.values(), strict=True)], summary, files.summary)
+    patches = _read_patches(files.tiles)
+    clusters = read_table(files.clusters, ["patch_id", "granule", "category", "cluster"])
+    scores = _read_scores(files.scores)
+    _check_granules(files.clusters, clusters["granule"], patches)
+    _check_granules(files.scores[0].parent, scores["granule"], patches)
+    comparisons = tuple(_read_comparison(path) for path in files.evaluations)
+    training, backbone = Training.read(files.training), Fitting.read(files.backbone)
+    rounds = tuple(Round.read(path) for path in files.rounds)
+    documents = [backbone, summary, *rounds, *votes.values(), order, training]
+    records = [*_tables_records(map(index_of, files.tiles)), *(document.provenance for document in documents)]
+    records += _tables_records([files.clusters, *files.scores])
+    records += [comparison.evaluation.provenance for comparison in comparisons]
+    return Material(
+        order,
+        votes,
+        summary,
+        read_map(files.preview),
+        clusters,
+        patches,
+        training,
+        backbone,
+        scores,
+        comparisons,
+        rounds,
+        tuple(records),
+    )
+
+
+def _read_patches(paths: Sequence[Path]) -> dict[str, Patches]:
+    opened = [open_patches(path) for path in paths]
+    return {str(patches.index["granule"].iloc[0]): patches for patches in opened if len(patches.index)}
+
+
+def _read_scores(paths: Sequence[Path]) -> pd.DataFrame:
+    tables = [read_table(path, ["patch_id", "granule", "score", "score_std"]) for path in paths]
+    return pd.concat(tables, ignore_index=True).astype({"score": "float64", "score_std": "float64"})
+
+
+def _read_comparison(path: Path) -> Comparison:
+    return Comparison(Evaluation.read(path), read_table(path.with_suffix(".parquet"), PLACE_COLUMNS))
+
+
+def _tables_records(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    records = []
+    for path in paths:
+        try:
+            records.append(read_metadata(path, KEY))
+        except TableError:
+            continue
+    return records
+
+
+def _check_clusters(order: MergedOrder, summary: Summary, files: Files) -> None:
+    placed = [cluster for level in order.levels for cluster in level]
+    known = [entry.cluster for entry in summary.clusters]
+    if sorted(placed) != sorted(known):
+        wrong = sorted(set(placed) ^ set(known)) or sorted(c for c in set(placed) if placed.count(c) > 1)
+        raise InputError(
+            f"{files.order} and {files.summary} differ in the clusters {wrong}: every cluster must stand in one level; "
+            "run `rankscape ensemble` again on these clusters."
+        )
+
+
+def _check_fingerprints(documents: Sequence[tuple[Path, MergedOrder | Vote]], summary: Summary, origin: Path) -> None:
+    for path, document in documents:
+        if document.fingerprint and summary.fingerprint and document.fingerprint != summary.fingerprint:
+            raise InputError(
+                f"{path} ranks other clusters than {origin} (fingerprints {document.fingerprint[:12]} and "
+                f"{summary.fingerprint[:12]}): make it again on these clusters."
+            )
+
+
+def _check_granules(origin: Path, granules: "pd.Series[str]", patches: dict[str, Patches]) -> None:
+    strangers = sorted(set(granules) - set(patches))
+    if strangers:
+        raise InputError(f"{origin} names the granules {strangers}, but --tiles has {sorted(patches)}: give them all.")

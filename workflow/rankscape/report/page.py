@@ -1,0 +1,116 @@
+"""The page: one HTML file that carries its pictures and needs neither network nor scripts."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from rankscape.foundation.settings.report import ReportSettings
+from rankscape.report import figures, gallery, graph, sections, versions, voters, wording
+from rankscape.report.gallery import ClusterView
+from rankscape.report.inputs import Material
+from rankscape.report.palette import ramp_css
+
+_FOLDER = Path(__file__).parent
+
+
+def render(
+    material: Material,
+    settings: ReportSettings,
+    region: str,
+    configuration: str | None,
+    record: dict[str, Any],
+) -> str:
+    """Write the page.
+
+    Args:
+        material: What it shows.
+        settings: How it shows it.
+        region: Name of the region.
+        configuration: The whole configuration as JSON or the path of a YAML file; None takes the settings from the
+            inputs' provenance.
+        record: Provenance of the page.
+
+    Returns:
+        HTML; the same inputs give the same text.
+
+    Raises:
+        SettingsError: If the configuration is wrong.
+    """
+    shown = versions.configuration(configuration, [*material.records, record])
+    views = gallery.cluster_views(material, settings.samples_per_cluster, settings.seed)
+    page: str = _template().render(
+        settings=settings,
+        region=region,
+        record=json.dumps(record, ensure_ascii=False, sort_keys=True),
+        css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
+        ramp=ramp_css(),
+        patch_m=patch_side_m(material),
+        material=material,
+        order=_order(material, views),
+        clusters=views[::-1],
+        silhouettes=sections.silhouette_plots(material),
+        categories=sections.category_rows(material),
+        training=sections.training_view(material),
+        adaptation=sections.adaptation_view(material),
+        uncertainty=sections.uncertainty_plots(material),
+        uncertain=gallery.uncertain_pictures(material, settings.uncertain_patches),
+        configuration=shown,
+        **_judgement(material, record),
+    )
+    return page
+
+
+def patch_side_m(material: Material) -> str:
+    """Return the side of a patch in metres; several where granules differ."""
+    sides = {round(s.grid.patch_px * abs(s.grid.transform[0])) for s in material.patches.values()}
+    return " or ".join(f"{side:,}" for side in sorted(sides))
+
+
+def _judgement(material: Material, record: dict[str, Any]) -> dict[str, Any]:
+    """Who ranked, how far the references agree, and what a reader must know first."""
+    compared = [sections.comparison_view(material, c, i) for i, c in enumerate(material.comparisons)]
+    single = voters.voters(material)
+    found = versions.versions([*material.records, record])
+    truth = any(view.truth for view in compared)
+    tau = material.order.tau
+    return {
+        "real": [view for view in compared if not view.truth],
+        "truths": [view for view in compared if view.truth],
+        "truth": truth,
+        "figures": sections.key_figures(material, sorted(compared, key=lambda view: view.truth)),
+        "notices": sections.notices(truth, single, found),
+        "voters": single,
+        "groups": voters.grouped(single, material.votes),
+        "missing": voters.missing_reasons(material.rounds),
+        "taus": figures.taus("taus", tau) if tau is not None and len(tau.sources) > 1 else None,
+        "versions": found,
+    }
+
+
+def _order(material: Material, views: Sequence[ClusterView]) -> dict[str, Any]:
+    order = material.order
+    drawing = graph.draw(order.levels, order.edges, order.ranks)
+    return {
+        "drawing": drawing,
+        "views": {view.cluster: view for view in views},
+        "colours": gallery.level_colours(order),
+        "card": {"width": graph.CARD_WIDTH, "height": graph.CARD_HEIGHT},
+        "incomparable": wording.listed([f"{a} and {b}" for a, b in order.incomparable]),
+    }
+
+
+def _template() -> Any:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": wording.number, "percent": wording.percent, "interval": wording.interval}
+    environment.globals |= {"count": wording.count}
+    return environment.get_template("page.html.j2")

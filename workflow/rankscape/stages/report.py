@@ -1,0 +1,52 @@
+"""Write the page that people open: map, evaluation, order, clusters, judges, training, versions.
+
+One HTML file that carries its pictures; it opens from disk without a network and runs no scripts.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.files import write_bytes
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.settings.report import ReportSettings
+from rankscape.report.inputs import Files, read_material
+from rankscape.report.page import render
+from rankscape.stages.options import Clusters, Settings, Summary, Tiles
+
+
+def report(
+    settings: Settings,
+    region: Annotated[str, typer.Option(help="Name of the region.")],
+    order: Annotated[Path, typer.Option(help="The merged order: order.json.")],
+    orders: Annotated[list[Path], typer.Option(help="Partial orders (JSON), a source each.")],
+    summary: Summary,
+    clusters: Clusters,
+    tiles: Tiles,
+    training: Annotated[Path, typer.Option(help="Record of the score networks' training: score.json.")],
+    backbone: Annotated[Path, typer.Option(help="Record of the backbone's adaptation: backbone.json.")],
+    preview: Annotated[Path, typer.Option(help="Picture of the region map (PNG).")],
+    scores: Annotated[list[Path], typer.Option(help="Scores (.parquet), a granule each.")],
+    out: Annotated[Path, typer.Option(help="Page to write (HTML).")],
+    evaluations: Annotated[
+        list[Path] | None,
+        typer.Option(help="Evaluations (JSON), a reference each; the table of places lies beside, ending in .parquet."),
+    ] = None,
+    rounds: Annotated[list[Path] | None, typer.Option(help="Rounds (JSON), for counts of missing replies.")] = None,
+    configuration: Annotated[
+        str | None,
+        typer.Option(help="The whole configuration, JSON or a YAML file; without it the inputs' records are shown."),
+    ] = None,
+) -> None:
+    """Write the page that people open."""
+    chosen = ReportSettings.from_text(settings, "report")
+    files = Files(
+        order, orders, summary, clusters, tiles, training, backbone, preview, scores, evaluations or (), rounds or ()
+    )
+    material = read_material(files)
+    record = provenance("report", chosen, files.by_role(), seed=chosen.seed)
+    page = render(material, chosen, region, configuration, record).encode()
+    write_bytes(out, page)
+    say(f"{out}: {len(page) / 1e6:.1f} MB, opens in any browser")
