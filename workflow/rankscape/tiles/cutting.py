@@ -55,7 +55,8 @@ def cut(opener: Opener, out: Path) -> tuple[Layout, np.ndarray]:
         handle.write(array_header(layout))
         for step in track(range(layout.steps), f"cut {layout.granule}", unit="step"):
             piece = source.read(step)
-            piece.patches.tofile(handle)
+            # ndarray.tofile would hide the error number of a full disk.
+            handle.write(piece.patches.data)
             shares.append(piece.shares)
         joined = np.concatenate(shares)
         check_any_data(joined, layout.granule)

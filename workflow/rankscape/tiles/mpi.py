@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from mpi4py import MPI
 
-from rankscape.foundation.errors import DeviceError
+from rankscape.foundation.errors import DeviceError, DiskError
 from rankscape.foundation.files import atomic_path, raise_if_disk_full
 from rankscape.tiles.cutting import Opener, array_header
 from rankscape.tiles.source import Layout, PatchSource, check_any_data
@@ -36,7 +36,7 @@ def cut_with_ranks(opener: Opener, out: Path, ranks: int | None) -> tuple[Layout
     Raises:
         DeviceError: If the communicator has another size than asked for.
         RasterError: If the source cannot be read or holds no data.
-        DiskError: If the disk is full.
+        DiskError: If the disk is full or cannot be written.
     """
     comm = MPI.COMM_WORLD
     _together(comm, lambda: _check_size(comm.size, ranks))
@@ -77,10 +77,11 @@ def _write_own(comm: Any, file: Any, source: PatchSource, out: Path) -> np.ndarr
             file.Write_at(len(header) + step * step_bytes, piece.patches)
             shares.append(piece.shares)
     except MPI.Exception as error:
-        full = error.Get_error_class() in (MPI.ERR_NO_SPACE, MPI.ERR_QUOTA)
-        failure = OSError(errno.ENOSPC if full else errno.EIO, error.Get_error_string(), str(out))
-        raise_if_disk_full(failure, out)
-        raise failure from error
+        # MPI-IO names the cause in words only; the class of a full disk is often just "other".
+        cause = " ".join(error.Get_error_string().split())
+        if os.strerror(errno.ENOSPC) in cause:
+            raise_if_disk_full(OSError(errno.ENOSPC, cause), out)
+        raise DiskError(f"{out} cannot be written ({cause}): mend the disk and start again.") from error
     return np.concatenate(shares)
 
 
