@@ -1,0 +1,103 @@
+"""Seeded randomness of the land: fractal noise, hashes of whole numbers, and cells around scattered seeds."""
+
+import numpy as np
+from scipy import fft, special
+
+Shape = tuple[int, int]
+
+
+def fractal(shape: Shape, wavelength_px: float, rng: np.random.Generator, roughness: float = 1.8) -> np.ndarray:
+    """Return Gaussian noise that is smooth below a wavelength and fractal above its frequency.
+
+    White noise is filtered with the amplitude (1 + (f w)²)^(-roughness/2) at frequency f, wavelength w (spectral
+    synthesis of fractional Brownian motion, Saupe 1988).
+
+    Args:
+        shape: Rows and columns.
+        wavelength_px: Size of the largest structures.
+        rng: Source of the white noise.
+        roughness: Exponent; the larger, the smoother.
+
+    Returns:
+        float32 of `shape`, mean 0, standard deviation 1.
+    """
+    white = rng.standard_normal(shape, dtype=np.float32)
+    down, across = fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1])[None, :]
+    squared = np.asarray(down**2 + across**2, np.float32) * np.float32(wavelength_px**2)
+    noise = fft.irfft2(fft.rfft2(white) * (1 + squared) ** np.float32(-roughness / 2), s=shape)
+    noise -= noise.mean()
+    return np.asarray(noise / noise.std(), np.float32)
+
+
+def even(noise: np.ndarray) -> np.ndarray:
+    """Turn standard normal noise into values spread evenly over [0, 1]."""
+    return np.asarray(special.ndtr(noise), np.float32)
+
+
+def rise(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Return a smooth step from 0 at `low` to 1 at `high` (falling where `low` is larger), float32."""
+    t = np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def hashed(first: np.ndarray, second: np.ndarray | int = 0, salt: int = 0) -> np.ndarray:
+    """Return a number in [0, 1) for every pair of whole numbers; the same pair and salt give the same number.
+
+    Args:
+        first: Whole numbers of any integer or float type.
+        second: The same shape, or one number.
+        salt: Tells uses apart.
+
+    Returns:
+        float32 of the shape of `first`.
+    """
+    mixed = np.asarray(first).astype(np.int64).astype(np.uint32) * np.uint32(0x9E3779B1)
+    mixed ^= np.asarray(second).astype(np.int64).astype(np.uint32) * np.uint32(0x85EBCA77)
+    mixed ^= np.uint32((salt * 0xC2B2AE3D + 0x27220A95) & 0xFFFFFFFF)
+    for shift, factor in ((15, 0x2C1B3C6D), (12, 0x297A2D39)):
+        mixed ^= mixed >> np.uint32(shift)
+        mixed *= np.uint32(factor)
+    mixed ^= mixed >> np.uint32(15)
+    return np.asarray((mixed >> np.uint32(8)).astype(np.float32) / np.float32(1 << 24), np.float32)
+
+
+def cells(row: np.ndarray, col: np.ndarray, spacing_px: float, salt: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nearest of a jittered grid of seeds at every place: cells of irregular shape (Worley 1996).
+
+    Args:
+        row: Row coordinates, float32; warp them for crooked borders.
+        col: Column coordinates, the same shape.
+        spacing_px: Mean distance of seeds.
+        salt: Tells uses apart.
+
+    Returns:
+        Number of the cell, int32, unique over the world; and the distance to the border with the second nearest
+        seed's cell, float32, in pixels.
+    """
+    base_row, base_col = np.floor(row / spacing_px), np.floor(col / spacing_px)
+    nearest = np.full(row.shape, np.inf, np.float32)
+    second = nearest.copy()
+    number = np.zeros(row.shape, np.int32)
+    for step_row in (-1, 0, 1):
+        for step_col in (-1, 0, 1):
+            i, j = base_row + step_row, base_col + step_col
+            seed_row, seed_col = seed_place(i, j, spacing_px, salt)
+            distance = np.hypot(row - seed_row, col - seed_col)
+            closer = distance < nearest
+            second = np.where(closer, nearest, np.minimum(second, distance))
+            number = np.where(closer, cell_number(i, j), number)
+            nearest = np.minimum(nearest, distance)
+    return number, (second - nearest) / 2
+
+
+def seed_place(i: np.ndarray, j: np.ndarray, spacing_px: float, salt: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the seed of grid square (i, j) lies, in pixels."""
+    return (
+        (i + 0.1 + 0.8 * hashed(i, j, salt)) * np.float32(spacing_px),
+        (j + 0.1 + 0.8 * hashed(i, j, salt + 1)) * np.float32(spacing_px),
+    )
+
+
+def cell_number(i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Return the number of the cell of grid square (i, j); both from -1 to 4,094."""
+    return np.asarray((i + 1) * 4096 + (j + 1), np.int32)

@@ -1,0 +1,135 @@
+"""The stand-in judge of the demo: speaks the OpenAI protocol in process, measures pixels, and is no vision model.
+
+It sees the picture and the prompt of a request, and nothing else: no file, no place, no truth. Its answers differ
+from reply to reply, prompts change what it weighs, and now and then it gives no usable answer, as real judges do.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from rankscape.demo.looks import Looks, look
+from rankscape.demo.questions import Question, RequestError, digest, read_question
+
+MODEL = "stand-in"
+_WEIGHTS = {
+    "roofs": 45.0, "close": 25.0, "order": 20.0, "mixture": 22.0, "crops": 8.0, "worked": 9.0, "pasture": 11.0,
+    "woods": -36.0, "rough": -15.0, "stone": -6.0,
+}  # fmt: skip
+"""Points for each aspect; chosen on invented land of other seeds than the demo's."""
+_BASE = 7.0
+_TASTE = 0.18
+"""Spread of the factors by which a prompt changes the weights (standard deviation of their logarithm)."""
+_MISJUDGED, _WAVERING = 5.0, 9.0
+"""Points by which an answer is wrong: alike in all replies to one picture and prompt; and, at temperature 1, anew."""
+_UNUSABLE = 0.015
+"""Share of replies without a usable answer."""
+_KINDS: dict[str, tuple[tuple[str, ...], Callable[[Looks], float]]] = {
+    "built": (("urban", "city", "town", "built"), lambda seen: seen.roofs + seen.close + 0.5 * seen.order - 0.6),
+    "farmed": (("rural", "farm", "crop", "village"), lambda seen: seen.mixture + seen.crops + 0.5 * seen.order),
+    "grass": (("highland", "plateau", "grass", "pasture"), lambda seen: 1.6 * seen.pasture - 0.4 * seen.mixture),
+    "wild": (
+        ("uninhabited", "mountain", "forest", "water", "wild", "rock"),
+        lambda seen: 1.5 * seen.woods + 0.5 * seen.rough + seen.stone + 0.3 - 0.5 * seen.mixture,
+    ),
+}
+"""Words in the names of land categories, and how much a picture looks like each kind."""
+
+
+def create_app() -> Starlette:
+    """Return the ASGI application: `POST /v1/chat/completions` and `GET /v1/models`."""
+    return Starlette(
+        routes=[
+            Route("/v1/chat/completions", _complete, methods=["POST"]),
+            Route("/v1/models", _models, methods=["GET"]),
+        ]
+    )
+
+
+async def _models(_: Request) -> JSONResponse:
+    return JSONResponse({"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "rankscape-demo"}]})
+
+
+async def _complete(request: Request) -> JSONResponse:
+    try:
+        question = read_question(await request.body())
+    except RequestError as error:
+        fault = {"message": str(error), "type": "invalid_request_error", "param": None, "code": None}
+        return JSONResponse({"error": fault}, status_code=400)
+    content, refusal, finish_reason = answer(question)
+    said = content or refusal or ""
+    tokens = {"prompt_tokens": len(question.prompt) + question.picture.size // 300, "completion_tokens": len(said)}
+    return JSONResponse(
+        {
+            "id": f"chatcmpl-{digest(question.prompt, question.picture.tobytes(), question.seed):016x}",
+            "object": "chat.completion",
+            "created": 0,
+            "model": MODEL,
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": content, "refusal": refusal},
+                    "finish_reason": finish_reason,
+                }
+            ],
+            "usage": {**tokens, "total_tokens": sum(tokens.values())},
+        }
+    )
+
+
+def answer(question: Question) -> tuple[str | None, str | None, str]:
+    """Answer a question; the same question gets the same answer.
+
+    Returns:
+        Content, refusal, finish reason; exactly one of content and refusal is given.
+    """
+    chance = np.random.default_rng(digest(question.prompt, question.picture.tobytes(), question.seed))
+    if chance.random() < _UNUSABLE:
+        return _unusable(int(chance.integers(4)))
+    seen = look(question.picture)
+    if question.options:
+        said: str | float = category(seen, question.options, chance)
+    else:
+        said = round(score(seen, question, chance))
+    return json.dumps({question.key: said}, ensure_ascii=False), None, "stop"
+
+
+def score(seen: Looks, question: Question, chance: np.random.Generator) -> float:
+    """Return a score from 0 to 100: weighted aspects, by the prompt's taste, with a judge's errors."""
+    taste = np.random.default_rng(digest(question.prompt, b"taste", 0))
+    factors = np.exp(taste.normal(0, _TASTE, len(_WEIGHTS)))
+    aspects = asdict(seen)
+    points = _BASE + sum(
+        weight * factor * aspects[name] for (name, weight), factor in zip(_WEIGHTS.items(), factors, strict=True)
+    )
+    misjudged = np.random.default_rng(digest(question.prompt, question.picture.tobytes(), -1)).normal(0, _MISJUDGED)
+    wavering = chance.normal(0, _WAVERING * min(question.temperature, 2.0))
+    return float(np.clip(points + misjudged + wavering, 0, 100))
+
+
+def category(seen: Looks, options: tuple[str, ...], chance: np.random.Generator) -> str:
+    """Return the option whose name and looks fit best; names that say nothing are hardly ever chosen."""
+    fits = [max([0.05, *_fits(seen, option)]) + chance.normal(0, 0.08) for option in options]
+    return options[int(np.argmax(fits))]
+
+
+def _fits(seen: Looks, option: str) -> list[float]:
+    # The longest word wins, so that "uninhabited" or "suburban forest" is read once.
+    name = option.lower()
+    known = [(len(word), kind) for kind, (words, _) in _KINDS.items() for word in words if word in name]
+    return [_KINDS[max(known)[1]][1](seen)] if known else []
+
+
+def _unusable(kind: int) -> tuple[str | None, str | None, str]:
+    return (
+        ('{"sco', None, "length"),
+        ("The picture shows fields and a few houses; it is hard to say more.", None, "stop"),
+        (None, "I cannot judge this picture.", "stop"),
+        ("", None, "stop"),
+    )[kind]

@@ -1,0 +1,44 @@
+"""Invent a region whose true development is known: scenes in a STAC catalogue, references, land-category labels.
+
+The land is invented from a seed; no real place is meant.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.demo.catalogue import write_catalogue
+from rankscape.demo.labels import write_labels
+from rankscape.demo.land import invent_land
+from rankscape.demo.layout import Layout
+from rankscape.demo.references import write_districts, write_lights, write_population, write_truth
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.settings.demo import InventSettings
+from rankscape.stages.options import Settings
+
+
+def invent(
+    settings: Settings,
+    catalogue: Annotated[Path, typer.Option(help="Static STAC catalogue to write; its scenes go beside it.")],
+    labels: Annotated[Path, typer.Option(help="Land categories of some patches to write (CSV).")],
+    lights: Annotated[Path, typer.Option(help="Night lights to write (GeoTIFF, degrees).")],
+    population: Annotated[Path, typer.Option(help="Population to write (GeoTIFF, people a hectare).")],
+    truth: Annotated[Path, typer.Option(help="True development to write (GeoTIFF, 0 to 1).")],
+    districts: Annotated[Path, typer.Option(help="Districts to write (GeoJSON).")],
+) -> None:
+    """Invent a region: land, scenes, references and labels, all from one seed."""
+    section = InventSettings.from_text(settings, "invent")
+    record = provenance("invent", section, {}, seed=section.seed)
+    tags = {"RANKSCAPE": json.dumps(record, sort_keys=True)}
+    layout = Layout(section.granule_px)
+    land = invent_land(layout, section.seed)
+    say(f"Invented {layout.shape[0]} x {layout.shape[1]} pixels of land with {len(land.settlements)} settlements.")
+    write_truth(truth, land, layout, tags)
+    write_lights(lights, land, layout, section.seed, tags)
+    write_population(population, land, layout, section.seed, tags)
+    write_districts(districts, land, layout, section.seed, record)
+    write_labels(labels, land, layout, section)
+    write_catalogue(catalogue, land, layout, section.seed, record)
