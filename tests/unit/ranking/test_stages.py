@@ -111,7 +111,8 @@ def test_the_stand_in_of_the_demo(region: Region, endpoint: Endpoint) -> None:
     assert rate(region, endpoint, judge_settings={"kind": "stand-in", "model": "stand-in"}) == 0
     document = read_json(region.folder / "round.json")
     assert document["stand_in"] is True
-    assert document["usage"]["usable"] == 16
+    assert document["endpoint"] == "the demo's own application"
+    assert document["usage"]["usable"] >= 12
     assert endpoint.bodies == []
 
 
