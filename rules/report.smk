@@ -41,11 +41,14 @@ rule report:
     params:
         settings=settings("report"),
         region=CONFIG.region,
+        # An option without a value would take the next option for one: lists that may be empty carry their name.
+        rounds=lambda wildcards, input: [f"--rounds={file}" for file in input.rounds],
+        evaluations=lambda wildcards, input: [f"--evaluations={file}" for file in input.evaluations],
         code=code("report"),
     message:
         "Writing the report"
     shell:
         "python -m rankscape report --settings {params.settings:q} --region {params.region:q} --order {input.order:q}"
-        " --orders {input.orders:q} --rounds {input.rounds:q} --summary {input.summary:q} --clusters {input.clusters:q}"
+        " --orders {input.orders:q} {params.rounds:q} --summary {input.summary:q} --clusters {input.clusters:q}"
         " --tiles {input.tiles:q} --training {input.training:q} --backbone {input.backbone:q} --preview {input.preview:q}"
-        " --evaluations {input.evaluations:q} --scores {input.scores:q} --out {output.page:q} > {log:q} 2>&1"
+        " {params.evaluations:q} --scores {input.scores:q} --out {output.page:q} > {log:q} 2>&1"

@@ -68,12 +68,8 @@ def test_rules_give_every_option_that_their_stage_needs_and_no_other():
         text = file.read_text()
         for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
             command = body[body.index("shell:") :]
-            given = set(
-                re.findall(
-                    r"--([a-z][a-z-]*)",
-                    command.replace("{params.quality}", "--quality").replace("{params.apply:q}", "--apply"),
-                )
-            )
+            command = re.sub(r"\{params.(quality|apply|rounds|evaluations)(:q)?\}", r"--\1", command)
+            given = set(re.findall(r"--([a-z][a-z-]*)", command))
             stage = getattr(importlib.import_module(f"rankscape.stages.{rule}"), rule)
             options = inspect.signature(stage).parameters
             needed = {n.replace("_", "-") for n, o in options.items() if o.default is inspect.Parameter.empty}
