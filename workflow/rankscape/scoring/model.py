@@ -68,7 +68,10 @@ class ScoreModel:
             RasterError: If they do not fit.
         """
         if str(dtype) != self.pixels:
-            raise RasterError(f"{origin} holds {_kind(str(dtype))}, the model was trained on {_kind(self.pixels)}.")
+            raise RasterError(
+                f"{origin} holds {_kind(str(dtype))}, the model was trained on {_kind(self.pixels)}: give images of "
+                "that kind, or train a model on these."
+            )
         self.check_count(bands, origin)
 
     def check_count(self, bands: int, origin: str) -> None:

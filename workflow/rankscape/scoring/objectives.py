@@ -48,11 +48,11 @@ class Regression:
         mixtures = max(1, round(self.linearity_share * count)) if self.linearity_weight > 0 else 0
         if mixtures == 0:
             return _mean_distance(network(images), targets)
-        upper = torch.arange(mixtures)
-        lower = (upper + max(1, count // 2)) % count
-        mixed, share = mix(images[upper], images[lower], torch.rand(mixtures, generator=generator))
+        partners = images.roll(-(count // 2), 0)[:mixtures]
+        mixed, share = mix(images[:mixtures], partners, torch.rand(mixtures, generator=generator))
         scores = network(torch.cat([images, mixed]))
-        between = share * scores[upper] + (1 - share) * scores[lower]
+        theirs = scores[:count].roll(-(count // 2))[:mixtures]
+        between = share * scores[:mixtures] + (1 - share) * theirs
         linear = _mean_distance(scores[count:], between)
         return _mean_distance(scores[:count], targets) + self.linearity_weight * linear
 
