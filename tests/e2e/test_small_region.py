@@ -1,0 +1,139 @@
+"""The whole workflow on a small invented region: made, made again alike, broken in one place, killed half-way."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from workflow_copy import Project, copy_workflow
+
+pytestmark = pytest.mark.timeout(900)
+
+SMALL = {
+    "invent": {"granule_px": 256, "labelled_patches": 150},
+    "prompts": ["economics-student-en", "local-resident-zh"],
+    "adapt": {"architecture": "test_resnet", "weights": "random", "input_px": 32, "colour": "all", "epochs": 4},
+    "cluster": {"k_min": 2, "k_max": 3},
+    "rate": {"rounds": 1},
+    "train": {"epochs": 2, "seeds": 2, "block_m": 600, "patches_per_cluster": 40},
+    "evaluate": {"block_m": 600, "min_places": 10},
+}
+
+
+def small_region(folder: Path) -> Project:
+    """The demo, smaller: the same granules of 256 pixels, a tiny network, few epochs."""
+    project = copy_workflow(folder)
+    path = folder / "config/config.yaml"
+    config = yaml.safe_load(path.read_text())
+    for section, values in SMALL.items():
+        config[section] = config.get(section, {}) | values if isinstance(values, dict) else values
+    config["adapt"]["normalisation"] = "patches"
+    path.write_text(yaml.safe_dump(config, allow_unicode=True))
+    return project
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = small_region(tmp_path_factory.mktemp("made") / "project")
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def copied(made: Project, tmp_path: Path) -> Project:
+    shutil.copytree(made.folder, tmp_path / "project")
+    return Project(tmp_path / "project")
+
+
+def results(project: Project) -> dict[str, object]:
+    """What must be the same from run to run: order, clusters, scores, maps."""
+    demo = project.folder / "results/demo"
+    order = json.loads((demo / "ranking/order.json").read_text())
+    found: dict[str, object] = {"ranks": order["ranks"], "levels": order["levels"], "weights": order["weights"]}
+    for path in sorted([*demo.glob("scores/*.parquet"), demo / "clusters/clusters.parquet"]):
+        table = pd.read_parquet(path)
+        columns = {name: hashlib.sha256(pd.util.hash_array(table[name].to_numpy()).tobytes()) for name in table}
+        found[path.name] = {name: digest.hexdigest() for name, digest in columns.items()}
+    for path in sorted(demo.glob("tiles/*.npy")):
+        found[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def test_everything_is_made_and_then_nothing_is_to_be_done(made: Project) -> None:
+    demo = made.folder / "results/demo"
+
+    again = made.snakemake()
+
+    assert "Nothing to be done" in again.stdout + again.stderr
+    assert (demo / "report/index.html").stat().st_size > 50_000
+    assert len(list(demo.glob("maps/*-patches.tif"))) == 5
+    leftovers = [path for path in demo.rglob("*") if path.name.startswith(".") and ".part" in path.name]
+    assert leftovers == []
+
+
+def test_two_runs_from_scratch_are_alike(made: Project, tmp_path: Path) -> None:
+    other = small_region(tmp_path / "project")
+
+    other.snakemake()
+
+    assert results(other) == results(made)
+
+
+def test_snakemakes_own_report_is_written(copied: Project) -> None:
+    copied.snakemake("--report", "report.html")
+
+    assert (copied.folder / "report.html").stat().st_size > 100_000
+
+
+def test_broken_scene_is_named_and_other_granules_are_unharmed(copied: Project) -> None:
+    asset = next((copied.folder / "results/demo/invented").rglob("*03TXG*/B03.tif"))
+    for folder in asset.parent.parent.glob("*03TXG*"):
+        broken = folder / "B03.tif"
+        broken.write_bytes(broken.read_bytes()[:20_000])
+    shutil.rmtree(copied.folder / "results/demo/scenes/03TXG")
+    shutil.rmtree(copied.folder / "results/demo/scenes/03TVG")
+
+    run = copied.snakemake("--keep-going", check=False)
+
+    assert run.returncode != 0
+    log = (copied.folder / "results/demo/logs/fetch/03TXG.log").read_text()
+    line = next(line for line in log.splitlines() if line.startswith("rankscape:"))
+    assert "B03" in line
+    assert "03TXG" in line
+    assert "Traceback" not in log
+    assert not (copied.folder / "results/demo/scenes/03TXG/download.json").exists()
+    assert (copied.folder / "results/demo/scenes/03TVG/scene.tif").exists()
+
+
+def test_killed_run_goes_on_to_the_same_result(made: Project, tmp_path: Path) -> None:
+    project = small_region(tmp_path / "project")
+    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    run = subprocess.Popen(
+        command, cwd=project.folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 300
+    while not list(project.folder.glob("results/demo/features/*.npy")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+
+    project.snakemake("--unlock")
+    project.snakemake("--rerun-incomplete")
+
+    assert results(project) == results(made)
+
+
+def test_no_path_of_the_machine_in_any_document(made: Project) -> None:
+    demo = made.folder / "results/demo"
+    for path in [*demo.rglob("*.json"), *demo.rglob("*.html"), *demo.rglob("*.geojson")]:
+        found = re.search(re.escape(str(made.folder)), path.read_text())
+        assert found is None, path
