@@ -107,11 +107,17 @@ def _write_item(folder: Path, product: _Product, view: View) -> pystac.Item:
         item.add_asset(band, _asset(name, product, band, pixels.shape))
     name = f"{stem}_SCL_20m.tif"
     write_cog(
-        folder / name, classes[None], crs=CRS, transform=transform * Affine.scale(2), names=["SCL"], nodata=0,
+        folder / name, classes[None], crs=CRS, transform=_scaled(transform, 2), names=["SCL"], nodata=0,
         level=_LEVEL, resampling="nearest",
     )  # fmt: skip
     item.add_asset("SCL", _asset(name, product, "SCL", classes.shape))
     return item
+
+
+def _scaled(transform: Affine, factor: int) -> Affine:
+    """Return the grid of pixels `factor` times as large with the same upper left corner."""
+    side_m = PIXEL_M * factor
+    return Affine(side_m, 0.0, transform.c, 0.0, -side_m, transform.f)
 
 
 def _asset(name: str, product: _Product, band: str, shape: tuple[int, ...]) -> pystac.Asset:
@@ -166,10 +172,10 @@ def _footprint(product: _Product) -> Polygon:
     outline = box(left, bottom, right, top)
     if product.passage.edge is not None:
         rows, cols = layout.shape
-        upper = layout.transform * (product.passage.edge[0] * cols, 0)
-        lower = layout.transform * (product.passage.edge[1] * cols, rows)
-        west = layout.transform.c
-        outline = outline.intersection(Polygon([(west, upper[1]), upper, lower, (west, lower[1])]))
+        west, north = layout.transform.c, layout.transform.f
+        south = north - rows * PIXEL_M
+        upper, lower = (west + share * cols * PIXEL_M for share in product.passage.edge)
+        outline = outline.intersection(Polygon([(west, north), (upper, north), (lower, south), (west, south)]))
     to_degrees = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
     return Polygon([to_degrees.transform(*corner) for corner in outline.exterior.coords])
 

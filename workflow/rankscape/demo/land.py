@@ -6,10 +6,10 @@ import numpy as np
 from scipy import ndimage
 
 from rankscape.demo.fields import Fields, plough
-from rankscape.demo.layout import Layout, around
+from rankscape.demo.layout import Layout
 from rankscape.demo.nature import Nature, grow
 from rankscape.demo.noise import rise
-from rankscape.demo.relief import elevation_m, zones
+from rankscape.demo.relief import COARSE_PX, elevation_m, refine, zones
 from rankscape.demo.rivers import carve
 from rankscape.demo.roads import Roads, connect
 from rankscape.demo.settlements import Habitation, Settlement, inhabit, regional_wealth, settle
@@ -65,7 +65,7 @@ def _people(
 ) -> Land:  # fmt: skip
     """Let people change the land, the widest things first."""
     canvas = nature.reflectance
-    near = _nearness(settlements, canvas.shape[1:], _NEAR_PX * scale)
+    near = _nearness(settlements, nature.slope.shape, _NEAR_PX * scale)
     fields = plough(nature.arable, near, wealth, rng)
     farmed = fields.share * (homes.density < 0.05)
     lay(canvas, fields.share, fields.reflectance)
@@ -95,15 +95,13 @@ def _people(
     )
 
 
-def _nearness(settlements: list[Settlement], shape: tuple[int, ...], near_px: float) -> np.ndarray:
+def _nearness(settlements: list[Settlement], shape: tuple[int, int], near_px: float) -> np.ndarray:
     """1 inside settlements, falling to 0 with the distance to the nearest, float32."""
-    near = np.zeros(shape, np.float32)
+    row, col = ((axis + 0.5) * COARSE_PX for axis in np.ogrid[: shape[0] // COARSE_PX, : shape[1] // COARSE_PX])
+    beyond = np.full((row.size, col.size), np.inf)
     for one in settlements:
-        window = around(one.row, one.col, int(one.radius_px + 3 * near_px), shape)
-        row, col = np.ogrid[window]
-        beyond = np.maximum(np.hypot(row - one.row, col - one.col) - one.radius_px, 0)
-        np.maximum(near[window], np.exp(-((beyond / near_px) ** 2)), out=near[window])
-    return near
+        np.minimum(beyond, np.hypot(row - one.row, col - one.col) - one.radius_px, out=beyond)
+    return refine(np.exp(-((np.maximum(beyond, 0) / near_px) ** 2)), shape)
 
 
 def _reach(share: np.ndarray, width_px: float) -> np.ndarray:

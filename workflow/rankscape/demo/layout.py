@@ -42,7 +42,7 @@ class Layout:
     @property
     def transform(self) -> Affine:
         """Transform of the world's pixels to UTM metres."""
-        return Affine(PIXEL_M, 0.0, ORIGIN_M[0], 0.0, -PIXEL_M, ORIGIN_M[1])
+        return _grid(0, 0)
 
     def window(self, granule: str) -> tuple[slice, slice]:
         """Return the rows and columns of the world that a granule shows."""
@@ -52,13 +52,17 @@ class Layout:
     def granule_transform(self, granule: str) -> Affine:
         """Return the transform of a granule's pixels to UTM metres."""
         rows, cols = self.window(granule)
-        return self.transform * Affine.translation(cols.start, rows.start)
+        return _grid(rows.start, cols.start)
 
     def bounds(self, granule: str) -> tuple[float, float, float, float]:
         """Return left, bottom, right, top of a granule in UTM metres."""
-        transform = self.granule_transform(granule)
-        right, bottom = transform * (self.granule_px, self.granule_px)
-        return transform.c, bottom, right, transform.f
+        transform, side_m = self.granule_transform(granule), self.granule_px * PIXEL_M
+        return transform.c, transform.f - side_m, transform.c + side_m, transform.f
+
+
+def _grid(row: int, col: int) -> Affine:
+    """Return the grid whose upper left corner lies at a pixel of the world."""
+    return Affine(PIXEL_M, 0.0, ORIGIN_M[0] + col * PIXEL_M, 0.0, -PIXEL_M, ORIGIN_M[1] - row * PIXEL_M)
 
 
 def around(row: float, col: float, reach_px: int, shape: tuple[int, ...]) -> tuple[slice, slice]:

@@ -74,28 +74,30 @@ def cells(row: np.ndarray, col: np.ndarray, spacing_px: float, salt: int) -> tup
         Number of the cell, int32, unique over the world; and the distance to the border with the second nearest
         seed's cell, float32, in pixels.
     """
-    base_row, base_col = np.floor(row / spacing_px), np.floor(col / spacing_px)
+    square_row, square_col = (np.floor(axis / spacing_px).astype(np.int32) for axis in (row, col))
+    i, j = (np.arange(square.min() - 1, square.max() + 2) for square in (square_row, square_col))
+    seeds = seed_place(i[:, None], j[None, :], spacing_px, salt)
+    numbers = cell_number(i[:, None], j[None, :])
+    middle = (square_row - i[0]) * len(j) + (square_col - j[0])
     nearest = np.full(row.shape, np.inf, np.float32)
     second = nearest.copy()
     number = np.zeros(row.shape, np.int32)
-    for step_row in (-1, 0, 1):
-        for step_col in (-1, 0, 1):
-            i, j = base_row + step_row, base_col + step_col
-            seed_row, seed_col = seed_place(i, j, spacing_px, salt)
-            distance = np.hypot(row - seed_row, col - seed_col)
-            closer = distance < nearest
-            second = np.where(closer, nearest, np.minimum(second, distance))
-            number = np.where(closer, cell_number(i, j), number)
-            nearest = np.minimum(nearest, distance)
+    for step in (down * len(j) + across for down in (-1, 0, 1) for across in (-1, 0, 1)):
+        at = middle + step
+        distance = np.hypot(row - seeds[0].ravel()[at], col - seeds[1].ravel()[at])
+        closer = distance < nearest
+        second = np.where(closer, nearest, np.minimum(second, distance))
+        number = np.where(closer, numbers.ravel()[at], number)
+        nearest = np.minimum(nearest, distance)
     return number, (second - nearest) / 2
 
 
 def seed_place(i: np.ndarray, j: np.ndarray, spacing_px: float, salt: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the seed of grid square (i, j) lies, in pixels."""
-    return (
-        (i + 0.1 + 0.8 * hashed(i, j, salt)) * np.float32(spacing_px),
-        (j + 0.1 + 0.8 * hashed(i, j, salt + 1)) * np.float32(spacing_px),
-    )
+    """Return where the seed of grid square (i, j) lies, in pixels, float32; i and j broadcast."""
+    i, j = np.broadcast_arrays(i, j)
+    places = ((i + 0.1 + 0.8 * hashed(i, j, salt)), (j + 0.1 + 0.8 * hashed(i, j, salt + 1)))
+    row, col = (np.asarray(place * spacing_px, np.float32) for place in places)
+    return row, col
 
 
 def cell_number(i: np.ndarray, j: np.ndarray) -> np.ndarray:

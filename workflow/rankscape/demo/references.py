@@ -79,7 +79,8 @@ def write_population(path: Path, land: Land, layout: Layout, seed: int, tags: di
     cut = land.people_per_ha[: rows * POPULATION_PX, : cols * POPULATION_PX]
     people = cut.reshape(rows, POPULATION_PX, cols, POPULATION_PX).mean((1, 3))
     counted = people * np.exp(chance.normal(0, 0.25, people.shape)) * (chance.random(people.shape) > 0.04)
-    transform = layout.transform * Affine.scale(POPULATION_PX)
+    side_m = POPULATION_PX * PIXEL_M
+    transform = Affine(side_m, 0.0, layout.transform.c, 0.0, -side_m, layout.transform.f)
     write_cog(
         path, counted.astype(np.float32)[None], crs=CRS, transform=transform, names=["people_per_ha"], tags=tags
     )  # fmt: skip

@@ -85,18 +85,16 @@ def settle(nature: Nature, wealth: np.ndarray, scale: float, rng: np.random.Gene
         scale: Factor on radii and distances, below 1 in worlds of small granules.
         rng: Source of sites, radii and directions.
     """
-    shape = wealth.shape
-    lowland = nature.arable
     highland = nature.plateau * (1 - nature.water) * (1 - nature.forest) * (nature.slope < 0.2)
     chosen: list[Settlement] = []
     for kind in KINDS:
-        suits = highland if kind.name == "hamlet" else lowland
+        suits = highland if kind.name == "hamlet" else nature.arable
         for turn, place in enumerate(_sites(kind, suits, chosen, scale, rng)):
             radius = rng.uniform(*kind.radius_m) * scale / PIXEL_M
             own = _wealth(kind, turn, float(wealth[int(place[0]), int(place[1])]), rng)
             angle = rng.uniform(0, np.pi / 2)
             chosen.append(Settlement(kind, *place, radius, own, angle))
-    return [one for one in chosen if 0 <= one.row < shape[0] and 0 <= one.col < shape[1]]
+    return chosen
 
 
 def _wealth(kind: Kind, turn: int, around: float, rng: np.random.Generator) -> float:
@@ -133,8 +131,6 @@ def _sites(
 
 
 def _is_free(place: np.ndarray, taken: list[tuple[float, float, float]], kind: Kind, scale: float) -> bool:
-    if not taken:
-        return True
     others = np.array(taken)
     reach = others[:, 2] + (kind.radius_m[1] + kind.spacing_m) * scale / PIXEL_M
     return bool((np.hypot(*(others[:, :2] - place).T) > reach).all())

@@ -48,7 +48,7 @@ def coverage(lines: Sequence[Line], shape: tuple[int, int], widen_px: float = 0.
     Returns:
         float32 of `shape`, in [0, 1].
     """
-    total = np.zeros(shape[0] * shape[1])
+    drops: list[tuple[np.ndarray, np.ndarray]] = [(np.zeros(0, np.int64), np.zeros(0))]
     for line in lines:
         places, width = _along(line)
         width = width + widen_px
@@ -57,7 +57,9 @@ def coverage(lines: Sequence[Line], shape: tuple[int, int], widen_px: float = 0.
         strands = max(1, int(np.ceil(width.max() / 0.5)))
         for strand in range(strands):
             shift = ((strand + 0.5) / strands - 0.5) * width[:, None]
-            _splat(total, places + shift * normal, width / strands * _STEP_PX, shape)
+            drops += _drops(places + shift * normal, width / strands * _STEP_PX, shape)
+    pixels, shares = (np.concatenate(parts) for parts in zip(*drops, strict=True))
+    total = np.bincount(pixels, shares, minlength=shape[0] * shape[1])
     return np.minimum(total, 1).reshape(shape).astype(np.float32)
 
 
@@ -69,18 +71,20 @@ def _along(line: Line) -> tuple[np.ndarray, np.ndarray]:
     return places, np.interp(at, length, line.width_px)
 
 
-def _splat(total: np.ndarray, places: np.ndarray, weight: np.ndarray, shape: tuple[int, int]) -> None:
-    """Add weights at places (pixel centres at half numbers) to a flat image."""
+def _drops(places: np.ndarray, weight: np.ndarray, shape: tuple[int, int]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Share weights at places (pixel centres at half numbers) between the four pixels around each.
+
+    Returns:
+        Row-major number of the pixel and its share, once for each of the four.
+    """
     shifted = places - 0.5
     base = np.floor(shifted).astype(np.int64)
     part = shifted - base
+    drops = []
     for step_row in (0, 1):
         for step_col in (0, 1):
             row, col = base[:, 0] + step_row, base[:, 1] + step_col
             share = np.abs(1 - step_row - part[:, 0]) * np.abs(1 - step_col - part[:, 1]) * weight
             inside = (row >= 0) & (row < shape[0]) & (col >= 0) & (col < shape[1])
-            flat = row[inside] * shape[1] + col[inside]
-            if flat.size:
-                low = flat.min()
-                counts = np.bincount(flat - low, share[inside])
-                total[low : low + counts.size] += counts
+            drops.append((row[inside] * shape[1] + col[inside], share[inside]))
+    return drops

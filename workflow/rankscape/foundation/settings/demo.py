@@ -10,8 +10,8 @@ from rankscape.foundation.settings.base import Section
 class InventSettings(Section):
     """The invented region; its truth is known because it is made."""
 
-    granule_px: Annotated[int, Field(ge=256, le=4096)] = 1024
-    """Side of a granule in pixels of 10 m."""
+    granule_px: Annotated[int, Field(ge=256, le=4096, multiple_of=2)] = 1024
+    """Side of a granule in pixels of 10 m; even, since the scene classification has pixels of 20 m."""
     label_patch_px: Annotated[int, Field(ge=8)] = 32
     """Patch side that the annotators of the land categories saw; keep it equal to tile.patch_px."""
     labelled_patches: Annotated[int, Field(ge=10)] = 300
