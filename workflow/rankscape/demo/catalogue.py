@@ -92,7 +92,6 @@ def _write_item(folder: Path, product: _Product, view: View) -> pystac.Item:
     window = product.layout.window(product.granule)
     dn, classes = as_dn(view, product.passage.offset_dn, window), coarse_classes(view, window)
     transform = product.layout.granule_transform(product.granule)
-    stem = f"T{product.granule}_{_compact(product.passage.sensed)}"
     footprint = _footprint(product)
     item = pystac.Item(
         product.id, mapping(footprint), list(footprint.bounds), _time(product.passage.sensed),
@@ -100,12 +99,12 @@ def _write_item(folder: Path, product: _Product, view: View) -> pystac.Item:
     )  # fmt: skip
     item.set_self_href(str(folder / f"{product.id}.json"))
     for band, pixels in zip(BANDS, dn, strict=True):
-        name = f"{stem}_{band}_10m.tif"
+        name = f"{band}.tif"
         write_cog(
             folder / name, pixels[None], crs=CRS, transform=transform, names=[band], nodata=0, level=_LEVEL,
         )  # fmt: skip
         item.add_asset(band, _asset(name, product, band, pixels.shape))
-    name = f"{stem}_SCL_20m.tif"
+    name = "SCL.tif"
     write_cog(
         folder / name, classes[None], crs=CRS, transform=_scaled(transform, 2), names=["SCL"], nodata=0,
         level=_LEVEL, resampling="nearest",
