@@ -210,9 +210,18 @@ def test_aspects_are_what_they_are_called():
     assert look(pasture).pasture == 1
     assert look(painted((20, 20, 20))).stone == 1
     white = painted((120, 110, 90))
-    white[4:12, 4:20] = 240
+    white[4:10, 4:28] = 240
     assert look(white).roofs == 1
     assert look(forest).roofs == look(crops).woods == look(pasture).crops == 0
+
+
+def test_a_cloud_is_no_roof():
+    land = painted((120, 110, 90))
+    cloud, halls = land.copy(), land.copy()
+    cloud[4:20, 4:18] = 250
+    halls[4:10, 4:16] = halls[14:20, 4:16] = 250
+    assert look(cloud).roofs == 0
+    assert look(halls).roofs == 1
 
 
 def test_order_is_that_of_streets_whatever_their_direction():

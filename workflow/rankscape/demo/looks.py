@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 _BLOCK_PX = 4
+_CLOUD_PX = 7
+"""White squares of this side are cloud; at 10 m a pixel the widest halls are narrower."""
 _LARGEST_FACTOR = 64
 
 
@@ -45,10 +48,11 @@ def look(picture: np.ndarray) -> Looks:
     total = colour.sum(-1) + 1e-3
     greenness, warmth, brightness = (2 * green - red - blue) / total, (red - blue) / total, total / 3
     grey = (np.abs(greenness) < 0.07) & (warmth < 0.10)
+    red_roofs, white_roofs = (greenness < -0.06) & (warmth > 0.12), _without_clouds(grey & (brightness > 0.72))
     within, between = _contrast_by_size(brightness)
     fine, order = _structure(brightness)
     return Looks(
-        roofs=_ramp(_share(grey & (brightness > 0.72)) + _share((greenness < -0.06) & (warmth > 0.12)), 0, 0.12),
+        roofs=_ramp(_share(red_roofs) + _share(white_roofs), 0, 0.12),
         close=_ramp(fine, 1.35, 2.1),
         order=_ramp(order, 0.04, 0.30),
         mixture=_ramp(float(greenness.std()), 0.03, 0.16),
@@ -70,6 +74,12 @@ def native(picture: np.ndarray) -> np.ndarray:
             if np.array_equal(small.repeat(factor, 0).repeat(factor, 1), picture):
                 return small
     return picture
+
+
+def _without_clouds(white: np.ndarray) -> np.ndarray:
+    """Leave out white areas so wide that no roof fills them."""
+    square = np.ones((_CLOUD_PX, _CLOUD_PX), bool)
+    return np.asarray(white & ~ndimage.binary_opening(white, square))
 
 
 def _ramp(value: float, low: float, high: float) -> float:
