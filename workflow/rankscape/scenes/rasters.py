@@ -35,6 +35,8 @@ TAG = "RANKSCAPE"
 """Tag of a raster that holds its provenance, as JSON."""
 _BLOCK_PX = 512
 _WINDOW_PIXELS = 1 << 24
+_CACHE_BYTES = 256 << 20
+"""GDAL's cache of blocks; by itself it takes a share of the machine's memory, however large that is."""
 
 
 @contextlib.contextmanager
@@ -131,7 +133,7 @@ def check_whole(path: Path, *, max_pixels: int = MAX_PIXELS) -> None:
     Raises:
         RasterError: If the raster cannot be opened or a block cannot be decoded.
     """
-    with open_raster(path, max_pixels=max_pixels) as dataset:
+    with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES), open_raster(path, max_pixels=max_pixels) as dataset:
         step_px = min(max(_BLOCK_PX, *(rows for rows, _ in dataset.block_shapes)), 4 * _BLOCK_PX)
         masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
         for window in windows(dataset.height, dataset.width, _WINDOW_PIXELS // dataset.count, step_px):
@@ -182,13 +184,13 @@ def cog_writer(
     with atomic_path(path) as temporary:
         draft = temporary.with_suffix(".draft.tif")
         try:
-            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS=str(threads)):
+            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS=str(threads), GDAL_CACHEMAX=_CACHE_BYTES):
                 with rasterio.open(draft, "w", **_draft_profile(shape, dtype, crs, transform, nodata)) as dataset:
                     for place, name in enumerate(names, start=1):
                         dataset.set_band_description(place, name)
                     dataset.update_tags(**dict(tags or {}))
                     yield dataset
-                rasterio.shutil.copy(draft, temporary, **_cog_options(level, threads, resampling))
+                rasterio.shutil.copy(draft, temporary, **_cog_options(dtype, level, threads, resampling))
             check_whole(temporary, max_pixels=max(MAX_PIXELS, shape[1] * shape[2]))
         except RasterError as error:
             raise _unwritten(path, error) if str(temporary) in str(error) else error from None
@@ -208,9 +210,11 @@ def _draft_profile(
     }  # fmt: skip
 
 
-def _cog_options(level: int, threads: int, resampling: str) -> dict[str, Any]:
+def _cog_options(dtype: str, level: int, threads: int, resampling: str) -> dict[str, Any]:
+    # Reflectance and scores take few distinct values, which a predictor of floats hides: it makes real scenes larger.
+    predictor = "NO" if np.issubdtype(dtype, np.floating) else "YES"
     return {
-        "driver": "COG", "compress": "ZSTD", "level": level, "predictor": "YES", "blocksize": _BLOCK_PX,
+        "driver": "COG", "compress": "ZSTD", "level": level, "predictor": predictor, "blocksize": _BLOCK_PX,
         "num_threads": threads, "overview_resampling": resampling, "BIGTIFF": "IF_SAFER",
     }  # fmt: skip
 

@@ -14,7 +14,7 @@ from rankscape.foundation.files import write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings.scenes import SearchSettings
 from rankscape.foundation.sheet import Window
-from rankscape.scenes.addresses import is_remote
+from rankscape.scenes.addresses import local_path
 from rankscape.scenes.catalogues import open_catalogue
 from rankscape.scenes.choosing import choose, require_candidates
 from rankscape.scenes.granules import granule
@@ -34,14 +34,14 @@ def search(
     catalogue = open_catalogue(chosen)
     choice = choose(catalogue.items(granule(wanted.granule), wanted), wanted, chosen)
     require_candidates(choice, wanted, chosen, whole_catalogue=catalogue.whole)
-    static = chosen.kind == "static" and not is_remote(chosen.href)
+    file = local_path(chosen.href) if chosen.kind == "static" else None
     document = {
         "granule": wanted.granule,
         "window": wanted.model_dump(mode="json"),
         "source": chosen.model_dump(mode="json", include={"kind", "href", "collection", "signing"}),
         "items": choice.items,
         "left_out": choice.left_out,
-        "provenance": provenance("search", chosen, {"catalogue": Path(chosen.href)} if static else {}),
+        "provenance": provenance("search", chosen, {"catalogue": file} if file else {}),
     }
     write_json(out, document)
     left_out = ", ".join(f"{count} {reason}" for reason, count in choice.left_out.items()) or "none"
