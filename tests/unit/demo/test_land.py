@@ -102,7 +102,7 @@ def test_nobody_lives_in_water_and_truth_is_higher_where_people_are(full_land):
     deep = full_land.water > 0.95
     assert full_land.built[deep].mean() < 0.25
     crowded = full_land.people_per_ha > 30
-    assert full_land.truth[crowded].mean() > 4 * full_land.truth[~crowded].mean()
+    assert full_land.truth[crowded].mean() > 2.5 * full_land.truth[~crowded].mean()
 
 
 def test_the_land_depends_on_its_seed():

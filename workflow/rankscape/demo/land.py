@@ -18,7 +18,7 @@ from rankscape.demo.towns import build
 from rankscape.demo.works import farmsteads, herd, industrialise, zones_of_industry
 
 _FULL_PX = 1024
-_NEAR_PX = 165.0
+_NEAR_PX = 190.0
 _TRUTH_BLUR_PX = 6.0
 _LEAST_TRUTH = 0.01
 """Below this a place counts as undeveloped, so that the blur's tail orders nothing."""
@@ -115,7 +115,7 @@ def _truth(
     """Development: settlements by density, size and wealth; fields by wealth; industry; roads on top."""
     town = homes.density**0.7 * (0.28 + 0.24 * homes.size + 0.46 * homes.wealth)
     farm = fields.share * (0.10 + 0.34 * fields.wealth)
-    peak = np.maximum(np.maximum(town, 0.82 * industry), np.maximum(farm, 0.11 * grazed))
+    peak = np.maximum(np.maximum(town, 0.82 * industry), np.maximum(farm, 0.07 * grazed))
     truth = ndimage.gaussian_filter(1 - (1 - peak) * (1 - reach), _TRUTH_BLUR_PX).clip(0, 1)
     return np.where(truth < _LEAST_TRUTH, 0, truth).astype(np.float32)
 

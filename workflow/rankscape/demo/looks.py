@@ -56,7 +56,7 @@ def look(picture: np.ndarray) -> Looks:
         close=_ramp(fine, 1.35, 2.1),
         order=_ramp(order, 0.04, 0.30),
         mixture=_ramp(float(greenness.std()), 0.03, 0.16),
-        crops=_ramp(_share((greenness > 0.25) & (brightness > 0.115) & (brightness < 0.45)), 0, 0.45),
+        crops=_ramp(_share((greenness > 0.25) & (brightness > 0.115) & (brightness < 0.22)), 0, 0.45),
         worked=_ramp(within, 0.015, 0.08),
         pasture=_ramp(_share((greenness > 0.14) & (greenness < 0.30) & (brightness > 0.2)), 0, 0.8),
         woods=_ramp(_share((greenness > 0.2) & (brightness <= 0.115)), 0, 0.5),

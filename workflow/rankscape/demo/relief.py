@@ -31,13 +31,13 @@ def zones(shape: Shape, rng: np.random.Generator) -> Zones:
     bent_x, bent_y = (axis + 0.03 * fractal(shape, rows / 4, rng, 2.6) for axis in (x, y))
     range_y = 0.46 + 0.06 * np.sin(2 * np.pi * (1.15 * bent_x + 0.08))
     spur_x = 0.335 + 0.03 * np.sin(9 * bent_y)
-    main = np.exp(-(((bent_y - range_y) / 0.085) ** 2)) * (0.75 + 0.25 * np.cos(2 * np.pi * 3.4 * bent_x))
+    main = np.exp(-(((bent_y - range_y) / 0.075) ** 2)) * (0.75 + 0.25 * np.cos(2 * np.pi * 3.4 * bent_x))
     spur = 0.75 * np.exp(-(((bent_x - spur_x) / 0.035) ** 2)) * rise(bent_y, 0.45, 0.38)
     mountain = np.clip(main + spur, 0, 1).astype(np.float32)
-    west = rise(bent_x, 0.35, 0.23) * rise(bent_y, 0.46, 0.34)
-    east = rise(bent_x, 0.80, 0.93) * rise(bent_y, 0.38, 0.22)
+    west = rise(bent_x, 0.30, 0.19) * rise(bent_y, 0.44, 0.32)
+    east = rise(bent_x, 0.85, 0.96) * rise(bent_y, 0.33, 0.19)
     plateau = np.maximum(west, east) * (1 - 0.8 * mountain)
-    hills = rise(fractal(shape, rows / 6, rng, 2.6), 0.2, 1.5) * (1 - plateau) * (1 - mountain)
+    hills = rise(fractal(shape, rows / 6, rng, 2.6), 0.4, 1.6) * (1 - plateau) * (1 - mountain)
     return Zones(mountain, plateau.astype(np.float32), hills.astype(np.float32))
 
 

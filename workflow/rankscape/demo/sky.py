@@ -57,11 +57,11 @@ class Passage:
 
 PASSAGES = (
     Passage(
-        0, "2021-07-19T22:05:31.024Z", "2021-07-20T03:41:12.000Z", "Sentinel-2A", "03.01", 72, 0.075, 0.0,
+        0, "2021-07-19T22:05:31.024Z", "2021-07-20T03:41:12.000Z", "Sentinel-2A", "03.01", 72, 0.045, 0.0,
         (1.00, 1.00, 1.01, 0.98), (0.004, 0.003, 0.002, 0.001), -1.0, (0.945, 0.900),
     ),
     Passage(
-        1, "2022-06-24T22:05:29.024Z", "2022-06-25T04:10:55.000Z", "Sentinel-2B", "04.00", 29, 0.055, 0.012,
+        1, "2022-06-24T22:05:29.024Z", "2022-06-25T04:10:55.000Z", "Sentinel-2B", "04.00", 29, 0.035, 0.006,
         (0.97, 0.985, 0.96, 1.05), (0.008, 0.006, 0.004, 0.002), 1.0, None,
     ),
 )  # fmt: skip
@@ -117,7 +117,7 @@ def _clouds(shape: tuple[int, int], passage: Passage, chance: np.random.Generato
     """Thickness of cumulus and of cirrus, float32 in [0, 1]."""
     y, x = np.ogrid[0 : 1 : shape[0] * 1j, 0 : 1 : shape[1] * 1j]
     weather = np.clip(25 * (x - 0.33) * (y - 0.5), -1, 1) * passage.weather
-    heap = fractal(shape, 70, chance, 2.3) + np.float32(0.3) * weather.astype(np.float32)
+    heap = fractal(shape, 110, chance, 2.5) + np.float32(0.3) * weather.astype(np.float32)
     edge = np.quantile(heap[::4, ::4], 1 - passage.cloudy)
     cloud = rise(heap, float(edge) - 0.12, float(edge) + 0.5)
     if not passage.cirrus:

@@ -126,8 +126,8 @@ def herd(canvas: np.ndarray, nature: Nature, nearness: np.ndarray, rng: np.rando
     """
     shape = nature.slope.shape
     grass = nature.plateau * (1 - nature.forest) * (1 - nature.water) * rise(nature.slope, 0.35, 0.2)
-    grazed = grass * rise(0.8 * nearness + 0.22 * fractal(shape, 60, rng, 2.2), 0.2, 0.75)
-    lay(canvas, 0.75 * grazed, spectrum("grazed"))
+    grazed = grass * rise(0.9 * nearness + 0.15 * fractal(shape, 60, rng, 2.2), 0.40, 0.60)
+    lay(canvas, 0.9 * grazed, spectrum("grazed"))
     row, col, draw = _scattered(shape, _PEN_PX, 71)
     here = draw < 0.6 * grazed[row, col] ** 2
     wide = here & (hashed(row, col, 74) > 0.6)
