@@ -16,6 +16,7 @@ help:
 
 .venv/.ready: pyproject.toml envs/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rankscape needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Say which one to take: make PYTHON=python3.12 ...")'
+	@echo "Setting up .venv with the pinned versions; a few minutes on a fresh machine."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]' -c envs/constraints.txt
 	@touch $@

@@ -22,7 +22,7 @@ SMALL = {
     "invent": {"granule_px": 256, "labelled_patches": 150},
     "prompts": ["economics-student-en", "local-resident-zh"],
     "adapt": {"architecture": "test_resnet", "weights": "random", "input_px": 32, "colour": "all", "epochs": 4},
-    "cluster": {"k_min": 2, "k_max": 3},
+    "cluster": {"k_min": 2, "k_max": 3, "k": {}},
     "rate": {"rounds": 1},
     "train": {"epochs": 2, "seeds": 2, "block_m": 600, "patches_per_cluster": 40},
     "evaluate": {"block_m": 600, "min_places": 10},
@@ -95,9 +95,8 @@ def test_snakemakes_own_report_is_written(copied: Project) -> None:
 
 
 def test_broken_scene_is_named_and_other_granules_are_unharmed(copied: Project) -> None:
-    asset = next((copied.folder / "results/demo/invented").rglob("*03TXG*/B03.tif"))
-    for folder in asset.parent.parent.glob("*03TXG*"):
-        broken = folder / "B03.tif"
+    catalogue = copied.folder / "results/demo/invented"
+    for broken in catalogue.rglob("T03TXG*_B03_10m.tif"):
         broken.write_bytes(broken.read_bytes()[:20_000])
     shutil.rmtree(copied.folder / "results/demo/scenes/03TXG")
     shutil.rmtree(copied.folder / "results/demo/scenes/03TVG")
