@@ -37,7 +37,7 @@ def write_patch_store(
     bands: tuple[str, ...] = ("B04", "B03", "B02"),
     usable: np.ndarray | None = None,
 ) -> Path:
-    """Write the patch store of an invented image of 10 m pixels, shape (height, width, bands); return the array's path."""
+    """Write the patch store of an image of 10 m pixels, shape (height, width, bands); return the array's path."""
     rows, cols = pixels.shape[0] // patch_px, pixels.shape[1] // patch_px
     cut = pixels[: rows * patch_px, : cols * patch_px].reshape(rows, patch_px, cols, patch_px, pixels.shape[2])
     patches = np.ascontiguousarray(cut.swapaxes(1, 2).reshape(rows * cols, patch_px, patch_px, pixels.shape[2]))

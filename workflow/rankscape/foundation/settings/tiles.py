@@ -13,7 +13,7 @@ class TileSettings(Section):
     """How an image is cut into patches."""
 
     patch_px: Annotated[int, Field(ge=8, le=4096)] = 343
-    """Side of a patch in pixels; what is left over at the right and the bottom is left out. Tiles keep their own side."""
+    """Side of a patch in pixels; what is left over at the right and the bottom is left out. Tiles keep their side."""
     min_valid_fraction: Share = 0.5
     """Patches with a smaller share of pixels with data are not used to learn from, and get no score."""
     max_cloud_fraction: Share = 0.5
