@@ -144,7 +144,10 @@ def test_batch_norm_gets_the_statistics_of_all_pictures(labelled):
 
 
 def test_a_network_without_batch_norm_is_left_alone(labelled):
-    settle_batch_norm(torch.nn.Conv2d(4, 2, 1), PREPARATION, labelled, 32, torch.device("cpu"))
+    network = torch.nn.Conv2d(4, 2, 1)
+    before = network.weight.detach().clone()
+    settle_batch_norm(network, PREPARATION, labelled, 32, torch.device("cpu"))
+    assert torch.equal(network.weight, before)
 
 
 def draw(labelled, fraction=0.2, block_m=200.0, seed=0):
