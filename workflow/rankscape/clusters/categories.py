@@ -1,4 +1,4 @@
-"""Land category of every patch, from the head that was fitted to the labels (METHODS section 3)."""
+"""Land category of every patch, from the head that was fitted to the labels (docs/clusters.md)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

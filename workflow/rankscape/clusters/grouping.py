@@ -1,4 +1,4 @@
-"""k-means over the patches of one category, for every K in a range (METHODS section 4).
+"""k-means over the patches of one category, for every K in a range (docs/clusters.md).
 
 The Sichuan report (Gong, Zheng & Xie 2024) groups each category by k-means with K from 3 to 20 and takes the K with the
 best silhouette.

@@ -1,4 +1,4 @@
-"""How far orders agree: Kendall's tau-b between pairs of orders, Kendall's W over all (METHODS section 6)."""
+"""How far orders agree: Kendall's tau-b between pairs of orders, Kendall's W over all (docs/ranking.md)."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Merging the ranks of many orders into one, so that a few bad judges do little harm (METHODS section 7).
+"""Merging the ranks of many orders into one, so that a few bad judges do little harm (docs/ranking.md).
 
 All methods are weighted means of the judges' rank vectors and differ in the weights. All are half-quadratic
 iterations after Mohammadi & Rezaei (Omega 2020): distances of the judges to the merged ranks give weights, weights

@@ -1,4 +1,4 @@
-"""Levels: the best split of merged ranks into groups (METHODS section 7)."""
+"""Levels: the best split of merged ranks into groups (docs/ranking.md)."""
 
 import numpy as np
 

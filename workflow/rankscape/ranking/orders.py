@@ -1,4 +1,4 @@
-"""Partial orders of clusters: four relations, read from levels, pairs, text or files (METHODS section 6)."""
+"""Partial orders of clusters: four relations, read from levels, pairs, text or files (docs/ranking.md)."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence

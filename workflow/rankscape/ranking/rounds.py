@@ -1,4 +1,4 @@
-"""A round: one judge scores a few patches of every cluster with one prompt (METHODS section 5)."""
+"""A round: one judge scores a few patches of every cluster with one prompt (docs/ranking.md)."""
 
 import asyncio
 from collections import Counter

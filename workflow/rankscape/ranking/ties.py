@@ -1,4 +1,4 @@
-"""From scores to an order: which clusters a margin ties (METHODS section 5)."""
+"""From scores to an order: which clusters a margin ties (docs/ranking.md)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal

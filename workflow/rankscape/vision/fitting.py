@@ -1,4 +1,4 @@
-"""Fitting a backbone and a linear head to soft land-category labels (METHODS section 3).
+"""Fitting a backbone and a linear head to soft land-category labels (docs/vision.md).
 
 Cross-entropy against the share of annotators that named each category, as both published systems do (Gong, Zheng and
 Xie 2024; Ahn et al. 2023).

@@ -1,4 +1,4 @@
-"""Settings of land categories and clusters (METHODS sections 3 and 4)."""
+"""Settings of land categories and clusters (docs/clusters.md)."""
 
 from typing import Annotated, Literal
 

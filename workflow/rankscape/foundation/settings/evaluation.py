@@ -1,4 +1,4 @@
-"""Settings of the evaluation against references (METHODS section 10)."""
+"""Settings of the evaluation against references (docs/evaluation.md)."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Settings of maps (METHODS section 9)."""
+"""Settings of maps (docs/mapping.md)."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Settings of rounds, orders and ensembles (METHODS sections 5 to 7)."""
+"""Settings of rounds, orders and ensembles (docs/ranking.md)."""
 
 from typing import Annotated, Literal
 

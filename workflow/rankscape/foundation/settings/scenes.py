@@ -1,4 +1,4 @@
-"""Settings of the stages that fetch scenes: search, fetch, compose (METHODS section 1)."""
+"""Settings of the stages that fetch scenes: search, fetch, compose (docs/scenes.md)."""
 
 from typing import Annotated, Literal
 

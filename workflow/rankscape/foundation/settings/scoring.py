@@ -1,4 +1,4 @@
-"""Settings of the score model (METHODS section 8)."""
+"""Settings of the score model (docs/scoring.md)."""
 
 from typing import Annotated, Literal
 

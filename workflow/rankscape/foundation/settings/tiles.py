@@ -1,4 +1,4 @@
-"""Settings of the stage that cuts patches (METHODS section 2)."""
+"""Settings of the stage that cuts patches (docs/tiles.md)."""
 
 from typing import Annotated
 
