@@ -1,0 +1,29 @@
+"""Searches of the public catalogues; run by hand: `pytest -m online tests/online`."""
+
+import datetime
+
+import pytest
+from rankscape.foundation.settings.scenes import SearchSettings
+from rankscape.foundation.sheet import Window
+from rankscape.scenes.catalogues import open_catalogue
+from rankscape.scenes.choosing import choose
+from rankscape.scenes.granules import granule
+
+pytestmark = pytest.mark.online
+
+WINDOW = Window(granule="48RVV", start=datetime.date(2022, 8, 1), end=datetime.date(2022, 8, 31), max_cloud_percent=60)
+
+
+@pytest.mark.parametrize(
+    ("href", "signing"),
+    [
+        ("https://planetarycomputer.microsoft.com/api/stac/v1", "planetary-computer"),
+        ("https://earth-search.aws.element84.com/v1", "none"),
+    ],
+)
+def test_a_summer_month_over_chengdu_has_scenes(href, signing):
+    settings = SearchSettings(href=href, signing=signing)
+
+    choice = choose(open_catalogue(settings).items(granule(WINDOW.granule), WINDOW), WINDOW, settings)
+
+    assert choice.items
