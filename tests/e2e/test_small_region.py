@@ -96,12 +96,15 @@ def test_snakemakes_own_report_is_written(copied: Project) -> None:
 
 def test_broken_scene_is_named_and_other_granules_are_unharmed(copied: Project) -> None:
     catalogue = copied.folder / "results/demo/invented"
-    for broken in catalogue.rglob("T03TXG*_B03_10m.tif"):
+    bands = list(catalogue.rglob("*03TXG*/B03.tif"))
+    assert bands
+    for broken in bands:
         broken.write_bytes(broken.read_bytes()[:20_000])
-    shutil.rmtree(copied.folder / "results/demo/scenes/03TXG")
-    shutil.rmtree(copied.folder / "results/demo/scenes/03TVG")
+    scenes = [f"results/demo/scenes/{granule}/scene.tif" for granule in ("03TXG", "03TVG")]
+    for scene in scenes:
+        shutil.rmtree((copied.folder / scene).parent)
 
-    run = copied.snakemake("--keep-going", check=False)
+    run = copied.snakemake("--keep-going", *scenes, check=False)
 
     assert run.returncode != 0
     log = (copied.folder / "results/demo/logs/fetch/03TXG.log").read_text()
