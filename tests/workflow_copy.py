@@ -26,7 +26,7 @@ class Project:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE")}
         run = subprocess.run(
-            command, cwd=self.folder, text=True, capture_output=True, check=False, env=environment, timeout=300
+            command, cwd=self.folder, text=True, capture_output=True, check=False, env=environment, timeout=900
         )
         if check:
             assert run.returncode == 0, run.stdout + run.stderr

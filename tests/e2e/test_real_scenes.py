@@ -12,7 +12,7 @@ import pytest
 from e2e.real_scenes import BANDS, SEEN, SHEET, build_catalogue, configuration, inside, write_labels
 from workflow_copy import copy_workflow
 
-pytestmark = [pytest.mark.shared, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.shared, pytest.mark.timeout(2400)]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from workflow_copy import Project, copy_workflow
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 SMALL = {
     "invent": {"granule_px": 256, "labelled_patches": 150},

@@ -9,6 +9,8 @@ _BLOCK_PX = 4
 _CLOUD_PX = 7
 """White squares of this side are cloud; at 10 m a pixel the widest halls are narrower."""
 _LARGEST_FACTOR = 64
+_FAINT = 0.02
+"""Mean gradient of brightness at which order counts half: faint edges show no order."""
 
 
 @dataclass(frozen=True)
@@ -106,4 +108,4 @@ def _structure(brightness: np.ndarray) -> tuple[float, float]:
     around = brightness[2:, 1:-1] + brightness[:-2, 1:-1] + brightness[1:-1, 2:] + brightness[1:-1, :-2]
     laplacian = np.abs(4 * inner - around).mean()
     turned = np.abs((strength * np.exp(4j * np.arctan2(down, across))).sum())
-    return float(laplacian / (strength.mean() + 0.003)), float(turned / (strength.sum() + 1e-6))
+    return float(laplacian / (strength.mean() + 0.003)), float(turned / (strength.sum() + _FAINT * strength.size))
