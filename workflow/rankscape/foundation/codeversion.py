@@ -7,6 +7,7 @@ module that it imports, changes in a way that can change results. Comments, docs
 
 import ast
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def _companions(path: Path) -> str:
 
 def _imports(tree: ast.Module, name: str) -> list[str]:
     names: list[str] = []
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -87,8 +88,16 @@ def _imports(tree: ast.Module, name: str) -> list[str]:
     return [n for n in names if n.split(".")[0] == PACKAGE]
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and all statements in it; expressions are most of a tree, and hold no imports and no docstrings."""
+    yield node
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for child in getattr(node, field, ()):
+            yield from _statements(child)
+
+
 def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
+    for node in list(_statements(tree)):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         kept = [part for part in node.body if not _is_bare_string(part)]
