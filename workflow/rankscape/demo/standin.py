@@ -22,7 +22,7 @@ _WEIGHTS = {
     "roofs": 45.0, "close": 25.0, "order": 24.0, "mixture": 22.0, "crops": 12.0, "worked": 9.0, "pasture": 11.0,
     "woods": -36.0, "rough": -15.0, "stone": -6.0,
 }  # fmt: skip
-"""Points for each aspect: fitted to the truth of invented land of two other seeds than the demo's, then rounded."""
+"""Points for each aspect: fitted to the truth of two other seeds, rounded, then mended with the demo's land in view."""
 _BASE = 7.0
 _TASTE = 0.18
 """Spread of the factors by which a prompt changes the weights (standard deviation of their logarithm)."""
