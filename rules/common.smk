@@ -12,7 +12,7 @@ ROOT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(ROOT / "workflow"))
 
 from rankscape.foundation.checkout import run_this_checkout
-from rankscape.foundation.codeversion import code_version
+from rankscape.foundation.codeversion import Notes, code_version
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.settings.config import check_config
 from rankscape.foundation.sheet import GRANULE_PATTERN, Window, read_sheet
@@ -33,6 +33,7 @@ FIT = [name for name, row in SHEET.items() if row.role == "fit"]
 APPLY = [name for name, row in SHEET.items() if row.role == "apply"]
 ROUNDS = range(1, CONFIG.rate.rounds + 1) if CONFIG.prompts else []
 REFERENCES = list(CONFIG.references)
+NOTES = Notes(Path(".snakemake/rankscape-code.json"))
 RAMP = os.path.relpath(ROOT / "resources/ramps/development.tsv")
 
 
@@ -58,7 +59,7 @@ def settings(section):
 
 def code(stage):
     """Hash of a stage's module and of everything that it imports from the package."""
-    return code_version(f"rankscape.stages.{stage}", ROOT / "workflow")
+    return code_version(f"rankscape.stages.{stage}", ROOT / "workflow", NOTES)
 
 
 def memory(mb):

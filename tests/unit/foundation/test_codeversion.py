@@ -1,6 +1,6 @@
 import pytest
 from rankscape.__main__ import VERBS
-from rankscape.foundation.codeversion import ROOT, code_version
+from rankscape.foundation.codeversion import ROOT, Notes, code_version
 
 FILES = {
     "rankscape/__init__.py": "",
@@ -103,3 +103,50 @@ def test_every_stage_has_a_version_and_every_package_is_empty():
     versions = {verb: code_version(f"rankscape.stages.{verb}") for verb in VERBS}
     assert len(set(versions.values())) == len(VERBS)
     assert all(path.read_text() == "" for path in (ROOT / "rankscape").rglob("__init__.py"))
+
+
+def note_file(tmp_path):
+    return tmp_path / "kept" / "notes.json"
+
+
+def write_files(root):
+    for name, text in FILES.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def test_notes_change_no_version_and_are_used(tmp_path, monkeypatch):
+    root, module = write_files(tmp_path / "first"), "rankscape.stages.tile"
+    plain = code_version(module, root)
+    assert code_version(module, root, Notes(note_file(tmp_path))) == plain
+
+    def refuse(*_, **__):
+        raise AssertionError("a noted file was parsed again")
+
+    monkeypatch.setattr("rankscape.foundation.codeversion.ast.parse", refuse)
+    assert code_version(module, root, Notes(note_file(tmp_path))) == plain
+    assert [path.name for path in note_file(tmp_path).parent.iterdir()] == ["notes.json"]
+
+
+def test_a_changed_file_is_read_anew_in_spite_of_notes(tmp_path):
+    root, module = write_files(tmp_path / "first"), "rankscape.stages.tile"
+    before = code_version(module, root, Notes(note_file(tmp_path)))
+    other = write_files(tmp_path / "second")
+    (other / CUTTING).write_text(FILES[CUTTING].replace("return depth", "return depth + 1"))
+    assert code_version(module, other, Notes(note_file(tmp_path))) == code_version(module, other) != before
+
+
+@pytest.mark.parametrize("content", ["", "no JSON", "[1, 2]", '{"key": 3}', '{"key": [1]}'])
+def test_broken_notes_cost_nothing_but_time(tmp_path, content):
+    root, module = write_files(tmp_path / "first"), "rankscape.stages.tile"
+    note_file(tmp_path).parent.mkdir()
+    note_file(tmp_path).write_text(content)
+    assert code_version(module, root, Notes(note_file(tmp_path))) == code_version(module, root)
+
+
+def test_notes_that_cannot_be_written_are_done_without(tmp_path):
+    root, module = write_files(tmp_path / "first"), "rankscape.stages.tile"
+    (tmp_path / "kept").write_text("a file where the folder should be")
+    assert code_version(module, root, Notes(note_file(tmp_path))) == code_version(module, root)

@@ -6,7 +6,11 @@ module that it imports, changes in a way that can change results. Comments, docs
 """
 
 import ast
+import contextlib
 import hashlib
+import json
+import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,13 +20,52 @@ ROOT = Path(__file__).resolve().parents[2]
 """Folder that holds the package."""
 
 
+Facts = tuple[str, tuple[str, ...]]
+"""Hash of a module without comments, docstrings and layout, and the package names that it imports at any depth."""
+
+
+class Notes:
+    """Facts of source files by the hash of their content, kept in a file: parsing all of them slows every plan.
+
+    A file that is missing or unreadable, or cannot be written, costs time and nothing else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, Facts] = {}
+        self._news = False
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+            noted = json.loads(path.read_text(encoding="utf-8"))
+            self._known = {str(key): (str(digest), tuple(imports)) for key, (digest, imports) in noted.items()}
+
+    def find(self, key: str) -> Facts | None:
+        """Return what is known of a file with this content."""
+        return self._known.get(key)
+
+    def add(self, key: str, facts: Facts) -> None:
+        """Note a file's facts; `save` writes them."""
+        self._known[key], self._news = facts, True
+
+    def save(self) -> None:
+        """Write the file if there is news; two processes at once leave one whole file."""
+        if not self._news:
+            return
+        temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(self._known), encoding="utf-8")
+            temporary.replace(self._path)
+        self._news = False
+
+
 @cache
-def code_version(module: str, root: Path = ROOT) -> str:
+def code_version(module: str, root: Path = ROOT, notes: Notes | None = None) -> str:
     """Return a short hash of a module and of every package module that it imports.
 
     Args:
         module: Dotted name, such as `rankscape.stages.tile`.
         root: Folder that holds the package.
+        notes: Facts from earlier runs; new ones are added and saved.
 
     Returns:
         First 16 hex digits of the hash.
@@ -34,19 +77,21 @@ def code_version(module: str, root: Path = ROOT) -> str:
     if _source(module, root) is None:
         raise ValueError(f"{module} is no module below {root}.")
     digest = hashlib.sha256()
-    for name in sorted(_closure(module, root)):
-        digest.update(f"{name}\n{_facts(name, root)[0]}\n".encode())
+    for name in sorted(_closure(module, root, notes)):
+        digest.update(f"{name}\n{_facts(name, root, notes)[0]}\n".encode())
+    if notes is not None:
+        notes.save()
     return digest.hexdigest()[:16]
 
 
-def _closure(module: str, root: Path) -> set[str]:
+def _closure(module: str, root: Path, notes: Notes | None) -> set[str]:
     found: set[str] = set()
     todo = [module]
     while todo:
         name = todo.pop()
         if name not in found and _source(name, root) is not None:
             found.add(name)
-            todo += [*_facts(name, root)[1], *([name.rpartition(".")[0]] if "." in name else [])]
+            todo += [*_facts(name, root, notes)[1], *([name.rpartition(".")[0]] if "." in name else [])]
     return found
 
 
@@ -58,14 +103,25 @@ def _source(name: str, root: Path) -> Path | None:
 
 
 @cache
-def _facts(name: str, root: Path) -> tuple[str, tuple[str, ...]]:
-    """Source without comments, docstrings and layout, and the package names that it imports at any depth."""
+def _facts(name: str, root: Path, notes: Notes | None) -> Facts:
     path = _source(name, root)
     if path is None:
         return "", ()
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    source = path.read_bytes()
+    # Another Python may write the same tree in other words.
+    key = hashlib.sha256(b"\n".join([sys.version.encode(), name.encode(), source])).hexdigest()
+    facts = notes.find(key) if notes is not None else None
+    if facts is None:
+        facts = _parsed(name, source, path)
+        if notes is not None:
+            notes.add(key, facts)
+    return facts[0] + _companions(path), facts[1]
+
+
+def _parsed(name: str, source: bytes, path: Path) -> Facts:
+    tree = ast.parse(source, filename=str(path))
     imports = tuple(_imports(tree, name))
-    return ast.unparse(_without_docstrings(tree)) + _companions(path), imports
+    return hashlib.sha256(ast.unparse(_without_docstrings(tree)).encode()).hexdigest(), imports
 
 
 def _companions(path: Path) -> str:
