@@ -88,6 +88,8 @@ class Config(Section):
         judge = self.judges[self.label.judge] if self.label.judge is not None else None
         if self.label.source == "judge" and judge is not None and judge.kind == "stand-in":
             raise ValueError(f"label.judge = {self.label.judge!r} is the stand-in, which names no land categories")
+        if self.label.source == "judge" and judge is not None and judge.command is not None:
+            raise ValueError(f"label.judge = {self.label.judge!r} is started for rounds only: name an endpoint")
         if len(self.label.categories) > 1 and self.adapt.epochs == 0:
             raise ValueError("adapt.epochs = 0 fits no categories: raise it, or name one category in label.categories")
         uninhabited = self.label.uninhabited

@@ -30,6 +30,18 @@ class JudgeSettings(Section):
     """Longest wait for one reply."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 5
     """Tries of one request that meets 408, 409, 429, 5xx or a broken connection."""
+    command: str | None = None
+    """Line that starts the judge on the node, with `{port}` and, if wanted, `{model}`; `base_url` is then not read."""
+    start_timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 1800.0
+    """Longest wait until the command's endpoint answers."""
+
+    @model_validator(mode="after")
+    def _command_usable(self) -> "JudgeSettings":
+        if self.command is not None and "{port}" not in self.command:
+            raise ValueError(f"command = {self.command!r} has no {{port}}: the workflow chooses a free one")
+        if self.command is not None and self.kind == "stand-in":
+            raise ValueError("a stand-in answers in process: it needs no command")
+        return self
 
 
 class RateSettings(Section):
