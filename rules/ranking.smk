@@ -2,13 +2,38 @@
 # How often and how fast a judge is asked are resources: they change no result, so they must not ask anew.
 
 
-rule rate:
+rule draw:
     input:
-        prompt="config/prompts/{prompt}.md",
         tiles=expand(rules.tile.output.patches, granule=FIT),
         indices=expand(rules.tile.output.index, granule=FIT),
         clusters=rules.cluster.output.clusters,
         summary=rules.cluster.output.summary,
+    output:
+        draw="<results>/ranking/draws/{round}.parquet",
+    log:
+        "<logs>/draw/{round}.log",
+    benchmark:
+        "<benchmarks>/draw/{round}.tsv"
+    conda:
+        "../envs/ranking.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1500),
+        runtime=minutes(10),
+    params:
+        settings=settings("draw"),
+        code=code("draw"),
+    message:
+        "Drawing the patches of round {wildcards.round}"
+    shell:
+        "python -m rankscape draw --settings {params.settings:q} --round {wildcards.round} --tiles {input.tiles:q}"
+        " --clusters {input.clusters:q} --summary {input.summary:q} --out {output.draw:q} > {log:q} 2>&1"
+
+
+rule rate:
+    input:
+        prompt="config/prompts/{prompt}.md",
+        draw=rules.draw.output.draw,
     output:
         round="<results>/ranking/rounds/{judge}/{prompt}/{round}.json",
     log:
@@ -34,8 +59,7 @@ rule rate:
         "python -m rankscape rate --settings {params.settings:q} --judge {wildcards.judge:q}"
         " --judge-settings {params.judge:q} --prompt {input.prompt:q} --round {wildcards.round}"
         " --concurrency {resources.concurrency} --attempts {resources.attempts} --timeout-s {resources.timeout_s}"
-        " --tiles {input.tiles:q} --clusters {input.clusters:q} --summary {input.summary:q}"
-        " --out {output.round:q} > {log:q} 2>&1"
+        " --draw {input.draw:q} --out {output.round:q} > {log:q} 2>&1"
 
 
 rule rank:

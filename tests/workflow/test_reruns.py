@@ -5,7 +5,7 @@ import time
 
 REGION_AGGREGATES = {"merge maps/region.tif", "report report/index.html"}
 EVALUATIONS = {f"evaluate evaluation/{name}.json" for name in ("truth", "lights", "population")}
-LEARNED = {"adapt", "embed", "categorize", "cluster", "sheet", "rate", "rank", "ensemble", "train", "label"}
+LEARNED = {"adapt", "embed", "categorize", "cluster", "sheet", "draw", "rate", "rank", "ensemble", "train", "label"}
 
 
 def verbs(jobs):
@@ -83,10 +83,12 @@ def test_new_judge_asks_its_own_rounds_only(finished):
 def test_new_round_asks_that_round_only(finished):
     finished.edit("config/config.yaml", "rounds: 3", "rounds: 4")
 
-    asked = {job for job in finished.planned() if job.startswith("rate ")}
+    jobs = finished.planned()
 
+    asked = {job for job in jobs if job.startswith("rate ")}
     assert len(asked) == 4
     assert all(job.endswith("/4.json") for job in asked)
+    assert {job for job in jobs if job.startswith("draw ")} == {"draw ranking/draws/4.parquet"}
 
 
 def test_changed_prompt_text_asks_that_prompt_only(finished):

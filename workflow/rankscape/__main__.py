@@ -17,10 +17,12 @@ from rankscape.foundation.version import package_version
 
 VERBS = (
     "invent", "search", "fetch", "compose", "tile", "label", "adapt", "embed", "categorize", "cluster", "sheet",
-    "rate", "rank", "transcribe", "derive", "ensemble", "train", "predict", "score",
+    "draw", "rate", "rank", "annotate", "orders", "transcribe", "derive", "ensemble", "train", "predict", "score",
     "mosaic", "merge", "baseline", "aggregate", "evaluate", "report",
 )  # fmt: skip
 """Verbs in the order in which data flows."""
+POSITIONAL = {"orders", "score"}
+"""Verbs that take a positional argument."""
 
 _OURS = 1
 
@@ -36,8 +38,11 @@ class Verbs(TyperGroup):
         """Import the stage of a verb and make a command of its function."""
         if cmd_name not in VERBS:
             return None
+        stage = getattr(importlib.import_module(f"rankscape.stages.{cmd_name}"), cmd_name)
+        if isinstance(stage, typer.Typer):
+            return typer.main.get_group(stage)
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command(cmd_name)(getattr(importlib.import_module(f"rankscape.stages.{cmd_name}"), cmd_name))
+        app.command(cmd_name)(stage)
         return typer.main.get_command(app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
@@ -77,11 +82,11 @@ def rankscape(
 def spread(arguments: Sequence[str]) -> list[str]:
     """Repeat an option's name before each of its values, so that `--tiles a b` reads as `--tiles a --tiles b`.
 
-    Only what follows the verb is read so, and only for verbs that take no positional arguments: `score` takes one, at
-    any place, and no lists.
+    Only what follows the verb is read so, and only for verbs that take no positional arguments: those of `POSITIONAL`
+    take one, at any place, and no lists.
     """
     start = next((place for place, token in enumerate(arguments) if token in VERBS), len(arguments)) + 1
-    if arguments[start - 1 : start] == ["score"]:
+    if set(arguments[start - 1 : start]) & POSITIONAL:
         return list(arguments)
     result = list(arguments[:start])
     option, values = "", 0

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 from rankscape.foundation.errors import JudgeError, PromptError, TableError
-from rankscape.foundation.settings.ranking import JudgeSettings, RateSettings
+from rankscape.foundation.settings.ranking import DrawSettings, JudgeSettings, RateSettings
+from rankscape.ranking.draws import Draw
 from rankscape.ranking.judges import Reply, open_judge
 from rankscape.ranking.pictures import enlarged, load_pictures, sample_patches
 from rankscape.ranking.prompts import Prompt, read_prompt
@@ -34,7 +35,7 @@ def viewed(cluster: int, *patches: list[Any]) -> list[Viewed]:
 
 
 def test_the_sample_depends_on_seed_and_round_alone() -> None:
-    settings = RateSettings(images_per_cluster=3)
+    settings = DrawSettings(images_per_cluster=3)
     sample = sample_patches(TABLE, (0, 1, 2), settings, 1)
     assert {cluster: len(patches) for cluster, patches in sample.items()} == {0: 3, 1: 3, 2: 2}
     shuffled = TABLE.sample(frac=1, random_state=0)
@@ -48,21 +49,21 @@ def test_the_sample_depends_on_seed_and_round_alone() -> None:
 
 def test_a_cluster_without_patches() -> None:
     with pytest.raises(TableError, match=r"clusters \[7\] have no patch"):
-        sample_patches(TABLE, (0, 7), RateSettings(), 1)
+        sample_patches(TABLE, (0, 7), DrawSettings(), 1)
 
 
 def test_every_patch_is_drawn_sooner_or_later() -> None:
-    settings = RateSettings(images_per_cluster=3)
+    settings = DrawSettings(images_per_cluster=3)
     seen = {patch for number in range(1, 40) for patch in sample_patches(TABLE, (0,), settings, number)[0]}
     assert len(seen) == 10
 
 
 def test_seeds_of_replies_differ() -> None:
-    settings = RateSettings(replies=5)
-    seeds = [seed for number in (1, 2) for place in range(30) for seed in reply_seeds(settings, number, place)]
+    draws = [Draw(number, 0, "f", {}) for number in (1, 2)]
+    seeds = [seed for draw in draws for place in range(30) for seed in reply_seeds(draw, 5, place)]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**31 for seed in seeds)
-    assert reply_seeds(settings, 1, 0)[:2] == reply_seeds(RateSettings(replies=2), 1, 0)
+    assert reply_seeds(draws[0], 5, 0)[:2] == reply_seeds(draws[0], 2, 0)
 
 
 def test_pictures_are_enlarged_without_smoothing(region: Region) -> None:
@@ -131,22 +132,25 @@ def test_the_document_keeps_replies_as_received() -> None:
     }
 
 
-def run_round(endpoint: Endpoint, region: Region, settings: RateSettings, **judge: Any) -> list[Viewed]:
+def run_round(
+    endpoint: Endpoint, region: Region, settings: RateSettings, images: int = 3, **judge: Any
+) -> list[Viewed]:
     table = pd.read_parquet(region.clusters)
-    sample = sample_patches(table, region.ranked, settings, 1)
-    pictures = load_pictures([region.tiles], [p for own in sample.values() for p in own], settings.min_picture_px)
+    sample = sample_patches(table, region.ranked, DrawSettings(images_per_cluster=images), 1)
+    pictures = load_pictures([region.tiles], [p for own in sample.values() for p in own], 224)
+    draw = Draw(1, 0, "f", {cluster: {p: pictures[p] for p in own} for cluster, own in sample.items()})
     about = JudgeSettings(**{"model": "tester", "base_url": endpoint.url, "attempts": 3, **judge})
 
     async def run() -> list[Viewed]:
         async with open_judge("anna", about) as open_one:
-            return await ask_round(open_one, Prompt("who", "How developed?", "0"), sample, pictures, settings, 1)
+            return await ask_round(open_one, Prompt("who", "How developed?", "0"), draw, settings)
 
     return asyncio.run(run())
 
 
 def test_a_whole_round_over_http(endpoint: Endpoint, region: Region) -> None:
-    settings = RateSettings(images_per_cluster=2, replies=3)
-    patches = run_round(endpoint, region, settings)
+    settings = RateSettings(replies=3)
+    patches = run_round(endpoint, region, settings, images=2)
     assert len(patches) == 4 * 2
     assert all(len(patch.replies) == 3 for patch in patches)
     assert len(endpoint.bodies) == 24
@@ -158,7 +162,7 @@ def test_a_whole_round_over_http(endpoint: Endpoint, region: Region) -> None:
 
 def test_a_judge_that_answers_nonsense_to_everything(endpoint: Endpoint, region: Region) -> None:
     endpoint.answer = lambda number, body: completion(["吃了吗", '{"score": "high"}', "85/100"][number % 3])
-    settings = RateSettings(images_per_cluster=3)
+    settings = RateSettings()
     with pytest.raises(JudgeError, match=r"clusters 0 \(0 of 9\), 1 \(0 of 9\), 2 \(0 of 9\), 3 \(0 of 9\)") as error:
         cluster_scores(run_round(endpoint, region, settings), settings, "Round 1")
     assert "no JSON object in the reply (24)" in str(error.value)

@@ -35,18 +35,24 @@ def rate(region: Region, endpoint: Endpoint, **changes: Any) -> int:
     prompt = region.folder / "who.md"
     prompt.write_text("How developed?", encoding="utf-8")
     judge = {"model": "tester", "base_url": endpoint.url, **changes.pop("judge_settings", {})}
+    number = changes.get("round", 1)
+    drawn = region.folder / f"draw-{number}.parquet"
+    assert draw(region, number, drawn) == 0
     options = {
-        "settings": {"images_per_cluster": 2, "replies": 2},
+        "settings": {"replies": 2},
         "judge": "anna",
         "judge_settings": judge,
         "prompt": prompt,
-        "round": 1,
-        "tiles": [region.tiles],
-        "clusters": region.clusters,
-        "summary": region.summary,
+        "round": number,
+        "draw": drawn,
         "out": region.folder / "round.json",
     }
     return run("rate", **{**options, **changes})
+
+
+def draw(region: Region, number: int, out: Path, **settings: Any) -> int:
+    files = {"tiles": [region.tiles], "clusters": region.clusters, "summary": region.summary, "out": out}
+    return run("draw", settings={"images_per_cluster": 2, **settings}, round=number, **files)
 
 
 def by_brightness(number: int, body: dict[str, Any]) -> dict[str, Any]:
@@ -75,7 +81,7 @@ def test_from_pictures_to_the_merged_order(region: Region, endpoint: Endpoint) -
     assert found["usage"]["usable"] == 16
     assert found["fingerprint"] == "f" * 64
     assert found["provenance"]["stage"] == "rate"
-    assert set(found["provenance"]["inputs"]) == {"prompt", "clusters", "summary"}
+    assert set(found["provenance"]["inputs"]) == {"prompt", "draw"}
     document = read_json(orders[0])
     assert document["text"] == "0>1>2>3"
     assert document["levels"] == [[0], [1], [2], [3]]
@@ -130,7 +136,7 @@ def test_a_failed_round_writes_nothing(
     before = sorted(region.folder.rglob("*"))
     assert rate(region, endpoint) == status
     assert said in capsys.readouterr().err
-    after = sorted(path for path in region.folder.rglob("*") if path.name != "who.md")
+    after = sorted(path for path in region.folder.rglob("*") if path.name not in {"who.md", "draw-1.parquet"})
     assert after == before
 
 

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from rankscape.foundation.errors import TableError
-from rankscape.foundation.settings.ranking import RateSettings
+from rankscape.foundation.settings.ranking import DrawSettings
 from rankscape.tiles.pictures import as_png, as_rgb, enlarged
 from rankscape.tiles.store import open_patches
 
 
 def sample_patches(
-    table: pd.DataFrame, clusters: Sequence[int], settings: RateSettings, number: int
+    table: pd.DataFrame, clusters: Sequence[int], settings: DrawSettings, number: int
 ) -> dict[int, list[str]]:
     """Sample the patches of a round; all judges and prompts of one round see the same.
 
@@ -36,7 +36,7 @@ def sample_patches(
     return {cluster: _draw(members[cluster], settings, [settings.seed, number, cluster]) for cluster in clusters}
 
 
-def _draw(patches: list[str], settings: RateSettings, seed: list[int]) -> list[str]:
+def _draw(patches: list[str], settings: DrawSettings, seed: list[int]) -> list[str]:
     if len(patches) <= settings.images_per_cluster:
         return patches
     drawn = np.random.default_rng(seed).choice(len(patches), settings.images_per_cluster, replace=False)

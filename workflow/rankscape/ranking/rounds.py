@@ -11,6 +11,7 @@ import numpy as np
 from rankscape.foundation.errors import JudgeError
 from rankscape.foundation.progress import bar
 from rankscape.foundation.settings.ranking import RateSettings
+from rankscape.ranking.draws import Draw
 from rankscape.ranking.judges import Judge, Reply
 from rankscape.ranking.prompts import Prompt
 from rankscape.ranking.replies import SCORE_SCHEMA, Score, read_score
@@ -39,51 +40,48 @@ class Viewed:
 async def ask_round(
     judge: Judge,
     prompt: Prompt,
-    sample: Mapping[int, Sequence[str]],
-    pictures: Mapping[str, bytes],
+    draw: Draw,
     settings: RateSettings,
-    number: int,
 ) -> list[Viewed]:
     """Ask a judge for all replies of a round.
 
     Args:
         judge: An open judge.
         prompt: The question.
-        sample: Patch ids by cluster.
-        pictures: PNG by patch id.
-        settings: Replies a patch, seed.
-        number: Number of the round.
+        draw: What the round shows.
+        settings: Replies a patch.
 
     Returns:
-        The patches with their replies, in the order of the sample.
+        The patches with their replies, in the order of the draw.
 
     Raises:
         JudgeError: If the endpoint cannot be reached at all, or refuses every request.
     """
-    shown = [(cluster, patch_id) for cluster, patches in sample.items() for patch_id in patches]
-    with bar(f"{judge.name} / {prompt.name} / {number}", unit="reply", total=len(shown) * settings.replies) as progress:
+    shown = [(cluster, patch_id) for cluster, patches in draw.pictures.items() for patch_id in patches]
+    title = f"{judge.name} / {prompt.name} / {draw.number}"
+    with bar(title, unit="reply", total=len(shown) * settings.replies) as progress:
 
-        async def ask(patch_id: str, seed: int) -> Reply:
-            reply = await judge.ask(pictures[patch_id], prompt.text, SCORE_SCHEMA, seed=seed)
+        async def ask(cluster: int, patch_id: str, seed: int) -> Reply:
+            reply = await judge.ask(draw.pictures[cluster][patch_id], prompt.text, SCORE_SCHEMA, seed=seed)
             progress.update()
             return reply
 
-        seeds = [reply_seeds(settings, number, place) for place in range(len(shown))]
-        questions = [ask(patch_id, seed) for (_, patch_id), own in zip(shown, seeds, strict=True) for seed in own]
+        seeds = [reply_seeds(draw, settings.replies, place) for place in range(len(shown))]
+        questions = [ask(*place, seed) for place, own in zip(shown, seeds, strict=True) for seed in own]
         replies = iter(await asyncio.gather(*questions))
     judge.raise_if_closed()
     return [Viewed(cluster, patch, tuple(next(replies) for _ in range(settings.replies))) for cluster, patch in shown]
 
 
-def reply_seeds(settings: RateSettings, number: int, place: int) -> list[int]:
+def reply_seeds(draw: Draw, replies: int, place: int) -> list[int]:
     """Return the sampling seeds of the replies to one patch: other replies, patches and rounds have others.
 
     Args:
-        settings: Seed, replies a patch.
-        number: Number of the round.
+        draw: Seed and number of the round.
+        replies: How many.
         place: Place of the patch in the round.
     """
-    words = np.random.SeedSequence([settings.seed, number, place]).generate_state(settings.replies)
+    words = np.random.SeedSequence([draw.seed, draw.number, place]).generate_state(replies)
     return [int(word) & _LARGEST_SEED for word in words]
 
 

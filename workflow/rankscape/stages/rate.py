@@ -4,8 +4,7 @@ Every reply is kept as received, with the score read from it or the reason why t
 """
 
 import asyncio
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,13 +16,11 @@ from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings.ranking import JudgeSettings, RateSettings
-from rankscape.foundation.tables import read_table
+from rankscape.ranking.draws import Draw, read_draw
 from rankscape.ranking.judges import open_judge
-from rankscape.ranking.pictures import load_pictures, sample_patches
 from rankscape.ranking.prompts import Prompt, read_prompt
 from rankscape.ranking.rounds import Viewed, ask_round, cluster_scores, to_document
-from rankscape.ranking.summary import read_ranked
-from rankscape.stages.options import Clusters, Settings, Summary, Tiles
+from rankscape.stages.options import Settings
 
 
 def rate(
@@ -32,9 +29,7 @@ def rate(
     judge_settings: Annotated[str, typer.Option(help="The judge's settings: a JSON object.")],
     prompt: Annotated[Path, typer.Option(help="The question (Markdown); its name is the prompt's name.")],
     number: Annotated[int, typer.Option("--round", min=1, help="Number of the round.")],
-    tiles: Tiles,
-    clusters: Clusters,
-    summary: Summary,
+    draw: Annotated[Path, typer.Option(help="What the round shows (.parquet, from `draw`).")],
     out: Annotated[Path, typer.Option(help="Round to write (JSON).")],
     concurrency: Annotated[
         int | None, typer.Option(min=1, help="Requests under way at once; changes no reply.")
@@ -43,23 +38,19 @@ def rate(
     timeout_s: Annotated[float | None, typer.Option(min=0.001, help="Longest wait for one reply, in seconds.")] = None,
 ) -> None:
     """Ask one judge with one prompt to score a few patches of every cluster: one round."""
-    chosen, question, ranked = RateSettings.from_text(settings, "rate"), read_prompt(prompt), read_ranked(summary)
+    chosen, question, shown = RateSettings.from_text(settings, "rate"), read_prompt(prompt), read_draw(draw, number)
     pace = {"concurrency": concurrency, "attempts": attempts, "timeout_s": timeout_s}
     about = _judge(judge, judge_settings, pace)
-    sample = sample_patches(read_table(clusters, ["patch_id", "cluster"]), ranked.clusters, chosen, number)
-    shown = [patch for patches in sample.values() for patch in patches]
-    pictures = load_pictures(tiles, shown, chosen.min_picture_px)
-    viewed, endpoint = asyncio.run(_ask(judge, about, question, sample, pictures, chosen, number))
+    viewed, endpoint = asyncio.run(_ask(judge, about, question, shown, chosen))
     round_name = f"Round {number} of judge {judge} with prompt {question.name}"
     scores = cluster_scores(viewed, chosen, round_name)
-    inputs = {"prompt": prompt, "clusters": clusters, "summary": summary}
     document: dict[str, Any] = {
         **_asked(judge, about, endpoint, question),
         "round": number,
-        "pictures_sha256": hashlib.sha256(b"".join(pictures[patch] for patch in shown)).hexdigest(),
-        "fingerprint": ranked.fingerprint,
+        "pictures_sha256": shown.sha256,
+        "fingerprint": shown.fingerprint,
         **to_document(viewed, scores),
-        "provenance": provenance("rate", chosen, inputs, seed=chosen.seed),
+        "provenance": provenance("rate", chosen, {"prompt": prompt, "draw": draw}, seed=shown.seed),
     }
     write_json(out, document)
     usage = document["usage"]
@@ -90,11 +81,9 @@ async def _ask(
     name: str,
     about: JudgeSettings,
     prompt: Prompt,
-    sample: Mapping[int, Sequence[str]],
-    pictures: Mapping[str, bytes],
+    shown: Draw,
     settings: RateSettings,
-    number: int,
 ) -> tuple[list[Viewed], str]:
     transport = httpx2.ASGITransport(app=create_app()) if about.kind == "stand-in" else None
     async with open_judge(name, about, transport) as judge:
-        return await ask_round(judge, prompt, sample, pictures, settings, number), judge.endpoint
+        return await ask_round(judge, prompt, shown, settings), judge.endpoint

@@ -13,6 +13,7 @@ from rankscape.foundation.settings.evaluation import EvaluateSettings, Reference
 from rankscape.foundation.settings.mapping import MergeSettings, MosaicSettings
 from rankscape.foundation.settings.ranking import (
     DeriveSettings,
+    DrawSettings,
     EnsembleSettings,
     Identifier,
     JudgeSettings,
@@ -52,6 +53,7 @@ class Config(Section):
     adapt: AdaptSettings = AdaptSettings()
     embed: EmbedSettings = EmbedSettings()
     cluster: ClusterSettings = ClusterSettings()
+    draw: DrawSettings = DrawSettings()
     rate: RateSettings = RateSettings()
     rank: RankSettings = RankSettings()
     people: PeopleSettings = PeopleSettings()

@@ -44,21 +44,26 @@ class JudgeSettings(Section):
         return self
 
 
+class DrawSettings(Section):
+    """Which patches a round shows, and as what pictures."""
+
+    images_per_cluster: Annotated[int, Field(ge=1, le=100)] = 3
+    """Patches drawn from each cluster in each round."""
+    min_picture_px: Annotated[int, Field(ge=1, le=2048)] = 224
+    """Smaller patches are shown enlarged by a whole factor to at least this side: models read 14 to 28 px at once."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the sampling, used together with the round's number; the replies' seeds follow from it."""
+
+
 class RateSettings(Section):
     """How one round asks one judge with one prompt."""
 
     rounds: Annotated[int, Field(ge=1, le=1000)] = 10
     """Rounds of every judge with every prompt."""
-    images_per_cluster: Annotated[int, Field(ge=1, le=100)] = 3
-    """Patches sampled from each cluster."""
     replies: Annotated[int, Field(ge=1, le=20)] = 3
     """Replies asked for each image."""
-    min_picture_px: Annotated[int, Field(ge=1, le=2048)] = 224
-    """Smaller patches are shown enlarged by a whole factor to at least this side: models read 14 to 28 px at once."""
     quorum: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of a cluster's replies that must be usable; below it the round fails and names the clusters."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the sampling, used together with the round's number."""
 
 
 class RankSettings(Section):
@@ -108,7 +113,7 @@ class PeopleSettings(Section):
     """Orders that people gave."""
 
     folder: str | None = None
-    """Folder of annotators' text files, one order a file; each file votes as one order."""
+    """Folder of annotators' files, `.txt` (text) or `.json` (of `rankscape annotate`); each file votes as one order."""
 
     @model_validator(mode="after")
     def _not_empty(self) -> "PeopleSettings":
