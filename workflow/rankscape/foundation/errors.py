@@ -65,6 +65,10 @@ class JudgeError(RankscapeError):
     """A judge gave too few usable replies."""
 
 
+class BudgetError(JudgeError):
+    """A request could cost more than what is left of a judge's budget."""
+
+
 class DeviceError(RankscapeError):
     """A device or backend that was asked for is not there."""
 

@@ -24,12 +24,30 @@ class JudgeSettings(Section):
     """Sampling temperature."""
     max_tokens: Annotated[int, Field(ge=16, le=4096)] = 256
     """Longest reply; small, so that endless replies end."""
+    tokens_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the endpoint calls the longest reply; OpenAI's newer models know `max_completion_tokens` only."""
+    detail: Literal["high", "low", "auto"] = "high"
+    """Size at which pictures are read; some endpoints take `auto` as low, and shrink the pictures."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
-    """Requests under way at once."""
+    """Most requests under way at once; fewer while the endpoint answers 429 or 503."""
+    requests_per_minute: Annotated[float, Field(gt=0)] | None = None
+    """Requests that the endpoint allows in a minute; null where it is not known, and found by its 429s."""
+    tokens_per_minute: Annotated[float, Field(gt=0)] | None = None
+    """Tokens that the endpoint allows in a minute, questions and answers together; null where it is not known."""
     timeout_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
     """Longest wait for one reply."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 5
     """Tries of one request that meets 408, 409, 429, 5xx or a broken connection."""
+    repairs: Annotated[int, Field(ge=0, le=5)] = 1
+    """Times that a judge is asked again, in the same conversation, when its answer cannot be read."""
+    price_in: Annotated[float, Field(ge=0)] | None = None
+    """Price of a million tokens of questions; null where nothing is paid."""
+    price_out: Annotated[float, Field(ge=0)] | None = None
+    """Price of a million tokens of answers; null where nothing is paid."""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    """Currency of prices and budget, ISO 4217."""
+    budget: Annotated[float, Field(gt=0)] | None = None
+    """Most money that this judge may cost in this region; a request that could exceed it is not sent."""
     command: str | None = None
     """Line that starts the judge on the node, with `{port}` and, if wanted, `{model}`; `base_url` is then not read."""
     start_timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 1800.0
@@ -41,6 +59,12 @@ class JudgeSettings(Section):
             raise ValueError(f"command = {self.command!r} has no {{port}}: the workflow chooses a free one")
         if self.command is not None and self.kind == "stand-in":
             raise ValueError("a stand-in answers in process: it needs no command")
+        return self
+
+    @model_validator(mode="after")
+    def _budget_has_prices(self) -> "JudgeSettings":
+        if self.budget is not None and (self.price_in is None or self.price_out is None):
+            raise ValueError(f"budget = {self.budget:g} cannot be kept without price_in and price_out")
         return self
 
 
