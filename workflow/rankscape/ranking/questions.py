@@ -12,6 +12,7 @@ from rankscape.foundation.settings.ranking import JudgeSettings
 from rankscape.ranking.tokens import question_tokens
 
 STAND_IN_ENDPOINT = "the demo's own application"
+SERVED_ENDPOINT = "started by the workflow"
 _LONGEST_QUOTE = 2000
 _PNG_HEADER_BYTES = 24
 _UNKNOWN_SIZE_PX = (512, 512)
@@ -62,9 +63,14 @@ class Reply:
 
 
 def endpoint_name(settings: JudgeSettings) -> str:
-    """Return the address of a judge without user, password and query, for messages and keys."""
+    """Return the address of a judge without user, password and query, for messages and keys.
+
+    A judge that the workflow starts has another port each time; its name in keys stays the same.
+    """
     if settings.kind == "stand-in":
         return STAND_IN_ENDPOINT
+    if settings.command is not None:
+        return SERVED_ENDPOINT
     return str(httpx2.URL(settings.base_url).copy_with(username=None, password=None, query=None))
 
 

@@ -52,7 +52,7 @@ class Section(BaseModel):
             raise SettingsError(explain(error, origin, prefix)) from None
 
 
-def parse_json(text: str, name: str) -> dict[str, Any]:
+def parse_json(text: str, name: str, option: str = "--settings") -> dict[str, Any]:
     """Parse a JSON object given on the command line.
 
     Raises:
@@ -61,9 +61,9 @@ def parse_json(text: str, name: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
     except json.JSONDecodeError as error:
-        raise SettingsError(f"--settings of {name} is no valid JSON: {error}.") from None
+        raise SettingsError(f"{option} of {name} is no valid JSON: {error}.") from None
     if not isinstance(values, dict):
-        raise SettingsError(f"--settings of {name} must be a JSON object, not a {type(values).__name__}.")
+        raise SettingsError(f"{option} of {name} must be a JSON object, not a {type(values).__name__}.")
     return values
 
 

@@ -1,12 +1,20 @@
 """Settings of rounds, orders and ensembles (docs/ranking.md)."""
 
+import json
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rankscape.foundation.settings.base import Section
+from rankscape.foundation.settings.base import Section, parse_json
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+LIMITS = (
+    "key_variable", "concurrency", "requests_per_minute", "tokens_per_minute", "timeout_s", "attempts",
+    "price_in", "price_out", "currency", "budget", "start_timeout_s",
+)  # fmt: skip
+"""What a judge's replies do not depend on: how often and how fast it may be asked, and what that may cost."""
+SERVED = "{port}"
+"""Stands for a judge's command where replies are named: how a judge is started changes none of them."""
 
 
 class JudgeSettings(Section):
@@ -52,6 +60,29 @@ class JudgeSettings(Section):
     """Line that starts the judge on the node, with `{port}` and, if wanted, `{model}`; `base_url` is then not read."""
     start_timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 1800.0
     """Longest wait until the command's endpoint answers."""
+
+    @property
+    def asked(self) -> str:
+        """What the judge's replies depend on, as canonical JSON; a judge of its own command has no lasting address."""
+        values = self.model_dump(mode="json", exclude=set(LIMITS))
+        if self.command is not None:
+            values |= {"command": SERVED, "base_url": type(self).model_fields["base_url"].default}
+        return json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    @property
+    def limits(self) -> str:
+        """What the judge's replies do not depend on, as canonical JSON."""
+        values = self.model_dump(mode="json", include=set(LIMITS))
+        return json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    def limited(self, limits: str, name: str) -> "JudgeSettings":
+        """Return these settings with the limits of `--limits`, a JSON object; empty text changes nothing.
+
+        Raises:
+            SettingsError: If a key or value is wrong.
+        """
+        given = parse_json(limits, f"judges.{name}", "--limits") if limits.strip() else {}
+        return type(self).checked({**self.model_dump(), **given}, "--limits", f"judges.{name}")
 
     @model_validator(mode="after")
     def _command_usable(self) -> "JudgeSettings":
@@ -105,9 +136,14 @@ class DeriveSettings(Section):
     references: tuple[Identifier, ...] = ()
     """Names of references, among `references`, that vote as one order each."""
     draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
-    """Bootstrap draws for the difference of two clusters' means."""
+    """Bootstrap draws for the error of each cluster's mean."""
     level: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Confidence at which a difference counts; below it the two clusters are equal."""
+    block_m: Annotated[float, Field(gt=0)] | None = 20_000.0
+    """Side of the blocks of land that the bootstrap draws whole; null draws single patches, as if neighbours were not
+    alike, and tells apart too much."""
+    correction: Literal["benjamini-hochberg", "holm", "none"] = "benjamini-hochberg"
+    """What 1 - `level` bounds: the share of errors among the pairs told apart, the chance of any error, or that of each pair."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the bootstrap."""
 
@@ -129,6 +165,17 @@ class EnsembleSettings(Section):
     """Scale of method `report`."""
     report_tolerance: Annotated[float, Field(gt=0)] = 1e-6
     """Largest change of ranks at which method `report` stops."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the bootstrap."""
+
+
+class AuditSettings(Section):
+    """How it is measured what judges and people can be trusted with."""
+
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Coverage of the intervals."""
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    """Bootstrap draws over clusters for the drift between rounds."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the bootstrap."""
 
