@@ -16,6 +16,7 @@ from rankscape.foundation.codeversion import Notes, code_version
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.settings.config import check_config
 from rankscape.foundation.sheet import GRANULE_PATTERN, Window, read_sheet
+from rankscape.ranking.people import ANNOTATOR_PATTERN, annotation_files
 
 run_this_checkout(ROOT / "workflow")
 
@@ -48,7 +49,7 @@ wildcard_constraints:
     judge=r"[a-z0-9]+(-[a-z0-9]+)*",
     prompt=r"[a-z0-9]+(-[a-z0-9]+)*",
     round=r"[1-9][0-9]*",
-    annotator=r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*",
+    annotator=ANNOTATOR_PATTERN,
     reference=r"[a-z0-9]+(-[a-z0-9]+)*",
 
 
@@ -138,11 +139,10 @@ def people():
     """Annotators' files by name; a name stands once."""
     if CONFIG.people.folder is None:
         return {}
-    folder = Path(CONFIG.people.folder)
-    files = sorted(folder.glob("*.txt"))
-    if not files:
-        raise WorkflowError(f"people.folder = {folder} holds no .txt file of an order: add some, or set it to null.")
-    return {file.stem: str(file) for file in files}
+    try:
+        return annotation_files(Path(CONFIG.people.folder))
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
 
 
 ANNOTATIONS = people()
