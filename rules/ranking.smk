@@ -119,6 +119,7 @@ rule derive:
             "<results>/evaluation/references/{{reference}}/{granule}.parquet",
             granule=FIT,
         ),
+        indices=expand(rules.tile.output.index, granule=FIT),
         clusters=rules.cluster.output.clusters,
         summary=rules.cluster.output.summary,
     output:
@@ -140,8 +141,8 @@ rule derive:
         "Ordering the clusters by {wildcards.reference}"
     shell:
         "python -m rankscape derive --settings {params.settings:q} --reference {wildcards.reference:q}"
-        " --values {input.values:q} --clusters {input.clusters:q} --summary {input.summary:q}"
-        " --out {output.order:q} > {log:q} 2>&1"
+        " --values {input.values:q} --indices {input.indices:q} --clusters {input.clusters:q}"
+        " --summary {input.summary:q} --out {output.order:q} > {log:q} 2>&1"
 
 
 ORDERS = [

@@ -9,7 +9,7 @@ from affine import Affine
 from pyproj import Transformer
 from rankscape.__main__ import main
 from rankscape.evaluation.references import area_means
-from rankscape.foundation.errors import RasterError
+from rankscape.foundation.errors import RasterError, SettingsError
 from rankscape.foundation.settings.evaluation import ReferenceSettings
 from rankscape.foundation.tables import read_table
 from rankscape.tiles.store import index_of, read_grid, read_index, write_index
@@ -228,3 +228,64 @@ def test_the_stage_refuses_an_empty_index(tmp_path, patch_store, capsys):
     assert ended.value.code == 2
     assert "no footprints" in capsys.readouterr().err
     assert not out.exists()
+
+
+LAND = {10: 0.1, 40: 0.4, 50: 1.0, 80: None}
+
+
+def land_cover(tmp_path, values, classes=LAND, **options):
+    reference = write_raster(tmp_path / "land.tif", np.array(values, np.uint8), nodata=0, **options)
+    return reference.model_copy(update={"classes": classes})
+
+
+def test_classes_are_averaged_by_weight_and_area(tmp_path):
+    reference = land_cover(tmp_path, [[10, 50], [40, 80]])
+    quarter = box(400_050, 4_499_900, 400_150, 4_500_000)
+    whole = box(400_000, 4_499_800, 400_200, 4_500_000)
+    found = area_means(reference, patches(quarter, whole, box(0, 0, 10, 10)))
+    assert found["value"].to_numpy()[:2] == pytest.approx([(0.1 + 1.0) / 2, (0.1 + 1.0 + 0.4) / 3])
+    assert found["coverage"].to_list() == pytest.approx([1.0, 0.75, 0.0])
+    assert np.isnan(found["value"][2])
+
+
+def test_classes_without_weight_and_cells_without_data_do_not_count(tmp_path):
+    reference = land_cover(tmp_path, [[80, 80], [0, 50]])
+    found = area_means(
+        reference, patches(box(400_000, 4_499_900, 400_200, 4_500_000), box(400_000, 4_499_800, 400_200, 4_500_000))
+    )
+    assert np.isnan(found["value"][0])
+    assert found["value"][1] == 1.0
+    assert found["coverage"].to_list() == pytest.approx([0.0, 0.25])
+
+
+def test_classes_weigh_by_area_on_the_sphere(tmp_path):
+    transform = Affine(30, 0, 0, 0, -30, 90)
+    reference = land_cover(tmp_path, [[10], [50], [40]], crs="EPSG:4326", transform=transform)
+    found = area_means(reference, patches(box(0, 0, 30, 60), crs="EPSG:4326"))
+    upper, lower = np.sin(np.radians(60)) - np.sin(np.radians(30)), np.sin(np.radians(30))
+    assert found["value"][0] == pytest.approx((upper * 1.0 + lower * 0.4) / (upper + lower), rel=2e-3)
+
+
+def test_classes_that_are_not_named_are_refused(tmp_path):
+    reference = land_cover(tmp_path, [[10, 95], [40, 30]])
+    with pytest.raises(RasterError, match="holds the classes 30, 95, which the reference's classes do not name"):
+        area_means(reference, patches(box(400_000, 4_499_800, 400_200, 4_500_000)))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"classes": {10: 1.0}}, "two different weights"),
+        ({"classes": {10: 1.0, 20: 1.0, 30: None}}, "two different weights"),
+        ({"classes": {10: 1.0, 20: -1.0}, "transform": "log1p"}, "no negative weights"),
+    ],
+)
+def test_classes_that_say_nothing_are_refused(values, message):
+    with pytest.raises(SettingsError, match=message):
+        ReferenceSettings.checked({"path": "x.tif", "title": "X", **values}, "x")
+
+
+def test_classes_of_settings_are_canonical():
+    one = ReferenceSettings(path="x.tif", title="X", classes={50: 1.0, 10: 0.1})
+    assert one == ReferenceSettings.from_text(one.canonical(), "x")
+    assert one.canonical() == ReferenceSettings(path="x.tif", title="X", classes={10: 0.1, 50: 1.0}).canonical()

@@ -5,12 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from rankscape.__main__ import main
 from rankscape.foundation.files import read_json, write_json
-from rankscape.foundation.settings.ranking import DeriveSettings
-from rankscape.ranking.significance import bootstrap_means, order_of_values
 from starlette.responses import JSONResponse
 
 from .conftest import Endpoint, Region, completion, write_clusters
@@ -253,67 +250,6 @@ def test_transcribe_without_a_file(region: Region, capsys: Any) -> None:
     options = {"annotation": region.folder / "no.txt", "summary": region.summary, "out": region.folder / "o.json"}
     assert run("transcribe", **options) == 2
     assert "no.txt does not exist" in capsys.readouterr().err
-
-
-def values(region: Region, means: dict[int, float], coverage: float = 1.0, name: str = "03TVF") -> Path:
-    rng = np.random.default_rng(1)
-    rows = [
-        {"patch_id": patch, "value": means[cluster] + rng.normal(0, 1), "coverage": coverage}
-        for cluster, patches in region.ids.items()
-        for patch in patches
-    ]
-    path = region.folder / f"{name}.parquet"
-    pd.DataFrame(rows).to_parquet(path)
-    return path
-
-
-def derive(region: Region, path: Path, **settings: Any) -> int:
-    return run(
-        "derive",
-        settings=settings,
-        reference="lights",
-        values=[path],
-        clusters=region.clusters,
-        summary=region.summary,
-        out=region.folder / "data--lights.json",
-    )
-
-
-def test_derive(region: Region) -> None:
-    means = {0: 50.0, 1: 20.0, 2: 20.1, 3: 0.0, 4: 99.0}
-    assert derive(region, values(region, means)) == 0
-    document = read_json(region.folder / "data--lights.json")
-    assert document["text"] == "0>1=2>3"
-    assert document["source"] == {"kind": "data", "reference": "lights"}
-    assert document["scores"]["0"] == pytest.approx(50, abs=1.5)
-    first = (region.folder / "data--lights.json").read_bytes()
-    assert derive(region, values(region, means)) == 0
-    assert (region.folder / "data--lights.json").read_bytes() == first
-
-
-def test_derive_without_values(region: Region, capsys: Any) -> None:
-    assert derive(region, values(region, dict.fromkeys(range(5), np.nan))) == 2
-    assert "Reference lights has no value in any ranked patch" in capsys.readouterr().err
-    assert derive(region, values(region, dict.fromkeys(range(5), 1.0), coverage=0.2)) == 2
-    assert derive(region, values(region, dict.fromkeys(range(5), 1.0)), level=2) == 2
-
-
-def test_significance() -> None:
-    rng = np.random.default_rng(0)
-    spread = {0: rng.normal(10, 1, 200), 1: rng.normal(9, 1, 200), 2: rng.normal(9.05, 1, 200), 3: np.array([99.0])}
-    order = order_of_values(spread, DeriveSettings())
-    assert order.relation(0, 1) == order.relation(0, 2) == "higher"
-    assert order.relation(1, 2) == "equal"
-    assert order.relation(3, 0) == "incomparable"
-    nothing = order_of_values({0: np.empty(0), 1: np.array([3.0])}, DeriveSettings())
-    assert nothing.relation(0, 1) == "incomparable"
-
-
-def test_bootstrap_means_spread_as_the_standard_error_says() -> None:
-    sample = np.random.default_rng(0).normal(0, 3, 400)
-    means = bootstrap_means(sample, DeriveSettings(draws=2000), cluster=1)
-    assert means.shape == (2000,)
-    assert means.std() == pytest.approx(sample.std() / 20, rel=0.1)
 
 
 def order_file(region: Region, name: str, text: str, **changes: Any) -> Path:

@@ -1,5 +1,9 @@
-"""A reference raster, averaged by area over the footprint of every patch."""
+"""A reference raster, averaged by area over the footprint of every patch.
 
+Amounts such as radiance are averaged as they are; classes of land cover by a weight a class.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ from rankscape.scenes.rasters import brief, open_raster
 
 _MAX_PIXELS = 1 << 36
 """References may cover the globe at 90 m; only the windows of the footprints are read."""
+_CLASSES_SHOWN = 10
 _SIDES = 16
 """A footprint's side is cut into so many pieces before it is bent into another CRS."""
 
@@ -25,10 +30,11 @@ def area_means(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Da
     """Average a reference raster over footprints, each cell weighted by the area of it that lies inside.
 
     Footprints are densified and reprojected into the raster's CRS, so that no cell is resampled. In a geographic CRS
-    a cell weighs by its area on the sphere. Cells without data count neither in the mean nor in the coverage.
+    a cell weighs by its area on the sphere. Cells without data count neither in the mean nor in the coverage. Where the
+    reference names classes, the mean is that of the classes' weights, and a class without a weight is no data.
 
     Args:
-        reference: The raster, its band, and the transform that the values are to be fit for.
+        reference: The raster, its band, its classes, and the transform that the values are to be fit for.
         footprints: Polygons with a CRS, one a patch.
 
     Returns:
@@ -36,14 +42,18 @@ def area_means(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Da
         `coverage` (float64, share of the footprint's area with data, in [0, 1]).
 
     Raises:
-        RasterError: If the raster cannot be read, has no CRS, no such band, or is not north up; or if it holds
-            negative values although its transform is `log1p`.
+        RasterError: If the raster cannot be read, has no CRS, no such band, or is not north up; if it holds
+            negative values although its transform is `log1p`; or if it holds classes that the reference does not name.
     """
     path = Path(reference.path)
     with open_raster(path, max_pixels=_MAX_PIXELS, max_bands=1 << 16) as dataset:
         _check(path, dataset, reference.band)
         shapes = _in_crs_of(dataset, footprints)
-        statistics = _extract(path, dataset, reference.band, shapes)
+        statistics = (
+            _extract(path, dataset, reference.band, shapes)
+            if reference.classes is None
+            else _extract_classes(path, dataset, reference, shapes)
+        )
     if reference.transform == "log1p":
         _check_not_negative(path, reference, statistics["min"])
     value = statistics["mean"].to_numpy(float)
@@ -70,19 +80,69 @@ def _in_crs_of(dataset: Any, footprints: gpd.GeoSeries) -> gpd.GeoSeries:
 
 def _extract(path: Path, dataset: Any, band: int, shapes: gpd.GeoSeries) -> pd.DataFrame:
     """Statistics `mean`, `count` (cells with data) and `min` of each footprint; NaN and 0 where it is empty."""
-    weight = "area_spherical_m2" if dataset.crs.is_geographic else "fraction"
-    operations = [f"mean=mean(coverage_weight={weight})", "count", "min"]
+    found = _statistics(
+        path, dataset, band, shapes, {"mean": f"mean({_weight(dataset)})", "count": "count", "min": "min"}
+    )
+    return found.astype({"mean": float, "count": float, "min": float}).fillna({"count": 0.0})
+
+
+def _extract_classes(path: Path, dataset: Any, reference: ReferenceSettings, shapes: gpd.GeoSeries) -> pd.DataFrame:
+    """Statistics as of `_extract`, of the weights of the classes."""
+    operations = {"class": f"unique({_weight(dataset)})", "share": f"frac({_weight(dataset)})", "count": "count"}
+    found = _statistics(path, dataset, reference.band, shapes, operations)
+    empty = np.zeros(0)
+    classes = [own if isinstance(own, np.ndarray) else empty for own in found["class"]]
+    shares = [own if isinstance(own, np.ndarray) else empty for own in found["share"]]
+    weights = _class_weights(path, reference.classes or {}, classes)
+    means = [_weighed(weights, *pair) for pair in zip(classes, shares, strict=True)]
+    frame = pd.DataFrame(means, columns=["mean", "known"], index=found.index)
+    count = found["count"].astype(float).fillna(0.0) * frame["known"]
+    return pd.DataFrame({"mean": frame["mean"], "count": count, "min": frame["mean"]})
+
+
+def _class_weights(path: Path, given: Mapping[int, float | None], classes: Sequence[np.ndarray]) -> dict[float, float]:
+    """Weight by class; NaN for a class that does not count."""
+    strange = sorted({float(one) for own in classes for one in np.unique(own)} - set(map(float, given)))
+    if strange:
+        shown = ", ".join(f"{one:g}" for one in strange[:_CLASSES_SHOWN])
+        names = shown if len(strange) <= _CLASSES_SHOWN else f"{shown} and {len(strange) - _CLASSES_SHOWN} others"
+        raise RasterError(
+            f"{path} holds the classes {names}, which the reference's classes do not name: give each a weight, or null "
+            "where it does not count."
+        )
+    return {float(one): np.nan if weight is None else weight for one, weight in given.items()}
+
+
+def _weighed(weights: Mapping[float, float], classes: np.ndarray, shares: np.ndarray) -> tuple[float, float]:
+    """Mean weight over the classes that count, and the share of the area with data that they take."""
+    own = np.array([weights[float(one)] for one in classes])
+    counts = np.isfinite(own)
+    known = float(shares[counts].sum())
+    return (float((own * shares)[counts].sum() / known) if known > 0 else np.nan), known
+
+
+def _weight(dataset: Any) -> str:
+    """How a cell weighs: by its area on the sphere in a geographic CRS, else by the share of it that lies inside."""
+    return f"coverage_weight={'area_spherical_m2' if dataset.crs.is_geographic else 'fraction'}"
+
+
+def _statistics(
+    path: Path, dataset: Any, band: int, shapes: gpd.GeoSeries, operations: Mapping[str, str]
+) -> pd.DataFrame:
+    """The operations' results by name, a row a footprint; missing where it is empty."""
     present = ~shapes.is_empty.to_numpy()
-    result = pd.DataFrame({"mean": np.nan, "count": 0.0, "min": np.nan}, index=range(len(shapes)))
+    result = pd.DataFrame(index=range(len(shapes)), columns=list(operations), dtype=object)
     if not present.any():
         return result
+    named = [f"{name}={operation}" for name, operation in operations.items()]
     try:
         found = exact_extract(
-            RasterioRasterSource(dataset, band), gpd.GeoDataFrame(geometry=shapes[present]), operations, output="pandas"
+            RasterioRasterSource(dataset, band), gpd.GeoDataFrame(geometry=shapes[present]), named, output="pandas"
         )
     except RasterioError as error:
         raise RasterError(f"{path} cannot be read whole ({brief(error)}): get it again.") from None
-    result.loc[present] = found[["mean", "count", "min"]].to_numpy(float)
+    for name in operations:
+        result.loc[present, name] = pd.Series(list(found[name]), index=result.index[present], dtype=object)
     return result
 
 

@@ -12,6 +12,7 @@ from rankscape.foundation.settings.demo import InventSettings
 from rankscape.foundation.settings.evaluation import EvaluateSettings, ReferenceSettings
 from rankscape.foundation.settings.mapping import MergeSettings, MosaicSettings
 from rankscape.foundation.settings.ranking import (
+    AuditSettings,
     DeriveSettings,
     DrawSettings,
     EnsembleSettings,
@@ -59,6 +60,7 @@ class Config(Section):
     people: PeopleSettings = PeopleSettings()
     derive: DeriveSettings = DeriveSettings()
     ensemble: EnsembleSettings = EnsembleSettings()
+    audit: AuditSettings = AuditSettings()
     train: TrainSettings = TrainSettings()
     predict: PredictSettings = PredictSettings()
     mosaic: MosaicSettings = MosaicSettings()

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rankscape.foundation.settings.base import Section
 
@@ -20,6 +20,19 @@ class ReferenceSettings(Section):
     """`log1p` for radiance and counts."""
     truth: bool = False
     """True for the known truth of an invented region; it is shown apart from real references."""
+    classes: dict[int, float | None] | None = None
+    """For land cover: a weight for each class of the raster, averaged by area; null for a class that does not count."""
+
+    @model_validator(mode="after")
+    def _classes_usable(self) -> "ReferenceSettings":
+        if self.classes is None:
+            return self
+        weights = {weight for weight in self.classes.values() if weight is not None}
+        if len(weights) < 2:
+            raise ValueError("classes needs two different weights at least: with one, all places are alike")
+        if self.transform == "log1p" and min(weights) < 0:
+            raise ValueError("transform = log1p takes no negative weights")
+        return self
 
 
 class EvaluateSettings(Section):

@@ -143,7 +143,8 @@ class DeriveSettings(Section):
     """Side of the blocks of land that the bootstrap draws whole; null draws single patches, as if neighbours were not
     alike, and tells apart too much."""
     correction: Literal["benjamini-hochberg", "holm", "none"] = "benjamini-hochberg"
-    """What 1 - `level` bounds: the share of errors among the pairs told apart, the chance of any error, or that of each pair."""
+    """What 1 - `level` bounds: the share of errors among the pairs told apart, the chance of any error at all, or the
+    chance of error of each pair by itself."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the bootstrap."""
 
