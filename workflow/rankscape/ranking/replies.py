@@ -2,10 +2,13 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from rankscape.ranking.judges import Reply
+from rankscape.ranking.questions import Reply
+
+T = TypeVar("T")
 
 SCORE_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -28,8 +31,8 @@ class Score:
     """Why there is no score."""
 
 
-class _UnusableError(Exception):
-    """The text holds no single score; the message is the reason."""
+class UnusableError(Exception):
+    """A reply holds no single answer; the message is the reason."""
 
 
 def read_score(reply: Reply) -> Score:
@@ -39,27 +42,37 @@ def read_score(reply: Reply) -> Score:
     100; a code fence or other words around them do no harm. All else is missing: an endpoint's error, a refusal, an
     answer that was cut off, broken JSON, `"85/100"`, a number outside the range, two different scores.
     """
-    if reply.error is not None:
-        return Score(None, reply.error)
-    if reply.finish_reason == "length":
-        return Score(None, "cut off at max_tokens")
-    if reply.finish_reason == "content_filter":
-        return Score(None, "withheld by the endpoint's content filter")
     try:
-        return Score(_single_score(reply.text), None)
-    except _UnusableError as reason:
+        return Score(single_value(reply, "score", _in_range), None)
+    except UnusableError as reason:
         return Score(None, str(reason))
 
 
-def _single_score(text: str) -> float:
-    if not text.strip():
-        raise _UnusableError("empty reply")
-    scores = {_in_range(value) for found in _objects(text) for value in _values(found)}
-    if not scores:
-        raise _UnusableError("no JSON object in the reply")
-    if len(scores) > 1:
-        raise _UnusableError("several different scores in one reply")
-    return scores.pop()
+def single_value(reply: Reply, key: str, check: Callable[[Any], T]) -> T:
+    """Return what stands under a key in all JSON objects of a reply.
+
+    Args:
+        reply: The reply as received.
+        key: The key that every object must have.
+        check: Returns a value in its final, hashable form; raises `UnusableError` for one that is not allowed.
+
+    Raises:
+        UnusableError: If there is no answer, or the objects do not all say the same.
+    """
+    if reply.error is not None:
+        raise UnusableError(reply.error)
+    if reply.finish_reason == "length":
+        raise UnusableError("cut off at max_tokens")
+    if reply.finish_reason == "content_filter":
+        raise UnusableError("withheld by the endpoint's content filter")
+    if not reply.text.strip():
+        raise UnusableError("empty reply")
+    found = {check(value) for pairs in _objects(reply.text) for value in _values(pairs, key)}
+    if not found:
+        raise UnusableError("no JSON object in the reply")
+    if len(found) > 1:
+        raise UnusableError(f"several different {key if key.endswith('s') else key + 's'} in one reply")
+    return found.pop()
 
 
 def _objects(text: str) -> list[list[tuple[str, Any]]]:
@@ -71,7 +84,7 @@ def _objects(text: str) -> list[list[tuple[str, Any]]]:
             pairs, end = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
             # Looking on inside a broken object could take a part of it for the answer.
-            raise _UnusableError("broken JSON in the reply") from None
+            raise UnusableError("broken JSON in the reply") from None
         found.append(pairs)
         start = text.find("{", end)
     return found
@@ -81,24 +94,25 @@ class _Pairs(list[tuple[str, Any]]):
     """Keys and values of one JSON object, in the order given."""
 
 
-def _values(pairs: list[tuple[str, Any]]) -> list[Any]:
-    values = [value for key, value in pairs if key == "score"]
+def _values(pairs: list[tuple[str, Any]], key: str) -> list[Any]:
+    values = [value for name, value in pairs if name == key]
     if not values:
-        raise _UnusableError("a JSON object without the key `score`")
+        raise UnusableError(f"a JSON object without the key `{key}`")
     return values
 
 
 def _in_range(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _UnusableError(f"the score is {_kind(value)}, not a number")
+        raise UnusableError(f"the score is {kind_of(value)}, not a number")
     if isinstance(value, float) and not math.isfinite(value):
-        raise _UnusableError("the score is not finite")
+        raise UnusableError("the score is not finite")
     if not LOWEST <= value <= HIGHEST:
-        raise _UnusableError(f"the score is outside {LOWEST:.0f} to {HIGHEST:.0f}")
+        raise UnusableError(f"the score is outside {LOWEST:.0f} to {HIGHEST:.0f}")
     return float(value)
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Say in words what kind of JSON value this is."""
     if isinstance(value, _Pairs):
         return "an object"
     names = {bool: "true or false", str: "text", list: "a list", type(None): "null"}

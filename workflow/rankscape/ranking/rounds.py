@@ -1,164 +1,138 @@
-"""A round: one judge scores a few patches of every cluster with one prompt (docs/ranking.md)."""
+"""A round: one judge answers one prompt about the patches drawn, in one mode (docs/ranking.md)."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
-from rankscape.foundation.errors import JudgeError
 from rankscape.foundation.progress import bar
-from rankscape.foundation.settings.ranking import RateSettings
+from rankscape.foundation.settings.ranking import JudgeSettings, RateSettings
 from rankscape.ranking.draws import Draw
-from rankscape.ranking.judges import Judge, Reply
+from rankscape.ranking.judges import Judge
+from rankscape.ranking.modes.asking import Heard, Mode, Reading, Shown
 from rankscape.ranking.prompts import Prompt
-from rankscape.ranking.replies import SCORE_SCHEMA, Score, read_score
-
-_LARGEST_SEED = 0x7FFFFFFF
-_REASONS_SHOWN = 3
+from rankscape.ranking.questions import Question, Reply, question_key
 
 
-@dataclass(frozen=True)
-class Viewed:
-    """One patch and what the judge said of it."""
-
-    cluster: int
-    """Cluster of the patch."""
-    patch_id: str
-    """The patch."""
-    replies: tuple[Reply, ...]
-    """Replies as received."""
-
-    @property
-    def scores(self) -> list[Score]:
-        """What each reply says."""
-        return [read_score(reply) for reply in self.replies]
+def round_text(prompt: Prompt, mode: Mode, settings: RateSettings) -> str:
+    """Return what is sent: the prompt, and below it what the mode says of the answer's form."""
+    return "\n\n".join(part for part in (prompt.text, mode.form(settings)) if part)
 
 
-async def ask_round(
-    judge: Judge,
-    prompt: Prompt,
-    draw: Draw,
-    settings: RateSettings,
-) -> list[Viewed]:
+def questions_of(shown: Shown, text: str, number: int) -> list[Question]:
+    """Return one question for every reply that is wanted.
+
+    Args:
+        shown: What is shown.
+        text: What is sent with it.
+        number: Number of the round.
+    """
+    pictures = shown.paint()
+    return [
+        Question(pictures, text, shown.schema, (number, reply), seed, shown.labels)
+        for reply, seed in enumerate(shown.seeds)
+    ]
+
+
+async def ask_round(judge: Judge, prompt: Prompt, mode: Mode, draw: Draw, settings: RateSettings) -> list[Heard]:
     """Ask a judge for all replies of a round.
 
     Args:
         judge: An open judge.
         prompt: The question.
+        mode: Mode of asking.
         draw: What the round shows.
-        settings: Replies a patch.
+        settings: Replies, pairs.
 
     Returns:
-        The patches with their replies, in the order of the draw.
+        The questions with their replies, in the mode's order.
 
     Raises:
         JudgeError: If the endpoint cannot be reached at all, or refuses every request.
+        BudgetError: If the next request could cost more than is left.
     """
-    shown = [(cluster, patch_id) for cluster, patches in draw.pictures.items() for patch_id in patches]
-    title = f"{judge.name} / {prompt.name} / {draw.number}"
-    with bar(title, unit="reply", total=len(shown) * settings.replies) as progress:
+    todo, text = mode.show(draw, settings), round_text(prompt, mode, settings)
+    heard: dict[int, Heard] = {}
+    waiting = iter(enumerate(todo))
+    replies = sum(len(shown.seeds) for shown in todo)
+    with bar(f"{judge.name} / {prompt.name} / {draw.number}", unit="reply", total=replies) as progress:
 
-        async def ask(cluster: int, patch_id: str, seed: int) -> Reply:
-            reply = await judge.ask(draw.pictures[cluster][patch_id], prompt.text, SCORE_SCHEMA, seed=seed)
-            progress.update()
-            return reply
+        async def work(places: Iterator[tuple[int, Shown]]) -> None:
+            for place, shown in places:
+                heard[place] = await _hear(judge, mode, shown, text, draw.number)
+                progress.update(len(shown.seeds))
 
-        seeds = [reply_seeds(draw, settings.replies, place) for place in range(len(shown))]
-        questions = [ask(*place, seed) for place, own in zip(shown, seeds, strict=True) for seed in own]
-        replies = iter(await asyncio.gather(*questions))
+        # As many questions at once as requests may be: their pictures are painted when they are wanted.
+        workers = min(judge.settings.concurrency, len(todo))
+        await _all_or_first_error([work(waiting) for _ in range(workers)])
     judge.raise_if_closed()
-    return [Viewed(cluster, patch, tuple(next(replies) for _ in range(settings.replies))) for cluster, patch in shown]
+    return [heard[place] for place in range(len(todo))]
 
 
-def reply_seeds(draw: Draw, replies: int, place: int) -> list[int]:
-    """Return the sampling seeds of the replies to one patch: other replies, patches and rounds have others.
-
-    Args:
-        draw: Seed and number of the round.
-        replies: How many.
-        place: Place of the patch in the round.
-    """
-    words = np.random.SeedSequence([draw.seed, draw.number, place]).generate_state(replies)
-    return [int(word) & _LARGEST_SEED for word in words]
+async def _all_or_first_error(works: Sequence[Any]) -> None:
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except* Exception as errors:
+        # One is enough to say what is wrong; the group has ended the others.
+        raise errors.exceptions[0] from None
 
 
-def cluster_scores(viewed: Sequence[Viewed], settings: RateSettings, round_name: str) -> dict[int, float]:
-    """Score every cluster: the mean over its patches of the mean over each patch's usable replies.
-
-    Args:
-        viewed: The round's patches and replies.
-        settings: The quorum, as a share of a cluster's replies.
-        round_name: What the round is called in messages.
-
-    Returns:
-        Score from 0 to 100 by cluster.
-
-    Raises:
-        JudgeError: If clusters stay below the quorum; the message names them and the commonest reasons.
-    """
-    scores: dict[int, list[list[Score]]] = {}
-    for patch in viewed:
-        scores.setdefault(patch.cluster, []).append(patch.scores)
-    _check_quorum(scores, settings.quorum, round_name)
-    means = {cluster: [_mean_usable(replies) for replies in patches] for cluster, patches in scores.items()}
-    return {cluster: float(np.mean([m for m in values if m is not None])) for cluster, values in means.items()}
+async def _hear(judge: Judge, mode: Mode, shown: Shown, text: str, number: int) -> Heard:
+    questions = await asyncio.to_thread(questions_of, shown, text, number)
+    replies = await asyncio.gather(
+        *(judge.ask(question, lambda reply: mode.read(reply, shown).missing) for question in questions)
+    )
+    keys = tuple(question_key(question, judge.settings) for question in questions)
+    return Heard(shown, tuple(replies), tuple(mode.read(reply, shown) for reply in replies), keys)
 
 
-def _mean_usable(replies: Sequence[Score]) -> float | None:
-    values = [score.value for score in replies if score.value is not None]
-    return float(np.mean(values)) if values else None
-
-
-def _check_quorum(scores: Mapping[int, Sequence[Sequence[Score]]], quorum: float, round_name: str) -> None:
-    short, reasons = [], Counter[str]()
-    for cluster, patches in scores.items():
-        replies = [score for patch in patches for score in patch]
-        usable = sum(score.value is not None for score in replies)
-        if usable < max(1, quorum * len(replies)):
-            short.append(f"{cluster} ({usable} of {len(replies)})")
-            reasons.update(score.missing for score in replies if score.missing is not None)
-    if short:
-        commonest = "; ".join(f"{reason} ({count})" for reason, count in reasons.most_common(_REASONS_SHOWN))
-        raise JudgeError(
-            f"{round_name}: too few usable replies (quorum {quorum:g}) for the clusters {', '.join(short)}. "
-            f"Commonest reasons: {commonest}. Nothing was written."
-        )
-
-
-def to_document(viewed: Sequence[Viewed], scores: Mapping[int, float]) -> dict[str, Any]:
-    """Return images with replies, cluster scores and usage, as a round's file holds them."""
-    replies = [reply for patch in viewed for reply in patch.replies]
-    usable = sum(score.value is not None for patch in viewed for score in patch.scores)
+def to_document(heard: Sequence[Heard], scores: dict[int, float], judge: JudgeSettings) -> dict[str, Any]:
+    """Return questions with replies, cluster scores and usage, as a round's file holds them."""
     return {
-        "images": [
-            {
-                "cluster": patch.cluster,
-                "patch_id": patch.patch_id,
-                "replies": [_reply(*pair) for pair in zip(patch.replies, patch.scores, strict=True)],
-            }
-            for patch in viewed
-        ],
-        "scores": {str(cluster): score for cluster, score in scores.items()},
-        "usage": {
-            "replies": len(replies),
-            "usable": usable,
-            "missing": len(replies) - usable,
-            "prompt_tokens": sum(reply.prompt_tokens for reply in replies),
-            "completion_tokens": sum(reply.completion_tokens for reply in replies),
-        },
+        "questions": [_question(one) for one in heard],
+        "scores": {str(cluster): score for cluster, score in sorted(scores.items())},
+        "usage": _usage(heard, judge),
     }
 
 
-def _reply(reply: Reply, score: Score) -> dict[str, Any]:
+def _question(one: Heard) -> dict[str, Any]:
+    replies = zip(one.replies, one.readings, one.keys, strict=True)
+    return {
+        "clusters": list(one.shown.clusters),
+        "patches": [list(patches) for patches in one.shown.patches],
+        "replies": [_reply(*reply) for reply in replies],
+    }
+
+
+def _reply(reply: Reply, reading: Reading, key: str) -> dict[str, Any]:
     return {
         "text": reply.text,
-        "score": score.value,
-        "missing": score.missing,
+        "answer": reading.answer,
+        "missing": reading.missing,
         "finish_reason": reply.finish_reason,
         "prompt_tokens": reply.prompt_tokens,
         "completion_tokens": reply.completion_tokens,
         "seconds": round(reply.seconds, 3),
+        "attempts": reply.attempts,
+        "repairs": reply.repairs,
+        "key": key,
+    }
+
+
+def _usage(heard: Sequence[Heard], judge: JudgeSettings) -> dict[str, Any]:
+    replies = [reply for one in heard for reply in one.replies]
+    usable = sum(len(one.answers) for one in heard)
+    costs = [reply.cost for reply in replies if reply.cost is not None]
+    return {
+        "questions": len(heard),
+        "replies": len(replies),
+        "usable": usable,
+        "missing": len(replies) - usable,
+        "repaired": sum(reply.repairs > 0 for reply in replies),
+        "prompt_tokens": sum(reply.prompt_tokens for reply in replies),
+        "completion_tokens": sum(reply.completion_tokens for reply in replies),
+        "seconds": round(sum(reply.seconds for reply in replies), 3),
+        "cost": sum(costs) if costs else None,
+        "currency": judge.currency,
     }

@@ -1,26 +1,33 @@
-"""Ask one judge with one prompt to score a few patches of every cluster.
+"""Ask one judge with one prompt about a few patches of every cluster: one round.
 
-Every reply is kept as received, with the score read from it or the reason why there is none.
+Every reply is kept as received, with the answer read from it or the reason why there is none.
 """
 
 import asyncio
-from collections.abc import Mapping
+import importlib
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx2
 import typer
 
-from rankscape.demo.standin import create_app
+from rankscape.foundation.codeversion import code_version
 from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings.ranking import JudgeSettings, RateSettings
 from rankscape.ranking.draws import Draw, read_draw
 from rankscape.ranking.judges import open_judge
+from rankscape.ranking.modes.asking import Heard, Mode, check_quorum
+from rankscape.ranking.modes.choice import mode_of
 from rankscape.ranking.prompts import Prompt, read_prompt
-from rankscape.ranking.rounds import Viewed, ask_round, cluster_scores, to_document
+from rankscape.ranking.questions import endpoint_name
+from rankscape.ranking.rounds import ask_round, to_document
+from rankscape.ranking.store import ReplyStore
 from rankscape.stages.options import Settings
+
+STAND_IN = "rankscape.demo.standin"
+"""Module of the stand-in, imported when one is asked: a round of another judge does not depend on its code."""
 
 
 def rate(
@@ -31,25 +38,26 @@ def rate(
     number: Annotated[int, typer.Option("--round", min=1, help="Number of the round.")],
     draw: Annotated[Path, typer.Option(help="What the round shows (.parquet, from `draw`).")],
     out: Annotated[Path, typer.Option(help="Round to write (JSON).")],
-    concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Requests under way at once; changes no reply.")
+    store: Annotated[
+        Path | None, typer.Option(help="Folder of replies: what stands there is not asked again, what is new is kept.")
     ] = None,
-    attempts: Annotated[int | None, typer.Option(min=1, help="Tries of one request; changes no reply.")] = None,
-    timeout_s: Annotated[float | None, typer.Option(min=0.001, help="Longest wait for one reply, in seconds.")] = None,
+    limits: Annotated[
+        str, typer.Option(help="Limits and prices of the judge: a JSON object; they change no reply.")
+    ] = "",
 ) -> None:
-    """Ask one judge with one prompt to score a few patches of every cluster: one round."""
+    """Ask one judge with one prompt about a few patches of every cluster: one round."""
     chosen, question, shown = RateSettings.from_text(settings, "rate"), read_prompt(prompt), read_draw(draw, number)
-    pace = {"concurrency": concurrency, "attempts": attempts, "timeout_s": timeout_s}
-    about = _judge(judge, judge_settings, pace)
-    viewed, endpoint = asyncio.run(_ask(judge, about, question, shown, chosen))
+    about = JudgeSettings.from_text(judge_settings, f"judges.{judge}").limited(limits, judge)
+    mode = mode_of(question, chosen)
+    heard = asyncio.run(_ask(judge, about, question, mode, shown, chosen, store))
     round_name = f"Round {number} of judge {judge} with prompt {question.name}"
-    scores = cluster_scores(viewed, chosen, round_name)
-    document: dict[str, Any] = {
-        **_asked(judge, about, endpoint, question),
+    check_quorum(heard, chosen.quorum, round_name)
+    document = {
+        **_asked(judge, about, question, mode),
         "round": number,
-        "pictures_sha256": shown.sha256,
         "fingerprint": shown.fingerprint,
-        **to_document(viewed, scores),
+        "pictures_sha256": shown.sha256,
+        **to_document(heard, mode.score(heard, round_name), about),
         "provenance": provenance("rate", chosen, {"prompt": prompt, "draw": draw}, seed=shown.seed),
     }
     write_json(out, document)
@@ -57,23 +65,22 @@ def rate(
     say(f"{round_name}: {usage['usable']} of {usage['replies']} replies usable.")
 
 
-def _judge(name: str, text: str, pace: Mapping[str, float | None]) -> JudgeSettings:
-    """The judge's settings; how often and how fast it is asked is the caller's business and changes no reply."""
-    about = JudgeSettings.from_text(text, f"judges.{name}")
-    return about.model_copy(update={key: value for key, value in pace.items() if value is not None})
-
-
-def _asked(name: str, about: JudgeSettings, endpoint: str, prompt: Prompt) -> dict[str, Any]:
-    """Who was asked what; a stand-in is called one wherever its answers go."""
+def _asked(name: str, about: JudgeSettings, prompt: Prompt, mode: Mode) -> dict[str, Any]:
+    """Who was asked what, and how; a stand-in is called one wherever its answers go."""
+    stand_in = about.kind == "stand-in"
     return {
         "judge": name,
         "model": about.model,
-        "endpoint": endpoint,
+        "endpoint": endpoint_name(about),
+        "mode": mode.name,
         "temperature": about.temperature,
+        "detail": about.detail,
         "max_tokens": about.max_tokens,
-        "stand_in": about.kind == "stand-in",
+        "stand_in": stand_in,
+        "stand_in_code": code_version(STAND_IN) if stand_in else None,
         "prompt": prompt.name,
         "prompt_sha256": prompt.sha256,
+        "language": prompt.language,
     }
 
 
@@ -81,9 +88,13 @@ async def _ask(
     name: str,
     about: JudgeSettings,
     prompt: Prompt,
+    mode: Mode,
     shown: Draw,
     settings: RateSettings,
-) -> tuple[list[Viewed], str]:
-    transport = httpx2.ASGITransport(app=create_app()) if about.kind == "stand-in" else None
-    async with open_judge(name, about, transport) as judge:
-        return await ask_round(judge, prompt, shown, settings), judge.endpoint
+    store: Path | None,
+) -> list[Heard]:
+    transport = None
+    if about.kind == "stand-in":
+        transport = httpx2.ASGITransport(app=importlib.import_module(STAND_IN).create_app())
+    async with open_judge(name, about, ReplyStore(store) if store is not None else None, transport) as judge:
+        return await ask_round(judge, prompt, mode, shown, settings)

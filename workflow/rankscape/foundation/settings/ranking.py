@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from rankscape.foundation.settings.base import Section, parse_json
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+ModeName = Literal["scores", "pairs", "tiers"]
 LIMITS = (
     "key_variable", "concurrency", "requests_per_minute", "tokens_per_minute", "timeout_s", "attempts",
     "price_in", "price_out", "currency", "budget", "start_timeout_s",
@@ -115,8 +116,15 @@ class RateSettings(Section):
 
     rounds: Annotated[int, Field(ge=1, le=1000)] = 10
     """Rounds of every judge with every prompt."""
+    mode: ModeName = "scores"
+    """What a judge is asked: a score of each patch, the higher of two clusters, or all clusters in tiers; a prompt may
+    name another."""
     replies: Annotated[int, Field(ge=1, le=20)] = 3
-    """Replies asked for each image."""
+    """Replies to each patch, to each pair in each order of showing, or sortings of all clusters into tiers."""
+    pairs_per_cluster: Annotated[int, Field(ge=2, le=1000)] | None = None
+    """Mode pairs: other clusters that each is compared with in a round, drawn anew each round; null takes all."""
+    pair_pictures: Literal["side-by-side", "two"] = "side-by-side"
+    """Mode pairs: one picture that holds both clusters, which any endpoint takes, or two pictures."""
     quorum: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of a cluster's replies that must be usable; below it the round fails and names the clusters."""
 
