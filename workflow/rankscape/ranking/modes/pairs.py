@@ -74,7 +74,7 @@ def _painter(
 
 
 def read(reply: Reply, shown: Shown) -> Reading:  # noqa: ARG001
-    """Read which group stands higher: exactly `first`, `second` or `tie` under the key `answer`; all else is missing."""
+    """Read which group stands higher: `first`, `second` or `tie` under the key `answer`; all else is missing."""
     try:
         return Reading(single_value(reply, "answer", _allowed), None)
     except UnusableError as reason:

@@ -39,5 +39,9 @@ def score(heard: Sequence[Heard], round_name: str) -> dict[int, float]:  # noqa:
     return {cluster: float(np.mean(values)) for cluster, values in means.items()}
 
 
-# The demo's and the report's prompts name the form of the answer themselves.
-SCORES = Mode("scores", lambda settings: "", show, read, score)
+def form(settings: RateSettings) -> str:  # noqa: ARG001
+    """Add nothing: prompts for scores name the form of the answer themselves."""
+    return ""
+
+
+SCORES = Mode("scores", form, show, read, score)

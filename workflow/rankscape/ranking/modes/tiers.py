@@ -17,7 +17,8 @@ from rankscape.ranking.questions import Reply
 from rankscape.ranking.replies import UnusableError, kind_of, single_value
 
 _FORM = """Every picture shows one group of patches; the letter before it names the group. Sort all groups into tiers, \
-the highest tier first. Groups between which you see no difference share a tier; make as many tiers as you can tell apart.
+the highest tier first. Groups between which you see no difference share a tier; make as many tiers as you can tell \
+apart.
 Answer with one JSON object and nothing else: its key is "tiers", and its value is a list with one list of letters for \
 each tier, the highest first. Every letter stands in it exactly once."""
 
@@ -65,7 +66,7 @@ def tier_schema(letters: Sequence[str]) -> dict[str, Any]:
 
 
 def read(reply: Reply, shown: Shown) -> Reading:
-    """Read tiers of clusters, best first; every letter shown must stand in them exactly once, or the answer is missing."""
+    """Read tiers of clusters, best first; unless every letter stands in them exactly once, the answer is missing."""
     clusters = dict(zip(names(len(shown.clusters)), shown.clusters, strict=True))
     try:
         return Reading(single_value(reply, "tiers", lambda value: _tiers(value, clusters)), None)
@@ -105,4 +106,9 @@ def score(heard: Sequence[Heard], round_name: str) -> dict[int, float]:  # noqa:
     return {cluster: float(value) for cluster, value in zip(clusters, points, strict=True)}
 
 
-TIERS = Mode("tiers", lambda settings: _FORM, show, read, score)
+def form(settings: RateSettings) -> str:  # noqa: ARG001
+    """Say what is seen and how to answer."""
+    return _FORM
+
+
+TIERS = Mode("tiers", form, show, read, score)
