@@ -65,7 +65,7 @@ class Session:
         return contradictions(self.annotation.arrangement)
 
     def change(self, change: Change) -> None:
-        """Take over a change, and save it.
+        """Take over a change, and save it; a finished annotation stays finished until a card or a mark moves.
 
         A page that got no answer sends its change again: that is no conflict, since it was the last to save.
 
@@ -75,6 +75,9 @@ class Session:
         """
         now = self.annotation
         self._check_latest(change.window, change.revision)
+        arrangement = change.arrangement.check(set(now.numbers))
+        if now.finished and arrangement == now.arrangement:
+            return
         cards = tuple(
             card.model_copy(update={"seen": min(max(card.seen, change.seen.get(card.card, 0)), len(card.patches))})
             for card in now.cards
@@ -82,7 +85,7 @@ class Session:
         busy = max(change.seconds, now.sessions.get(change.window, 0.0))
         self.annotation = now.changed(
             cards=cards,
-            arrangement=change.arrangement.check(set(now.numbers)),
+            arrangement=arrangement,
             view=change.view,
             sessions={**now.sessions, change.window: round(busy, 1)},
             revision=now.revision + 1,
