@@ -1,71 +1,21 @@
 """What the tests of ranking share: an endpoint on loopback that misbehaves on request, and invented clusters."""
 
-import asyncio
 import json
-import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import uvicorn
+from judge_server import JudgeServer, completion, running
 from rankscape.foundation.files import write_json
 from rankscape.foundation.tables import write_table
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
+__all__ = ["Endpoint", "Region", "completion", "write_clusters"]
 
-def completion(text: str, finish_reason: str = "stop", **message: Any) -> dict[str, Any]:
-    """Body of a chat completion."""
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 0,
-        "model": "tester",
-        "choices": [
-            {
-                "index": 0,
-                "finish_reason": finish_reason,
-                "message": {"role": "assistant", "content": text, **message},
-            }
-        ],
-        "usage": {"prompt_tokens": 150, "completion_tokens": 7, "total_tokens": 157},
-    }
-
-
-@dataclass
-class Endpoint:
-    """A judge's endpoint; `answer(number, body)` says what the number-th request gets."""
-
-    answer: Callable[[int, dict[str, Any]], Any] = lambda number, body: completion('{"score": 50}')
-    delay_s: float = 0.0
-    url: str = ""
-    bodies: list[dict[str, Any]] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    arrivals_s: list[float] = field(default_factory=list)
-    under_way: int = 0
-    most_under_way: int = 0
-
-    async def reply(self, request: Request) -> Response:
-        self.arrivals_s.append(time.monotonic())
-        self.headers.append(dict(request.headers))
-        body = await request.json()
-        self.bodies.append(body)
-        number = len(self.bodies)
-        self.under_way += 1
-        self.most_under_way = max(self.most_under_way, self.under_way)
-        try:
-            await asyncio.sleep(self.delay_s)
-            outcome = self.answer(number, body)
-        finally:
-            self.under_way -= 1
-        return outcome if isinstance(outcome, Response) else JSONResponse(outcome)
+Endpoint = JudgeServer
 
 
 @pytest.fixture
@@ -73,24 +23,14 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     """A real HTTP server on a free loopback port, ended with the test."""
     for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(variable, raising=False)
-    judge = Endpoint()
-    app = Starlette(routes=[Route("/v1/chat/completions", judge.reply, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    judge.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
-    yield judge
-    server.should_exit = True
-    thread.join(timeout=10)
-    assert not thread.is_alive()
+    with running(JudgeServer()) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back off by milliseconds instead of seconds."""
-    monkeypatch.setattr("rankscape.ranking.judges.FIRST_WAIT_S", 0.002)
+    monkeypatch.setattr("rankscape.ranking.judging.FIRST_WAIT_S", 0.002)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import httpx2
 import pytest
 from rankscape.foundation.errors import JudgeError, SecretError, SettingsError
 from rankscape.foundation.settings.ranking import JudgeSettings
-from rankscape.ranking.judges import Judge, Reply, open_judge, retry_after_s
+from rankscape.ranking.completions import retry_after_s
+from rankscape.ranking.judges import Judge, Question, Reply, open_judge
 from rankscape.ranking.replies import SCORE_SCHEMA
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
@@ -25,7 +26,9 @@ PICTURE = b"\x89PNG picture"
 def ask(judge_settings: JudgeSettings, count: int = 1, name: str = "anna") -> tuple[list[Reply], Judge]:
     async def run() -> tuple[list[Reply], Judge]:
         async with open_judge(name, judge_settings) as judge:
-            questions = [judge.ask(PICTURE, "How developed?", SCORE_SCHEMA, seed=seed) for seed in range(count)]
+            questions = [
+                judge.ask(Question((PICTURE,), "How developed?", SCORE_SCHEMA, (seed,), seed)) for seed in range(count)
+            ]
             return list(await asyncio.gather(*questions)), judge
 
     return asyncio.run(run())
@@ -289,8 +292,8 @@ def test_a_stand_in_answers_in_process() -> None:
 
     async def run() -> tuple[Reply, str]:
         about = JudgeSettings(model="m", kind="stand-in", base_url="http://127.0.0.1:9/never-asked")
-        async with open_judge("anna", about, httpx2.ASGITransport(app=app)) as judge:
-            return await judge.ask(PICTURE, "?", SCORE_SCHEMA, seed=1), judge.endpoint
+        async with open_judge("anna", about, transport=httpx2.ASGITransport(app=app)) as judge:
+            return await judge.ask(Question((PICTURE,), "?", SCORE_SCHEMA, (1,), 1)), judge.endpoint
 
     reply, endpoint_name = asyncio.run(run())
     assert reply.text == '{"score": 3}'

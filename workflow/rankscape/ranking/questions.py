@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,9 +129,7 @@ def repair_messages(question: Question, answer: str, reason: str) -> list[dict[s
     return [{"role": "assistant", "content": said}, {"role": "user", "content": wish}]
 
 
-def request_body(
-    messages: list[dict[str, Any]], question: Question, settings: JudgeSettings
-) -> dict[str, Any]:
+def request_body(messages: list[dict[str, Any]], question: Question, settings: JudgeSettings) -> dict[str, Any]:
     """Return a request of OpenAI's chat protocol; the form of the answer is asked for by JSON schema."""
     return {
         "model": settings.model,
@@ -145,10 +144,15 @@ def request_body(
     }
 
 
-def estimated_prompt_tokens(question: Question) -> int:
-    """Estimate the tokens of a question before it is asked; endpoints count in their own way."""
+def estimated_prompt_tokens(question: Question, more: Sequence[dict[str, Any]] = ()) -> int:
+    """Estimate the tokens of a question before it is asked; endpoints count in their own way.
+
+    Args:
+        question: The question.
+        more: How the conversation goes on after it: messages of text.
+    """
     sizes = [picture_size_px(picture) for picture in question.pictures]
-    text = question.prompt + "".join(question.labels)
+    text = question.prompt + "".join(question.labels) + "".join(message["content"] for message in more)
     return question_tokens(text, json.dumps(question.schema), sizes)
 
 

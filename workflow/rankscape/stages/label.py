@@ -20,6 +20,7 @@ from rankscape.foundation.settings.clusters import LabelSettings
 from rankscape.foundation.settings.ranking import JudgeSettings
 from rankscape.foundation.tables import write_table
 from rankscape.ranking.judges import open_judge
+from rankscape.ranking.questions import Question
 from rankscape.stages.options import Settings, Tiles
 from rankscape.tiles.store import index_of, open_patches, read_index
 
@@ -88,7 +89,7 @@ async def _ask(name: str, settings: JudgeSettings, sample: Sample, section: Labe
     async with open_judge(name, settings) as judge:
 
         async def ask(picture: bytes, seed: int) -> Answer:
-            reply = await judge.ask(picture, question, answer_schema, seed=seed)
+            reply = await judge.ask(Question((picture,), question, answer_schema, (seed,), seed))
             return Answer(reply.text, reply.error)
 
         try:

@@ -1,0 +1,190 @@
+"""What an endpoint sent back: a chat completion, or why there is none; without the key that was sent to it."""
+
+import email.utils
+import json
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+RETRIED = frozenset({408, 409, 429})
+"""Answers after which the same request can succeed, besides 5xx."""
+CONGESTED = frozenset({429, 503})
+"""Answers that say that requests come too fast."""
+REFUSING_KEY = frozenset({401, 403})
+"""Answers that say that no request with this key will succeed."""
+LONGEST_RETRY_AFTER_S = 600.0
+"""A server that asks for a longer pause is not waited for; the reply is missing."""
+_SHORTEST_SECRET = 6
+_LONGEST_REASON = 200
+_KEY_LIKE = re.compile(r"(?i)\b(sk-[\w*.-]{4,}|bearer\s+[\w*.~+/=-]{4,})|(?<=[?&](?:key|sig)=)[^&\s]+")
+_NO_SUCH_MODEL = re.compile(
+    r"(?i)model.{0,200}(not exist|not found|not available|unknown|not supported)|(no such|unknown) model"
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a request has no answer."""
+
+    reason: str
+    """In a few words, without the key."""
+    again: bool = False
+    """Whether another try can help."""
+    closed: str | None = None
+    """What is wrong, where no request of this judge can succeed: `connection`, `address`, `key` or `model`."""
+    congested: bool = False
+    """Whether requests came too fast."""
+    wait_s: float | None = None
+    """Pause that the server asked for."""
+    seconds: float = 0.0
+    """Time of the last try, in seconds."""
+    attempts: int = 0
+    """Requests sent."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a judge answered."""
+
+    text: str
+    """The answer; empty where there is none."""
+    finish_reason: str
+    """Why the judge stopped, as the endpoint says."""
+    prompt_tokens: int
+    """Tokens of the question; 0 where the endpoint does not count."""
+    completion_tokens: int
+    """Tokens of the answer."""
+    refusal: str | None
+    """Why the judge did not answer, if it says so itself."""
+    body: dict[str, Any]
+    """Everything that was received, but for the key."""
+
+
+class Secret:
+    """A key that must be in no file and no message."""
+
+    def __init__(self, key: str | None) -> None:
+        # A key shorter than any real one is a word, not a secret.
+        self._key = key if key is not None and len(key) >= _SHORTEST_SECRET else None
+
+    def blank(self, text: str) -> str:
+        """Return a text without the key: a server may repeat the request's headers."""
+        return text if self._key is None else text.replace(self._key, "[redacted]")
+
+    def blank_all(self, value: Any) -> Any:
+        """Return a JSON value whose texts are without the key, and can be written as UTF-8."""
+        if isinstance(value, str):
+            return self.blank(value).encode("utf-8", "replace").decode()
+        if isinstance(value, list):
+            return [self.blank_all(one) for one in value]
+        if isinstance(value, dict):
+            return {self.blank_all(name): self.blank_all(one) for name, one in value.items()}
+        return value
+
+    def reason(self, text: str) -> str:
+        """Return a short text for a message: one line, no key, nothing that looks like one."""
+        line = " ".join(_KEY_LIKE.sub("[redacted]", self.blank_all(text)).split())
+        return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"
+
+
+def read_completion(content: bytes, secret: Secret) -> Completion | Failure:
+    """Read the body of an answer with status 200; whatever it holds, nothing is raised.
+
+    Args:
+        content: The body.
+        secret: The key, which is blanked.
+    """
+    try:
+        body = secret.blank_all(json.loads(content))
+    except (ValueError, RecursionError) as error:
+        return Failure(secret.reason(f"the reply is no chat completion: {error}"))
+    if not isinstance(body, dict):
+        return Failure("the reply is no chat completion")
+    choices = body.get("choices")
+    if not (isinstance(choices, list) and choices and isinstance(choices[0], dict)):
+        return _without_choices(body, secret)
+    message, usage = _mapping(choices[0].get("message")), _mapping(body.get("usage"))
+    return Completion(
+        text=_text(message.get("content")),
+        finish_reason=_text(choices[0].get("finish_reason")),
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        completion_tokens=_count(usage.get("completion_tokens")),
+        refusal=secret.reason(_text(message.get("refusal"))) or None,
+        body=body,
+    )
+
+
+def _without_choices(body: dict[str, Any], secret: Secret) -> Failure:
+    """Some gateways pass an error on with status 200, and say in the body what it was."""
+    code = _mapping(body.get("error")).get("code")
+    if isinstance(code, int) and 400 <= code < 600:
+        return read_refusal(code, httpx2.Headers(), body, secret)
+    said = _said(body)
+    return Failure(secret.reason(f"the reply is no chat completion: {said or 'it has no choices'}"))
+
+
+def read_refusal(status: int, headers: httpx2.Headers, body: Any, secret: Secret) -> Failure:
+    """Read an answer with an error status.
+
+    Args:
+        status: HTTP status.
+        headers: Headers of the answer.
+        body: The answer's JSON value, or its text.
+        secret: The key, which is blanked.
+    """
+    said = _said(body)
+    reason = secret.reason(f"HTTP {status}: {said}" if said else f"HTTP {status}")
+    wait_s = retry_after_s(headers)
+    if wait_s is not None and wait_s > LONGEST_RETRY_AFTER_S:
+        return Failure(f"{reason}; the server asks to wait {wait_s:.0f} s")
+    return Failure(
+        reason,
+        again=status in RETRIED or status >= 500,
+        closed=_what_to_mend(status, said, body),
+        congested=status in CONGESTED,
+        wait_s=wait_s,
+    )
+
+
+def _said(body: Any) -> str:
+    """The message of an error, in the forms in which endpoints give it; the text where it is no JSON."""
+    error = _mapping(body).get("error", body)
+    return _text(_mapping(error).get("message")) or _text(_mapping(body).get("message")) or _text(error)
+
+
+def _what_to_mend(status: int, said: str, body: Any) -> str | None:
+    if status in REFUSING_KEY:
+        return "key"
+    code = _mapping(_mapping(body).get("error", body)).get("code")
+    unknown_model = code == "model_not_found" or _NO_SUCH_MODEL.search(said) is not None
+    if status in {400, 404} and unknown_model:
+        return "model"
+    return "address" if status == 404 else None
+
+
+def retry_after_s(headers: httpx2.Headers) -> float | None:
+    """Return the seconds that a server asks to wait, from `retry-after-ms` or `Retry-After` (seconds or a date)."""
+    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name, "").strip()
+        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+            return float(text) * scale
+    try:
+        when = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
+        return max(0.0, when.timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 40 else 0

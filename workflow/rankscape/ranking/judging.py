@@ -1,0 +1,293 @@
+"""How a judge is asked: from the store first, in turn, within its limits, until there is an answer; then kept."""
+
+import asyncio
+import itertools
+import math
+import random
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, Protocol
+
+from rankscape.foundation.errors import JudgeError
+from rankscape.foundation.settings.ranking import JudgeSettings
+from rankscape.ranking.completions import Completion, Failure
+from rankscape.ranking.limits import Limits
+from rankscape.ranking.pacing import Door, Slots
+from rankscape.ranking.questions import (
+    Question,
+    Reply,
+    endpoint_name,
+    estimated_prompt_tokens,
+    first_messages,
+    question_key,
+    repair_key,
+    repair_messages,
+)
+from rankscape.ranking.store import ReplyStore
+
+Read = Callable[[Reply], str | None]
+"""Says why a reply cannot be used; None where it can."""
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 60.0
+_MILLION = 1_000_000
+
+
+class Line(Protocol):
+    """What carries a request to the endpoint."""
+
+    async def carry(self, messages: list[dict[str, Any]], question: Question) -> Completion | Failure:
+        """Send a conversation, once."""
+
+    async def advice(self, failure: Failure) -> str:
+        """Say what to do about an endpoint that refuses every request."""
+
+
+class Judge:
+    """One vision-language model; ask it through `ask`, everything at once: it keeps to the limits by itself."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: JudgeSettings,
+        store: ReplyStore | None,
+        line: Line,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self._store = store
+        self._line = line
+        self._slots = Slots(settings.concurrency)
+        self._door = Door(self._slots)
+        folder = None if store is None else store.folder / "limits"
+        self._limits = Limits(name, settings, self._spent_by_all, folder)
+        self._spent = 0.0
+        self._orders = itertools.count()
+        self._answers = 0
+        self._underestimated = 1.0
+        self._closed: Failure | None = None
+        self._advice = ""
+        self._finished = False
+        self._under_way: set[asyncio.Task[Reply | Failure]] = set()
+
+    @property
+    def endpoint(self) -> str:
+        """Address of the endpoint without user, password and query, for messages."""
+        return endpoint_name(self.settings)
+
+    @property
+    def spent(self) -> float | None:
+        """What this judge has cost, as the store knows; None without prices."""
+        if self.settings.price_in is None and self.settings.price_out is None:
+            return None
+        return self._spent if self._store is None else self._store.spent(self.name)
+
+    def _spent_by_all(self) -> float:
+        if self._store is None:
+            return self._spent
+        self._store.refresh()
+        return self._store.spent(self.name)
+
+    def key(self, question: Question) -> str:
+        """Return the name of a question in the store."""
+        return question_key(question, self.settings)
+
+    async def ask(self, question: Question, read: Read | None = None) -> Reply:
+        """Ask a question, or take the reply from the store.
+
+        Tries again after 408, 409, 429, 5xx, a time-out or a broken connection, with exponentially growing waits and
+        jitter, or after the time that the server asks for; then all requests of this judge wait. Once the endpoint
+        has turned out to be closed (never reached, or it refuses key, address or model) before it answered anything,
+        requests that have not begun are not sent any more.
+
+        Args:
+            question: What is asked.
+            read: Says why a reply cannot be used; the judge is then asked to mend it, `repairs` times at most.
+
+        Returns:
+            The reply; with `error` where there is none after all attempts. Never raises for a failing endpoint: see
+            `raise_if_closed`.
+
+        Raises:
+            BudgetError: If the request could exceed the budget.
+            SecretError: If the environment variable that must hold the key is unset, empty or holds no key.
+            DiskError: If the reply cannot be kept.
+        """
+        key = self.key(question)
+        more: list[dict[str, Any]] = []
+        found = await self._answer(key, question, more)
+        if isinstance(found, Failure):
+            return Reply("", "", 0, 0, found.seconds, found.reason, found.attempts)
+        for _ in range(self.settings.repairs):
+            reason = read(found) if read is not None and found.error is None else None
+            if reason is None:
+                break
+            key = repair_key(key, found.text, reason)
+            more = more + repair_messages(question, found.text, reason)
+            mended = await self._answer(key, question, more)
+            if isinstance(mended, Failure):
+                break
+            found = _joined(found, mended)
+        return found
+
+    async def _answer(self, key: str, question: Question, more: list[dict[str, Any]]) -> Reply | Failure:
+        """One answer of the endpoint, from the store or by asking until there is one."""
+        if self._store is not None and (kept := self._store.get(key)) is not None:
+            return kept
+        order, sent, failed = next(self._orders), 0, 0
+        while True:
+            answers = self._answers
+            async with self._slots.place(order):
+                if self._closed is not None or self._finished:
+                    return self._closed or Failure("the judge was closed")
+                sent += 1
+                outcome = await self._kept_alive(self._send(key, question, more, sent))
+            if isinstance(outcome, Reply):
+                return outcome
+            # A limit that lets others through is no failure of this request: it waits its turn.
+            failed += not (outcome.congested and self._answers > answers)
+            if not outcome.again or failed >= self.settings.attempts:
+                await self._note_closed(outcome)
+                return replace(outcome, attempts=sent)
+            await self._back_off(outcome, failed)
+
+    async def _kept_alive(self, sending: Coroutine[Any, Any, Reply | Failure]) -> Reply | Failure:
+        """A request that was sent may be paid: it is awaited and kept even when nobody wants it any more."""
+        task = asyncio.ensure_future(sending)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def finish(self) -> None:
+        """Send nothing more; wait for what is under way, so that it is kept."""
+        self._finished = True
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=self.settings.timeout_s)
+            for task in late:
+                task.cancel()
+
+    async def _send(self, key: str, question: Question, more: list[dict[str, Any]], attempts: int) -> Reply | Failure:
+        """Send one request in its turn, and keep what comes back."""
+        ticket, taken = secrets.token_hex(8), 0
+        estimate = self._estimate(question, more)
+        async with self._door.turn():
+            await self._reserve(ticket, estimate)
+        try:
+            if self._finished or self._closed is not None:
+                return self._closed or Failure("the judge was closed")
+            begin_s = time.monotonic()
+            outcome = await self._line.carry(first_messages(question, self.settings) + more, question)
+            seconds = round(time.monotonic() - begin_s, 3)
+            if isinstance(outcome, Failure):
+                await self._note_failure(outcome, begin_s)
+                return replace(outcome, seconds=seconds)
+            self._note_answer(outcome, estimate, seconds)
+            taken = outcome.prompt_tokens + outcome.completion_tokens or sum(estimate)
+            return await self._keep(key, question, outcome, self._reply(outcome, estimate, seconds, attempts))
+        finally:
+            if self._limits.needed:
+                await asyncio.to_thread(self._limits.settle, ticket, taken - sum(estimate))
+
+    def _estimate(self, question: Question, more: list[dict[str, Any]]) -> tuple[int, int]:
+        """Tokens that a request may take: its question, by what replies have shown so far, and the longest answer."""
+        return math.ceil(estimated_prompt_tokens(question, more) * self._underestimated), self.settings.max_tokens
+
+    async def _reserve(self, ticket: str, estimate: tuple[int, int]) -> None:
+        if self._limits.needed:
+            cost = self._cost(*estimate) or 0.0
+            await asyncio.sleep(await asyncio.to_thread(self._limits.reserve, ticket, sum(estimate), cost))
+
+    def _note_answer(self, found: Completion, estimate: tuple[int, int], seconds: float) -> None:
+        self._answers, self._closed = self._answers + 1, None
+        self._underestimated *= max(1.0, found.prompt_tokens / max(1, estimate[0]))
+        self._slots.widen()
+        self._door.measure(seconds)
+
+    async def _note_failure(self, failure: Failure, sent_at_s: float) -> None:
+        new = failure.congested and self._slots.narrow(sent_at_s)
+        if failure.wait_s is not None:
+            self._door.shut(failure.wait_s)
+            if self._limits.needed:
+                await asyncio.to_thread(self._limits.postpone, failure.wait_s)
+        elif new:
+            self._door.shut(_wait_s(0))
+
+    async def _back_off(self, failure: Failure, failed: int) -> None:
+        # Congestion makes all wait; the request that met it waits longer only where nothing gets through.
+        if failure.wait_s is None and (not failure.congested or failed > 1):
+            await asyncio.sleep(_wait_s(max(0, failed - 1)))
+
+    def _cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        prices = (self.settings.price_in, self.settings.price_out)
+        if prices == (None, None):
+            return None
+        return (prompt_tokens * (prices[0] or 0.0) + completion_tokens * (prices[1] or 0.0)) / _MILLION
+
+    def _reply(self, found: Completion, estimate: tuple[int, int], seconds: float, attempts: int) -> Reply:
+        tokens = (found.prompt_tokens, found.completion_tokens)
+        return Reply(
+            found.text,
+            found.finish_reason,
+            *tokens,
+            seconds,
+            f"refused: {found.refusal}" if found.refusal else None,
+            attempts,
+            # An endpoint that does not count may still charge.
+            cost=self._cost(*(tokens if any(tokens) else estimate)),
+        )
+
+    async def _keep(self, key: str, question: Question, found: Completion, reply: Reply) -> Reply:
+        self._spent += reply.cost or 0.0
+        if self._store is not None:
+            record = {
+                "judge": self.name,
+                "model": self.settings.model,
+                "endpoint": self.endpoint,
+                "number": question.number,
+                "seed": question.seed,
+                **vars(reply),
+                "currency": self.settings.currency,
+                "body": found.body,
+            }
+            await asyncio.to_thread(self._store.put, key, record)
+        return reply
+
+    async def _note_closed(self, failure: Failure) -> None:
+        if failure.closed is not None and not self._answers and self._closed is None:
+            self._closed = failure
+            self._advice = await self._line.advice(failure)
+
+    def raise_if_closed(self) -> None:
+        """Raise when the endpoint never answered: it cannot be reached, or refuses the key, address or model.
+
+        Raises:
+            JudgeError: With the endpoint, the reason and what to mend in one line.
+        """
+        if self._closed is not None:
+            key = f", key from {self.settings.key_variable}" if self.settings.key_variable else ", no key_variable"
+            raise JudgeError(
+                f"Judge {self.name} cannot be asked at {self.endpoint} (model {self.settings.model}{key}): "
+                f"{self._closed.reason}. {self._advice}, and run again."
+            )
+
+
+def _wait_s(failed: int) -> float:
+    """Growing waits with jitter, so that requests that failed together do not come back together."""
+    longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * math.pow(2, failed))
+    return longest * (0.5 + random.random() / 2)
+
+
+def _joined(first: Reply, mended: Reply) -> Reply:
+    """The mended answer, with what both took."""
+    costs = [reply.cost for reply in (first, mended) if reply.cost is not None]
+    return replace(
+        mended,
+        prompt_tokens=first.prompt_tokens + mended.prompt_tokens,
+        completion_tokens=first.completion_tokens + mended.completion_tokens,
+        seconds=round(first.seconds + mended.seconds, 3),
+        attempts=first.attempts + mended.attempts,
+        repairs=first.repairs + 1,
+        stored=first.stored and mended.stored,
+        cost=sum(costs) if costs else None,
+    )
