@@ -17,7 +17,7 @@ from rankscape.foundation.version import package_version
 
 VERBS = (
     "invent", "search", "fetch", "compose", "tile", "label", "adapt", "embed", "categorize", "cluster", "sheet",
-    "judges", "draw", "serve", "rate", "rank", "annotate", "orders", "transcribe", "derive", "ensemble",
+    "judges", "draw", "serve", "rate", "rank", "annotate", "orders", "transcribe", "derive", "ensemble", "audit",
     "train", "predict", "score", "mosaic", "merge", "baseline", "aggregate", "evaluate", "report",
 )  # fmt: skip
 """Verbs in the order in which data flows."""
