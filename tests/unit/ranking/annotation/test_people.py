@@ -16,7 +16,7 @@ def test_names(name: str) -> None:
     "name", ["", "anna lee", "anna--b", "-anna", "anna-", "../anna", "安娜", "a.b", "x" * 65, "a\n"]
 )
 def test_odd_names_are_refused_in_one_line(name: str) -> None:
-    with pytest.raises(OrderError, match="--annotator: .* cannot be an annotator's name: .* such as anna or li-wei"):
+    with pytest.raises(OrderError, match=r"--annotator: .* cannot be an annotator's name: .* such as anna or li-wei"):
         check_annotator(name, "--annotator")
 
 

@@ -91,7 +91,8 @@ def test_contradictions_are_shown_where_they_are(
     assert {one.kind for one in found} == {kind}
     assert set(found[0].cards) == cards
     assert said.lower() in found[0].text.lower()
-    assert found[0].marks and set(found[0].marks) <= {(a, b) for a, b, _ in marks}
+    assert found[0].marks
+    assert set(found[0].marks) <= {(a, b) for a, b, _ in marks}
     with pytest.raises(OrderError, match=r"anna\.json contradicts itself"):
         order(tiers, tray, marks)
 

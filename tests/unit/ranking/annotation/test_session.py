@@ -134,7 +134,7 @@ def test_what_cannot_be_finished(place: Place) -> None:
     with pytest.raises(OrderError, match="are not placed yet"):
         session.finish("w1", 0)
     change(session, arranged(session.annotation, LEVELS, (4,), marks=[(0, 1, "lower")]))
-    with pytest.raises(OrderError, match="the tiers say otherwise.*1 contradictions in all"):
+    with pytest.raises(OrderError, match=r"the tiers say otherwise.*1 contradictions in all"):
         session.finish("w1", session.annotation.revision)
     with pytest.raises(OutdatedError):
         session.finish("w2", 0)
@@ -213,7 +213,7 @@ def test_a_card_of_an_unknown_cluster(place: Place) -> None:
 
 def test_broken_and_missing_files(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{")
-    with pytest.raises(OrderError, match="is no valid JSON .* mend it, or take it away"):
+    with pytest.raises(OrderError, match=r"is no valid JSON .* mend it, or take it away"):
         read_annotation(tmp_path / "a.json")
     with pytest.raises(OrderError, match="does not exist"):
         read_annotation(tmp_path / "b.json")

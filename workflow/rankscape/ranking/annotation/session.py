@@ -83,7 +83,7 @@ class Session:
             for card in now.cards
         )
         busy = max(change.seconds, now.sessions.get(change.window, 0.0))
-        self.annotation = now.changed(
+        changed = now.changed(
             cards=cards,
             arrangement=arrangement,
             view=change.view,
@@ -93,7 +93,8 @@ class Session:
             finished=False,
             result=None,
         )
-        write_annotation(draft_of(self.path), self.annotation)
+        write_annotation(draft_of(self.path), changed)
+        self.annotation = changed
 
     def _check_latest(self, window: str, revision: int) -> None:
         if revision != self.annotation.revision and window != self.annotation.window:
@@ -107,8 +108,9 @@ class Session:
             OrderError: If cards are not placed, or the arrangement contradicts itself.
         """
         self._check_latest(window, revision)
-        self.annotation = finished(self.annotation)
-        write_annotation(self.path, self.annotation)
+        done = finished(self.annotation)
+        write_annotation(self.path, done)
+        self.annotation = done
         draft_of(self.path).unlink(missing_ok=True)
 
 
