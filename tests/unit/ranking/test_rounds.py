@@ -1,7 +1,8 @@
-"""Rounds: which patches are shown, how replies become scores, ties of scores."""
+"""Pictures of a round, whole rounds over HTTP and what is kept of them, ties of scores."""
 
 import asyncio
 import io
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -9,29 +10,22 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from rankscape.foundation.errors import JudgeError, PromptError, TableError
+from rankscape.foundation.errors import BudgetError, JudgeError, TableError
 from rankscape.foundation.settings.ranking import DrawSettings, JudgeSettings, RateSettings
 from rankscape.ranking.draws import Draw
-from rankscape.ranking.judges import Reply, open_judge
+from rankscape.ranking.judges import open_judge
+from rankscape.ranking.modes.asking import Heard, check_quorum, reply_seeds
+from rankscape.ranking.modes.choice import MODES
 from rankscape.ranking.pictures import enlarged, load_pictures, sample_patches
-from rankscape.ranking.prompts import Prompt, read_prompt
-from rankscape.ranking.rounds import Viewed, ask_round, cluster_scores, reply_seeds, to_document
+from rankscape.ranking.prompts import Prompt
+from rankscape.ranking.rounds import ask_round, round_text, to_document
+from rankscape.ranking.store import ReplyStore
 from rankscape.ranking.ties import order_of_scores
 
-from .conftest import Endpoint, Region, completion
+from .conftest import JudgeServer, Region, completion
 
-ROOT = Path(__file__).parents[3]
+PROMPT = Prompt("who", "How developed?", "0")
 TABLE = pd.DataFrame({"patch_id": [f"p{i:02}" for i in range(20)], "cluster": [0] * 10 + [1] * 8 + [2] * 2})
-
-
-def reply(score: Any) -> Reply:
-    if score is None:
-        return Reply("", "", 0, 0, 0.1, "HTTP 500: boom")
-    return Reply(f'{{"score": {score}}}', "stop", 10, 2, 0.25, None)
-
-
-def viewed(cluster: int, *patches: list[Any]) -> list[Viewed]:
-    return [Viewed(cluster, f"{cluster}-{i}", tuple(map(reply, own))) for i, own in enumerate(patches)]
 
 
 def test_the_sample_depends_on_seed_and_round_alone() -> None:
@@ -58,14 +52,6 @@ def test_every_patch_is_drawn_sooner_or_later() -> None:
     assert len(seen) == 10
 
 
-def test_seeds_of_replies_differ() -> None:
-    draws = [Draw(number, 0, "f", {}) for number in (1, 2)]
-    seeds = [seed for draw in draws for place in range(30) for seed in reply_seeds(draw, 5, place)]
-    assert len(set(seeds)) == len(seeds)
-    assert all(0 <= seed < 2**31 for seed in seeds)
-    assert reply_seeds(draws[0], 5, 0)[:2] == reply_seeds(draws[0], 2, 0)
-
-
 def test_pictures_are_enlarged_without_smoothing(region: Region) -> None:
     pictures = load_pictures([region.tiles], [region.ids[0][0], region.ids[3][2]], 30)
     assert list(pictures) == [region.ids[0][0], region.ids[3][2]]
@@ -86,95 +72,175 @@ def test_a_patch_that_is_nowhere(region: Region) -> None:
         load_pictures([region.tiles], ["99XXX_0_0"], 8)
 
 
-def test_means_of_means() -> None:
-    patches = [*viewed(0, [10, 20, None], [90, None, None], [None, None, None]), *viewed(1, [0, 0, 0])]
-    scores = cluster_scores(patches, RateSettings(quorum=0.3), "Round 1")
-    assert scores == {0: (15 + 90) / 2, 1: 0.0}
+def test_seeds_of_replies_differ() -> None:
+    draws = [Draw(number, 0, "f", {}) for number in (1, 2)]
+    seeds = [seed for draw in draws for place in range(30) for seed in reply_seeds(draw, 5, place)]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= seed < 2**31 for seed in seeds)
+    assert reply_seeds(draws[0], 5, 0)[:2] == reply_seeds(draws[0], 2, 0)
 
 
-def test_below_the_quorum_the_round_fails() -> None:
-    patches = [*viewed(0, [50, 50, 50]), *viewed(3, [50, None, 101]), *viewed(7, [None, None, None])]
-    with pytest.raises(JudgeError) as error:
-        cluster_scores(patches, RateSettings(quorum=0.5), "Round 2 of judge anna")
-    message = str(error.value)
-    assert message.startswith("Round 2 of judge anna: too few usable replies (quorum 0.5) for the clusters 3 (1 of 3)")
-    assert "7 (0 of 3)" in message
-    assert "HTTP 500: boom (4); the score is outside 0 to 100 (1)" in message
-    assert " 0 (" not in message
-
-
-def test_one_usable_reply_is_the_least() -> None:
-    with pytest.raises(JudgeError, match=r"clusters 0 \(0 of 3\)"):
-        cluster_scores(viewed(0, [None, None, None]), RateSettings(quorum=0.01), "Round 1")
-
-
-def test_the_document_keeps_replies_as_received() -> None:
-    patches = viewed(4, [10, 150])
-    document = to_document(patches, {4: 10.0})
-    assert document["scores"] == {"4": 10.0}
-    first, second = document["images"][0]["replies"]
-    assert first == {
-        "text": '{"score": 10}',
-        "score": 10.0,
-        "missing": None,
-        "finish_reason": "stop",
-        "prompt_tokens": 10,
-        "completion_tokens": 2,
-        "seconds": 0.25,
-    }
-    assert (second["text"], second["score"]) == ('{"score": 150}', None)
-    assert document["usage"] == {
-        "replies": 2,
-        "usable": 1,
-        "missing": 1,
-        "prompt_tokens": 20,
-        "completion_tokens": 4,
-    }
+def about(endpoint: JudgeServer, **judge: Any) -> JudgeSettings:
+    return JudgeSettings(**{"model": "tester", "base_url": endpoint.url, "attempts": 3, **judge})
 
 
 def run_round(
-    endpoint: Endpoint, region: Region, settings: RateSettings, images: int = 3, **judge: Any
-) -> list[Viewed]:
+    judge: JudgeSettings,
+    region: Region,
+    settings: RateSettings,
+    *,
+    images: int = 3,
+    store: Path | None = None,
+    number: int = 1,
+) -> list[Heard]:
     table = pd.read_parquet(region.clusters)
-    sample = sample_patches(table, region.ranked, DrawSettings(images_per_cluster=images), 1)
-    pictures = load_pictures([region.tiles], [p for own in sample.values() for p in own], 224)
-    draw = Draw(1, 0, "f", {cluster: {p: pictures[p] for p in own} for cluster, own in sample.items()})
-    about = JudgeSettings(**{"model": "tester", "base_url": endpoint.url, "attempts": 3, **judge})
+    sample = sample_patches(table, region.ranked, DrawSettings(images_per_cluster=images), number)
+    pictures = load_pictures([region.tiles], [p for own in sample.values() for p in own], 32)
+    draw = Draw(number, 0, "f", {cluster: {p: pictures[p] for p in own} for cluster, own in sample.items()})
 
-    async def run() -> list[Viewed]:
-        async with open_judge("anna", about) as open_one:
-            return await ask_round(open_one, Prompt("who", "How developed?", "0"), draw, settings)
+    async def run() -> list[Heard]:
+        async with open_judge("anna", judge, ReplyStore(store) if store else None) as open_one:
+            return await ask_round(open_one, PROMPT, MODES[settings.mode], draw, settings)
 
     return asyncio.run(run())
 
 
-def test_a_whole_round_over_http(endpoint: Endpoint, region: Region) -> None:
+def test_a_whole_round_over_http(endpoint: JudgeServer, region: Region) -> None:
     settings = RateSettings(replies=3)
-    patches = run_round(endpoint, region, settings, images=2)
-    assert len(patches) == 4 * 2
-    assert all(len(patch.replies) == 3 for patch in patches)
+    heard = run_round(about(endpoint), region, settings, images=2)
+    assert len(heard) == 4 * 2
+    assert all(len(one.replies) == 3 for one in heard)
     assert len(endpoint.bodies) == 24
     assert len({body["seed"] for body in endpoint.bodies}) == 24
+    assert {body["messages"][0]["content"][0]["text"] for body in endpoint.bodies} == {"How developed?"}
     pictures = [body["messages"][0]["content"][1]["image_url"]["url"] for body in endpoint.bodies]
     assert len(set(pictures)) == 8
-    assert cluster_scores(patches, settings, "x") == dict.fromkeys(region.ranked, 50.0)
+    assert MODES["scores"].score(heard, "x") == dict.fromkeys(region.ranked, 50.0)
 
 
-def test_a_judge_that_answers_nonsense_to_everything(endpoint: Endpoint, region: Region) -> None:
-    endpoint.answer = lambda number, body: completion(["吃了吗", '{"score": "high"}', "85/100"][number % 3])
-    settings = RateSettings()
+@pytest.mark.parametrize(
+    ("settings", "requests", "pictures", "said"),
+    [
+        (RateSettings(mode="pairs", replies=1), 12, 1, '{"answer": "first"}'),
+        (RateSettings(mode="pairs", replies=2, pair_pictures="two"), 24, 2, '{"answer": "tie"}'),
+        (RateSettings(mode="pairs", replies=1, pairs_per_cluster=2), 8, 1, '{"answer": "second"}'),
+        (RateSettings(mode="tiers", replies=2), 2, 4, '{"tiers": [["B"], ["A", "D"], ["C"]]}'),
+    ],
+)
+def test_pairs_and_tiers_over_http(
+    endpoint: JudgeServer, region: Region, settings: RateSettings, requests: int, pictures: int, said: str
+) -> None:
+    endpoint.answer = lambda number, body: completion(said)
+    heard = run_round(about(endpoint), region, settings, images=2)
+    assert sum(len(one.replies) for one in heard) == len(endpoint.bodies) == requests
+    check_quorum(heard, 1.0, "x")
+    mode = MODES[settings.mode]
+    assert set(mode.score(heard, "x")) == set(region.ranked)
+    for body in endpoint.bodies:
+        parts = body["messages"][0]["content"]
+        assert parts[0]["text"] == round_text(PROMPT, mode, settings)
+        assert sum(part["type"] == "image_url" for part in parts) == pictures
+        assert body["response_format"]["json_schema"]["schema"] in [one.shown.schema for one in heard]
+
+
+def test_a_round_that_is_repeated_makes_no_request(endpoint: JudgeServer, region: Region) -> None:
+    store, settings = region.folder / "replies", RateSettings(mode="pairs", replies=1)
+    endpoint.answer = lambda number, body: completion('{"answer": "first"}')
+    first = run_round(about(endpoint), region, settings, store=store)
+    assert len(endpoint.bodies) == 12
+    again = run_round(about(endpoint), region, settings, store=store)
+    assert len(endpoint.bodies) == 12
+    assert [one.readings for one in again] == [one.readings for one in first]
+    assert [one.keys for one in again] == [one.keys for one in first]
+    assert all(reply.stored for one in again for reply in one.replies)
+    more = run_round(about(endpoint), region, RateSettings(mode="pairs", replies=2), store=store)
+    assert len(endpoint.bodies) == 24, "only the second replies are new"
+    assert sum(reply.stored for one in more for reply in one.replies) == 12
+    run_round(about(endpoint), region, settings, store=store, number=2)
+    assert len(endpoint.bodies) == 36, "another round is asked by itself"
+
+
+def test_answers_in_another_form_are_mended_once(endpoint: JudgeServer, region: Region) -> None:
+    def answer(number: int, body: dict[str, Any]) -> Any:
+        return completion("The first, I think." if len(body["messages"]) == 1 else '{"answer": "first"}')
+
+    endpoint.answer = answer
+    heard = run_round(about(endpoint), region, RateSettings(mode="pairs", replies=1))
+    assert len(endpoint.bodies) == 24
+    document = to_document(heard, {}, about(endpoint))
+    assert (document["usage"]["usable"], document["usage"]["repaired"]) == (12, 12)
+    assert document["questions"][0]["replies"][0]["repairs"] == 1
+
+
+def test_the_document_keeps_replies_as_received(endpoint: JudgeServer, region: Region) -> None:
+    said = itertools.cycle(['{"score": 10}', '{"score": 150}'])
+    endpoint.answer = lambda number, body: completion(next(said))
+    judge = about(endpoint, concurrency=1, repairs=0, price_in=2.0, price_out=10.0, currency="EUR")
+    heard = run_round(judge, region, RateSettings(replies=2), images=1)
+    document = to_document(heard, {3: 4.0, 0: 10.0}, judge)
+    assert list(document["scores"].items()) == [("0", 10.0), ("3", 4.0)]
+    assert len(document["questions"]) == 4
+    question = document["questions"][0]
+    assert (question["clusters"], len(question["patches"]), len(question["patches"][0])) == ([0], 1, 1)
+    first, second = question["replies"]
+    assert first.pop("seconds") >= 0
+    assert len(first.pop("key")) == 64
+    assert first == {
+        "text": '{"score": 10}',
+        "answer": 10.0,
+        "missing": None,
+        "finish_reason": "stop",
+        "prompt_tokens": 150,
+        "completion_tokens": 7,
+        "attempts": 1,
+        "repairs": 0,
+    }
+    assert (second["text"], second["answer"]) == ('{"score": 150}', None)
+    assert second["missing"] == "the score is outside 0 to 100"
+    usage = document["usage"]
+    assert usage.pop("seconds") >= 0
+    assert usage.pop("cost") == pytest.approx(8 * (150 * 2 + 7 * 10) / 1e6)
+    assert usage == {
+        "questions": 4,
+        "replies": 8,
+        "usable": 4,
+        "missing": 4,
+        "repaired": 0,
+        "prompt_tokens": 1200,
+        "completion_tokens": 56,
+        "currency": "EUR",
+    }
+
+
+def test_without_prices_there_is_no_cost(endpoint: JudgeServer, region: Region) -> None:
+    heard = run_round(about(endpoint), region, RateSettings(replies=1), images=1)
+    assert to_document(heard, {}, about(endpoint))["usage"]["cost"] is None
+
+
+def test_a_judge_that_answers_nonsense_to_everything(endpoint: JudgeServer, region: Region) -> None:
+    nonsense = itertools.cycle(["吃了吗", '{"score": "high"}', "85/100"])
+    endpoint.answer = lambda number, body: completion(next(nonsense))
+    heard = run_round(about(endpoint, repairs=0), region, RateSettings())
     with pytest.raises(JudgeError, match=r"clusters 0 \(0 of 9\), 1 \(0 of 9\), 2 \(0 of 9\), 3 \(0 of 9\)") as error:
-        cluster_scores(run_round(endpoint, region, settings), settings, "Round 1")
+        check_quorum(heard, 0.5, "Round 1")
+    assert len(endpoint.bodies) == 36
     assert "no JSON object in the reply (24)" in str(error.value)
     assert "the score is text, not a number (12)" in str(error.value)
 
 
-def test_a_model_that_the_endpoint_does_not_have(endpoint: Endpoint, region: Region) -> None:
+def test_a_model_that_the_endpoint_does_not_have(endpoint: JudgeServer, region: Region) -> None:
     from starlette.responses import JSONResponse
 
     endpoint.answer = lambda number, body: JSONResponse({"error": {"message": f"no model {body['model']}"}}, 404)
     with pytest.raises(JudgeError, match=r"Judge anna cannot be asked at .*HTTP 404: no model tester"):
-        run_round(endpoint, region, RateSettings())
+        run_round(about(endpoint), region, RateSettings())
+
+
+def test_a_budget_ends_the_round_before_it_is_exceeded(endpoint: JudgeServer, region: Region) -> None:
+    judge = about(endpoint, price_in=1000.0, price_out=1000.0, budget=3.0, concurrency=1)
+    with pytest.raises(BudgetError, match="anna"):
+        run_round(judge, region, RateSettings(), store=region.folder / "replies")
+    assert 0 < len(endpoint.bodies) < 36
 
 
 def test_scores_and_margins() -> None:
@@ -198,37 +264,3 @@ def test_a_cluster_without_a_score_is_incomparable_not_last() -> None:
     order = order_of_scores({0: 80.0, 1: None, 2: 20.0}, 10, "leader")
     assert order.relation(0, 2) == "higher"
     assert order.relation(1, 2) == order.relation(1, 0) == "incomparable"
-
-
-def test_prompts(tmp_path: Path) -> None:
-    path = tmp_path / "who.md"
-    path.write_text("\n\ufeffHow developed?\n\n", encoding="utf-8")
-    path.write_bytes("\ufeff  这里多发达？\n".encode())
-    prompt = read_prompt(path)
-    assert (prompt.name, prompt.text) == ("who", "这里多发达？")
-    assert len(prompt.sha256) == 64
-
-
-@pytest.mark.parametrize(
-    ("content", "said"), [(None, "does not exist"), (b" \n\n", "is empty"), (b"\xff\xfe\x00", "is no UTF-8 text")]
-)
-def test_bad_prompts(tmp_path: Path, content: bytes | None, said: str) -> None:
-    path = tmp_path / "who.md"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(PromptError, match=said):
-        read_prompt(path)
-
-
-@pytest.mark.parametrize(
-    "name", ["remote-sensing-expert-zh", "local-resident-zh", "development-economist-zh", "economics-student-en"]
-)
-def test_the_prompts_that_come_with_rankscape(name: str) -> None:
-    prompt = read_prompt(ROOT / "config" / "prompts" / f"{name}.md")
-    assert '"score"' in prompt.text
-    assert "JSON" in prompt.text
-    assert (sum("\u4e00" <= letter <= "\u9fff" for letter in prompt.text) > 100) == name.endswith("-zh")
-    # Only the ends of the scale are named: a judge that is told ranges of classes repeats them.
-    import re
-
-    assert set(re.findall(r"\d+", prompt.text)) == {"0", "100"}

@@ -13,7 +13,7 @@ from rankscape.foundation.errors import PromptError, SettingsError
 from rankscape.foundation.settings.base import Section
 from rankscape.foundation.settings.ranking import ModeName
 
-_FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(?P<yaml>.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+_FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<yaml>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)

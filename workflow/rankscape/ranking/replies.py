@@ -115,5 +115,5 @@ def kind_of(value: Any) -> str:
     """Say in words what kind of JSON value this is."""
     if isinstance(value, _Pairs):
         return "an object"
-    names = {bool: "true or false", str: "text", list: "a list", type(None): "null"}
+    names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", type(None): "null"}
     return names.get(type(value), "something else")
