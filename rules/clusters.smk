@@ -17,21 +17,20 @@ rule label:
         "../envs/ranking.yaml"
     threads: 1
     resources:
-        concurrency=label_pace("concurrency"),
-        attempts=label_pace("attempts"),
-        timeout_s=label_pace("timeout_s"),
+        limits=label_judge("limits"),
         mem_mb=memory(2000),
         runtime=minutes(60),
     params:
         settings=settings("label"),
-        judge=label_judge(),
+        judge=label_judge("asked"),
+        store=STORE,
         code=code("label"),
     message:
         "Gathering labels of the land categories"
     shell:
         "python -m rankscape label --settings {params.settings:q} --judge-settings {params.judge:q}"
-        " --concurrency {resources.concurrency} --attempts {resources.attempts} --timeout-s {resources.timeout_s}"
-        " --tiles {input.tiles:q} --out {output.labels:q} > {log:q} 2>&1"
+        " --limits {resources.limits:q} --store {params.store:q} --tiles {input.tiles:q} --out {output.labels:q}"
+        " > {log:q} 2>&1"
 
 
 rule categorize:

@@ -35,6 +35,7 @@ APPLY = [name for name, row in SHEET.items() if row.role == "apply"]
 ROUNDS = range(1, CONFIG.rate.rounds + 1) if CONFIG.prompts else []
 REFERENCES = list(CONFIG.references)
 NOTES = Notes(Path(".snakemake/rankscape-code.json"))
+STORE = f"results/{CONFIG.region}/ranking/replies"  # grows from run to run: no output of any rule
 RAMP = os.path.relpath(ROOT / "resources/ramps/development.tsv")
 
 
@@ -88,11 +89,6 @@ def without(section, *names):
     )
 
 
-def judge_settings(name):
-    """What a judge's answers depend on; how often and how fast it is asked are resources."""
-    return without(CONFIG.judges[name], "concurrency", "attempts", "timeout_s")
-
-
 def window(wildcards):
     """Granule, dates and cloud limit of a row, and nothing else of it."""
     row = SHEET[wildcards.granule].model_dump(include=set(Window.model_fields))
@@ -125,14 +121,9 @@ def label_file(wildcards):
     return [CONFIG.label.file] if CONFIG.label.source == "file" else []
 
 
-def label_judge():
-    """The judge that labels, where one does."""
-    return judge_settings(CONFIG.label.judge) if CONFIG.label.source == "judge" else "{}"
-
-
-def label_pace(limit):
-    """How fast the labelling judge is asked; without one, any number serves."""
-    return getattr(CONFIG.judges[CONFIG.label.judge], limit) if CONFIG.label.source == "judge" else 1
+def label_judge(part):
+    """What the replies of the judge that labels depend on (`asked`), or its limits; nothing where no judge labels."""
+    return getattr(CONFIG.judges[CONFIG.label.judge], part) if CONFIG.label.source == "judge" else "{}"
 
 
 def people():

@@ -1,65 +1,4 @@
-# In: clusters, judges with their prompts, people's orders, references. Out: one partial order a source, and the ensemble.
-# How often and how fast a judge is asked are resources: they change no result, so they must not ask anew.
-
-
-rule draw:
-    input:
-        tiles=expand(rules.tile.output.patches, granule=FIT),
-        indices=expand(rules.tile.output.index, granule=FIT),
-        clusters=rules.cluster.output.clusters,
-        summary=rules.cluster.output.summary,
-    output:
-        draw="<results>/ranking/draws/{round}.parquet",
-    log:
-        "<logs>/draw/{round}.log",
-    benchmark:
-        "<benchmarks>/draw/{round}.tsv"
-    conda:
-        "../envs/ranking.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory(1500),
-        runtime=minutes(10),
-    params:
-        settings=settings("draw"),
-        code=code("draw"),
-    message:
-        "Drawing the patches of round {wildcards.round}"
-    shell:
-        "python -m rankscape draw --settings {params.settings:q} --round {wildcards.round} --tiles {input.tiles:q}"
-        " --clusters {input.clusters:q} --summary {input.summary:q} --out {output.draw:q} > {log:q} 2>&1"
-
-
-rule rate:
-    input:
-        prompt="config/prompts/{prompt}.md",
-        draw=rules.draw.output.draw,
-    output:
-        round="<results>/ranking/rounds/{judge}/{prompt}/{round}.json",
-    log:
-        "<logs>/rate/{judge}/{prompt}/{round}.log",
-    benchmark:
-        "<benchmarks>/rate/{judge}/{prompt}/{round}.tsv"
-    conda:
-        "../envs/ranking.yaml"
-    threads: 1
-    resources:
-        concurrency=lambda wildcards: CONFIG.judges[wildcards.judge].concurrency,
-        attempts=lambda wildcards: CONFIG.judges[wildcards.judge].attempts,
-        timeout_s=lambda wildcards: CONFIG.judges[wildcards.judge].timeout_s,
-        mem_mb=memory(1500),
-        runtime=minutes(60),
-    params:
-        settings=without(CONFIG.rate, "rounds"),
-        judge=lambda wildcards: judge_settings(wildcards.judge),
-        code=code("rate"),
-    message:
-        "Round {wildcards.round}: asking {wildcards.judge} with prompt {wildcards.prompt}"
-    shell:
-        "python -m rankscape rate --settings {params.settings:q} --judge {wildcards.judge:q}"
-        " --judge-settings {params.judge:q} --prompt {input.prompt:q} --round {wildcards.round}"
-        " --concurrency {resources.concurrency} --attempts {resources.attempts} --timeout-s {resources.timeout_s}"
-        " --draw {input.draw:q} --out {output.round:q} > {log:q} 2>&1"
+# In: rounds, people's orders, references. Out: one partial order a source, the ensemble, and what they can be trusted with.
 
 
 rule rank:
@@ -145,6 +84,12 @@ rule derive:
         " --summary {input.summary:q} --out {output.order:q} > {log:q} 2>&1"
 
 
+ROUND_FILES = expand(
+    rules.rate.output.round,
+    judge=CONFIG.judges,
+    prompt=CONFIG.prompts,
+    round=ROUNDS,
+)
 ORDERS = [
     *expand(
         rules.rank.output.order,
@@ -181,3 +126,33 @@ rule ensemble:
     shell:
         "python -m rankscape ensemble --settings {params.settings:q} --orders {input.orders:q}"
         " --summary {input.summary:q} --out {output.order:q} > {log:q} 2>&1"
+
+
+rule audit:
+    input:
+        rounds=ROUND_FILES,
+        orders=ORDERS,
+        order=rules.ensemble.output.order,
+        summary=rules.cluster.output.summary,
+    output:
+        audit="<results>/ranking/audit.json",
+    log:
+        "<logs>/audit.log",
+    benchmark:
+        "<benchmarks>/audit.tsv"
+    conda:
+        "../envs/ranking.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(10),
+    params:
+        settings=settings("audit"),
+        # An option without a value would take the next option for one: lists that may be empty carry their name.
+        rounds=lambda wildcards, input: [f"--rounds={file}" for file in input.rounds],
+        code=code("audit"),
+    message:
+        "Measuring what the sources of orders can be trusted with"
+    shell:
+        "python -m rankscape audit --settings {params.settings:q} {params.rounds:q} --orders {input.orders:q}"
+        " --order {input.order:q} --summary {input.summary:q} --out {output.audit:q} > {log:q} 2>&1"

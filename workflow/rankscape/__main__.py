@@ -17,8 +17,8 @@ from rankscape.foundation.version import package_version
 
 VERBS = (
     "invent", "search", "fetch", "compose", "tile", "label", "adapt", "embed", "categorize", "cluster", "sheet",
-    "judges", "draw", "serve", "rate", "rank", "annotate", "orders", "transcribe", "derive", "ensemble", "audit",
-    "train", "predict", "score", "mosaic", "merge", "baseline", "aggregate", "evaluate", "report",
+    "judges", "draw", "brief", "serve", "interview", "rate", "rank", "annotate", "orders", "transcribe", "derive",
+    "ensemble", "audit", "train", "predict", "score", "mosaic", "merge", "baseline", "aggregate", "evaluate", "report",
 )  # fmt: skip
 """Verbs in the order in which data flows."""
 POSITIONAL = {"orders", "score"}

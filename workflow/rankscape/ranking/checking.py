@@ -5,7 +5,7 @@ import shutil
 
 from rankscape.foundation.errors import JudgeError
 from rankscape.foundation.settings.ranking import JudgeSettings
-from rankscape.ranking.keys import read_key
+from rankscape.ranking.judges import read_key
 from rankscape.ranking.questions import endpoint_name
 from rankscape.ranking.services import check_model, list_models
 

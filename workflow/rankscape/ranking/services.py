@@ -20,7 +20,7 @@ from rankscape.foundation.errors import InputError, JudgeError
 from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.settings.ranking import JudgeSettings
 from rankscape.ranking import guard
-from rankscape.ranking.keys import without_key
+from rankscape.ranking.completions import Secret
 
 State = Literal["starting", "ready", "failed"]
 
@@ -143,7 +143,7 @@ class Service:
         """Write the command's output to its log; a key that it repeats is blanked."""
         with self._log.open("w", encoding="utf-8") as log:
             for line in self._process.stdout or ():
-                shown = without_key(line, self._key)
+                shown = Secret(self._key).blank(line)
                 log.write(shown)
                 log.flush()
                 if shown.strip():
@@ -242,7 +242,7 @@ def list_models(base_url: str, key: str | None) -> list[str]:
         answer = httpx2.get(f"{base_url.rstrip('/')}/models", headers=headers, timeout=_ANSWER_S, trust_env=not local)
         document: Any = answer.json() if answer.status_code == httpx2.codes.OK else None
     except (httpx2.HTTPError, ValueError) as error:
-        raise JudgeError(" ".join(without_key(f"no connection: {error}", key).split())) from None
+        raise JudgeError(Secret(key).reason(f"no connection: {error}")) from None
     if document is None:
         raise JudgeError(f"HTTP {answer.status_code}")
     listed = document.get("data") if isinstance(document, dict) else None

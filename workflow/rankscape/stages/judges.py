@@ -4,6 +4,7 @@
 them; `check` asks every endpoint for its models. Neither asks a question.
 """
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,10 @@ import typer
 from rankscape.foundation.errors import RankscapeError
 from rankscape.foundation.settings.config import load_config
 from rankscape.ranking.checking import check_judge
+from rankscape.ranking.plans import as_text, basis_of
+from rankscape.ranking.plans import plan as plan_of
+from rankscape.ranking.prompts import read_prompt
+from rankscape.ranking.store import ReplyStore
 
 judges = typer.Typer(
     add_completion=False,
@@ -21,6 +26,31 @@ judges = typer.Typer(
     help="Say what the judges of a configuration will cost, and whether they can be asked, before anything is spent.",
 )
 ConfigFile = Annotated[Path, typer.Option(help="Configuration of the region (YAML).")]
+
+
+@judges.command()
+def plan(
+    configfile: ConfigFile = Path("config/config.yaml"),
+    results: Annotated[
+        Path | None, typer.Option(help="Results of the region; default: results/<region>, which need not exist.")
+    ] = None,
+    draws: Annotated[
+        list[Path] | None, typer.Option(help="Draws of the rounds; default: those among the results.")
+    ] = None,
+    clusters: Annotated[
+        int | None, typer.Option(min=2, help="Number of clusters, as long as there are no draws to count.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document instead of a table.")] = False,
+) -> None:
+    """Say what every judge needs with every prompt, what the store has of it, and whether the budgets suffice."""
+    config = load_config(configfile)
+    folder = results or Path("results") / config.region
+    found = draws or sorted((folder / "ranking/draws").glob("*.parquet"))
+    basis = basis_of(config, found, folder / "clusters/clusters.json", clusters)
+    prompts = [read_prompt(Path(f"config/prompts/{name}.md")) for name in config.prompts]
+    store = ReplyStore(folder / "ranking/replies")
+    document = plan_of(config, prompts, basis, store, labelled=(folder / "model/labels.parquet").is_file())
+    typer.echo(json.dumps(document, indent=1, ensure_ascii=False) if as_json else as_text(document))
 
 
 @judges.command()

@@ -4,7 +4,8 @@ A label is soft: the share of the annotators, or of a judge's answers, that name
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from rankscape.foundation.settings.ranking import JudgeSettings
 from rankscape.foundation.tables import write_table
 from rankscape.ranking.judges import open_judge
 from rankscape.ranking.questions import Question
+from rankscape.ranking.store import ReplyStore
 from rankscape.stages.options import Settings, Tiles
 from rankscape.tiles.store import index_of, open_patches, read_index
 
@@ -30,11 +32,12 @@ def label(
     tiles: Tiles,
     out: Annotated[Path, typer.Option(help="Table to write: patch_id and the share of each category.")],
     judge_settings: Annotated[str, typer.Option(help="The judge of source `judge`: a JSON object.")] = "",
-    concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Requests under way at once; changes no answer.")
+    limits: Annotated[
+        str, typer.Option(help="Limits and prices of the judge: a JSON object; they change no answer.")
+    ] = "",
+    store: Annotated[
+        Path | None, typer.Option(help="Folder of replies: what stands there is not asked again, what is new is kept.")
     ] = None,
-    attempts: Annotated[int | None, typer.Option(min=1, help="Tries of one request; changes no answer.")] = None,
-    timeout_s: Annotated[float | None, typer.Option(min=0.001, help="Longest wait for one reply, in seconds.")] = None,
 ) -> None:
     """Collect the soft labels that the land-category head is fitted to; with source `none` the table is empty."""
     section = LabelSettings.from_text(settings, "label")
@@ -44,12 +47,11 @@ def label(
         table = _from_file(Path(str(section.file)), section, tiles)
         inputs |= {"labels": Path(str(section.file))}
     elif section.source == "judge":
-        pace = {"concurrency": concurrency, "attempts": attempts, "timeout_s": timeout_s}
-        judge = _judge(judge_settings, section, pace)
-        found = _from_judge(judge, section, tiles)
+        judge = _judge(judge_settings, section).limited(limits, str(section.judge))
+        found = _from_judge(judge, section, tiles, store)
         table = found.table
         about |= {
-            "judge": judge.model_dump(mode="json", exclude=set(pace)),
+            "judge": json.loads(judge.asked),
             "asked": found.asked,
             "usable": found.usable,
         }
@@ -68,25 +70,28 @@ def _from_file(path: Path, section: LabelSettings, tiles: Sequence[Path]) -> pd.
     return usable
 
 
-def _judge(text: str, section: LabelSettings, pace: Mapping[str, float | None]) -> JudgeSettings:
+def _judge(text: str, section: LabelSettings) -> JudgeSettings:
     if not text:
         raise SettingsError(f"label.source is `judge`: give the settings of judge {section.judge} as --judge-settings.")
     judge = JudgeSettings.from_text(text, f"judges.{section.judge}")
     if judge.kind == "stand-in":
         raise SettingsError(f"Judge {section.judge} is the stand-in, which names no land categories: name an endpoint.")
-    return judge.model_copy(update={name: value for name, value in pace.items() if value is not None})
+    return judge
 
 
-def _from_judge(judge: JudgeSettings, section: LabelSettings, tiles: Sequence[Path]) -> Labelling:
+def _from_judge(judge: JudgeSettings, section: LabelSettings, tiles: Sequence[Path], store: Path | None) -> Labelling:
     sample = sample_patches([open_patches(path) for path in sorted(tiles)], section)
-    found = asyncio.run(_ask(str(section.judge), judge, sample, section))
+    replies = ReplyStore(store) if store is not None else None
+    found = asyncio.run(_ask(str(section.judge), judge, sample, section, replies))
     say(f"{found.usable} of {found.asked} replies name a category; {len(found.table)} patches are labelled.")
     return found
 
 
-async def _ask(name: str, settings: JudgeSettings, sample: Sample, section: LabelSettings) -> Labelling:
+async def _ask(
+    name: str, settings: JudgeSettings, sample: Sample, section: LabelSettings, store: ReplyStore | None
+) -> Labelling:
     question, answer_schema = prompt(section.categories), schema(section.categories)
-    async with open_judge(name, settings) as judge:
+    async with open_judge(name, settings, store) as judge:
 
         async def ask(picture: bytes, seed: int) -> Answer:
             reply = await judge.ask(Question((picture,), question, answer_schema, (seed,), seed))

@@ -22,6 +22,7 @@ from rankscape.ranking.modes.asking import Heard, Mode, check_quorum
 from rankscape.ranking.modes.choice import mode_of
 from rankscape.ranking.prompts import Prompt, read_prompt
 from rankscape.ranking.questions import endpoint_name
+from rankscape.ranking.replay import stored_only
 from rankscape.ranking.rounds import ask_round, to_document
 from rankscape.ranking.store import ReplyStore
 from rankscape.stages.options import Settings
@@ -93,8 +94,11 @@ async def _ask(
     settings: RateSettings,
     store: Path | None,
 ) -> list[Heard]:
-    transport = None
+    transport: httpx2.AsyncBaseTransport | None = None
     if about.kind == "stand-in":
-        transport = httpx2.ASGITransport(app=importlib.import_module(STAND_IN).create_app())
+        # Its replies cost nothing and follow its code, which is in no question's name: they are asked for anew.
+        transport, store = httpx2.ASGITransport(app=importlib.import_module(STAND_IN).create_app()), None
+    elif about.command is not None:
+        transport = stored_only(name)
     async with open_judge(name, about, ReplyStore(store) if store is not None else None, transport) as judge:
         return await ask_round(judge, prompt, mode, shown, settings)

@@ -18,7 +18,7 @@ import typer
 from rankscape.foundation.errors import JudgeError
 from rankscape.foundation.progress import say
 from rankscape.foundation.settings.ranking import JudgeSettings
-from rankscape.ranking.keys import read_key
+from rankscape.ranking.judges import read_key
 from rankscape.ranking.services import LOOK_S, Address, running
 
 

@@ -1,0 +1,160 @@
+# In: clusters, judges with their prompts. Out: the patches of every round, and every round of every judge and prompt.
+# Limits and prices of a judge, and how one is started, are resources: they change no reply, so they must not ask anew.
+
+
+def served(name):
+    """Whether the workflow starts a judge itself."""
+    return CONFIG.judges[name].command is not None
+
+
+def interviewed(wildcards):
+    """What a round of a judge that the workflow starts waits for, besides its pictures.
+
+    The interview is `ancient`: when it is held anew, for a new round or prompt, finished rounds have no reason to run.
+    What does change a round reaches it through its brief.
+    """
+    if not served(wildcards.judge):
+        return []
+    return [
+        *expand(rules.brief.output.brief, judge=wildcards.judge, prompt=wildcards.prompt),
+        *map(ancient, expand(rules.interview.output.interview, judge=wildcards.judge)),
+    ]
+
+
+rule draw:
+    input:
+        tiles=expand(rules.tile.output.patches, granule=FIT),
+        indices=expand(rules.tile.output.index, granule=FIT),
+        clusters=rules.cluster.output.clusters,
+        summary=rules.cluster.output.summary,
+    output:
+        draw="<results>/ranking/draws/{round}.parquet",
+    log:
+        "<logs>/draw/{round}.log",
+    benchmark:
+        "<benchmarks>/draw/{round}.tsv"
+    conda:
+        "../envs/ranking.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1500),
+        runtime=minutes(10),
+    params:
+        settings=settings("draw"),
+        code=code("draw"),
+    message:
+        "Drawing the patches of round {wildcards.round}"
+    shell:
+        "python -m rankscape draw --settings {params.settings:q} --round {wildcards.round} --tiles {input.tiles:q}"
+        " --clusters {input.clusters:q} --summary {input.summary:q} --out {output.draw:q} > {log:q} 2>&1"
+
+
+rule brief:
+    input:
+        prompt="config/prompts/{prompt}.md",
+    output:
+        brief="<results>/ranking/briefs/{judge}/{prompt}.json",
+    log:
+        "<logs>/brief/{judge}/{prompt}.log",
+    benchmark:
+        "<benchmarks>/brief/{judge}/{prompt}.tsv"
+    conda:
+        "../envs/ranking.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(500),
+        runtime=minutes(5),
+    params:
+        settings=without(CONFIG.rate, "rounds"),
+        judge=lambda wildcards: CONFIG.judges[wildcards.judge].asked,
+        code=code("brief"),
+        asks=code("interview"),  # other questions must be asked before rounds want their replies
+    message:
+        "Writing down what {wildcards.judge} is asked with prompt {wildcards.prompt}"
+    shell:
+        "python -m rankscape brief --settings {params.settings:q} --judge {wildcards.judge:q}"
+        " --judge-settings {params.judge:q} --prompt {input.prompt:q} --out {output.brief:q} > {log:q} 2>&1"
+
+
+# Snakemake waits for the file of a service a few seconds only; it says `starting` at once, and the address when there is
+# an answer. No params, because a change would start the judge for nothing; no benchmark, because the job has no end.
+rule serve:
+    output:
+        address=service("<results>/ranking/services/{judge}.json"),
+    log:
+        stage="<logs>/serve/{judge}.log",
+        command="<logs>/serve/{judge}-command.log",
+    conda:
+        "../envs/ranking.yaml"
+    threads: 1
+    resources:
+        judge=lambda wildcards: CONFIG.judges[wildcards.judge].canonical(),
+        mem_mb=memory(16000),
+        runtime=minutes(1440),
+    message:
+        "Starting {wildcards.judge}"
+    shell:
+        'printf \'{{"state": "starting", "pid": %s}}\' $$ > {output.address:q};'
+        " exec python -m rankscape serve --judge {wildcards.judge:q} --judge-settings {resources.judge:q}"
+        " --command-log {log.command:q} --out {output.address:q} > {log.stage:q} 2>&1"
+
+
+# The only job that a served judge waits for: it asks for all rounds what the store lacks, so that none is asked again.
+rule interview:
+    input:
+        address=rules.serve.output.address,
+        briefs=lambda wildcards: expand(rules.brief.output.brief, judge=wildcards.judge, prompt=CONFIG.prompts),
+        draws=expand(rules.draw.output.draw, round=ROUNDS),
+    output:
+        interview="<results>/ranking/interviews/{judge}.json",
+    log:
+        "<logs>/interview/{judge}.log",
+    benchmark:
+        "<benchmarks>/interview/{judge}.tsv"
+    conda:
+        "../envs/ranking.yaml"
+    threads: 0  # those of a service and its consumer are added up
+    resources:
+        limits=lambda wildcards: CONFIG.judges[wildcards.judge].limits,
+        mem_mb=memory(1500),
+        runtime=minutes(1440),
+    params:
+        store=STORE,
+    message:
+        "Asking {wildcards.judge} for every reply that is missing"
+    shell:
+        "python -m rankscape interview --judge {wildcards.judge:q} --limits {resources.limits:q}"
+        " --address {input.address:q} --briefs {input.briefs:q} --draws {input.draws:q} --store {params.store:q}"
+        " --out {output.interview:q} > {log:q} 2>&1"
+
+
+rule rate:
+    input:
+        interviewed,
+        prompt="config/prompts/{prompt}.md",
+        draw=rules.draw.output.draw,
+    output:
+        round="<results>/ranking/rounds/{judge}/{prompt}/{round}.json",
+    log:
+        "<logs>/rate/{judge}/{prompt}/{round}.log",
+    benchmark:
+        "<benchmarks>/rate/{judge}/{prompt}/{round}.tsv"
+    conda:
+        "../envs/ranking.yaml"
+    threads: 1
+    resources:
+        concurrency=lambda wildcards: CONFIG.judges[wildcards.judge].concurrency,
+        limits=lambda wildcards: CONFIG.judges[wildcards.judge].limits,
+        mem_mb=memory(1500),
+        runtime=minutes(60),
+    params:
+        settings=without(CONFIG.rate, "rounds"),
+        judge=lambda wildcards: CONFIG.judges[wildcards.judge].asked,
+        store=STORE,
+        code=code("rate"),
+    message:
+        "Round {wildcards.round}: asking {wildcards.judge} with prompt {wildcards.prompt}"
+    shell:
+        "python -m rankscape rate --settings {params.settings:q} --judge {wildcards.judge:q}"
+        " --judge-settings {params.judge:q} --limits {resources.limits:q} --prompt {input.prompt:q}"
+        " --round {wildcards.round} --draw {input.draw:q} --store {params.store:q} --out {output.round:q} > {log:q} 2>&1"
