@@ -14,7 +14,7 @@ from rankscape.ranking.pictures import load_pictures
 from rankscape.ranking.summary import Ranked
 
 from .conftest import Region, write_clusters
-from .test_stages import draw
+from .test_rate import draw
 
 
 def test_a_draw_is_kept_and_read_again(region: Region) -> None:

@@ -1,18 +1,14 @@
-"""The stages rate, rank, transcribe, derive and ensemble, as the command line runs them."""
+"""The stages rank, transcribe and ensemble, as the command line runs them."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from rankscape.__main__ import main
 from rankscape.foundation.files import read_json, write_json
-from starlette.responses import JSONResponse
 
-from .conftest import Endpoint, Region, completion, write_clusters
-
-CANARY = "sk-canary-0a1b2c3d4e"
+from .conftest import Region, write_clusters
 
 
 def run(verb: str, *arguments: Any, **options: Any) -> int:
@@ -26,141 +22,6 @@ def run(verb: str, *arguments: Any, **options: Any) -> int:
 def _flag(name: str, value: Any) -> list[Any]:
     text = [json.dumps(value)] if isinstance(value, dict) else value if isinstance(value, list) else [value]
     return [f"--{name.replace('_', '-')}", *text]
-
-
-def rate(region: Region, endpoint: Endpoint, **changes: Any) -> int:
-    prompt = region.folder / "who.md"
-    prompt.write_text("How developed?", encoding="utf-8")
-    judge = {"model": "tester", "base_url": endpoint.url, **changes.pop("judge_settings", {})}
-    number = changes.get("round", 1)
-    drawn = region.folder / f"draw-{number}.parquet"
-    assert draw(region, number, drawn) == 0
-    options = {
-        "settings": {"replies": 2},
-        "judge": "anna",
-        "judge_settings": judge,
-        "prompt": prompt,
-        "round": number,
-        "draw": drawn,
-        "out": region.folder / "round.json",
-    }
-    return run("rate", **{**options, **changes})
-
-
-def draw(region: Region, number: int, out: Path, **settings: Any) -> int:
-    files = {"tiles": [region.tiles], "clusters": region.clusters, "summary": region.summary, "out": out}
-    return run("draw", settings={"images_per_cluster": 2, **settings}, round=number, **files)
-
-
-def by_brightness(number: int, body: dict[str, Any]) -> dict[str, Any]:
-    """Score a picture by its brightness."""
-    import base64
-    import io
-
-    from PIL import Image
-
-    url = body["messages"][0]["content"][1]["image_url"]["url"]
-    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
-    return completion(json.dumps({"score": round(float(picture.mean()) / 2.55, 1)}))
-
-
-def test_from_pictures_to_the_merged_order(region: Region, endpoint: Endpoint) -> None:
-    endpoint.answer = by_brightness
-    orders = []
-    for number in (1, 2):
-        evidence, order = region.folder / f"{number}.json", region.folder / f"anna--who--{number}.json"
-        assert rate(region, endpoint, round=number, out=evidence) == 0
-        assert run("rank", settings={"margin": 5}, evidence=evidence, summary=region.summary, out=order) == 0
-        orders.append(order)
-    found = read_json(evidence)
-    assert (found["judge"], found["prompt"], found["round"], found["stand_in"]) == ("anna", "who", 2, False)
-    assert list(found["scores"]) == ["0", "1", "2", "3"]
-    assert found["usage"]["usable"] == 16
-    assert found["fingerprint"] == "f" * 64
-    assert found["provenance"]["stage"] == "rate"
-    assert set(found["provenance"]["inputs"]) == {"prompt", "draw"}
-    document = read_json(orders[0])
-    assert document["text"] == "0>1>2>3"
-    assert document["levels"] == [[0], [1], [2], [3]]
-    assert document["source"]["kind"] == "round"
-    assert document["relations"][0] == [0, 1, "higher"]
-    out = region.folder / "order.json"
-    assert run("ensemble", settings={"levels": 4}, orders=orders, summary=region.summary, out=out) == 0
-    merged = read_json(out)
-    assert merged["levels"] == [[0], [1], [2], [3], [4]]
-    assert merged["edges"] == [[0, 1], [1, 2], [2, 3], [3, 4]]
-    assert merged["weights"] == {"anna--who--1": 0.5, "anna--who--2": 0.5}
-    assert (merged["method"], merged["uninhabited"]) == ("robust", 4)
-    assert set(merged["provenance"]["inputs"]) == {"summary", "order/anna--who--1", "order/anna--who--2"}
-
-
-def test_all_judges_see_the_same_patches_and_a_rerun_repeats_the_round(region: Region, endpoint: Endpoint) -> None:
-    endpoint.answer = by_brightness
-    outs = [region.folder / name for name in ("a.json", "b.json", "c.json")]
-    assert rate(region, endpoint, out=outs[0]) == 0
-    assert rate(region, endpoint, out=outs[1], judge="berta", concurrency=1, attempts=1, timeout_s=5) == 0
-    assert rate(region, endpoint, out=outs[2]) == 0
-    documents = [read_json(out) for out in outs]
-    for document in documents:
-        for image in document["images"]:
-            for reply in image["replies"]:
-                reply.pop("seconds")
-    assert documents[0] == documents[2]
-    assert documents[0]["pictures_sha256"] == documents[1]["pictures_sha256"]
-    assert documents[1]["judge"] == "berta"
-
-
-def test_the_stand_in_of_the_demo(region: Region, endpoint: Endpoint) -> None:
-    assert rate(region, endpoint, judge_settings={"kind": "stand-in", "model": "stand-in"}) == 0
-    document = read_json(region.folder / "round.json")
-    assert document["stand_in"] is True
-    assert document["endpoint"] == "the demo's own application"
-    assert document["usage"]["usable"] >= 12
-    assert endpoint.bodies == []
-
-
-@pytest.mark.parametrize(
-    ("answer", "said", "status"),
-    [
-        (lambda number, body: completion("no idea"), "no JSON object in the reply", 1),
-        (lambda number, body: JSONResponse({"error": {"message": "who are you"}}, 401), "HTTP 401: who are you", 1),
-    ],
-)
-def test_a_failed_round_writes_nothing(
-    region: Region, endpoint: Endpoint, capsys: Any, answer: Any, said: str, status: int
-) -> None:
-    endpoint.answer = answer
-    before = sorted(region.folder.rglob("*"))
-    assert rate(region, endpoint) == status
-    assert said in capsys.readouterr().err
-    after = sorted(path for path in region.folder.rglob("*") if path.name not in {"who.md", "draw-1.parquet"})
-    assert after == before
-
-
-def test_a_missing_key_and_a_canary(
-    region: Region, endpoint: Endpoint, capsys: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("ANNA_KEY", raising=False)
-    keyed = {"key_variable": "ANNA_KEY"}
-    assert rate(region, endpoint, judge_settings=keyed) == 2
-    assert "Judge anna needs its key in the environment variable ANNA_KEY" in capsys.readouterr().err
-    monkeypatch.setenv("ANNA_KEY", CANARY)
-    endpoint.answer = lambda number, body: completion('{"score": 5}', reasoning=f"key {CANARY}")
-    assert rate(region, endpoint, judge_settings=keyed) == 0
-    captured = capsys.readouterr()
-    files = [path.read_bytes() for path in region.folder.rglob("*") if path.is_file()]
-    assert all(CANARY.encode() not in content for content in files)
-    assert CANARY not in captured.err + captured.out
-
-
-def test_settings_and_prompt_mistakes(region: Region, endpoint: Endpoint, capsys: Any) -> None:
-    assert rate(region, endpoint, settings={"replys": 3}) == 2
-    assert "rate.replys is no known key" in capsys.readouterr().err
-    assert rate(region, endpoint, judge_settings={"temperature": 9}) == 2
-    assert "judges.anna.temperature = 9 is refused" in capsys.readouterr().err
-    assert rate(region, endpoint, prompt=region.folder / "nobody.md") == 2
-    assert "nobody.md does not exist" in capsys.readouterr().err
-    assert endpoint.bodies == []
 
 
 def evidence(region: Region, **changes: Any) -> Path:
