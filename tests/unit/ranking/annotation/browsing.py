@@ -138,17 +138,19 @@ def grip(card: int) -> str:
 
 
 def drag(page: Page, card: int, place: str) -> None:
-    """Drag a card with the mouse; both ends are scrolled into view first."""
+    """Drag a card with the mouse; near the lower and upper edge the page scrolls by itself, as it does for a user."""
     page.locator(grip(card)).scroll_into_view_if_needed()
-    start = middle(page, grip(card))
-    end = middle(page, f'[data-place="{place}"]')
+    start, target = middle(page, grip(card)), f'[data-place="{place}"]'
     page.mouse.move(*start)
     page.mouse.down()
     page.mouse.move(start[0] - 12, start[1] + 12)
-    page.mouse.move(*end, steps=4)
-    page.wait_for_selector(f'[data-place="{place}"].target')
-    # A gap opens when it is aimed at, and may have moved.
-    page.mouse.move(*middle(page, f'[data-place="{place}"]'))
+    height = page.evaluate("innerHeight")
+    for _ in range(200):
+        x, y = middle(page, target)
+        page.mouse.move(x, min(max(y, 70), height - 20), steps=2)
+        # A gap opens when it is aimed at, and scrolling moves everything.
+        if page.locator(f"{target}.target").count() and middle(page, target) == (x, y):
+            break
     page.mouse.up()
 
 
@@ -163,4 +165,7 @@ def touch(page: Page, start: tuple[float, float], end: tuple[float, float]) -> N
     send("touchStart", start)
     for step in range(1, 9):
         send("touchMove", tuple(a + (b - a) * step / 8 for a, b in zip(start, end, strict=True)))  # type: ignore[arg-type]
+    # A finger that rests before it leaves flings nothing.
+    page.wait_for_timeout(150)
     send("touchEnd")
+    page.wait_for_timeout(150)

@@ -116,7 +116,7 @@ def test_a_whole_session_with_a_killed_server(server: Server, page: Page) -> Non
 
     server.kill()
     drag(page, 3, "tier:4")
-    page.wait_for_function("document.querySelector('#saved').textContent.startsWith('not saved')")
+    page.wait_for_function("() => document.querySelector('#saved').textContent.startsWith('not saved')")
     assert "start `rankscape annotate` again" in str(page.text_content("#banner"))
     url = server.url
     assert server.start() == url
@@ -129,7 +129,7 @@ def test_a_whole_session_with_a_killed_server(server: Server, page: Page) -> Non
 
     page.click("#finish")
     page.click("#really")
-    page.wait_for_function("document.querySelector('#finish-title').textContent.startsWith('Finished')")
+    page.wait_for_function("() => document.querySelector('#finish-title').textContent.startsWith('Finished')")
     saved(page, "finished")
     status, said = server.stop()
     assert status == 0
@@ -233,7 +233,10 @@ def test_by_keyboard_alone(place: Place, page: Page) -> None:
         keys.press("ArrowUp")
         told(page, "Over “Not comparable”.")
         keys.press("ArrowDown")
+        told(page, "Over the unplaced cards.")
         keys.press("ArrowDown")
+        told(page, "Over tier 1 of 6.")
+        keys.press("ArrowUp")
         told(page, "No further place.")
         keys.press("Escape")
         told(page, "Taken back.")
@@ -315,7 +318,7 @@ def test_with_a_finger_on_a_tablet(place: Place, browser: Browser, width: int, h
         touch(page, middle(page, '.card[data-card="2"] .patches'), middle(page, '[data-place="tier:1"]'))
         assert layout(page)["tiers"] == [[], [1], [], [], []], "a finger on the pictures drags nothing"
         touch(page, middle(page, '.card[data-card="2"] .number'), middle(page, '[data-place="gap:0"]'))
-        page.wait_for_function("document.querySelectorAll('.tier').length === 6")
+        page.wait_for_function("() => document.querySelectorAll('.tier').length === 6")
         assert layout(page)["tiers"] == [[2], [], [1], [], [], []]
         page.tap('.card[data-card="3"] .patches')
         page.wait_for_selector("#card-dialog[open]")
@@ -344,7 +347,7 @@ def test_pictures_view_and_tiers(make_place: Callable[..., Place], page: Page) -
         card = '.card[data-card="1"]'
         shown = page.locator(f"{card} img")
         page.wait_for_function(
-            f"[...document.querySelectorAll('{card} img')].every((image) => image.naturalWidth === 96)"
+            f"() => [...document.querySelectorAll('{card} img')].every((image) => image.naturalWidth === 96)"
         )
         before = [image.get_attribute("src") for image in shown.all()]
         page.click(f"{card} .others")

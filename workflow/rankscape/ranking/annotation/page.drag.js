@@ -6,6 +6,7 @@ import { $, $$, draw, say, cardName, placeName } from "./page.board.js";
 const START_PX = 6;
 const EDGE_PX = 90;
 const FASTEST_PX = 18;
+const REST_MS = 250;
 let drag = null;
 
 export function target(place) {
@@ -64,7 +65,10 @@ function scrollAtEdges() {
   const down = drag.nowY - (bottom - EDGE_PX);
   const up = top + EDGE_PX - drag.nowY;
   const speed = down > 0 && drag.nowY < bottom ? down : up > 0 ? -up : 0;
-  if (speed && !document.elementFromPoint(drag.nowX, drag.nowY)?.closest("#deck")) {
+  // Who only passes the edge on the way to a place does not want the page to move.
+  drag.atEdge = speed ? drag.atEdge || performance.now() : 0;
+  const rests = drag.atEdge && performance.now() - drag.atEdge > REST_MS;
+  if (rests && !document.elementFromPoint(drag.nowX, drag.nowY)?.closest("#deck")) {
     scrollBy(0, Math.max(-FASTEST_PX, Math.min(FASTEST_PX, speed / 4)));
     aim();
   }
