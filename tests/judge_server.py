@@ -99,6 +99,8 @@ class JudgeServer:
     models: tuple[str, ...] = ("tester",)
     """What `GET /models` lists; any model is answered for."""
     url: str = ""
+    keep: bool = True
+    """Whether requests are kept; many with large pictures would fill the memory."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     """Every request as read."""
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -126,8 +128,9 @@ class JudgeServer:
         self.arrivals_s.append(time.monotonic())
         self.headers.append({name.decode(): value.decode() for name, value in scope["headers"]})
         body = json.loads(await _read(receive))
-        self.bodies.append(body)
-        number = len(self.bodies)
+        if self.keep:
+            self.bodies.append(body)
+        number = len(self.arrivals_s)
         wait_s = self.bucket.take() if self.bucket else 0.0
         if self.bucket and wait_s > 0:
             self.refused += 1
@@ -252,7 +255,7 @@ def main() -> None:
     parser.add_argument("--whole-seconds", action="store_true")
     given = parser.parse_args()
     bucket = Bucket(given.rate, given.burst, given.whole_seconds)
-    with running(JudgeServer(latency_s=tuple(given.latency), bucket=bucket)) as server:
+    with running(JudgeServer(latency_s=tuple(given.latency), bucket=bucket, keep=False)) as server:
         print(server.url, flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             sys.stdin.read()

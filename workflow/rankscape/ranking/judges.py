@@ -124,8 +124,9 @@ class _Line:
         body = request_body(messages, question, self._settings)
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                raw = await client.chat.completions.with_raw_response.create(**body)
-            return read_completion(raw.http_response.content, self._secret)
+                # The client's own method would walk through every part of the body, and look for a type of the answer.
+                response = await client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+            return read_completion(response.content, self._secret)
         except (TimeoutError, openai.APITimeoutError):
             return Failure(f"no reply within {self._settings.timeout_s:g} s", again=True)
         except openai.APIStatusError as error:
@@ -154,8 +155,8 @@ class _Line:
         """Names of the endpoint's models; none where it does not say."""
         try:
             async with asyncio.timeout(_LIST_MODELS_S):
-                raw = await self._open().models.with_raw_response.list()
-            listed = json.loads(raw.http_response.content)["data"]
+                response = await self._open().get("/models", cast_to=httpx2.Response)
+            listed = json.loads(response.content)["data"]
             return [self._secret.reason(str(model["id"])) for model in listed]
         except (openai.OpenAIError, UnreadableReplyError, TimeoutError, ValueError, LookupError, TypeError):
             return []

@@ -201,17 +201,15 @@ class Judge:
     def _note_answer(self, found: Completion, estimate: tuple[int, int], seconds: float) -> None:
         self._answers, self._closed = self._answers + 1, None
         self._underestimated *= max(1.0, found.prompt_tokens / max(1, estimate[0]))
-        self._slots.widen()
-        self._door.measure(seconds)
+        self._door.answered(seconds)
 
     async def _note_failure(self, failure: Failure, sent_at_s: float) -> None:
-        new = failure.congested and self._slots.narrow(sent_at_s)
-        if failure.wait_s is not None:
+        if failure.congested:
+            self._door.refused(sent_at_s, failure.wait_s, _wait_s(0))
+        elif failure.wait_s is not None:
             self._door.shut(failure.wait_s)
-            if self._limits.needed:
-                await asyncio.to_thread(self._limits.postpone, failure.wait_s)
-        elif new:
-            self._door.shut(_wait_s(0))
+        if failure.wait_s is not None and self._limits.needed:
+            await asyncio.to_thread(self._limits.postpone, failure.wait_s)
 
     async def _back_off(self, failure: Failure, failed: int) -> None:
         # Congestion makes all wait; the request that met it waits longer only where nothing gets through.

@@ -7,16 +7,21 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-_NARROWER = 0.5
+_NARROWER = 0.7
 _SMOOTHING = 0.2
+_SHORTEST_COUNT_S = 0.5
+_PLATEAU_S = 3.0
+_GROWTH = 0.02
+_ROOM = 1.5
+_BURST_S = 1.0
 
 
 class Slots:
     """Places for requests; their number follows the endpoint's answers.
 
     Additive increase, multiplicative decrease (Chiu & Jain, Computer Networks and ISDN Systems 1989): every answer
-    widens by 1/size, which is one place in the time of a round trip; congestion halves. All requests that were sent
-    before the last halving belong to the same congestion, and halve nothing again.
+    widens by 1/size, which is one place in the time of a round trip; congestion takes three tenths. All requests that
+    were sent before places were last taken belong to the same congestion, and take none again.
     """
 
     def __init__(self, most: int) -> None:
@@ -25,7 +30,7 @@ class Slots:
         """Requests that may be under way at once; whole ones count."""
         self.under_way = 0
         """Requests that are."""
-        self._halved_at_s = -1.0
+        self._narrowed_at_s = -1.0
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._tickets = itertools.count()
 
@@ -67,20 +72,67 @@ class Slots:
         self.size = min(float(self._most), self.size + 1 / self.size)
         self._let_in()
 
-    def narrow(self, sent_at_s: float) -> bool:
+    def narrow(self, sent_at_s: float, least: float = 1.0) -> bool:
         """A request met congestion.
 
         Args:
             sent_at_s: When it was sent, on the clock of `time.monotonic`.
+            least: Places to keep.
 
         Returns:
             Whether this is a new congestion.
         """
-        if sent_at_s <= self._halved_at_s:
+        if sent_at_s <= self._narrowed_at_s:
             return False
-        self.size = max(1.0, self.size * _NARROWER)
-        self._halved_at_s = time.monotonic()
+        self.size = max(1.0, self.size * _NARROWER, min(least, self.size))
+        self._narrowed_at_s = time.monotonic()
         return True
+
+
+class Rate:
+    """Requests a second that an endpoint allows, learned from its refusals.
+
+    A refusal says that the endpoint's allowance is used up at this moment. So what it let through between two refusals
+    is what it allows in that time, whatever kind of bucket it counts with, and the next requests are let out at that
+    rate. After a while they go faster, ever more so, to notice when more is allowed.
+    """
+
+    def __init__(self) -> None:
+        self.per_s: float | None = None
+        """The rate; None until it was refused twice."""
+        self._since_s: float | None = None
+        self._let_out = 0
+        self._level = 0.0
+        self._level_at_s = 0.0
+
+    def delay_s(self, now_s: float) -> float:
+        """Let a request out; return the seconds that it must wait before."""
+        self._let_out += 1
+        if self.per_s is None or self._since_s is None:
+            return 0.0
+        faster = 1 + _GROWTH * max(0.0, now_s - self._since_s - _PLATEAU_S) ** 2
+        rate = self.per_s * faster
+        level = min(max(1.0, rate * _BURST_S), self._level + (now_s - self._level_at_s) * rate) - 1
+        self._level, self._level_at_s = level, now_s
+        return max(0.0, -level / rate)
+
+    def refused(self, new: bool, now_s: float) -> None:
+        """A request was refused.
+
+        Args:
+            new: Whether this is a new congestion.
+            now_s: The time.
+        """
+        self._let_out -= 1
+        if not new:
+            return
+        counted_s = None if self._since_s is None else now_s - self._since_s
+        if counted_s is not None and counted_s < _SHORTEST_COUNT_S:
+            return
+        if counted_s is not None:
+            self.per_s = max(1, self._let_out) / counted_s
+        self._since_s, self._let_out = now_s, 0
+        self._level, self._level_at_s = 0.0, now_s
 
 
 class Door:
@@ -88,6 +140,7 @@ class Door:
 
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
+        self._rate = Rate()
         self._not_before_s = 0.0
         self._spaced = 0
         self._round_trip_s = 0.0
@@ -97,25 +150,42 @@ class Door:
     async def turn(self) -> AsyncIterator[None]:
         """Wait for this request's turn; while the block runs, no other request gets one."""
         async with self._lock:
-            await self.pause_over()
+            await self._pause_over()
             yield
-            await self.pause_over()
-            if self._spaced > 0:
-                # What would have been spread over a round trip is spread over one after a pause, too.
+            await asyncio.sleep(self._rate.delay_s(time.monotonic()))
+            await self._pause_over()
+            if self._spaced > 0 and self._rate.per_s is None:
+                # As if they had not waited: what the pause held back is spread over a round trip.
                 self._spaced -= 1
                 self._not_before_s = time.monotonic() + self._round_trip_s / self._slots.size
 
-    async def pause_over(self) -> None:
-        """Wait until the pause is over, however often it is prolonged meanwhile."""
+    async def _pause_over(self) -> None:
+        # A pause may be prolonged while it is waited for.
         while (rest_s := self._not_before_s - time.monotonic()) > 0:
             await asyncio.sleep(rest_s)
+
+    def answered(self, seconds: float) -> None:
+        """A request was answered after so many seconds."""
+        known = self._round_trip_s
+        self._round_trip_s = known + _SMOOTHING * (seconds - known) if known else seconds
+        self._slots.widen()
+
+    def refused(self, sent_at_s: float, pause_s: float | None, usual_pause_s: float) -> None:
+        """A request was refused because too many came.
+
+        Args:
+            sent_at_s: When it was sent, on the clock of `time.monotonic`.
+            pause_s: Pause that the endpoint asks for.
+            usual_pause_s: Pause where it asks for none.
+        """
+        # Where the rate is known, it is what keeps to the limit, and needs places for a round trip.
+        least = (self._rate.per_s or 0.0) * self._round_trip_s * _ROOM
+        new = self._slots.narrow(sent_at_s, least)
+        self._rate.refused(new, time.monotonic())
+        if new or pause_s is not None:
+            self.shut(usual_pause_s if pause_s is None else pause_s)
 
     def shut(self, pause_s: float) -> None:
         """Let nothing out for so many seconds."""
         self._not_before_s = max(self._not_before_s, time.monotonic() + pause_s)
         self._spaced = int(self._slots.size)
-
-    def measure(self, seconds: float) -> None:
-        """Note how long an answer took."""
-        known = self._round_trip_s
-        self._round_trip_s = known + _SMOOTHING * (seconds - known) if known else seconds
