@@ -5,12 +5,8 @@ rule report:
     input:
         order=rules.ensemble.output.order,
         orders=ORDERS,
-        rounds=expand(
-            rules.rate.output.round,
-            judge=CONFIG.judges,
-            prompt=CONFIG.prompts,
-            round=ROUNDS,
-        ),
+        rounds=ROUND_FILES,
+        audit=rules.audit.output.audit,
         clusters=rules.cluster.output.clusters,
         summary=rules.cluster.output.summary,
         sheets=rules.sheet.output.sheets,
@@ -49,6 +45,6 @@ rule report:
         "Writing the report"
     shell:
         "python -m rankscape report --settings {params.settings:q} --region {params.region:q} --order {input.order:q}"
-        " --orders {input.orders:q} {params.rounds:q} --summary {input.summary:q} --clusters {input.clusters:q}"
-        " --tiles {input.tiles:q} --training {input.training:q} --backbone {input.backbone:q} --preview {input.preview:q}"
+        " --orders {input.orders:q} --audit {input.audit:q} {params.rounds:q} --summary {input.summary:q}"
+        " --clusters {input.clusters:q} --tiles {input.tiles:q} --training {input.training:q} --backbone {input.backbone:q} --preview {input.preview:q}"
         " {params.evaluations:q} --scores {input.scores:q} --out {output.page:q} > {log:q} 2>&1"

@@ -62,7 +62,8 @@ def test_new_prompt_asks_its_own_rounds_only(finished):
     assert {job for job in jobs if job.startswith("rank ")} == {
         f"rank ranking/orders/stand-in--roads--{n}.json" for n in (1, 2, 3)
     }
-    assert verbs(jobs) == {"rate", "rank", "ensemble", "train", "predict", "mosaic", "merge", "evaluate", "report"}
+    scored = {"train", "predict", "mosaic", "merge", "evaluate", "report"}
+    assert verbs(jobs) == {"rate", "rank", "ensemble", "audit"} | scored
 
 
 def test_new_judge_asks_its_own_rounds_only(finished):

@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from invented_rounds import Temper, invented_round
 from PIL import Image
 from rankscape.__main__ import main
 from rankscape.foundation.files import write_json
+from rankscape.foundation.settings.ranking import AuditSettings
 from rankscape.foundation.tables import write_table
+from rankscape.ranking.audit import agreement_document, judge_rows, round_rows
+from rankscape.ranking.evidence import read_round
+from rankscape.ranking.orders import PartialOrder
 from rankscape.tiles.store import open_patches
 
 FINGERPRINT = "f" * 64
@@ -50,7 +55,12 @@ class Region:
     def arguments(self, **settings: Any) -> list[str]:
         lists = {"orders": self.orders, "tiles": self.tiles, "scores": self.scores}
         lists |= {"rounds": self.rounds, "evaluations": self.evaluations}
-        single = {"order": "ranking/order.json", "summary": "clusters/clusters.json", "preview": "maps/region.png"}
+        single = {
+            "order": "ranking/order.json",
+            "audit": "ranking/audit.json",
+            "summary": "clusters/clusters.json",
+            "preview": "maps/region.png",
+        }
         single |= {"clusters": "clusters/clusters.parquet", "training": "model/score.json"}
         single |= {"backbone": "model/backbone.json", "out": "report/index.html"}
         words = ["report", "--settings", json.dumps(settings), "--region", "invented-land"]
@@ -86,6 +96,8 @@ def make_region(
     judges: dict[str, bool] | None = None,
     prompts: tuple[str, ...] = ("expert",),
     rounds: int = 2,
+    modes: dict[str, str] | None = None,
+    tempers: dict[str, Temper] | None = None,
     people: tuple[str, ...] = ("person--ada",),
     references: dict[str, dict[str, Any]] | None = None,
     uninhabited: bool = True,
@@ -97,8 +109,14 @@ def make_region(
     places = pd.concat(members, ignore_index=True)
     _clusters(region, truth, places[places["granule"] != granules[-1]] if len(granules) > 1 else places, uninhabited)
     judges = {"seer": False} if judges is None else judges
-    sources = _orders(region, truth, judges, prompts, rounds, people, uninhabited)
-    _merged(region, truth, sources, uninhabited)
+    asked = [
+        (judge, prompt, number, (modes or {}).get(prompt, "scores"), (tempers or {}).get(judge, Temper(lost=0.1)))
+        for judge, prompt, number in product(judges, prompts, range(1, rounds + 1))
+    ]
+    _rounds(region, truth, asked, judges, uninhabited)
+    sources = _orders(region, truth, asked, people, uninhabited)
+    _merged(region, truth, list(sources), uninhabited)
+    _audit(region, sources)
     _models(region, seeds)
     _scores(region, truth, places, granules, seeds)
     references = {"lights": {"title": "Night lights (nW/cm²/sr)"}} if references is None else references
@@ -162,27 +180,47 @@ def _clusters(region: Region, truth: Truth, places: pd.DataFrame, uninhabited: b
     })  # fmt: skip
 
 
-def _orders(
-    region: Region, truth: Truth, judges: dict[str, bool], prompts: tuple[str, ...], rounds: int,
-    people: tuple[str, ...], uninhabited: bool,
-) -> list[str]:  # fmt: skip
-    ranked = truth.levels[:-1] if uninhabited else truth.levels
-    asked = list(product(judges, prompts, range(1, rounds + 1)))
-    for judge, prompt, number in asked:
+Asked = tuple[str, str, int, str, Temper]
+"""Judge, prompt, round, mode, temper."""
+
+
+def _rounds(
+    region: Region, truth: Truth, asked: list[Asked], stand_ins: dict[str, bool], uninhabited: bool
+) -> None:  # fmt: skip
+    points = {c: 100 * float(truth.development[c]) for level in _ranked(truth, uninhabited) for c in level}
+    for judge, prompt, number, mode, temper in asked:
         path = region.folder / "ranking" / "rounds" / judge / prompt / f"{number}.json"
-        write_json(path, _round(truth, judge, prompt, number, judges[judge], ranked))
+        document = invented_round(judge, prompt, number, points, mode, temper)
+        write_json(path, document | {"stand_in": stand_ins[judge], "provenance": record("rate")})
         region.rounds.append(path)
-    sources = {f"{j}--{p}--{n}": {"kind": "round", "judge": j, "prompt": p, "round": n} for j, p, n in asked}
+
+
+def _ranked(truth: Truth, uninhabited: bool) -> list[list[int]]:
+    return truth.levels[:-1] if uninhabited else truth.levels
+
+
+def _orders(
+    region: Region, truth: Truth, asked: list[Asked], people: tuple[str, ...], uninhabited: bool
+) -> dict[str, dict[str, Any]]:
+    ranked = _ranked(truth, uninhabited)
+    sources = {f"{j}--{p}--{n}": {"kind": "round", "judge": j, "prompt": p, "round": n} for j, p, n, *_ in asked}
     sources |= {name: _voice(name) for name in people}
     for name, source in sources.items():
         path = region.folder / "ranking" / "orders" / f"{name}.json"
         stage = {"round": "rank", "person": "transcribe", "data": "derive"}[source["kind"]]
+        order = _noisy(truth.development, sorted(c for level in ranked for c in level), len(ranked), name)
         write_json(path, {
-            "source": source, "clusters": sorted(c for level in ranked for c in level), "relations": [],
-            "levels": ranked, "text": "", "fingerprint": FINGERPRINT, "provenance": record(stage),
+            "source": source, **order.to_document(), "fingerprint": FINGERPRINT, "provenance": record(stage),
         })  # fmt: skip
         region.orders.append(path)
-    return list(sources)
+    return sources
+
+
+def _noisy(development: np.ndarray, clusters: list[int], levels: int, name: str) -> PartialOrder:
+    """Levels as a source that errs a little sees them."""
+    seen = np.random.default_rng(list(name.encode())).normal(development[clusters], 0.15)
+    best = [clusters[place] for place in np.argsort(-seen)]
+    return PartialOrder.from_levels([part.tolist() for part in np.array_split(best, levels) if len(part)])
 
 
 def _voice(name: str) -> dict[str, Any]:
@@ -190,20 +228,14 @@ def _voice(name: str) -> dict[str, Any]:
     return {"kind": kind, "annotator" if kind == "person" else "reference": who}
 
 
-def _round(
-    truth: Truth, judge: str, prompt: str, number: int, stand_in: bool, ranked: list[list[int]]
-) -> dict[str, Any]:
-    good, lost = {"text": "50", "score": 50.0, "missing": None}, {"text": "", "score": None, "missing": "refused"}
-    images = [
-        {"cluster": c, "patch_id": "x", "replies": [lost if truth.chance.random() < 0.1 else good] * 3}
-        for level in ranked
-        for c in level
-    ]
-    return {
-        "judge": judge, "model": f"{judge}-72b", "prompt": prompt, "round": number, "prompt_sha256": "0" * 64,
-        "fingerprint": FINGERPRINT, "images": images, "scores": {}, "usage": {}, "stand_in": stand_in,
-        "provenance": record("rate"),
-    }  # fmt: skip
+def _audit(region: Region, sources: dict[str, dict[str, Any]]) -> None:
+    orders = {path.stem: PartialOrder.from_document(json.loads(path.read_text()), path.stem) for path in region.orders}
+    agreement = agreement_document(orders, sources, region.document("ranking/order.json")) if orders else {}
+    heard = [read_round(path) for path in region.rounds]
+    write_json(region.folder / "ranking" / "audit.json", {
+        "confidence": 0.95, "judges": judge_rows(heard, {}, AuditSettings(draws=100)), "rounds": round_rows(heard),
+        **agreement, "fingerprint": FINGERPRINT, "provenance": record("audit"),
+    })  # fmt: skip
 
 
 def _merged(region: Region, truth: Truth, sources: list[str], uninhabited: bool) -> None:

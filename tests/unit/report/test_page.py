@@ -148,7 +148,7 @@ def test_what_people_wrote_does_not_run(region, run):
     summary["categories"] = {evil: {"k": 2, "silhouettes": {"2": 0.1, "3": 0.2}}}
     made.change("clusters/clusters.json", **summary)
     rounds = made.document("ranking/rounds/seer/expert/1.json")
-    rounds["images"][0]["replies"] = [{"text": evil, "score": None, "missing": evil}]
+    rounds["questions"][0]["replies"] = [{"text": evil, "answer": None, "missing": evil}]
     made.change("ranking/rounds/seer/expert/1.json", **rounds)
     assert run(made.arguments(title=evil, note=evil))[0] == 0
     checker = Checker(made.page.read_text())

@@ -70,6 +70,7 @@ class MergedOrder(Document):
     tau: Tau | None = None
     mean_tau: float | None = None
     kendall_w: float | None = None
+    leave_one_out: Annotated[dict[str, dict[int, float]], empty_as(dict)] = {}
     uninhabited: int | None = None
     fingerprint: str | None = None
 
@@ -110,31 +111,6 @@ class Summary(Document):
     clusters: list[Cluster]
     categories: Annotated[dict[str, Category], empty_as(dict)] = {}
     fingerprint: str | None = None
-
-
-class Reply(BaseModel):
-    """One reply of a judge; `missing` is the reason why it has no score."""
-
-    score: float | None = None
-    missing: str | None = None
-
-
-class Shown(BaseModel):
-    """One picture that a judge saw, with the replies."""
-
-    replies: list[Reply]
-
-
-class Round(Document):
-    """One round: ranking/rounds/{judge}/{prompt}/{round}.json."""
-
-    verb = "rate"
-    judge: str
-    prompt: str
-    round: int | str
-    model: str | None = None
-    stand_in: bool = False
-    images: list[Shown]
 
 
 class Estimate(BaseModel):

@@ -20,15 +20,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from rankscape.report.agreement import PARTS, PREDICTORS
-from rankscape.report.documents import Category, Evaluation, Predictor, Tau
-from rankscape.report.palette import RAMP, colour_of, text_on
+from rankscape.report.documents import Category, Evaluation, Predictor
+from rankscape.report.palette import RAMP, colour_of
 from rankscape.report.training import Curve
 
-_INK = "#010203"
+INK = "#010203"
 """Stands for the page's text colour until the plot is put on the page."""
 ACCENT = "#d55e00"
 """Vermilion of Okabe & Ito's palette for colour-blind readers: lines over the ramp."""
-_SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe & Ito's colours that stand out on light and on dark ground."""
 _RC: dict[str, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -41,11 +42,9 @@ _RC: dict[str, Any] = {
     "lines.linewidth": 1.6,
     "legend.frameon": False,
     "legend.fontsize": 8.0,
-    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK),
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
 }
 _SHORT = {"apply": "granules not learned from", "fit": "granules learned from", "pooled": "all granules"}
-_MAX_LABELLED = 16
-_MAX_NUMBERED = 10
 _MEDIAN_BINS = 12
 
 
@@ -58,6 +57,11 @@ class Plot:
 
 
 def plot(name: str, alt: str, caption: str, size_in: tuple[float, float], paint: Callable[[Axes], None]) -> Plot:
+    """Draw one plot of one pair of axes; see `picture`."""
+    return picture(name, alt, caption, size_in, lambda figure: paint(figure.add_subplot()))
+
+
+def picture(name: str, alt: str, caption: str, size_in: tuple[float, float], paint: Callable[[Figure], None]) -> Plot:
     """Draw one plot.
 
     Args:
@@ -65,14 +69,14 @@ def plot(name: str, alt: str, caption: str, size_in: tuple[float, float], paint:
         alt: What the plot shows, for readers who cannot see it.
         caption: Line below the plot.
         size_in: Width and height in inches of 72 points.
-        paint: Draws into the axes.
+        paint: Draws into the figure.
     """
     with rc_context(_style(name)), warnings.catch_warnings():
         # Glyphs that the layout font lacks are drawn by the reader's browser.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure = Figure(figsize=size_in, layout="constrained")
         FigureCanvasSVG(figure)
-        paint(figure.add_subplot())
+        paint(figure)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return Plot(_inline(buffer.getvalue(), name, alt), caption)
@@ -89,7 +93,7 @@ def _inline(text: str, name: str, alt: str) -> Markup:
     body = re.sub(r'\bid="', f'id="{name}-', body)
     body = re.sub(r"url\(#", f"url(#{name}-", body)
     body = re.sub(r'xlink:href="#', f'href="#{name}-', body).replace("xlink:href=", "href=")
-    body = body.replace(_INK, "currentColor")
+    body = body.replace(INK, "currentColor")
     width, height = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', body)[0]
     start = Markup(
         '<svg class="plot" viewBox="0 0 {0} {1}" style="max-width:{2}px" role="img" aria-label="{3}">'
@@ -110,7 +114,7 @@ def scatter(name: str, reference: np.ndarray, score: np.ndarray, title: str, par
 
     def paint(axes: Axes) -> None:
         bins = axes.hexbin(
-            reference, score, gridsize=(26, 15), bins="log", mincnt=1, cmap=RAMP, linewidths=0.25, edgecolors=_INK
+            reference, score, gridsize=(26, 15), bins="log", mincnt=1, cmap=RAMP, linewidths=0.25, edgecolors=INK
         )
         edges = np.unique(np.quantile(reference, np.linspace(0, 1, _MEDIAN_BINS + 1)))
         if len(edges) > 2:
@@ -149,7 +153,7 @@ def forest(name: str, evaluation: Evaluation) -> Plot | None:
             shift = (turn - (len(parts) - 1) / 2) * 0.28
             for place, predictor in enumerate(names):
                 _whisker(axes, place + shift, evaluation.predictors[predictor], part, turn)
-        axes.axvline(0, color=_INK, linewidth=0.6)
+        axes.axvline(0, color=INK, linewidth=0.6)
         axes.set_yticks(range(len(names)), [PREDICTORS[n] for n in names])
         axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="Spearman correlation with its interval")
         low, high = axes.get_xlim()
@@ -172,7 +176,7 @@ def _whisker(axes: Axes, y: float, predictor: Predictor, part: str, turn: int) -
         return
     estimate = agreement.spearman
     label = None if _SHORT[part] in axes.get_legend_handles_labels()[1] else _SHORT[part]
-    colour = _SERIES[turn]
+    colour = SERIES[turn]
     axes.plot([estimate.value], [y], "os"[turn], color=colour, markersize=5, label=label)
     if estimate.low is not None and estimate.high is not None:
         axes.plot([estimate.low, estimate.high], [y, y], color=colour)
@@ -185,7 +189,7 @@ def silhouettes(name: str, category: str, facts: Category) -> Plot | None:
         return None
 
     def paint(axes: Axes) -> None:
-        axes.plot([k for k, _ in tried], [v for _, v in tried], color=_SERIES[0], marker="o", markersize=3.5)
+        axes.plot([k for k, _ in tried], [v for _, v in tried], color=SERIES[0], marker="o", markersize=3.5)
         axes.axvline(facts.k, color=ACCENT, linestyle="--", linewidth=1)
         axes.annotate(f"K = {facts.k}", (facts.k, 1), (3, -2), xycoords=("data", "axes fraction"),
                       textcoords="offset points", color=ACCENT, va="top")  # fmt: skip
@@ -206,13 +210,13 @@ def curves(name: str, fitted: Sequence[Curve], measure: str, title: str) -> Plot
 
     def paint(axes: Axes) -> None:
         for turn, (curve, points) in enumerate(series):
-            colour = _SERIES[turn % len(_SERIES)]
+            colour = SERIES[turn % len(SERIES)]
             axes.plot([e for e, _ in points], [v for _, v in points], color=colour, label=curve.name)
             best = [(e, v) for e, v in points if e == curve.best_epoch]
             axes.plot([e for e, _ in best], [v for _, v in best], "D", color=colour, markersize=5)
         axes.set(xlabel="epoch", title=title)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if 1 < len(series) <= len(_SERIES):
+        if 1 < len(series) <= len(SERIES):
             axes.legend()
 
     alt = f"{title} over the epochs of {len(series)} networks; a diamond marks the epoch whose weights were kept."
@@ -224,47 +228,9 @@ def histogram(name: str, values: np.ndarray, label: str, span: tuple[float, floa
 
     def paint(axes: Axes) -> None:
         counts, edges = np.histogram(values, bins=25, range=span)
-        colours = [colour_of((a + b) / 2) if span else _SERIES[0] for a, b in pairwise(edges)]
-        axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colours, edgecolor=_INK, linewidth=0.25)
+        colours = [colour_of((a + b) / 2) if span else SERIES[0] for a, b in pairwise(edges)]
+        axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colours, edgecolor=INK, linewidth=0.25)
         axes.set(xlabel=label, ylabel="patches")
 
     alt = f"Histogram of the {label} of {len(values)} patches, median {np.median(values):.3f}."
     return plot(name, alt, f"{label.capitalize()} of {len(values):,} patches.", (3.7, 2.6), paint)
-
-
-def taus(name: str, tau: Tau) -> Plot:
-    """Picture Kendall's tau-b between every two orders; numbers are written out where there are few."""
-    matrix = np.array([[np.nan if v is None else v for v in row] for row in tau.matrix], float)
-    size, lowest = len(tau.sources), min(0.0, float(np.nanmin(matrix, initial=0.0)))
-
-    def paint(axes: Axes) -> None:
-        image = axes.imshow(matrix, cmap=RAMP, vmin=lowest, vmax=1, interpolation="nearest")
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0)
-        labels = tau.sources if size <= _MAX_LABELLED else [str(i + 1) for i in range(size)]
-        step = 1 if size <= _MAX_LABELLED else max(1, size // 10)
-        axes.set_xticks(range(0, size, step), [str(i + 1) for i in range(0, size, step)])
-        axes.set_yticks(range(0, size, step), [_numbered(i, labels[i], size) for i in range(0, size, step)])
-        if size <= _MAX_NUMBERED:
-            _write_numbers(axes, matrix, lowest)
-        bar = axes.figure.colorbar(image, ax=axes, label="Kendall tau-b", shrink=0.8, pad=0.03)
-        bar.outline.set_visible(False)
-
-    alt = f"Kendall tau-b between {size} orders, lowest {np.nanmin(matrix, initial=1.0):.2f}."
-    caption = (
-        "Agreement of every two orders, numbered as in the table below: 1 is the same order, 0 none, below 0 reversed."
-    )
-    side = 2.6 + 0.12 * min(size, _MAX_LABELLED)
-    wide = 2.2 if size <= _MAX_LABELLED else 0.8
-    return plot(name, alt, caption, (side + wide, side), paint)
-
-
-def _numbered(place: int, label: str, size: int) -> str:
-    return f"{label}  {place + 1}" if size <= _MAX_LABELLED else label
-
-
-def _write_numbers(axes: Axes, matrix: np.ndarray, lowest: float) -> None:
-    for (row, col), value in np.ndenumerate(matrix):
-        if np.isfinite(value):
-            ink = text_on(colour_of((value - lowest) / (1 - lowest)))
-            axes.text(col, row, f"{value:.2f}".replace("-", "−"), ha="center", va="center", fontsize=8, color=ink)

@@ -18,6 +18,8 @@ _PADDING, _HEAD = 12, 26
 _ARROW_GAP, _LINES_GAP = 34, 58
 """Space between two levels: for one arrow, and for single lines."""
 _MIN_COLUMNS = 3
+_STRIP_INSET, _STRIP_Y = 10, 122
+"""Place of the line of ranks inside a card."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,18 @@ class Card:
     def bottom(self) -> float:
         """Lower edge."""
         return self.y + CARD_HEIGHT
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A card's rank on a line from the first to the last rank; all are horizontal places."""
+
+    left: float
+    right: float
+    rank: float
+    low: float
+    high: float
+    y: float
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,31 @@ def draw(levels: Sequence[Sequence[int]], edges: Sequence[Edge], ranks: Mapping[
     )
     lines = tuple(_route(cards[a], cards[b], rows, turn) for turn, (a, b) in enumerate(single))
     return Graph(width, bands[-1].y + bands[-1].height if bands else 0.0, tuple(bands), cards, arrows, lines)
+
+
+def strips(
+    cards: Mapping[int, Card],
+    ranks: Mapping[int, float | None],
+    intervals: Mapping[int, tuple[float | None, float | None] | None],
+) -> dict[int, Strip]:
+    """Place each card's rank and its interval on a line from 1 to the last rank, the best on the left.
+
+    Returns:
+        Strips by cluster, only of clusters whose rank has an interval.
+    """
+    last = max([2.0, *(rank for rank in ranks.values() if rank is not None)])
+    found = {}
+    for cluster, card in cards.items():
+        rank, (low, high) = ranks.get(cluster), intervals.get(cluster) or (None, None)
+        if rank is not None and low is not None and high is not None:
+            left, right = card.x + _STRIP_INSET, card.x + CARD_WIDTH - _STRIP_INSET
+            middle, start, end = (_along(value, last, left, right) for value in (rank, low, high))
+            found[cluster] = Strip(left, right, middle, start, end, card.y + _STRIP_Y)
+    return found
+
+
+def _along(rank: float, last: float, left: float, right: float) -> float:
+    return left + min(max((rank - 1) / (last - 1), 0.0), 1.0) * (right - left)
 
 
 def split_edges(levels: Sequence[Sequence[int]], edges: Sequence[Edge]) -> tuple[list[bool], list[Edge]]:

@@ -1,6 +1,6 @@
 """Everything that the page shows, read and checked to belong together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ import pandas as pd
 from rankscape.foundation.errors import InputError, TableError
 from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_metadata, read_table
-from rankscape.report.documents import Evaluation, MergedOrder, Round, Summary, Vote
+from rankscape.ranking.evidence import RoundRecord, read_round
+from rankscape.report.audited import Audit
+from rankscape.report.documents import Evaluation, MergedOrder, Summary, Vote
 from rankscape.report.pictures import MapPicture, read_map
 from rankscape.report.training import Fitting, Training
 from rankscape.tiles.store import Patches, index_of, open_patches
@@ -24,6 +26,7 @@ class Files:
 
     order: Path
     orders: Sequence[Path]
+    audit: Path
     summary: Path
     clusters: Path
     tiles: Sequence[Path]
@@ -36,7 +39,7 @@ class Files:
 
     def by_role(self) -> dict[str, Path]:
         """Return the files by role and name, as provenance records them; of patches the index stands for the array."""
-        single = ("order", "summary", "clusters", "training", "backbone", "preview")
+        single = ("order", "audit", "summary", "clusters", "training", "backbone", "preview")
         named = {role: getattr(self, role) for role in single}
         for role in ("orders", "scores", "evaluations", "rounds"):
             named |= {f"{role}/{_name(role, path)}": path for path in getattr(self, role)}
@@ -64,6 +67,8 @@ class Material:
     order: MergedOrder
     votes: dict[str, Vote]
     """Partial orders by source."""
+    audit: Audit
+    """What the sources can be trusted with."""
     summary: Summary
     map: MapPicture
     clusters: pd.DataFrame
@@ -75,7 +80,7 @@ class Material:
     scores: pd.DataFrame
     """Columns patch_id, granule, score, score_std; one row a patch."""
     comparisons: tuple[Comparison, ...]
-    rounds: tuple[Round, ...]
+    rounds: tuple[RoundRecord, ...]
     records: tuple[dict[str, Any], ...]
     """Provenance records of the inputs, in the order in which data flows."""
 
@@ -92,9 +97,12 @@ def read_material(files: Files) -> Material:
         InputError: If a file is missing or broken, or two of them come from different clusters or granules.
     """
     order, summary = MergedOrder.read(files.order), Summary.read(files.summary)
+    audit = Audit.read(files.audit)
     votes = {path.stem: Vote.read(path) for path in files.orders}
     _check_clusters(order, summary, files)
-    _check_fingerprints([(files.order, order), *zip(files.orders, votes.values(), strict=True)], summary, files.summary)
+    marks = {files.order: order.fingerprint, files.audit: audit.fingerprint}
+    marks |= {path: vote.fingerprint for path, vote in zip(files.orders, votes.values(), strict=True)}
+    _check_fingerprints(marks, summary, files.summary)
     patches = _read_patches(files.tiles)
     clusters = read_table(files.clusters, ["patch_id", "granule", "category", "cluster"])
     scores = _read_scores(files.scores)
@@ -102,14 +110,16 @@ def read_material(files: Files) -> Material:
     _check_granules(files.scores[0].parent, scores["granule"], patches)
     comparisons = tuple(_read_comparison(path) for path in files.evaluations)
     training, backbone = Training.read(files.training), Fitting.read(files.backbone)
-    rounds = tuple(Round.read(path) for path in files.rounds)
-    documents = [backbone, summary, *rounds, *votes.values(), order, training]
-    records = [*_tables_records(map(index_of, files.tiles)), *(document.provenance for document in documents)]
+    rounds = tuple(read_round(path) for path in files.rounds)
+    records = [*_tables_records(map(index_of, files.tiles)), backbone.provenance, summary.provenance]
+    records += [heard.provenance for heard in rounds]
+    records += [document.provenance for document in (*votes.values(), order, audit, training)]
     records += _tables_records([files.clusters, *files.scores])
     records += [comparison.evaluation.provenance for comparison in comparisons]
     return Material(
         order,
         votes,
+        audit,
         summary,
         read_map(files.preview),
         clusters,
@@ -158,12 +168,12 @@ def _check_clusters(order: MergedOrder, summary: Summary, files: Files) -> None:
         )
 
 
-def _check_fingerprints(documents: Sequence[tuple[Path, MergedOrder | Vote]], summary: Summary, origin: Path) -> None:
-    for path, document in documents:
-        if document.fingerprint and summary.fingerprint and document.fingerprint != summary.fingerprint:
+def _check_fingerprints(marks: Mapping[Path, str | None], summary: Summary, origin: Path) -> None:
+    for path, mark in marks.items():
+        if mark and summary.fingerprint and mark != summary.fingerprint:
             raise InputError(
-                f"{path} ranks other clusters than {origin} (fingerprints {document.fingerprint[:12]} and "
-                f"{summary.fingerprint[:12]}): make it again on these clusters."
+                f"{path} ranks other clusters than {origin} (fingerprints {mark[:12]} and {summary.fingerprint[:12]}): "
+                "make it again on these clusters."
             )
 
 

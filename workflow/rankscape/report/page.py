@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from rankscape.foundation.settings.report import ReportSettings
-from rankscape.report import figures, gallery, graph, sections, versions, voters, wording
+from rankscape.report import gallery, graph, judging, sections, versions, voters, wording
 from rankscape.report.gallery import ClusterView
 from rankscape.report.inputs import Material
 from rankscape.report.palette import ramp_css
@@ -60,6 +60,7 @@ def render(
         uncertain=gallery.uncertain_pictures(material, settings.uncertain_patches),
         configuration=shown,
         **_judgement(material, record),
+        **_judges(material, views),
     )
     return page
 
@@ -76,7 +77,6 @@ def _judgement(material: Material, record: dict[str, Any]) -> dict[str, Any]:
     single = voters.voters(material)
     found = versions.versions([*material.records, record])
     truth = any(view.truth for view in compared)
-    tau = material.order.tau
     return {
         "real": [view for view in compared if not view.truth],
         "truths": [view for view in compared if view.truth],
@@ -86,8 +86,20 @@ def _judgement(material: Material, record: dict[str, Any]) -> dict[str, Any]:
         "voters": single,
         "groups": voters.grouped(single, material.votes),
         "missing": voters.missing_reasons(material.rounds),
-        "taus": figures.taus("taus", tau) if tau is not None and len(tau.sources) > 1 else None,
         "versions": found,
+    }
+
+
+def _judges(material: Material, views: Sequence[ClusterView]) -> dict[str, Any]:
+    """What each judge did, and how far the sources agree."""
+    rows = judging.judge_rows(material.audit)
+    return {
+        "plots": judging.plots(material, {view.cluster: view.colour for view in views}),
+        "judges": rows,
+        "judge_notes": judging.notes(rows),
+        "answers": judging.ANSWERS,
+        "effort": judging.EFFORT,
+        "nobody": judging.nobody(material.audit) if material.audit.pairs.nobody else "",
     }
 
 
@@ -99,6 +111,7 @@ def _order(material: Material, views: Sequence[ClusterView]) -> dict[str, Any]:
         "views": {view.cluster: view for view in views},
         "colours": gallery.level_colours(order),
         "card": {"width": graph.CARD_WIDTH, "height": graph.CARD_HEIGHT},
+        "strips": graph.strips(drawing.cards, order.ranks, order.intervals),
         "incomparable": wording.listed([f"{a} and {b}" for a, b in order.incomparable]),
     }
 

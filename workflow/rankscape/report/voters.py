@@ -4,7 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rankscape.report.documents import MergedOrder, Round, Tau, Vote
+from rankscape.ranking.evidence import RoundRecord
+from rankscape.report.documents import MergedOrder, Tau, Vote
 from rankscape.report.inputs import Material
 
 STAND_IN = "stand-in, no vision model"
@@ -24,7 +25,7 @@ class Voter:
     tau: float | None
     """Mean Kendall tau-b to the other orders."""
     missing: int | None
-    """Replies without a usable score; None where no round stands behind the order."""
+    """Replies without a usable answer; None where no round stands behind the order."""
     replies: int
     text: str = ""
     """The order in words, only of a single one."""
@@ -67,14 +68,10 @@ def mean_taus(tau: Tau | None) -> dict[str, float]:
     return means
 
 
-def missing_reasons(rounds: Iterable[Round], most: int = 6) -> list[tuple[str, int]]:
+def missing_reasons(rounds: Iterable[RoundRecord], most: int = 6) -> list[tuple[str, int]]:
     """Count the reasons why replies are missing, the most frequent first; beyond `most` they are joined."""
     counts = Counter(
-        reply.missing or "no score given"
-        for r in rounds
-        for image in r.images
-        for reply in image.replies
-        if reply.score is None
+        reply.missing or "no answer given" for asked in rounds for reply in asked.replies if not reply.usable
     )
     reasons = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     rest = sum(number for _, number in reasons[most:])
@@ -105,9 +102,9 @@ def _voter(
     )  # fmt: skip
 
 
-def _replies(asked: Round) -> Replies:
-    replies = [reply for image in asked.images for reply in image.replies]
-    return Replies(sum(reply.score is None for reply in replies), len(replies), asked.stand_in)
+def _replies(asked: RoundRecord) -> Replies:
+    replies = asked.replies
+    return Replies(sum(not reply.usable for reply in replies), len(replies), asked.stand_in)
 
 
 def _joined(label: str, members: Sequence[Voter]) -> Voter:

@@ -22,6 +22,7 @@ def report(
     region: Annotated[str, typer.Option(help="Name of the region.")],
     order: Annotated[Path, typer.Option(help="The merged order: order.json.")],
     orders: Annotated[list[Path], typer.Option(help="Partial orders (JSON), a source each.")],
+    audit: Annotated[Path, typer.Option(help="What the sources of orders can be trusted with: audit.json.")],
     summary: Summary,
     clusters: Clusters,
     tiles: Tiles,
@@ -43,7 +44,18 @@ def report(
     """Write the page that people open."""
     chosen = ReportSettings.from_text(settings, "report")
     files = Files(
-        order, orders, summary, clusters, tiles, training, backbone, preview, scores, evaluations or (), rounds or ()
+        order,
+        orders,
+        audit,
+        summary,
+        clusters,
+        tiles,
+        training,
+        backbone,
+        preview,
+        scores,
+        evaluations or (),
+        rounds or (),
     )
     material = read_material(files)
     record = provenance("report", chosen, files.by_role(), seed=chosen.seed)
