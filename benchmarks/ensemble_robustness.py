@@ -4,7 +4,7 @@ Three of the ten are spoilt, all 120 choices, and the merged ranks are compared 
 by Kendall's tau-b: mean over the choices, and the worst choice in brackets. Reversed judges say the opposite of what
 they said; random judges say a random permutation, and both numbers are means over several draws, since the worst of one
 draw varies by some hundredths. `report` merges and is compared in the report's own ranks. Effective
-judges are those of the ten unspoilt orders.
+judges are those of the ten unspoilt orders. The last row is a former default: `robust` with alpha = exp(-e²/mean(e²)).
 
     .venv/bin/python benchmarks/ensemble_robustness.py ../shared/data/north-korea/orders/POG_collection.txt
 """
@@ -12,18 +12,29 @@ judges are those of the ten unspoilt orders.
 import argparse
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from rankscape.ranking.agreement import tau_of_ranks
-from rankscape.ranking.ensembles import Merged, mean, report, robust, welsch
+from rankscape.ranking.ensembles import ROBUST, bradley_terry, half_quadratic, kemeny, mean, report, robust, welsch
+from rankscape.ranking.merged import Merged
 from rankscape.ranking.orders import PartialOrder
 
+
+def wider(ranks: np.ndarray) -> Merged:
+    """Merge as `robust`, with the exponential of the plain square."""
+    return half_quadratic(ranks, replace(ROBUST, exponents=lambda squares, mean_square, _: -squares / mean_square))
+
+
 METHODS: dict[str, Callable[[np.ndarray], Merged]] = {
-    "mean": mean,
-    "report": report,
-    "welsch": welsch,
     "robust": robust,
+    "welsch": welsch,
+    "mean": mean,
+    "kemeny": kemeny,
+    "bradley_terry": bradley_terry,
+    "report": report,
+    "robust, exp(-e²/mean(e²))": wider,
 }
 SPOILT = 3
 
@@ -32,11 +43,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("orders", type=Path, help="annotators' lines, one order a line")
     parser.add_argument("--draws", type=int, default=20, help="draws of random judges")
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS), help="rows to measure")
     chosen = parser.parse_args()
     orders = [PartialOrder.parse(line) for line in chosen.orders.read_text(encoding="utf-8").split()]
     print("| method | reversed: mean (worst) | random: mean (worst) | effective judges |")
     print("|---|---|---|---|")
-    for name, method in METHODS.items():
+    for name in chosen.methods:
+        method = METHODS[name]
         ranks = np.array([order.report_ranks() if name == "report" else order.ranks() for order in orders])
         cells = [measure(method, ranks, "reversed", 1), measure(method, ranks, "random", chosen.draws)]
         print(f"| `{name}` | {cells[0]} | {cells[1]} | {method(ranks).effective_judges:.1f} |")
@@ -44,7 +57,7 @@ def main() -> None:
 
 def measure(method: Callable[[np.ndarray], Merged], ranks: np.ndarray, kind: str, draws: int) -> str:
     runs = np.array([list(taus(method, ranks, kind, seed)) for seed in range(draws)])
-    return f"{runs.mean():.3f} ({runs.min(axis=1).mean():.3f})"
+    return f"{runs.mean():.4f} ({runs.min(axis=1).mean():.4f})"
 
 
 def taus(method: Callable[[np.ndarray], Merged], ranks: np.ndarray, kind: str, seed: int) -> Iterator[float]:

@@ -1,22 +1,25 @@
-"""Ensembles: golden values of ten real orders, laws, bad judges."""
+"""Ensembles: golden values of ten real orders, laws that every method keeps, bad judges."""
 
 import itertools
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from rankscape.foundation.settings.ranking import EnsembleSettings
 from rankscape.ranking import ensembles
-from rankscape.ranking.agreement import kendall_w, mean_tau, tau_matrix, tau_of_ranks
-from rankscape.ranking.completion import completed_ranks, never_compared
-from rankscape.ranking.ensembles import mean, report, robust, welsch
+from rankscape.ranking.agreement import tau_of_ranks
+from rankscape.ranking.completion import completed_ranks, never_compared, report_ranks
+from rankscape.ranking.ensembles import bradley_terry, kemeny, mean, report, robust, welsch
 from rankscape.ranking.orders import PartialOrder
-from scipy.stats import kendalltau
+from rankscape.ranking.resampling import Ballots
 
-METHODS = [robust, welsch, mean]
+METHODS = [robust, welsch, mean, kemeny, bradley_terry, report]
 by_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.__name__)
+RESPECTFUL = ["robust", "welsch", "mean", "kemeny", "bradley_terry"]
+"""Methods that keep what all say of a pair; the report's ranks can invert an order before anything is merged."""
 
 
 def rank_rows(levels: np.ndarray) -> np.ndarray:
@@ -57,22 +60,15 @@ def test_golden_mean_and_report_ranks(real: np.ndarray, golden: dict[str, Any]) 
 
 
 @pytest.mark.shared
-def test_golden_agreement(real: np.ndarray, golden: dict[str, Any]) -> None:
-    orders = [PartialOrder.parse(text) for text in golden["pogs"]]
-    assert mean_tau(tau_matrix(orders)) == pytest.approx(golden["kendall_tau_b_mean_pairwise"], abs=1e-6)
-    assert kendall_w(real) == pytest.approx(0.8947, abs=5e-5)
-
-
-@pytest.mark.shared
-def test_golden_robust_listens_to_most_honest_judges(real: np.ndarray) -> None:
+def test_golden_robust_listens_to_more_than_six_honest_judges(real: np.ndarray) -> None:
     merged = robust(real)
-    assert merged.effective_judges == pytest.approx(8.3, abs=0.05)
+    assert merged.effective_judges == pytest.approx(6.899, abs=1e-3)
     assert merged.iterations < 100
 
 
 @pytest.mark.shared
 @pytest.mark.parametrize(
-    ("kind", "mean_at_least", "worst_at_least"), [("reversed", 0.99, 0.97), ("random", 0.98, 0.93)]
+    ("kind", "mean_at_least", "worst_at_least"), [("reversed", 0.998, 0.99), ("random", 0.99, 0.96)]
 )
 def test_three_of_ten_judges_spoilt(real: np.ndarray, kind: str, mean_at_least: float, worst_at_least: float) -> None:
     rng = np.random.default_rng(0)
@@ -88,6 +84,7 @@ def test_three_of_ten_judges_spoilt(real: np.ndarray, kind: str, mean_at_least: 
 
 
 @by_method
+@settings(deadline=None)
 @given(row=hnp.arrays(np.int64, st.integers(1, 6), elements=st.integers(0, 4)), count=st.integers(1, 5))
 def test_unanimity(method: Any, row: np.ndarray, count: int) -> None:
     ranks = rank_rows(np.tile(row, (count, 1)))
@@ -98,6 +95,7 @@ def test_unanimity(method: Any, row: np.ndarray, count: int) -> None:
 
 
 @by_method
+@settings(deadline=None, max_examples=50)
 @given(ranks=judges())
 def test_pareto_and_sums(method: Any, ranks: np.ndarray) -> None:
     merged = method(ranks)
@@ -111,9 +109,11 @@ def test_pareto_and_sums(method: Any, ranks: np.ndarray) -> None:
             assert merged.ranks[a] == pytest.approx(merged.ranks[b], abs=1e-9)
 
 
-@by_method
+@pytest.mark.parametrize("method", [m for m in METHODS if m is not kemeny], ids=lambda method: method.__name__)
+@settings(deadline=None, max_examples=50)
 @given(ranks=judges(), seed=st.integers(0, 1000))
 def test_names_of_clusters_and_order_of_judges_do_not_matter(method: Any, ranks: np.ndarray, seed: int) -> None:
+    """For Kemeny's rule see test_kemeny.py: several orders may cost the same."""
     rng = np.random.default_rng(seed)
     rows, columns = (rng.permutation(size) for size in ranks.shape)
     merged, other = method(ranks), method(ranks[np.ix_(rows, columns)])
@@ -121,13 +121,14 @@ def test_names_of_clusters_and_order_of_judges_do_not_matter(method: Any, ranks:
     np.testing.assert_allclose(other.weights, merged.weights[rows], atol=1e-6)
 
 
-@given(ranks=judges(), seed=st.integers(0, 100))
-def test_a_draw_counts_like_repeated_judges(ranks: np.ndarray, seed: int) -> None:
-    count = len(ranks)
-    counts = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=3)
-    drawn = ensembles.iterate(ranks, counts.astype(float), ensembles.robust_exponents, from_mean=True)[0]
-    for row, merged in zip(counts, drawn, strict=True):
-        np.testing.assert_allclose(merged, robust(np.repeat(ranks, row, axis=0)).ranks, atol=1e-6)
+@by_method
+def test_what_is_given_stays_as_it_is_and_any_numbers_do(method: Any) -> None:
+    ranks = rank_rows(np.random.default_rng(3).integers(0, 4, (7, 5)))
+    given_ranks = ranks.copy()
+    merged = method(ranks)
+    np.testing.assert_array_equal(ranks, given_ranks)
+    for other in (np.asfortranarray(ranks), (2 * ranks).astype(np.int16) / 2, ranks.tolist(), ranks.astype(np.float32)):
+        np.testing.assert_allclose(method(other).ranks, merged.ranks, atol=1e-9)
 
 
 def test_welsch_survives_scales_too_small_for_a_float() -> None:
@@ -155,27 +156,10 @@ def test_report_is_the_mean_where_all_agree() -> None:
 
 
 @pytest.mark.parametrize("ranks", [np.zeros((0, 3)), np.zeros(3), np.array([[1.0, np.nan]])])
-@pytest.mark.parametrize("method", [*METHODS, report])
+@by_method
 def test_bad_ranks(method: Any, ranks: np.ndarray) -> None:
     with pytest.raises(ValueError, match="finite matrix"):
         method(ranks)
-
-
-@given(ranks=judges())
-def test_tau_is_scipys(ranks: np.ndarray) -> None:
-    found = tau_of_ranks(ranks)
-    for (a, one), (b, other) in itertools.product(enumerate(ranks), repeat=2):
-        if ranks.shape[1] > 1:
-            np.testing.assert_allclose(found[a, b], kendalltau(one, other).statistic, atol=1e-12)
-
-
-def test_agreement_without_anything_to_agree_on() -> None:
-    tied = np.full((2, 3), 2.0)
-    assert kendall_w(tied) is None
-    assert kendall_w(np.array([[1.0, 2.0]])) is None
-    assert mean_tau(tau_of_ranks(tied)) is None
-    assert kendall_w(np.array([[1.0, 2.0, 3.0]] * 2)) == pytest.approx(1)
-    assert kendall_w(np.array([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]])) == pytest.approx(0)
 
 
 def test_open_pairs_are_put_as_the_others_put_them() -> None:
@@ -192,13 +176,28 @@ def test_pairs_that_nobody_compares() -> None:
     assert np.argwhere(never_compared(orders)).tolist() == [[1, 2], [2, 1]]
 
 
+@pytest.mark.parametrize("method", RESPECTFUL)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=6), min_size=1, max_size=4))
-def test_pareto_holds_with_open_pairs(statements: list[list[tuple[int, int]]]) -> None:
+def test_pareto_holds_with_open_pairs(method: Any, statements: list[list[tuple[int, int]]]) -> None:
     ascending = [[(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]] for pairs in statements]
-    orders = [PartialOrder.from_pairs(range(5), pairs) for pairs in ascending]
-    ranks = completed_ranks(orders)
-    np.testing.assert_allclose(ranks.sum(axis=1), 15)
+    orders = tuple(PartialOrder.from_pairs(range(5), pairs) for pairs in ascending)
+    merged = Ballots(orders, EnsembleSettings(method=method)).merged
+    assert merged.ranks.sum() == pytest.approx(15)
     for a, b in itertools.permutations(range(5), 2):
         if all(order.higher[a, b] for order in orders):
-            assert (ranks[:, a] < ranks[:, b]).all()
-            assert robust(ranks).ranks[a] < robust(ranks).ranks[b]
+            assert merged.ranks[a] < merged.ranks[b]
+
+
+@pytest.mark.parametrize("method", [*RESPECTFUL, "report"])
+def test_a_judge_who_leaves_a_cluster_out_does_not_move_it(method: Any) -> None:
+    full, lacking = PartialOrder.parse("1>2>3>4>5"), PartialOrder.parse("1>2>3>5\n4")
+    merged = Ballots((full, full, lacking), EnsembleSettings(method=method)).merged
+    np.testing.assert_allclose(merged.ranks, [1, 2, 3, 4, 5], atol=0.1)
+    assert np.argsort(merged.ranks).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_report_ranks_complete_what_is_open() -> None:
+    full, lacking = PartialOrder.parse("1>2>3"), PartialOrder.parse("1>3\n2")
+    assert report_ranks([full, lacking]).tolist() == [[1, 2, 3]] * 2
+    assert report_ranks([PartialOrder.parse("1=2>3")]).tolist() == [[1.5, 1.5, 2.0]]

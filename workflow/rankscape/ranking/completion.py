@@ -28,6 +28,24 @@ def completed_ranks(orders: Sequence[PartialOrder]) -> np.ndarray:
     return np.array([_ranks(order, share) for order in orders])
 
 
+def report_ranks(orders: Sequence[PartialOrder]) -> np.ndarray:
+    """Return the Sichuan report's ranks of each order (`PartialOrder.report_ranks`).
+
+    That report knows no incomparable pairs. An order that has some is completed by the others first, and its levels
+    are then its different completed ranks.
+
+    Returns:
+        float64, shape (orders, clusters).
+    """
+    rows = zip(orders, completed_ranks(orders), strict=True)
+    return np.array([(_of_ranks(row) if order.incomparable().any() else order).report_ranks() for order, row in rows])
+
+
+def _of_ranks(ranks: np.ndarray) -> PartialOrder:
+    rounded = np.round(ranks, 9)
+    return PartialOrder.from_levels([np.flatnonzero(rounded == rank).tolist() for rank in np.unique(rounded)])
+
+
 def _above(order: PartialOrder) -> np.ndarray:
     """1 where the row's cluster is above the column's, 1/2 where they are tied."""
     return np.asarray(order.higher + 0.5 * order.equal)

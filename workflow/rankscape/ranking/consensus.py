@@ -9,23 +9,11 @@ import numpy as np
 from rankscape.foundation.settings.ranking import EnsembleSettings
 from rankscape.ranking.agreement import kendall_w, mean_tau, tau_matrix
 from rankscape.ranking.completion import completed_ranks, never_compared
-from rankscape.ranking.ensembles import (
-    Exponents,
-    Merged,
-    iterate,
-    mean,
-    report,
-    robust,
-    robust_exponents,
-    welsch,
-    welsch_exponents,
-)
 from rankscape.ranking.levels import levels_of
+from rankscape.ranking.merged import Merged
 from rankscape.ranking.orders import PartialOrder
 from rankscape.ranking.relations import closure, reduction
-
-_BATCH_NUMBERS = 4_000_000
-"""Draws are merged in batches of about so many weights, so that memory stays bounded."""
+from rankscape.ranking.resampling import Ballots, rank_intervals, without_each
 
 
 @dataclass(frozen=True)
@@ -48,6 +36,8 @@ class Consensus:
     """bool, shape (n, n): what the levels order, but for pairs that nobody compares and nothing follows for."""
     incomparable: np.ndarray
     """bool, shape (n, n): the pairs that stay open."""
+    unordered: np.ndarray
+    """bool, shape (n, n): the pairs that no order compares, whether or not something follows for them."""
     tau: np.ndarray
     """Kendall's tau-b of every two orders, shape (m, m)."""
     kendall_w: float | None
@@ -65,77 +55,25 @@ def find_consensus(orders: Mapping[str, PartialOrder], settings: EnsembleSetting
     """
     sources = tuple(sorted(orders))
     members = [orders[source] for source in sources]
-    ranks = rank_matrix(members, settings)
-    merged = merge(ranks, settings)
+    ballots = Ballots(tuple(members), settings)
+    merged = ballots.merged
     numbers = levels_of(merged.ranks, settings.levels, settings.min_levels)
-    higher, open_pairs = _graph(numbers, never_compared(members))
+    uncompared = never_compared(members)
+    higher, open_pairs = _graph(numbers, uncompared)
     alone = len(members) == 1
     return Consensus(
         clusters=members[0].clusters,
         sources=sources,
         merged=merged,
-        intervals=None if alone or not settings.bootstrap_draws else rank_intervals(ranks, settings),
-        leave_one_out=None if alone else merge_draws(ranks, 1.0 - np.eye(len(members)), settings),
+        intervals=None if alone or not settings.bootstrap_draws else rank_intervals(ballots),
+        leave_one_out=None if alone else without_each(ballots),
         levels=_grouped(members[0].clusters, numbers),
         higher=higher,
         incomparable=open_pairs,
+        unordered=uncompared,
         tau=tau_matrix(members),
         kendall_w=kendall_w(completed_ranks(members)),
     )
-
-
-def rank_matrix(orders: Sequence[PartialOrder], settings: EnsembleSettings) -> np.ndarray:
-    """Return the rank vectors that the method merges, shape (orders, clusters)."""
-    if settings.method == "report":
-        return np.array([order.report_ranks() for order in orders])
-    return completed_ranks(orders)
-
-
-def merge(ranks: np.ndarray, settings: EnsembleSettings) -> Merged:
-    """Merge rank vectors, shape (orders, clusters), by the method of the settings."""
-    if settings.method == "report":
-        return report(ranks, settings.report_sigma, settings.report_tolerance)
-    return {"robust": robust, "welsch": welsch, "mean": mean}[settings.method](ranks)
-
-
-def merge_draws(ranks: np.ndarray, counts: np.ndarray, settings: EnsembleSettings) -> np.ndarray:
-    """Merge many draws of the orders.
-
-    Args:
-        ranks: Shape (orders, clusters).
-        counts: How often each order counts in each draw, whole numbers, shape (draws, orders).
-        settings: The method.
-
-    Returns:
-        Merged ranks, shape (draws, clusters).
-    """
-    if settings.method == "report":
-        rows = [np.repeat(ranks, row.astype(int), axis=0) for row in counts]
-        return np.array([merge(drawn, settings).ranks for drawn in rows])
-    if settings.method == "mean":
-        return np.asarray(counts @ ranks / counts.sum(axis=1, keepdims=True))
-    exponents: Exponents = robust_exponents if settings.method == "robust" else welsch_exponents
-    batches = np.array_split(counts, -(-counts.size // _BATCH_NUMBERS))
-    from_mean = settings.method == "robust"
-    return np.concatenate([iterate(ranks, batch, exponents, from_mean=from_mean)[0] for batch in batches])
-
-
-def rank_intervals(ranks: np.ndarray, settings: EnsembleSettings) -> np.ndarray:
-    """Return percentile intervals of the merged ranks over bootstrap draws of the orders (Efron 1979).
-
-    Args:
-        ranks: Shape (orders, clusters).
-        settings: Draws, confidence, seed, method.
-
-    Returns:
-        Lower and upper end of every rank, shape (clusters, 2).
-    """
-    generator = np.random.default_rng([settings.seed, 0])
-    orders = len(ranks)
-    counts = generator.multinomial(orders, np.full(orders, 1 / orders), size=settings.bootstrap_draws)
-    merged = merge_draws(ranks, counts.astype(np.float64), settings)
-    tail = (1 - settings.confidence) / 2
-    return np.asarray(np.quantile(merged, [tail, 1 - tail], axis=0).T)
 
 
 def _graph(levels: np.ndarray, uncompared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -177,13 +115,18 @@ def to_document(consensus: Consensus, uninhabited: int | None) -> dict[str, Any]
         "iterations": merged.iterations,
         "levels": levels,
         "edges": edges,
-        "incomparable": [[clusters[a], clusters[b]] for a, b in np.argwhere(np.triu(consensus.incomparable))],
+        "incomparable": _pairs(clusters, consensus.incomparable),
+        "unordered": _pairs(clusters, consensus.unordered),
         "tau": {"sources": list(consensus.sources), "matrix": _with_null(consensus.tau)},
         "mean_tau": mean_tau(consensus.tau),
         "kendall_w": consensus.kendall_w,
         "leave_one_out": _left_out(consensus),
         "uninhabited": uninhabited,
     }
+
+
+def _pairs(clusters: Sequence[int], related: np.ndarray) -> list[list[int]]:
+    return [[clusters[a], clusters[b]] for a, b in np.argwhere(np.triu(related))]
 
 
 def _left_out(consensus: Consensus) -> dict[str, Any] | None:

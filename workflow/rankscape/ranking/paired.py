@@ -41,7 +41,7 @@ class Davidson:
 
 def expected_share(differences: np.ndarray, tie: float | np.ndarray) -> np.ndarray:
     """Return the probability of a win plus half that of a tie, by difference of strengths; float64, same shape."""
-    win, equal = _probabilities(differences, np.log(tie))
+    win, equal = probabilities(differences, np.log(tie))
     return np.asarray(win + equal / 2)
 
 
@@ -105,19 +105,19 @@ class _Games:
     def value(self, parameters: np.ndarray) -> float:
         """Logarithm of the likelihood."""
         differences = _differences(parameters)
-        total = _log_total(differences, parameters[-1])
+        total = log_total(differences, parameters[-1])
         ties = 0.5 * self.ties.sum() * parameters[-1]
         return float((self.wins * differences / 2).sum() + ties - 0.5 * (self.played * total).sum())
 
     def gradient(self, parameters: np.ndarray) -> np.ndarray:
         """First derivatives, shape (n + 1,)."""
-        win, tie = _probabilities(_differences(parameters), parameters[-1])
+        win, tie = probabilities(_differences(parameters), parameters[-1])
         share = self.wins + self.ties / 2 - self.played * (win + tie / 2)
         return np.append(share.sum(axis=1)[:-1], 0.5 * (self.ties - self.played * tie).sum())
 
     def information(self, parameters: np.ndarray) -> np.ndarray:
         """Second derivatives with the sign changed, shape (n + 1, n + 1), positive definite."""
-        win, tie = _probabilities(_differences(parameters), parameters[-1])
+        win, tie = probabilities(_differences(parameters), parameters[-1])
         lose = win.T
         spread = self.played * (win + lose - (win - lose) ** 2) / 4
         matrix = np.diag(spread.sum(axis=1)) - spread
@@ -150,13 +150,14 @@ def _differences(parameters: np.ndarray) -> np.ndarray:
     return np.asarray(strengths[:, None] - strengths[None, :])
 
 
-def _log_total(differences: np.ndarray, log_tie: float | np.ndarray) -> np.ndarray:
+def log_total(differences: np.ndarray, log_tie: float | np.ndarray) -> np.ndarray:
+    """Return log z by difference of strengths and log nu; float64, same shape."""
     half = np.abs(differences) / 2
     largest = np.maximum(half, log_tie)
     return np.asarray(largest + np.log(np.exp(half - largest) + np.exp(-half - largest) + np.exp(log_tie - largest)))
 
 
-def _probabilities(differences: np.ndarray, log_tie: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Probability of a win and of a tie."""
-    total = _log_total(differences, log_tie)
+def probabilities(differences: np.ndarray, log_tie: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities of a win and of a tie by difference of strengths and log nu; float64, same shape."""
+    total = log_total(differences, log_tie)
     return np.exp(differences / 2 - total), np.exp(log_tie - total)

@@ -160,14 +160,14 @@ class DeriveSettings(Section):
 class EnsembleSettings(Section):
     """How partial orders are merged."""
 
-    method: Literal["robust", "welsch", "mean", "report"] = "robust"
-    """Ensemble; `report` reproduces the Sichuan report and its flaw."""
+    method: Literal["robust", "welsch", "mean", "kemeny", "bradley_terry", "report"] = "robust"
+    """Ensemble (docs/ranking.md); `report` reproduces the Sichuan report and its flaw."""
     levels: Annotated[int, Field(ge=2, le=100)] | None = None
     """Number of levels of the merged order, not counting uninhabited land; null lets the silhouette choose."""
     min_levels: Annotated[int, Field(ge=2, le=100)] = 3
     """Fewest levels that the silhouette may choose; on real orders it likes 2, which keeps little of the order."""
     bootstrap_draws: Annotated[int, Field(ge=0, le=100_000)] = 1000
-    """Resamples of the orders for the rank intervals."""
+    """Resamples of the orders for the rank intervals; 0 gives none, and `bradley_terry` takes 200 at most."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the rank intervals."""
     report_sigma: Annotated[float, Field(gt=0)] = 20.0
