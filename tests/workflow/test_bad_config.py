@@ -42,3 +42,39 @@ def test_unknown_prompt_is_named(fresh):
 
     assert run.returncode != 0
     assert "config/prompts/poetry.md" in run.stdout + run.stderr
+
+
+def people(project, *files):
+    """Let people rank the clusters, too, with these files."""
+    folder = project.folder / "config/orders/demo"
+    folder.mkdir(parents=True)
+    for name in files:
+        (folder / name).touch()
+    project.edit("config/config.yaml", "ensemble:\n", "people:\n  folder: config/orders/demo\nensemble:\n")
+
+
+@pytest.mark.parametrize(
+    ("files", "parts"),
+    [
+        (["anna.json", "anna.txt"], ["anna.json and ", "anna.txt are orders of one annotator, anna"]),
+        (["anna lee.json"], ["anna lee.json: 'anna lee' cannot be an annotator's name"]),
+        ([".anna.draft.json"], ["holds no .txt or .json file", "only unfinished annotations of anna"]),
+    ],
+)
+def test_files_of_people_that_the_workflow_does_not_take(fresh, files, parts):
+    people(fresh, *files)
+
+    run = fresh.snakemake("--dry-run", check=False)
+
+    output = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert any(all(part in line for part in parts) for line in output.splitlines()), output
+    assert "Traceback" not in output
+
+
+def test_annotations_and_texts_are_taken_and_drafts_are_not(fresh):
+    people(fresh, "anna.json", "ben.txt", ".carl.draft.json", ".anna.secret")
+
+    orders = {job for job in fresh.planned() if job.startswith("transcribe ")}
+
+    assert orders == {f"transcribe ranking/orders/person--{name}.json" for name in ("anna", "ben")}

@@ -1,14 +1,17 @@
 """The page's server: its state, its pictures, and whom it refuses."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rankscape.foundation.errors import InputError, OrderError
 from rankscape.foundation.files import read_json
 from rankscape.ranking.annotation import session as sessions
 from rankscape.ranking.annotation.album import Album
 from rankscape.ranking.annotation.app import about, create_app
 from rankscape.ranking.annotation.guard import MOST_BODY_BYTES, Guard
+from rankscape.ranking.annotation.serving import listening, secret_of
 from rankscape.ranking.annotation.session import Session
 from starlette.testclient import TestClient
 
@@ -243,3 +246,35 @@ def test_other_protocols_get_nothing() -> None:
         raise AssertionError
 
     asyncio.run(Guard(never, TOKEN)({"type": "websocket"}, never, never))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("number", "said"), [(13, "Port 80 of 127.0.0.1 is not for users: choose one above 1023")])
+def test_ports_that_are_not_for_users(number: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise OSError(number, "refused")
+
+    monkeypatch.setattr("rankscape.ranking.annotation.serving.socket.socket.bind", refuse)
+    with pytest.raises(InputError, match=said), listening(80):
+        pass
+
+
+def test_other_faults_of_the_network_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise OSError(99, "Cannot assign requested address")
+
+    monkeypatch.setattr("rankscape.ranking.annotation.serving.socket.socket.bind", refuse)
+    with pytest.raises(OSError, match="Cannot assign"), listening(80):
+        pass
+
+
+def test_a_secret_that_is_none_is_made_anew_and_kept(tmp_path: Path) -> None:
+    (tmp_path / ".anna.secret").write_text("guess me")
+    with secret_of("anna", tmp_path) as first:
+        assert len(first) == 32
+        with pytest.raises(OrderError, match="is being served already"), secret_of("anna", tmp_path):
+            pass
+        with secret_of("ben", tmp_path) as other:
+            assert other != first
+    with secret_of("anna", tmp_path) as again:
+        assert again == first
+    assert (tmp_path / ".anna.secret").stat().st_mode & 0o777 == 0o600
