@@ -163,10 +163,9 @@ def as_text(document: Mapping[str, Any]) -> str:
     )
 
 
-_FOOT = (
-    "~ estimated: no reply is stored yet whose tokens and time could be taken. Minutes are the least that the limits allow;\n"
-    "the most that it can cost: every answer as long as max_tokens. Repairs are not counted."
-)
+_FOOT = """\
+~ estimated: no reply is stored yet whose tokens and time could be taken. Minutes are the least that limits and latency
+allow; "at most" takes every answer as long as max_tokens allows. Repairs are not counted."""
 
 
 def _heading(document: Mapping[str, Any]) -> str:
@@ -180,10 +179,15 @@ def _heading(document: Mapping[str, Any]) -> str:
 
 def _row(need: Mapping[str, Any]) -> tuple[str, ...]:
     mark = "" if need["measured"] or not need["missing"] else "~"
-    cost = "-" if need["cost"] is None else f"{mark}{need['cost']:,.2f} {need['currency']}"
+    cost = "-" if need["cost"] is None else f"{mark}{_money(need['cost'])} {need['currency']}"
     counts = (f"{need[name]:,}" for name in ("requests", "stored", "missing"))
     tokens = (f"{mark}{need[name]:,}" for name in ("prompt_tokens", "completion_tokens"))
     return (need["judge"], need["prompt"], need["mode"], *counts, *tokens, f"{mark}{need['minutes']:,.1f}", cost)
+
+
+def _money(amount: float) -> str:
+    """Two decimals, or two digits of a smaller amount."""
+    return f"{amount:,.2f}" if amount == 0 or amount >= 0.1 else f"{amount:.2g}"
 
 
 def _aligned(cell: str, width: int, place: int) -> str:
@@ -197,10 +201,8 @@ def _line(total: Mapping[str, Any]) -> str:
         parts.append(f"{total['minutes']:,.1f} minutes or more")
     if total["cost"] is None:
         return ", ".join([*parts, "no prices"]) + "."
-    currency = total["currency"]
-    parts.append(
-        f"about {total['cost']:,.2f} {currency}, at most {total['most_cost']:,.2f}; {total['spent']:,.2f} spent"
-    )
+    currency, spent = total["currency"], _money(total["spent"])
+    parts.append(f"about {_money(total['cost'])} {currency}, at most {_money(total['most_cost'])}; {spent} spent")
     if total["budget"] is None:
         return ", ".join([*parts, "no budget"]) + "."
-    return ", ".join(parts) + f" of the budget of {total['budget']:,.2f} {currency}: it {total['verdict']}."
+    return ", ".join(parts) + f" of the budget of {_money(total['budget'])} {currency}: it {total['verdict']}."
