@@ -375,7 +375,10 @@ def test_pictures_view_and_tiers(make_place: Callable[..., Place], page: Page) -
         assert page.get_attribute("body", "data-size") == "large"
         assert category not in str(page.get_attribute(card, "aria-label"))
 
-        page.click('.gap[data-place="gap:0"] button')
+        page.focus('.gap[data-place="gap:0"] button')
+        page.keyboard.press("Enter")
+        saved(page)
+        assert page.evaluate("document.activeElement.dataset.focus") == "gap:0"
         assert len(layout(page)["tiers"]) == 5
         drag(page, 1, "tier:0")
         page.click('[data-place="tier:0"] .remove')

@@ -1,10 +1,13 @@
 """Dealing, saving, finishing and opening again."""
 
 import json
+import time
 from collections.abc import Callable
+from multiprocessing import Pipe, get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 from rankscape.foundation.errors import InputError, OrderError, TableError
@@ -254,3 +257,30 @@ def test_pictures(place: Place) -> None:
     region.tiles[0].unlink()
     with pytest.raises(InputError, match=r"03TVF\.npy does not exist"):
         Album(region.tiles, ["03TVF_0_0"])
+
+
+def _save_for_ever(place: Place, told: Any) -> None:
+    session = place.session()
+    while True:
+        change(session, seconds=session.annotation.revision)
+        told.send(session.annotation.revision)
+
+
+def test_a_killed_server_loses_nothing_that_it_acknowledged(place: Place) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        here, there = Pipe(duplex=False)
+        process = get_context("fork").Process(target=_save_for_ever, args=(place, there))
+        process.start()
+        acknowledged = here.recv()
+        time.sleep(rng.uniform(0, 0.02))
+        process.kill()
+        process.join()
+        there.close()
+        while here.poll():
+            try:
+                acknowledged = here.recv()
+            except EOFError:
+                break
+        on_disk = read_annotation(draft_of(place.orders / "anna.json"))
+        assert on_disk.revision - acknowledged in (0, 1)

@@ -92,6 +92,7 @@ function tone(index, count) {
 function gap(index) {
   const button = make("button", { type: "button", textContent: "+ tier", onclick: () => addTier(index) && draw() });
   button.setAttribute("aria-label", `Add ${placeName(`gap:${index}`).replace("a new", "a")}`);
+  button.dataset.focus = `gap:${index}`;
   const element = make("div", { className: "gap" }, button);
   element.dataset.place = `gap:${index}`;
   return element;
@@ -102,6 +103,7 @@ function tier(cards, index) {
   const remove = make("button", { type: "button", className: "remove", textContent: "×", title: "Remove this tier" });
   remove.setAttribute("aria-label", `Remove tier ${index + 1}; its cards go back to the unplaced ones`);
   remove.disabled = length < 2;
+  remove.dataset.focus = `remove:${index}`;
   remove.onclick = () => {
     const count = cards.length;
     removeTier(index);
@@ -134,6 +136,8 @@ function markRow(one, open) {
   const remove = make("button", { type: "button", textContent: "Remove", onclick: () => mark(one.a, one.b, null) && draw() });
   change.setAttribute("aria-label", `Change the mark of cards ${one.a} and ${one.b}`);
   remove.setAttribute("aria-label", `Remove the mark of cards ${one.a} and ${one.b}`);
+  change.dataset.focus = `change:${one.a}:${one.b}`;
+  remove.dataset.focus = `unmark:${one.a}:${one.b}`;
   const row = make("li", {}, thumb(one.a), SIGNS[one.relation], thumb(one.b), change, remove);
   if (waits) row.append(make("p", { className: "hint", textContent: "Counts when both are placed." }));
   row.append(...found.map(({ text }) => make("p", { className: "why", textContent: text })));
@@ -144,8 +148,17 @@ function markRow(one, open) {
 let opener = () => {};
 export const onOpenPair = (callback) => { opener = callback; };
 
+// Buttons of tiers and marks are made anew; the keyboard stays where it was.
+function keepFocus() {
+  const focused = document.activeElement;
+  const key = focused?.dataset?.focus;
+  if (key) return () => ($(`[data-focus="${key}"]`) || elements.get(store.active)).focus({ preventScroll: true });
+  const card = focused?.closest?.(".card");
+  return () => document.activeElement !== focused && card && focused.focus({ preventScroll: true });
+}
+
 export function draw() {
-  const focused = document.activeElement?.closest?.(".card");
+  const focusAgain = keepFocus();
   const before = new Map([...elements].map(([number, element]) => [number, element.getBoundingClientRect()]));
   const { tiers, tray, deck, marks } = store.now;
   if (!store.cards.has(store.active)) store.active = deck[0] ?? store.cards.keys().next().value;
@@ -158,7 +171,7 @@ export function draw() {
   $("#empty").hidden = deck.length > 0;
   document.body.dataset.size = store.view.size;
   drawState();
-  if (focused) focused.focus({ preventScroll: true });
+  focusAgain();
   glide(before);
 }
 

@@ -104,6 +104,8 @@ export function cancel() {
   drag = null;
 }
 
+// What is drawn anew has lost its mark.
+export const aimAgain = () => drag?.ghost && target(drag.place);
 export const dragging = () => Boolean(drag?.ghost);
 
 export function startDragging() {

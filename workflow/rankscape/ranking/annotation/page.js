@@ -2,13 +2,13 @@
 
 import { store, load, save, onChange } from "./page.store.js";
 import { $, $$, draw, drawState, others, onOpenPair, say } from "./page.board.js";
-import { startDragging } from "./page.drag.js";
-import { startKeys, focusCard, undo } from "./page.keys.js";
+import { startDragging, aimAgain } from "./page.drag.js";
+import { startKeys, carryAgain, focusCard, undo } from "./page.keys.js";
 import { startDialogs, openCard, openPair, chooseCard, comparing } from "./page.dialogs.js";
 
 const STATES = { saving: "saving …", saved: "saved", offline: "not saved: no answer, trying again", stopped: "not saved" };
 
-function changed(state, text) {
+function changed(state, text, news) {
   if (state === "tick") return drawState();
   const label = $("#saved");
   label.textContent = store.finished && state === "saved" ? "finished" : STATES[state];
@@ -22,7 +22,10 @@ function changed(state, text) {
     $("#banner").textContent = text;
   } else if (state === "saved") {
     if (!comparing()) $("#banner").hidden = true;
-    draw();
+    if (news) draw();
+    else drawState();
+    aimAgain();
+    carryAgain();
   }
   return undefined;
 }

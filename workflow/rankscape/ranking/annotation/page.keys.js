@@ -84,6 +84,8 @@ function move(number, place) {
   return say(`${cardName(number)} is now in ${name}.${go === number ? "" : ` Next: ${cardName(go)}.`}`);
 }
 
+export const carryAgain = () => carried && target(carried.place);
+
 export function undo(back = true) {
   const done = back ? step("past", "future") : step("future", "past");
   if (done) draw();

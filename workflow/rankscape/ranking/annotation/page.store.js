@@ -126,11 +126,12 @@ async function answered(answer) {
   const given = await answer.json();
   if (answer.ok) {
     const { finished } = store;
+    const news = !same(store.found, given.contradictions);
     adopt(given);
     // A change under way is not finished yet, whatever the answer to the one before it says.
     if (unsaved) store.finished = finished;
     remember();
-    listener("saved");
+    listener("saved", null, news);
   } else if (answer.status === 507) {
     throw new Error(given.error);
   } else {
