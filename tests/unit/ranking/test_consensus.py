@@ -101,6 +101,7 @@ def test_open_pairs_stay_open_unless_another_judge_orders_them() -> None:
     found = to_document(consensus_of("1>2\n3\n4", "1>3\n2\n4", settings=three), uninhabited=None)
     assert [2, 3] in found["incomparable"]
     assert [1, 4] in found["incomparable"]
+    assert found["unordered"] == [[1, 4], [2, 3], [2, 4], [3, 4]]
     closed = to_document(consensus_of("1>2\n3\n4", "1>3\n2\n4", "1>2>3>4", settings=three), uninhabited=None)
     assert closed["incomparable"] == []
 
@@ -110,11 +111,20 @@ def test_what_follows_from_several_judges_is_ordered() -> None:
         consensus_of("1>2\n3", "2>3\n1", settings=EnsembleSettings(levels=3, bootstrap_draws=0)), uninhabited=7
     )
     assert found["levels"] == [[1], [2], [3], [7]]
+    assert found["unordered"] == [[1, 3]]
     assert found["edges"] == [[1, 2], [2, 3], [3, 7]]
     assert found["incomparable"] == []
 
 
-@pytest.mark.parametrize("method", ["robust", "welsch", "mean", "report"])
+@pytest.mark.parametrize("method", ["robust", "welsch", "mean", "kemeny", "bradley_terry", "report"])
+def test_every_method_leaves_open_what_nobody_compares(method: Any) -> None:
+    chosen = EnsembleSettings(method=method, levels=4, bootstrap_draws=0)
+    found = to_document(consensus_of("1>2>3\n4", "1>3>2\n4", "1>2=3\n4", settings=chosen), uninhabited=None)
+    assert found["unordered"] == found["incomparable"] == [[1, 4], [2, 4], [3, 4]]
+    assert found["ranks"]["1"] < min(found["ranks"]["2"], found["ranks"]["3"])
+
+
+@pytest.mark.parametrize("method", ["robust", "welsch", "mean", "kemeny", "bradley_terry", "report"])
 def test_every_method(method: Any) -> None:
     chosen = EnsembleSettings(method=method, bootstrap_draws=100, report_tolerance=1e-3, report_sigma=3.0, seed=3)
     texts = ["1>2>3>4>5", "1>2>3>5>4", "2>1>3>4>5", "1>3>2>4=5"]

@@ -60,8 +60,12 @@ def fit_reliabilities(votes: Votes, counts: np.ndarray, still: float = STILL) ->
         strengths = _better_strengths(votes, counts, fit)
         reliabilities, log_ties = _better_judges(votes, replace(fit, strengths=strengths))
         scale = _scale(strengths, reliabilities, counts)
-        rounded = (np.round(values, _DECIMALS) for values in (strengths * scale, reliabilities / scale, log_ties))
-        found = Reliabilities(*rounded, rounds)
+        found = Reliabilities(
+            strengths=np.round(strengths * scale, _DECIMALS),
+            reliabilities=np.round(reliabilities / scale, _DECIMALS),
+            log_ties=np.round(log_ties, _DECIMALS),
+            rounds=rounds,
+        )
         change = max(
             float(np.abs(found.strengths - fit.strengths).max()),
             float(np.abs(found.reliabilities - fit.reliabilities).max()),
