@@ -36,7 +36,8 @@ def endpoint(rate: float, burst: float, whole_seconds: bool) -> Iterator[str]:
     command = [sys.executable, str(SERVER), "--rate", str(rate), "--burst", str(burst)]
     command += ["--latency", *map(str, LATENCY_S), *(["--whole-seconds"] if whole_seconds else [])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdin is not None and server.stdout is not None
+        assert server.stdin is not None
+        assert server.stdout is not None
         try:
             yield server.stdout.readline().strip()
         finally:
@@ -70,7 +71,7 @@ async def ask_round(settings: JudgeSettings, asked: list[Question], folder: Path
 
 async def warm_up() -> None:
     """Load what the first request of a process loads: starting Python is no part of the time."""
-    answer = httpx2.MockTransport(lambda request: httpx2.Response(200, json={"choices": [{}]}))
+    answer = httpx2.MockTransport(lambda _: httpx2.Response(200, json={"choices": [{}]}))
     async with open_judge("warm", JudgeSettings(model="none"), transport=answer) as judge:
         await judge.ask(questions(0)[0])
 

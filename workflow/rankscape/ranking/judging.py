@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from rankscape.foundation.errors import JudgeError
 from rankscape.foundation.settings.ranking import JudgeSettings
 from rankscape.ranking.completions import Completion, Failure
+from rankscape.ranking.ledger import Ledger
 from rankscape.ranking.limits import Limits
 from rankscape.ranking.pacing import Door, Slots
 from rankscape.ranking.questions import (
@@ -31,7 +32,6 @@ Read = Callable[[Reply], str | None]
 """Says why a reply cannot be used; None where it can."""
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 60.0
-_MILLION = 1_000_000
 
 
 class Line(Protocol):
@@ -56,13 +56,12 @@ class Judge:
     ) -> None:
         self.name = name
         self.settings = settings
-        self._store = store
+        self._ledger = Ledger(name, settings, store)
         self._line = line
         self._slots = Slots(settings.concurrency)
         self._door = Door(self._slots)
         folder = None if store is None else store.folder / "limits"
-        self._limits = Limits(name, settings, self._spent_by_all, folder)
-        self._spent = 0.0
+        self._limits = Limits(name, settings, self._ledger.spent, folder)
         self._orders = itertools.count()
         self._answers = 0
         self._underestimated = 1.0
@@ -70,6 +69,7 @@ class Judge:
         self._advice = ""
         self._finished = False
         self._under_way: set[asyncio.Task[Reply | Failure]] = set()
+        self._wanted: dict[str, asyncio.Task[Reply | Failure]] = {}
 
     @property
     def endpoint(self) -> str:
@@ -81,13 +81,7 @@ class Judge:
         """What this judge has cost, as the store knows; None without prices."""
         if self.settings.price_in is None and self.settings.price_out is None:
             return None
-        return self._spent if self._store is None else self._store.spent(self.name)
-
-    def _spent_by_all(self) -> float:
-        if self._store is None:
-            return self._spent
-        self._store.refresh()
-        return self._store.spent(self.name)
+        return self._ledger.spent()
 
     def key(self, question: Question) -> str:
         """Return the name of a question in the store."""
@@ -132,17 +126,26 @@ class Judge:
         return found
 
     async def _answer(self, key: str, question: Question, more: list[dict[str, Any]]) -> Reply | Failure:
-        """One answer of the endpoint, from the store or by asking until there is one."""
-        if self._store is not None and (kept := self._store.get(key)) is not None:
+        """One answer: from the store, or by asking; the same question at the same time is asked once."""
+        if (kept := self._ledger.get(key)) is not None:
             return kept
+        if key not in self._wanted:
+            asking = asyncio.ensure_future(self._until_answered(key, question, more))
+            self._wanted[key] = asking
+            asking.add_done_callback(lambda _: self._wanted.pop(key, None))
+        return await self._wanted[key]
+
+    async def _until_answered(self, key: str, question: Question, more: list[dict[str, Any]]) -> Reply | Failure:
         order, sent, failed = next(self._orders), 0, 0
+        estimate = self._estimate(question, more)
         while True:
             answers = self._answers
             async with self._slots.place(order):
+                ticket = await self._turn(estimate)
                 if self._closed is not None or self._finished:
                     return self._closed or Failure("the judge was closed")
                 sent += 1
-                outcome = await self._kept_alive(self._send(key, question, more, sent))
+                outcome = await self._kept_alive(self._send(key, question, more, sent, ticket, estimate))
             if isinstance(outcome, Reply):
                 return outcome
             # A limit that lets others through is no failure of this request: it waits its turn.
@@ -151,6 +154,15 @@ class Judge:
                 await self._note_closed(outcome)
                 return replace(outcome, attempts=sent)
             await self._back_off(outcome, failed)
+
+    async def _turn(self, estimate: tuple[int, int]) -> str:
+        """Wait until a request may be sent; return the name under which its share of the limits is set aside."""
+        ticket = secrets.token_hex(8)
+        async with self._door.turn():
+            if self._limits.needed and not (self._closed or self._finished):
+                cost = self._ledger.cost(*estimate) or 0.0
+                await asyncio.sleep(await asyncio.to_thread(self._limits.reserve, ticket, sum(estimate), cost))
+        return ticket
 
     async def _kept_alive(self, sending: Coroutine[Any, Any, Reply | Failure]) -> Reply | Failure:
         """A request that was sent may be paid: it is awaited and kept even when nobody wants it any more."""
@@ -166,17 +178,21 @@ class Judge:
             _, late = await asyncio.wait(self._under_way, timeout=self.settings.timeout_s)
             for task in late:
                 task.cancel()
+        for asking in self._wanted.values():
+            asking.cancel()
 
-    async def _send(self, key: str, question: Question, more: list[dict[str, Any]], attempts: int) -> Reply | Failure:
-        """Send one request in its turn, and keep what comes back."""
-        ticket, taken = secrets.token_hex(8), 0
-        estimate = self._estimate(question, more)
-        async with self._door.turn():
-            await self._reserve(ticket, estimate)
+    async def _send(
+        self,
+        key: str,
+        question: Question,
+        more: list[dict[str, Any]],
+        attempts: int,
+        ticket: str,
+        estimate: tuple[int, int],
+    ) -> Reply | Failure:
+        """Send one request, and keep what comes back."""
+        taken, begin_s = 0, time.monotonic()
         try:
-            if self._finished or self._closed is not None:
-                return self._closed or Failure("the judge was closed")
-            begin_s = time.monotonic()
             outcome = await self._line.carry(first_messages(question, self.settings) + more, question)
             seconds = round(time.monotonic() - begin_s, 3)
             if isinstance(outcome, Failure):
@@ -184,7 +200,7 @@ class Judge:
                 return replace(outcome, seconds=seconds)
             self._note_answer(outcome, estimate, seconds)
             taken = outcome.prompt_tokens + outcome.completion_tokens or sum(estimate)
-            return await self._keep(key, question, outcome, self._reply(outcome, estimate, seconds, attempts))
+            return await self._ledger.keep(key, question, outcome, estimate, seconds, attempts)
         finally:
             if self._limits.needed:
                 await asyncio.to_thread(self._limits.settle, ticket, taken - sum(estimate))
@@ -192,11 +208,6 @@ class Judge:
     def _estimate(self, question: Question, more: list[dict[str, Any]]) -> tuple[int, int]:
         """Tokens that a request may take: its question, by what replies have shown so far, and the longest answer."""
         return math.ceil(estimated_prompt_tokens(question, more) * self._underestimated), self.settings.max_tokens
-
-    async def _reserve(self, ticket: str, estimate: tuple[int, int]) -> None:
-        if self._limits.needed:
-            cost = self._cost(*estimate) or 0.0
-            await asyncio.sleep(await asyncio.to_thread(self._limits.reserve, ticket, sum(estimate), cost))
 
     def _note_answer(self, found: Completion, estimate: tuple[int, int], seconds: float) -> None:
         self._answers, self._closed = self._answers + 1, None
@@ -215,41 +226,6 @@ class Judge:
         # Congestion makes all wait; the request that met it waits longer only where nothing gets through.
         if failure.wait_s is None and (not failure.congested or failed > 1):
             await asyncio.sleep(_wait_s(max(0, failed - 1)))
-
-    def _cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
-        prices = (self.settings.price_in, self.settings.price_out)
-        if prices == (None, None):
-            return None
-        return (prompt_tokens * (prices[0] or 0.0) + completion_tokens * (prices[1] or 0.0)) / _MILLION
-
-    def _reply(self, found: Completion, estimate: tuple[int, int], seconds: float, attempts: int) -> Reply:
-        tokens = (found.prompt_tokens, found.completion_tokens)
-        return Reply(
-            found.text,
-            found.finish_reason,
-            *tokens,
-            seconds,
-            f"refused: {found.refusal}" if found.refusal else None,
-            attempts,
-            # An endpoint that does not count may still charge.
-            cost=self._cost(*(tokens if any(tokens) else estimate)),
-        )
-
-    async def _keep(self, key: str, question: Question, found: Completion, reply: Reply) -> Reply:
-        self._spent += reply.cost or 0.0
-        if self._store is not None:
-            record = {
-                "judge": self.name,
-                "model": self.settings.model,
-                "endpoint": self.endpoint,
-                "number": question.number,
-                "seed": question.seed,
-                **vars(reply),
-                "currency": self.settings.currency,
-                "body": found.body,
-            }
-            await asyncio.to_thread(self._store.put, key, record)
-        return reply
 
     async def _note_closed(self, failure: Failure) -> None:
         if failure.closed is not None and not self._answers and self._closed is None:

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 _NARROWER = 0.7
 _SMOOTHING = 0.2
 _SHORTEST_COUNT_S = 0.5
-_PLATEAU_S = 3.0
-_GROWTH = 0.02
+_PLATEAU_S = 1.5
+_GROWTH = 0.04
 _ROOM = 1.5
 _BURST_S = 1.0
 
@@ -102,6 +102,7 @@ class Rate:
         """The rate; None until it was refused twice."""
         self._since_s: float | None = None
         self._let_out = 0
+        self._before: tuple[int, float] | None = None
         self._level = 0.0
         self._level_at_s = 0.0
 
@@ -116,23 +117,31 @@ class Rate:
         self._level, self._level_at_s = level, now_s
         return max(0.0, -level / rate)
 
-    def refused(self, new: bool, now_s: float) -> None:
+    def refused(self, sent_at_s: float, now_s: float) -> None:
         """A request was refused.
 
         Args:
-            new: Whether this is a new congestion.
-            now_s: The time.
+            sent_at_s: When it was sent.
+            now_s: When it was refused.
         """
-        self._let_out -= 1
-        if not new:
+        if self._since_s is not None and sent_at_s <= self._since_s:
+            # It was let out, and counted, before the refusal that ended the count.
+            if self._before is not None:
+                self._count(self._before[0] - 1, self._before[1])
             return
+        self._let_out -= 1
         counted_s = None if self._since_s is None else now_s - self._since_s
         if counted_s is not None and counted_s < _SHORTEST_COUNT_S:
             return
         if counted_s is not None:
-            self.per_s = max(1, self._let_out) / counted_s
+            self._count(self._let_out, counted_s)
         self._since_s, self._let_out = now_s, 0
         self._level, self._level_at_s = 0.0, now_s
+
+    def _count(self, let_through: int, seconds: float) -> None:
+        # One more: the part of a request that was left at either end. Too low a rate is noticed late, too high a one soon.
+        self._before = (let_through, seconds)
+        self.per_s = max(1, let_through + 1) / seconds
 
 
 class Door:
@@ -181,7 +190,7 @@ class Door:
         # Where the rate is known, it is what keeps to the limit, and needs places for a round trip.
         least = (self._rate.per_s or 0.0) * self._round_trip_s * _ROOM
         new = self._slots.narrow(sent_at_s, least)
-        self._rate.refused(new, time.monotonic())
+        self._rate.refused(sent_at_s, time.monotonic())
         if new or pause_s is not None:
             self.shut(usual_pause_s if pause_s is None else pause_s)
 

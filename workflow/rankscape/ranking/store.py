@@ -19,7 +19,11 @@ from rankscape.foundation.files import raise_if_disk_full, sync_folder
 from rankscape.ranking.questions import Reply
 
 _KEY = re.compile(r"[0-9a-f]{64}")
-_REPLY_FIELDS = ("text", "finish_reason", "prompt_tokens", "completion_tokens", "seconds", "error", "attempts", "cost")
+_NUMBER = (int, float)
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "text": (str,), "finish_reason": (str,), "prompt_tokens": (int,), "completion_tokens": (int,), "seconds": _NUMBER,
+    "error": (str, type(None)), "attempts": (int,), "cost": (*_NUMBER, type(None)),
+}  # fmt: skip
 
 
 class ReplyStore:
@@ -60,14 +64,14 @@ class ReplyStore:
             content = handle.read()
         whole = content.rfind(b"\n") + 1
         self._read_bytes[path] = begin + whole
-        for line in content[:whole].splitlines():
+        for line in content[:whole].split(b"\n"):
             if record := _record(line):
                 self._add(record)
 
     def _add(self, record: dict[str, Any]) -> None:
         key, judge = record["key"], record["judge"]
         if key not in self._replies:
-            self._replies[key] = Reply(**{name: record[name] for name in _REPLY_FIELDS}, stored=True)
+            self._replies[key] = Reply(**{name: record[name] for name in _FIELDS}, stored=True)
         # A question that two processes asked at the same moment was paid twice.
         self._spent[judge] = self._spent.get(judge, 0.0) + (record["cost"] or 0.0)
 
@@ -180,6 +184,5 @@ def _record(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(record, dict) or not isinstance(record.get("judge"), str):
         return None
-    if not _KEY.fullmatch(str(record.get("key"))) or not all(name in record for name in _REPLY_FIELDS):
-        return None
-    return record
+    whole = all(name in record and isinstance(record[name], kinds) for name, kinds in _FIELDS.items())
+    return record if whole and _KEY.fullmatch(str(record.get("key"))) else None
