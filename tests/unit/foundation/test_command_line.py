@@ -92,6 +92,7 @@ def test_an_unknown_option_is_the_users_mistake(capsys):
         (["dance", "--a", "b", "c"], ["dance", "--a", "b", "c"]),
         (["--settings", "a", "b"], ["--settings", "a", "b"]),
         (["score", "--model", "m", "folder"], ["score", "--model", "m", "folder"]),
+        (["orders", "carry", "--out", "o", "file"], ["orders", "carry", "--out", "o", "file"]),
     ],
 )
 def test_an_option_takes_values_one_after_another(given, read):

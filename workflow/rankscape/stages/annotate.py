@@ -15,7 +15,7 @@ from rankscape.ranking.annotation.album import Album
 from rankscape.ranking.annotation.app import create_app
 from rankscape.ranking.annotation.region import read_region
 from rankscape.ranking.annotation.serving import HOST, listening, secret_of, serve
-from rankscape.ranking.annotation.session import draft_of, open_session
+from rankscape.ranking.annotation.session import Session, draft_of, open_session
 from rankscape.ranking.people import check_annotator
 
 
@@ -43,5 +43,12 @@ def annotate(
             say(f"Annotator {name}, region {region}: {placed} of {cards} cards placed.")
             say(f"Open http://{HOST}:{taken.getsockname()[1]}/{token}/ in a browser; Ctrl-C ends.")
             serve(create_app(session, album, token), taken)
-    done = session.annotation.finished
-    say(f"The order is in {session.path}." if done else f"Not finished; the draft is in {draft_of(session.path)}.")
+    say(_left(session))
+
+
+def _left(session: Session) -> str:
+    """Say what a session leaves behind."""
+    if session.annotation.finished:
+        return f"The order is in {session.path}."
+    earlier = f" The order of before is in {session.path}." if session.path.exists() else ""
+    return f"Not finished; the draft is in {draft_of(session.path)}.{earlier}"

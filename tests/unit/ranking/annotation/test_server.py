@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rankscape.__main__ import main
 from rankscape.foundation.errors import InputError, OrderError
 from rankscape.foundation.files import read_json
 from rankscape.ranking.annotation import session as sessions
@@ -12,7 +13,7 @@ from rankscape.ranking.annotation.album import Album
 from rankscape.ranking.annotation.app import about, create_app
 from rankscape.ranking.annotation.guard import MOST_BODY_BYTES, Guard
 from rankscape.ranking.annotation.serving import listening, secret_of
-from rankscape.ranking.annotation.session import Session
+from rankscape.ranking.annotation.session import Change, Session
 from starlette.testclient import TestClient
 
 from .conftest import Place, arranged, body
@@ -69,15 +70,13 @@ def test_the_state_does_not_give_the_duplicate_away(client: TestClient, session:
     twice = next(card for card in session.annotation.cards if card.duplicate)
     shown = {card["card"]: card for card in state["cards"]}
     first = next(card.card for card in session.annotation.cards if card.cluster == twice.cluster)
-    assert shown[first]["size"] == shown[twice.card]["size"] == "about 20"
+    assert shown[first]["size"] == shown[twice.card]["size"] == "≈ 20"
     assert state["arrangement"]["deck"] == list(range(1, 8))
     assert state["arrangement"]["tiers"] == [[]] * 5
     assert (state["finished"], state["revision"], state["contradictions"]) == (False, 0, [])
 
 
-@pytest.mark.parametrize(
-    ("size", "said"), [(3, "under 10"), (10, "about 10"), (149, "about 100"), (86_512, "about 90,000")]
-)
+@pytest.mark.parametrize(("size", "said"), [(3, "< 10"), (10, "≈ 10"), (149, "≈ 100"), (86_512, "≈ 90,000")])
 def test_sizes_are_rough(size: int, said: str) -> None:
     assert about(size) == said
 
@@ -278,3 +277,49 @@ def test_a_secret_that_is_none_is_made_anew_and_kept(tmp_path: Path) -> None:
     with secret_of("anna", tmp_path) as again:
         assert again == first
     assert (tmp_path / ".anna.secret").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch, place: Place) -> list[Any]:
+    """Let `annotate` end at once; what it would serve is kept."""
+    kept: list[Any] = []
+    monkeypatch.chdir(place.folder)
+    monkeypatch.setattr("rankscape.stages.annotate.serve", lambda app, taken: kept.append((app, taken.getsockname())))
+    return kept
+
+
+def annotate(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(["annotate", "--region", "valley", "--port", "0", *arguments])
+    return int(end.value.code or 0)
+
+
+def test_the_verb(place: Place, served: list[Any], capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "dora")
+    assert annotate() == 0
+    ((_, (host, port)),) = served
+    said = capsys.readouterr().err
+    assert host == "127.0.0.1"
+    assert "Annotator dora, region valley: 0 of 7 cards placed." in said
+    assert f"Open http://127.0.0.1:{port}/" in said
+    assert "Not finished; the draft is in config/orders/valley/.dora.draft.json.\n" in said
+    assert not list(place.orders.glob("*.json"))
+
+
+def test_the_verb_on_a_finished_annotation(place: Place, served: list[Any], capsys: Any) -> None:
+    session = place.session()
+    session.change(Change.model_validate(body(session, arranged(session.annotation, LEVELS, (4,)))))
+    session.finish("w1", session.annotation.revision)
+    assert annotate("--annotator", "anna") == 2
+    assert "anna.json is finished: to change it, start again with --continue" in capsys.readouterr().err
+    assert annotate("--annotator", "anna", "--continue") == 0
+    assert "The order is in config/orders/valley/anna.json." in capsys.readouterr().err
+    session = place.session(resume=True)
+    session.change(Change.model_validate(body(session, arranged(session.annotation, LEVELS[::-1], (4,)))))
+    assert annotate("--annotator", "anna") == 0
+    said = capsys.readouterr().err
+    assert (
+        "Not finished; the draft is in config/orders/valley/.anna.draft.json. The order of before is in config" in said
+    )
+    assert annotate("--annotator", "anna", "--out", str(place.folder / "elsewhere")) == 0
+    assert "elsewhere/.anna.draft.json" in capsys.readouterr().err

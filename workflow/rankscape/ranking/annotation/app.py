@@ -147,6 +147,6 @@ def _shown(card: Card, facts: Any, several: bool) -> dict[str, Any]:
 def about(size: int) -> str:
     """Say a number of patches roughly, to one digit."""
     if size < 10:
-        return "under 10"
+        return "< 10"
     step = 10 ** math.floor(math.log10(size))
-    return f"about {round(size / step) * step:,}"
+    return f"≈ {round(size / step) * step:,}"

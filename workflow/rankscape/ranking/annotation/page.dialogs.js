@@ -136,7 +136,8 @@ async function really() {
     $("#finish-title").textContent = "Finished. Thank you.";
     text.replaceChildren(
       make("p", { textContent: "The order is saved. You can close the page." }),
-      make("p", { className: "hint", textContent: given.file }), make("pre", { textContent: given.text }),
+      make("p", { className: "hint", textContent: given.file }),
+      make("p", { className: "hint", textContent: "In the numbers of the clusters, > is more developed:" }), make("pre", { textContent: given.text }),
     );
     $("#really").hidden = true;
     say("Finished. The order is saved.");

@@ -61,7 +61,7 @@ function aim() {
 function scrollAtEdges() {
   if (!drag?.ghost) return;
   const bottom = innerHeight - parseFloat(getComputedStyle(document.body).getPropertyValue("--below") || 0);
-  const top = $(".top").getBoundingClientRect().bottom;
+  const top = $(".stick").getBoundingClientRect().bottom;
   const down = drag.nowY - (bottom - EDGE_PX);
   const up = top + EDGE_PX - drag.nowY;
   const speed = down > 0 && drag.nowY < bottom ? down : up > 0 ? -up : 0;
