@@ -21,6 +21,14 @@ def interviewed(wildcards):
     ]
 
 
+def rate_code(wildcards):
+    """Code of `rate`, and of the stand-in where it answers: a change of the demo's judge asks no other judge again."""
+    if CONFIG.judges[wildcards.judge].kind == "endpoint":
+        return code("rate")
+    stand_in = code_version("rankscape.demo.standin", ROOT / "workflow", NOTES)
+    return f"{code('rate')} {stand_in}"
+
+
 rule draw:
     input:
         tiles=expand(rules.tile.output.patches, granule=FIT),
@@ -151,7 +159,7 @@ rule rate:
         settings=without(CONFIG.rate, "rounds"),
         judge=lambda wildcards: CONFIG.judges[wildcards.judge].asked,
         store=STORE,
-        code=code("rate"),
+        code=rate_code,
     message:
         "Round {wildcards.round}: asking {wildcards.judge} with prompt {wildcards.prompt}"
     shell:

@@ -2,20 +2,25 @@
 
 import asyncio
 import base64
+import io
 import json
 from collections.abc import Callable
 
 import httpx2
 import numpy as np
 import pytest
+from PIL import Image
 from rankscape.demo.looks import look, native
 from rankscape.demo.questions import Question, RequestError, read_question
+from rankscape.demo.sheets import halves, patches_of
 from rankscape.demo.standin import MODEL, answer, create_app
 from rankscape.evaluation.baselines import BASELINES, baselines
+from rankscape.ranking.modes.sheets import sheet, side_by_side
 from rankscape.tiles.pictures import as_png, enlarged
 from scipy import stats
 from unit.demo.conftest import pictures, reflectance_patches, truth_of_patches
 
+PAIR = ("first", "second", "tie")
 PROMPT = "How developed is this place? Answer with a JSON object with the key score, 0 to 100."
 SCORE = {"type": "object", "properties": {"score": {"type": "number"}}, "required": ["score"]}
 
@@ -29,8 +34,17 @@ def image(pixels: np.ndarray) -> dict:
     return {"type": "image_url", "image_url": {"url": url, "detail": "high"}}
 
 
-def request(pixels: np.ndarray | None = None, **changes: object) -> dict:
-    parts = [{"type": "text", "text": PROMPT}, image(picture() if pixels is None else pixels)]
+def wish(value: object) -> dict:
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": {"properties": {"key": value}}}}
+
+
+def tier_form(letters: str) -> dict:
+    return {"type": "array", "items": {"type": "array", "items": {"type": "string", "enum": list(letters)}}}
+
+
+def request(pixels: np.ndarray | list | None = None, **changes: object) -> dict:
+    shown = [picture()] if pixels is None else pixels if isinstance(pixels, list) else [pixels]
+    parts = [{"type": "text", "text": PROMPT}, *map(image, shown)]
     body = {
         "model": MODEL, "messages": [{"role": "user", "content": parts}], "temperature": 0.7, "seed": 1,
         "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": SCORE}},
@@ -52,7 +66,8 @@ def send(*bodies: object, path: str = "/v1/chat/completions") -> list[httpx2.Res
 
 def question(pixels: np.ndarray, seed: int = 0, **changes: object) -> Question:
     given = {"prompt": PROMPT, "temperature": 0.7, "key": "score", "options": ()} | changes
-    return Question(picture=pixels, seed=seed, **given)
+    given = {"wanted": "name" if given["options"] else "score"} | given
+    return Question(pictures=(pixels,), seed=seed, **given)
 
 
 def said(asked: Question) -> object:
@@ -153,6 +168,12 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "no PNG": (lambda: with_image(encoded(b"GIF89a")), "PNG"),
     "half a PNG": (
         lambda: with_image(encoded(as_png(picture())[:900])), "PNG",
+    ),
+    "three groups of a pair": (
+        lambda: request([picture()] * 3, response_format=wish({"type": "string", "enum": list(PAIR)})), "one or two",
+    ),
+    "fewer pictures than letters": (
+        lambda: request([picture()] * 2, response_format=wish(tier_form("ABC"))), "3, one a letter",
     ),
     "a tiny picture": (lambda: request(picture(side=4)), "pixels"),
     "a stream": (lambda: request(stream=True), "stream"),
@@ -312,3 +333,82 @@ def test_the_judge_reads_no_position_and_no_name():
     named = {**body, "user": "03TXG_4_5", "metadata": {"granule": "03TXG", "truth": 0.9}}
     first, second = send(body, named)
     assert first.json() == second.json()
+
+
+FOREST, FIELDS, TOWN = painted((19, 34, 19)), painted((60, 70, 40), 12), painted((120, 110, 90), 25)
+TOWN[4:28:3, 4:28] = 235
+
+
+def sheets(*groups: np.ndarray, patches: int = 3) -> list[np.ndarray]:
+    return [np.asarray(Image.open(io.BytesIO(sheet([as_png(enlarged(one, 224))] * patches)))) for one in groups]
+
+
+def titled(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    both = ([as_png(enlarged(one, 224))] * 3 for one in (first, second))
+    return np.asarray(Image.open(io.BytesIO(side_by_side(*both, ("first", "second")))))
+
+
+def asked(shown: list[np.ndarray], wanted: str, options: tuple, seed: int = 0, **changes: object) -> Question:
+    given = {"prompt": PROMPT, "temperature": 0.7, "key": "answer"} | changes
+    return Question(pictures=tuple(shown), seed=seed, options=options, wanted=wanted, **given)
+
+
+def test_patches_are_found_on_a_sheet_and_on_both_sides_of_the_gap():
+    (one,) = sheets(TOWN, patches=5)
+    found = patches_of(one)
+    assert len(found) == 5
+    assert all(np.array_equal(patch, enlarged(TOWN, 224)) for patch in found)
+    left, right = halves(titled(FOREST, TOWN))
+    assert [np.array_equal(patch, enlarged(FOREST, 224)) for patch in patches_of(left)] == [True] * 3
+    assert [np.array_equal(patch, enlarged(TOWN, 224)) for patch in patches_of(right)] == [True] * 3
+
+
+def test_sheets_without_patches_are_looked_at_whole():
+    paper = np.full((64, 64, 3), 255, np.uint8)
+    assert patches_of(paper)[0] is paper
+    assert halves(paper) == (paper, paper)
+    assert halves(FOREST)[1] is FOREST
+
+
+@pytest.mark.parametrize("shape", ["two", "one"])
+def test_of_two_groups_the_higher_one_is_named_and_the_first_is_liked(shape):
+    def share(first: np.ndarray, second: np.ndarray, wanted: str) -> float:
+        shown = sheets(first, second) if shape == "two" else [titled(first, second)]
+        answers = [said(asked(shown, "pair", PAIR, seed)) for seed in range(80)]
+        return np.mean([one == wanted for one in answers if one is not None])
+
+    assert share(TOWN, FOREST, "first") > 0.9
+    assert share(FOREST, TOWN, "second") > 0.9
+    assert share(FIELDS, FIELDS, "first") > share(FIELDS, FIELDS, "second") + 0.1
+    assert share(FIELDS, FIELDS, "tie") > 0.15
+
+
+def test_tiers_hold_every_letter_once_with_the_town_on_top():
+    shown = sheets(FOREST, TOWN, FIELDS, FOREST)
+    answers = [said(asked(shown, "tiers", tuple("ABCD"), seed, temperature=0.2)) for seed in range(30)]
+    usable = [one for one in answers if one is not None]
+    assert len(usable) > 24
+    assert all(sorted(letter for tier in one for letter in tier) == list("ABCD") for one in usable)
+    assert all(one[0] == ["B"] for one in usable)
+    assert len({json.dumps(one) for one in usable}) > 1
+
+
+def test_pairs_and_tiers_over_the_protocol():
+    pair, tiers = send(
+        request(sheets(TOWN, FOREST), response_format=wish({"type": "string", "enum": list(PAIR)})),
+        request(sheets(TOWN, FOREST, FIELDS), response_format=wish(tier_form("ABC"))),
+    )
+    assert json.loads(pair.json()["choices"][0]["message"]["content"])["key"] in PAIR
+    found = json.loads(tiers.json()["choices"][0]["message"]["content"])["key"]
+    assert sorted(letter for tier in found for letter in tier) == ["A", "B", "C"]
+
+
+def test_asked_to_mend_an_answer_it_answers_the_same_question_anew():
+    body = request(painted((80, 86, 50)))
+    mend = [{"role": "assistant", "content": "?"}, {"role": "user", "content": "That answer cannot be used."}]
+    body["messages"] += mend
+    found = read_question(json.dumps(body).encode())
+    assert (found.prompt, found.afterwards) == (PROMPT, "?\nThat answer cannot be used.")
+    first, mended = (score_of(one) for one in (question(found.pictures[0], 1), found))
+    assert first != mended
+    assert abs(first - mended) < 60

@@ -1,4 +1,4 @@
-"""Reading the requests that reach the stand-in judge: one PNG picture, a prompt, and the form of the answer."""
+"""Reading the requests that reach the stand-in judge: PNG pictures, a prompt, and the form of the answer."""
 
 import base64
 import binascii
@@ -6,13 +6,17 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 _PREFIX = "data:image/png;base64,"
 _SMALLEST_PX, _LARGEST_PX = 8, 4096
+_PAIR = ("first", "second", "tie")
+
+Wanted = Literal["score", "name", "pair", "tiers"]
+"""What an answer is: a number, one of several names, the higher of two groups, or all groups in tiers."""
 
 
 class RequestError(Exception):
@@ -23,24 +27,33 @@ class RequestError(Exception):
 class Question:
     """What the stand-in uses of a request."""
 
-    picture: np.ndarray
-    """uint8, shape (height, width, 3)."""
+    pictures: tuple[np.ndarray, ...]
+    """uint8, each of shape (height, width, 3)."""
     prompt: str
-    """All text of the request."""
+    """All text that asks."""
     seed: int
     temperature: float
     key: str
     """Key of the answer."""
     options: tuple[str, ...]
-    """Values that the answer may take; empty where a number is wanted."""
+    """Values that the answer may take, or names of the groups; empty where a number is wanted."""
+    wanted: Wanted = "score"
+    """What the answer is."""
+    afterwards: str = ""
+    """Text of the conversation since the first answer, where the stand-in is asked to mend it."""
+
+    @property
+    def seen(self) -> bytes:
+        """All pixels, to seed chance with."""
+        return b"".join(picture.tobytes() for picture in self.pictures)
 
 
 def read_question(body: bytes) -> Question:
     """Read the body of a chat completion request.
 
     Raises:
-        RequestError: If it is no JSON object, holds no text, not exactly one PNG picture as a data URI, or asks for
-            what the stand-in does not do.
+        RequestError: If it is no JSON object, holds no text, not as many PNG pictures as data URIs as its form of
+            answer needs, or asks for what the stand-in does not do.
     """
     try:
         request = json.loads(body)
@@ -50,21 +63,23 @@ def read_question(body: bytes) -> Question:
         raise RequestError("The body must be a JSON object.")
     if request.get("stream"):
         raise RequestError("stream: the stand-in answers in one piece.")
-    parts = _parts(request.get("messages"))
-    texts = [part["text"] for part in parts if part.get("type") == "text" and isinstance(part.get("text"), str)]
-    pictures = [part.get("image_url") for part in parts if part.get("type") == "image_url"]
+    asking, afterwards = _turns(request.get("messages"))
+    parts = _parts(asking)
+    texts = _texts(parts)
     if not any(text.strip() for text in texts):
         raise RequestError("messages: there is no text that asks something.")
-    if len(pictures) != 1:
-        raise RequestError(f"messages: {len(pictures)} pictures; the stand-in looks at exactly one.")
-    key, options = _form(request.get("response_format"))
+    pictures = [part.get("image_url") for part in parts if part.get("type") == "image_url"]
+    wanted, key, options = _form(request.get("response_format"))
+    _check_count(len(pictures), wanted, options)
     return Question(
-        picture=_picture(pictures[0]),
+        pictures=tuple(map(_picture, pictures)),
         prompt="\n".join(texts),
         seed=int(_number(request, "seed", 0)),
         temperature=_number(request, "temperature", 1.0),
         key=key,
         options=options,
+        wanted=wanted,
+        afterwards="\n".join(_texts(_parts(afterwards))) if afterwards else "",
     )
 
 
@@ -74,9 +89,27 @@ def digest(prompt: str, picture: bytes, seed: int) -> int:
     return int.from_bytes(hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()[:8])
 
 
-def _parts(messages: Any) -> list[dict[str, Any]]:
+def _turns(messages: Any) -> tuple[list[Any], list[Any]]:
+    """Part the messages that ask from those that follow the first answer."""
     if not isinstance(messages, list) or not messages:
         raise RequestError("messages must be a list with at least one message.")
+    answers = [place for place, one in enumerate(messages) if isinstance(one, dict) and one.get("role") == "assistant"]
+    end = answers[0] if answers else len(messages)
+    return messages[:end], messages[end:]
+
+
+def _texts(parts: list[dict[str, Any]]) -> list[str]:
+    return [part["text"] for part in parts if part.get("type") == "text" and isinstance(part.get("text"), str)]
+
+
+def _check_count(pictures: int, wanted: Wanted, options: tuple[str, ...]) -> None:
+    allowed = {"pair": {1, 2}, "tiers": {len(options)}}.get(wanted, {1})
+    if pictures not in allowed:
+        needs = {"pair": "one or two", "tiers": f"{len(options)}, one a letter,"}.get(wanted, "exactly one")
+        raise RequestError(f"messages: {pictures} pictures; the stand-in looks at {needs} for this answer.")
+
+
+def _parts(messages: list[Any]) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = []
     for message in messages:
         content = message.get("content") if isinstance(message, dict) else None
@@ -103,19 +136,32 @@ def _picture(image_url: Any) -> np.ndarray:
         raise RequestError(f"image_url: no whole PNG in base64 ({error}).") from None
 
 
-def _form(response_format: Any) -> tuple[str, tuple[str, ...]]:
-    """Key of the answer and the values that it may take, from the JSON schema; `score` and any number without one."""
+def _form(response_format: Any) -> tuple[Wanted, str, tuple[str, ...]]:
+    """What is wanted under which key, from the JSON schema; any number under `score` without one."""
     if not isinstance(response_format, dict) or response_format.get("type") != "json_schema":
-        return "score", ()
+        return "score", "score", ()
     schema = (response_format.get("json_schema") or {}).get("schema")
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(properties, dict) or len(properties) != 1:
         raise RequestError("response_format: the schema must be an object with one property.")
     ((key, form),) = properties.items()
-    options = form.get("enum", []) if isinstance(form, dict) else []
+    tiers = _tier_form(form)
+    holder = tiers if tiers is not None else form
+    options = holder.get("enum", []) if isinstance(holder, dict) else []
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
         raise RequestError(f"response_format: the enum of {key!r} must list names.")
-    return key, tuple(options)
+    if tiers is not None:
+        return "tiers", key, tuple(options)
+    return "pair" if tuple(options) == _PAIR else "name" if options else "score", key, tuple(options)
+
+
+def _tier_form(form: Any) -> Any:
+    """What stands in the lists of a list of lists; None for any other form."""
+    for _ in range(2):
+        if not isinstance(form, dict) or form.get("type") != "array":
+            return None
+        form = form.get("items")
+    return form
 
 
 def _number(request: dict[str, Any], name: str, default: float) -> float:
