@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 
 _NARROWER = 0.7
 _SMOOTHING = 0.2
-_SHORTEST_COUNT_S = 0.5
-_PLATEAU_S = 1.5
-_GROWTH = 0.04
+_SHORTEST_COUNT_S, _FEWEST_COUNTED = 0.5, 10
+_SHORTEST_PLATEAU_S = 1.5
+_GROWTH = 0.1
 _ROOM = 1.5
 _BURST_S = 1.0
 
@@ -105,13 +105,15 @@ class Rate:
         self._before: tuple[int, float] | None = None
         self._level = 0.0
         self._level_at_s = 0.0
+        self._refused_at_s = 0.0
 
     def delay_s(self, now_s: float) -> float:
         """Let a request out; return the seconds that it must wait before."""
         self._let_out += 1
         if self.per_s is None or self._since_s is None:
             return 0.0
-        faster = 1 + _GROWTH * max(0.0, now_s - self._since_s - _PLATEAU_S) ** 2
+        plateau_s = max(_SHORTEST_PLATEAU_S, _FEWEST_COUNTED / self.per_s)
+        faster = 1 + _GROWTH * max(0.0, (now_s - self._refused_at_s) / plateau_s - 1) ** 2
         rate = self.per_s * faster
         level = min(max(1.0, rate * _BURST_S), self._level + (now_s - self._level_at_s) * rate) - 1
         self._level, self._level_at_s = level, now_s
@@ -130,16 +132,16 @@ class Rate:
                 self._count(self._before[0] - 1, self._before[1])
             return
         self._let_out -= 1
-        counted_s = None if self._since_s is None else now_s - self._since_s
-        if counted_s is not None and counted_s < _SHORTEST_COUNT_S:
-            return
-        if counted_s is not None:
+        self._level, self._level_at_s, self._refused_at_s = 0.0, now_s, now_s
+        if self._since_s is not None:
+            counted_s = now_s - self._since_s
+            if counted_s < _SHORTEST_COUNT_S or self._let_out < _FEWEST_COUNTED:
+                return
             self._count(self._let_out, counted_s)
         self._since_s, self._let_out = now_s, 0
-        self._level, self._level_at_s = 0.0, now_s
 
     def _count(self, let_through: int, seconds: float) -> None:
-        # One more: the part of a request that was left at either end. Too low a rate is noticed late, too high a one soon.
+        # One more, for the parts of requests that were left over. Too high a rate is noticed sooner than too low a one.
         self._before = (let_through, seconds)
         self.per_s = max(1, let_through + 1) / seconds
 
