@@ -17,6 +17,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.settings.config import check_config
 from rankscape.foundation.sheet import GRANULE_PATTERN, Window, read_sheet
 from rankscape.ranking.people import ANNOTATOR_PATTERN, annotation_files
+from rankscape.ranking.prompts import read_prompt
 
 run_this_checkout(ROOT / "workflow")
 
@@ -26,6 +27,8 @@ gc.set_threshold(50_000, 20, 20)
 try:
     CONFIG = check_config(config, ", ".join(map(os.path.relpath, workflow.configfiles)))
     SHEET = read_sheet(Path(CONFIG.granules))
+    for prompt in CONFIG.prompts:
+        read_prompt(Path(f"config/prompts/{prompt}.md"))
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

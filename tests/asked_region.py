@@ -27,7 +27,7 @@ def asked_region(folder: Path, judges: dict[str, Any], **sections: Any) -> Proje
         "draw": {"images_per_cluster": 2},
         "rate": {"rounds": 1, "replies": 1},
     }
-    (folder / "config/config.yaml").write_text(yaml.safe_dump(config | sections, sort_keys=False))
+    (folder / "config/config.yaml").write_text(yaml.safe_dump(config | sections, sort_keys=False, width=1000))
     header, row = "granule\trole\tstart\tend\tmax_cloud_percent", "03TVF\tfit\t2021-01-01\t2021-12-31\t60"
     (folder / "config/granules/small.tsv").write_text(f"{header}\n{row}\n")
     for name, text in PROMPTS.items():

@@ -21,6 +21,30 @@ import pytest
             "granules: nowhere.tsv",
             ["nowhere.tsv", "does not exist"],
         ),
+        (
+            "config/config.yaml",
+            "economics-student-en]",
+            "economics-student-en, poetry]",
+            ["config/prompts/poetry.md does not exist: write the prompt there, or take its name from `prompts`."],
+        ),
+        (
+            "config/config.yaml",
+            "  source: file",
+            "  source: judge\n  judge: anna",
+            ["label.judge = 'anna' is none of judges ['stand-in']"],
+        ),
+        (
+            "config/config.yaml",
+            "    kind: stand-in # measures pixels, is no vision model",
+            "    command: vllm serve m",
+            ["judges.stand-in", "command = 'vllm serve m' has no {port}: the workflow chooses a free one"],
+        ),
+        (
+            "config/config.yaml",
+            "    temperature: 0.7",
+            "    budget: 5",
+            ["judges.stand-in", "budget = 5 cannot be kept without price_in and price_out"],
+        ),
     ],
 )
 def test_one_clear_line_and_no_job(fresh, file, old, new, parts):
@@ -35,46 +59,11 @@ def test_one_clear_line_and_no_job(fresh, file, old, new, parts):
     assert not (fresh.folder / "results").exists()
 
 
-def test_unknown_prompt_is_named(fresh):
-    fresh.edit("config/config.yaml", "economics-student-en]", "economics-student-en, poetry]")
+def test_an_empty_prompt_is_named(fresh):
+    (fresh.folder / "config/prompts/local-resident-zh.md").write_text(" \n")
 
     run = fresh.snakemake("--dry-run", check=False)
 
     assert run.returncode != 0
-    assert "config/prompts/poetry.md" in run.stdout + run.stderr
-
-
-def people(project, *files):
-    """Let people rank the clusters, too, with these files."""
-    folder = project.folder / "config/orders/demo"
-    folder.mkdir(parents=True)
-    for name in files:
-        (folder / name).touch()
-    project.edit("config/config.yaml", "ensemble:\n", "people:\n  folder: config/orders/demo\nensemble:\n")
-
-
-@pytest.mark.parametrize(
-    ("files", "parts"),
-    [
-        (["anna.json", "anna.txt"], ["anna.json and ", "anna.txt are orders of one annotator, anna"]),
-        (["anna lee.json"], ["anna lee.json: 'anna lee' cannot be an annotator's name"]),
-        ([".anna.draft.json"], ["holds no .txt or .json file", "only unfinished annotations of anna"]),
-    ],
-)
-def test_files_of_people_that_the_workflow_does_not_take(fresh, files, parts):
-    people(fresh, *files)
-
-    run = fresh.snakemake("--dry-run", check=False)
-
-    output = run.stdout + run.stderr
-    assert run.returncode != 0
-    assert any(all(part in line for part in parts) for line in output.splitlines()), output
-    assert "Traceback" not in output
-
-
-def test_annotations_and_texts_are_taken_and_drafts_are_not(fresh):
-    people(fresh, "anna.json", "ben.txt", ".carl.draft.json", ".anna.secret")
-
-    orders = {job for job in fresh.planned() if job.startswith("transcribe ")}
-
-    assert orders == {f"transcribe ranking/orders/person--{name}.json" for name in ("anna", "ben")}
+    line = "config/prompts/local-resident-zh.md is empty: write the question that judges are to answer."
+    assert line in run.stdout + run.stderr

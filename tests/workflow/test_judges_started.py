@@ -1,0 +1,151 @@
+"""Judges that the workflow starts, with the real rules and a small local server as the command."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from asked_region import asked_region, orders, read_round
+from workflow_copy import ROOT, Project
+
+SERVER = ROOT / "tests/served_judge.py"
+LIMITS = "    budget: 3\n    price_in: 1\n    price_out: 2\n    requests_per_minute: 60\n    start_timeout_s: 99\n"
+
+
+COMMAND = f"exec {sys.executable} {SERVER} {{port}} {{model}} --asked asked.txt"
+
+
+def asked(project: Project) -> int:
+    return len((project.folder / "asked.txt").read_text().splitlines())
+
+
+def running_in(folder: Path) -> list[int]:
+    """Processes that work in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").resolve().is_relative_to(folder):
+                found.append(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def until(condition: Callable[[], bool], longest_s: float = 60.0) -> bool:
+    deadline = time.monotonic() + longest_s
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return condition()
+
+
+@pytest.fixture(scope="module")
+def region(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """One finished round of one served judge."""
+    judge = {"model": "tester/bright", "concurrency": 1, "command": COMMAND}
+    project = asked_region(tmp_path_factory.mktemp("served") / "project", {"own": judge})
+    project.snakemake(*orders("own"))
+    return project
+
+
+@pytest.fixture
+def copied(region: Project, tmp_path: Path) -> Project:
+    shutil.copytree(region.folder, tmp_path / "project")
+    return Project(tmp_path / "project")
+
+
+def test_a_started_judge_is_asked_once_and_leaves_nothing_behind(region: Project) -> None:
+    scores = read_round(region, "own")["scores"]
+    assert asked(region) == 8
+    assert sorted(scores, key=scores.__getitem__) == ["0", "1", "2", "3"]
+    assert not (region.folder / "results/small/ranking/services/own.json").exists()
+    assert until(lambda: running_in(region.folder) == [])
+    assert region.planned(*orders("own")) == set(), "a finished round starts no judge"
+
+
+def test_how_a_judge_is_started_and_limited_asks_nothing_again(copied: Project) -> None:
+    copied.edit("config/config.yaml", "    command: exec", LIMITS + "    command: FOO=1 exec")
+    assert copied.planned(*orders("own")) == set()
+
+
+def test_a_changed_prompt_asks_that_prompt(copied: Project) -> None:
+    path = copied.folder / "config/prompts/roads.md"
+    path.write_text(path.read_text() + "Look at bridges.\n")
+    assert copied.planned(*orders("own")) == {
+        "brief ranking/briefs/own/roads.json",
+        "serve ranking/services/own.json",
+        "interview ranking/interviews/own.json",
+        "rate ranking/rounds/own/roads/1.json",
+        "rank ranking/orders/own--roads--1.json",
+    }
+
+
+def test_new_rounds_and_prompts_leave_finished_rounds_alone(copied: Project) -> None:
+    copied.edit("config/config.yaml", "rounds: 1", "rounds: 2")
+    copied.edit("config/config.yaml", "- roads", "- roads\n- roofs")
+    before = read_round(copied, "own")
+    wanted = orders("own", prompts=2, rounds=2)
+
+    planned = copied.planned(*wanted)
+    copied.snakemake(*wanted)
+
+    new = [("roads", 2), ("roofs", 1), ("roofs", 2)]
+    assert planned == {
+        "draw ranking/draws/2.parquet",
+        "brief ranking/briefs/own/roofs.json",
+        "serve ranking/services/own.json",
+        "interview ranking/interviews/own.json",
+        *(f"rate ranking/rounds/own/{prompt}/{number}.json" for prompt, number in new),
+        *(f"rank ranking/orders/own--{prompt}--{number}.json" for prompt, number in new),
+    }
+    assert asked(copied) == 4 * 8, "every reply of four rounds once"
+    assert read_round(copied, "own") == before
+    assert copied.planned(*wanted) == set()
+
+
+def test_a_judge_that_dies_is_quoted_and_asked_on_later(copied: Project) -> None:
+    shutil.rmtree(copied.folder / "results/small/ranking/replies")
+    (copied.folder / "results/small/ranking/interviews/own.json").unlink()
+    (copied.folder / "asked.txt").unlink()
+    copied.edit("config/config.yaml", "--asked asked.txt", "--asked asked.txt --misbehave die-asked")
+    goal = "results/small/ranking/interviews/own.json"
+
+    run = copied.snakemake(goal, check=False)
+
+    log = (copied.folder / "results/small/logs/interview/own.log").read_text()
+    assert run.returncode != 0
+    line = next(line for line in log.splitlines() if line.startswith("rankscape:"))
+    assert "The command of judge own ended with status 7. Its last words:" in line
+    assert "out of memory" in line
+    assert until(lambda: running_in(copied.folder) == [])
+    assert asked(copied) == 6
+
+    copied.edit("config/config.yaml", " --misbehave die-asked", "")
+    copied.snakemake(goal)
+
+    assert asked(copied) == 6 + 3, "five answers are kept; the question that killed it is asked again"
+
+
+def test_killed_snakemake_leaves_nothing_running(copied: Project) -> None:
+    (copied.folder / "results/small/ranking/interviews/own.json").unlink()
+    copied.edit("config/config.yaml", "--asked asked.txt", "--asked asked.txt --misbehave stubborn --delay 60")
+    log = copied.folder / "results/small/logs/serve/own-command.log"
+    log.unlink()
+    run = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "2", "results/small/ranking/interviews/own.json"],
+        cwd=copied.folder,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    assert until(lambda: log.exists() and "serving" in log.read_text())
+    assert len(running_in(copied.folder)) >= 4
+
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+
+    assert until(lambda: running_in(copied.folder) == [])
