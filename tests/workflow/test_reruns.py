@@ -104,6 +104,36 @@ def test_changed_prompt_text_asks_that_prompt_only(finished):
     assert not verbs(jobs) & {"search", "tile", "adapt", "embed", "cluster"}
 
 
+def test_new_mode_of_a_prompt_asks_that_prompt_only(finished):
+    time.sleep(0.01)
+    path = finished.folder / "config/prompts/local-resident-zh.md"
+    path.write_text(f"---\nmode: tiers\n---\n{path.read_text()}")
+
+    asked = {job for job in finished.planned() if job.startswith("rate ")}
+
+    assert asked == {f"rate ranking/rounds/stand-in/local-resident-zh/{n}.json" for n in (1, 2, 3)}
+
+
+def test_changed_stand_in_asks_its_rounds_again_and_draws_nothing(finished):
+    path = finished.folder / "workflow/rankscape/demo/looks.py"
+    path.write_text(path.read_text() + "\n\nEXTRA = 1\n")
+
+    jobs = finished.planned()
+
+    assert len({job for job in jobs if job.startswith("rate ")}) == 12
+    assert not verbs(jobs) & {"draw", "invent", "cluster", "label"}
+
+
+def test_changed_draw_asks_all_rounds_again_and_clusters_nothing(finished):
+    finished.edit("config/config.yaml", "rate:\n", "draw:\n  images_per_cluster: 4\nrate:\n")
+
+    jobs = finished.planned()
+
+    assert {job for job in jobs if job.startswith("draw ")} == {f"draw ranking/draws/{n}.parquet" for n in (1, 2, 3)}
+    assert len({job for job in jobs if job.startswith("rate ")}) == 12
+    assert not verbs(jobs) & {"cluster", "tile", "sheet"}
+
+
 def test_comments_and_docstrings_rerun_nothing(finished):
     finished.edit("workflow/rankscape/tiles/store.py", '"""The patch store', '"""The store of patches')
     finished.edit("workflow/rankscape/stages/tile.py", "\nimport typer", "\n# A remark.\nimport typer")
