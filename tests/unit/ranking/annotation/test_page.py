@@ -389,6 +389,30 @@ def test_pictures_view_and_tiers(make_place: Callable[..., Place], page: Page) -
         saved(page)
 
 
+def test_a_change_that_the_server_did_not_get_survives_a_reload(place: Place, page: Page) -> None:
+    session = place.session()
+
+    def refuse(route: Any) -> None:
+        route.abort("connectionrefused") if route.request.method == "PUT" else route.continue_()
+
+    with served(place, session) as url:
+        opened(page, url)
+        page.route("**/state", refuse)
+        page.focus('.card[data-card="1"]')
+        page.keyboard.press("2")
+        page.wait_for_function("() => document.querySelector('#saved').textContent.startsWith('not saved')")
+        assert session.annotation.revision == 0
+        page.unroute("**/state", refuse)
+        page.reload()
+        page.wait_for_selector("body[data-ready]")
+        saved(page)
+        assert layout(page)["tiers"][1] == [1]
+        page.click("#undo")
+        assert layout(page)["tiers"][1] == []
+        saved(page)
+        assert session.annotation.arrangement.tiers == ((),) * 5
+
+
 def test_two_windows(place: Place, browser: Browser) -> None:
     with served(place, place.session()) as url:
         one, two = (opened(browser.new_page(), url) for _ in range(2))
