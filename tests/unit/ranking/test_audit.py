@@ -84,15 +84,23 @@ def test_pairs_need_both_orders_and_both_answers() -> None:
 
 
 def test_tiers_that_follow_the_order_shown_are_found() -> None:
-    fair, leaning = (place_bias(rounds(6, "tiers", leaning=points)) for points in (0.0, 4.0))
+    fair, leaning = (place_bias(rounds(6, "tiers", leaning=points), 0.95) for points in (0.0, 4.0))
     assert fair is not None
     assert leaning is not None
-    assert abs(fair) < 0.2
-    assert leaning > 0.3
-    assert place_bias(rounds()) is None
-    flat = {"judge": "j", "prompt": "p", "round": 1, "mode": "tiers"}
+    assert fair.low is not None
+    assert fair.high is not None
+    assert leaning.low is not None
+    assert fair.low < 0 < fair.high
+    assert leaning.mean > leaning.low > 0.15
+    assert leaning.count == 18
+    assert place_bias(rounds(), 0.95) is None
+    flat: dict[str, Any] = {"judge": "j", "prompt": "p", "round": 1, "mode": "tiers"}
     flat["questions"] = [{"clusters": [0, 1], "replies": [{"answer": [[0, 1]]}]}]
-    assert place_bias([RoundRecord.model_validate(flat)]) is None
+    assert place_bias([RoundRecord.model_validate(flat)], 0.95) is None
+    flat["questions"][0]["replies"][0]["answer"] = [[0], [1]]
+    single = place_bias([RoundRecord.model_validate(flat)], 0.95)
+    assert single is not None
+    assert (single.mean, single.low) == (1.0, None)
 
 
 def test_drift_is_measured() -> None:

@@ -56,7 +56,7 @@ def _judge_row(rounds: Sequence[RoundRecord], own_tau: float | None, settings: A
         **_counts(rounds),
         "missing": _reasons(rounds),
         "position_bias": _document(position_bias(rounds, settings.confidence)),
-        "place_bias": place_bias(rounds),
+        "place_bias": _document(place_bias(rounds, settings.confidence)),
         "consistency": _document(consistency(rounds, settings.confidence)),
         "drift": _document(drift(rounds, settings.draws, settings.confidence, settings.seed)),
         "tau_between_rounds": own_tau,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import norm
+from scipy.stats import t as student
 
 from rankscape.ranking.evidence import QuestionRecord, RoundRecord
 
@@ -22,6 +23,19 @@ class Share:
     low: float
     """Lower end of the interval."""
     high: float
+    """Upper end of the interval."""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over replies with its interval."""
+
+    count: int
+    """Replies that could be counted."""
+    mean: float
+    low: float | None
+    """Lower end of the interval; None for a single reply."""
+    high: float | None
     """Upper end of the interval."""
 
 
@@ -98,10 +112,11 @@ def answers_in_both_orders(asked: RoundRecord) -> list[tuple[str, str]]:
     return [(str(one), str(other)) for one, other in answers if one in _OTHER and other in _OTHER]
 
 
-def place_bias(rounds: Iterable[RoundRecord]) -> float | None:
+def place_bias(rounds: Iterable[RoundRecord], confidence: float) -> Mean | None:
     """Return how far tiers follow the order in which clusters were shown: mean Kendall tau-b over replies.
 
-    Above 0, what is shown early is put high; orders of showing are drawn by chance, so that 0 is no bias.
+    Above 0, what is shown early is put high; orders of showing are drawn by chance, so that 0 is no bias. The interval
+    is that of Student's t.
     """
     taus = [
         tau
@@ -110,7 +125,15 @@ def place_bias(rounds: Iterable[RoundRecord]) -> float | None:
         for reply in question.replies
         if isinstance(reply.answer, list) and (tau := _tau_with_place(question, reply.answer)) is not None
     ]
-    return float(np.mean(taus)) if taus else None
+    return _mean(np.array(taus), confidence) if taus else None
+
+
+def _mean(values: np.ndarray, confidence: float) -> Mean:
+    middle, count = float(values.mean()), len(values)
+    if count < 2:
+        return Mean(count, middle, None, None)
+    half = float(student.ppf((1 + confidence) / 2, count - 1) * values.std(ddof=1) / np.sqrt(count))
+    return Mean(count, middle, middle - half, middle + half)
 
 
 def _tau_with_place(question: QuestionRecord, tiers: Sequence[Sequence[int]]) -> float | None:

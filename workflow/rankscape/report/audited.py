@@ -16,6 +16,14 @@ class Share(BaseModel):
     high: float
 
 
+class Mean(BaseModel):
+    """A mean with its interval."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+
 class Drift(BaseModel):
     """Change of scores from round to round."""
 
@@ -72,7 +80,7 @@ class Judge(Taken):
     stand_in: bool = False
     rounds: int = 0
     position_bias: Share | None = None
-    place_bias: float | None = None
+    place_bias: Mean | None = None
     consistency: Share | None = None
     drift: Drift | None = None
     tau_between_rounds: float | None = None

@@ -17,7 +17,7 @@ from rankscape.report.wording import count
 KIND_COLOURS = {"round": SERIES[0], "person": SERIES[1], "data": SERIES[2]}
 """Colours of the kinds of sources."""
 KIND_NAMES = {"round": "judge", "person": "person", "data": "reference"}
-_LONGEST_NAME = 40
+_LONGEST_NAME = 36
 _MOST_NUMBERED = 32
 _MOST_BARS = 40
 _MOST_PANELS = 36
@@ -34,10 +34,13 @@ def short(name: str) -> str:
 def taus(name: str, tau: GroupTau) -> Plot | None:
     """Picture the mean tau-b between the orders of every two groups; None for a single group."""
     matrix = np.array([[np.nan if v is None else v for v in row] for row in tau.matrix], float)
-    size, lowest = len(tau.groups), min(0.0, float(np.nanmin(matrix, initial=0.0)))
+    size = len(tau.groups)
     if size < 2:
         return None
-    cell = 0.36 if size <= 14 else 0.27 if size <= _MOST_NUMBERED else 0.12
+    smallest = float(np.nanmin(matrix, initial=1.0))
+    lowest = min(math.floor(10 * smallest) / 10, 0.9)
+    cell = 0.36 if size <= 14 else 0.25 if size <= _MOST_NUMBERED else 0.12
+    names = [short(group) for group in tau.groups]
 
     def paint(axes: Axes) -> None:
         image = axes.imshow(matrix, cmap=RAMP, vmin=lowest, vmax=1, interpolation="nearest")
@@ -45,9 +48,9 @@ def taus(name: str, tau: GroupTau) -> Plot | None:
         axes.tick_params(length=0)
         step = 1 if size <= _MOST_NUMBERED else size // 16
         axes.set_xticks(range(0, size, step), [str(i + 1) for i in range(0, size, step)])
-        axes.set_yticks(range(0, size, step), [f"{short(tau.groups[i])}  {i + 1}" for i in range(0, size, step)])
+        axes.set_yticks(range(0, size, step), [f"{names[i]}  {i + 1}" for i in range(0, size, step)])
         axes.xaxis.tick_top()
-        _write_numbers(axes, matrix, lowest, 8.0 if size <= 14 else 6.3)
+        _write_numbers(axes, matrix, lowest, 8.0 if size <= 14 else 6.8)
         bar = axes.figure.colorbar(image, ax=axes, label="mean Kendall tau-b", shrink=min(1.0, 2.2 / (cell * size)))
         bar.outline.set_visible(False)
 
@@ -56,8 +59,9 @@ def taus(name: str, tau: GroupTau) -> Plot | None:
         "reversed. On the diagonal the rounds of one judge with one prompt among themselves; empty where there is but "
         "one. A dark row is a source that the others contradict."
     )
-    alt = f"Kendall tau-b between {size} sources, lowest {np.nanmin(matrix, initial=1.0):.2f}."
-    return plot(name, alt, caption, (cell * size + 4.2, max(2.0, cell * size + 0.5)), paint)
+    alt = f"Kendall tau-b between {size} sources, lowest {smallest:.2f}."
+    left = 0.075 * max(map(len, names)) + 1.3
+    return plot(name, alt, caption, (cell * size + left, max(2.0, cell * size + 0.5)), paint)
 
 
 def _write_numbers(axes: Axes, matrix: np.ndarray, lowest: float, size_pt: float) -> None:
@@ -115,13 +119,16 @@ def distributions(name: str, judges: Sequence[Judge]) -> Plot | None:
         figure.supxlabel("score", fontsize=9)
         figure.supylabel("share, %", fontsize=9)
 
-    whose = sorted({judge.distribution.of for judge in shown if judge.distribution})
+    whose = {judge.distribution.of for judge in shown if judge.distribution}
     caption = (
-        f"Scores of {' or '.join(whose)}, all rounds together; the line is the median. Judges that use few "
-        "numbers, or crowd at one end, tell clusters apart less well than their scores suggest."
+        "Scores, all rounds together; the line is the median. Judges that use few numbers, or crowd at one end, tell "
+        "clusters apart less well than their scores suggest."
     )
-    if whose != ["replies"]:
-        caption += " Pairs and tiers give no score a reply: there it is that of the clusters in each round."
+    if whose != {"replies"}:
+        caption += (
+            " Blue are scores of replies. Pairs and tiers give no score a reply: there, in green, it is the score of "
+            "each cluster in each round."
+        )
     alt = f"Histograms of scores of {count(len(shown), 'judge and prompt', 'judges and prompts')}."
     return picture(name, alt, caption, (2.35 * columns + 0.4, 1.45 * rows + 0.5), paint)
 

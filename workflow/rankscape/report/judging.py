@@ -1,5 +1,6 @@
 """The section on who ranked the clusters: what each judge did, as plain values for the template."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -69,7 +70,12 @@ def _first(judge: Judge) -> Cell:
     if judge.position_bias is not None:
         bias = judge.position_bias
         return _share(bias, doubtful=not bias.low <= 0.5 <= bias.high)
-    return Cell(f"tau {wording.number(judge.place_bias)}") if judge.place_bias is not None else Cell(wording.NOTHING)
+    if judge.place_bias is None:
+        return Cell(wording.NOTHING)
+    place = judge.place_bias
+    known = place.low is not None and place.high is not None
+    ends = wording.interval((place.low, place.high)) if known else ""
+    return Cell(f"tau {wording.number(place.mean)}", ends, known and not (place.low or 0) <= 0 <= (place.high or 0))
 
 
 def _share(share: Share | None, *, doubtful: bool = False) -> Cell:
@@ -99,13 +105,9 @@ def _effort(judge: Judge) -> tuple[Cell, ...]:
 def _time(seconds: float | None) -> str:
     if seconds is None:
         return wording.NOTHING
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 120
-        else f"{seconds / 60:,.0f} min"
-        if seconds < 7200
-        else f"{seconds / 3600:,.1f} h"
-    )
+    if seconds < 120:
+        return "< 1 s" if seconds < 1 else f"{seconds:.0f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
 
 
 def _money(judge: Judge) -> str:
@@ -119,7 +121,8 @@ def notes(rows: Sequence[JudgeRow]) -> list[str]:
     texts = (
         "Fewer than nine replies of ten are usable.",
         "",
-        "The interval leaves out 50 %: what is shown first is judged otherwise. Both orders are asked: it cancels out.",
+        "The interval leaves out 50 %, with tiers 0: what is shown first is judged otherwise. Pairs are asked in both "
+        "orders, and tiers in orders drawn by chance, so that it cancels out in the long run.",
         "",
         "The interval leaves out 0: scores move from round to round.",
     )
@@ -141,7 +144,14 @@ def plots(material: Material, colours: Mapping[int, str]) -> dict[str, Plot | No
 
 
 def nobody(audit: Audit) -> str:
-    """List the pairs that nobody ordered; many are counted."""
-    listed = [f"{a} and {b}" for a, b in audit.pairs.nobody[:_MOST_PAIRS]]
-    rest = len(audit.pairs.nobody) - len(listed)
-    return wording.listed([*listed, *([wording.count(rest, "further pair")] if rest else [])])
+    """List the pairs that nobody ordered; clusters that stand in no other pair are named once, and many are counted."""
+    open_pairs = Counter(cluster for pair in audit.pairs.nobody for cluster in pair)
+    alone = {cluster for cluster, pairs in open_pairs.items() if pairs == len(audit.pairs.clusters) - 1}
+    others = [f"{a} and {b}" for a, b in audit.pairs.nobody if not {a, b} & alone]
+    rest = len(others) - _MOST_PAIRS
+    names = wording.listed([str(cluster) for cluster in sorted(alone)])
+    return wording.listed([
+        *([f"{names} with any other cluster"] if alone else []),
+        *others[:_MOST_PAIRS],
+        *([wording.count(rest, "further pair")] if rest > 0 else []),
+    ])  # fmt: skip

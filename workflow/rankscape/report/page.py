@@ -112,6 +112,7 @@ def _order(material: Material, views: Sequence[ClusterView]) -> dict[str, Any]:
         "colours": gallery.level_colours(order),
         "card": {"width": graph.CARD_WIDTH, "height": graph.CARD_HEIGHT},
         "strips": graph.strips(drawing.cards, order.ranks, order.intervals),
+        "open": {c for pair in order.incomparable for level in order.levels if {*pair} <= {*level} for c in pair},
         "incomparable": wording.listed([f"{a} and {b}" for a, b in order.incomparable]),
     }
 
