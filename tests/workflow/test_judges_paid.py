@@ -1,5 +1,6 @@
 """Judges that are paid for, with the real rules and an endpoint on loopback: budgets hold, and keys leak nowhere."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,12 +54,9 @@ def test_a_budget_stops_a_round_and_a_higher_one_goes_on(project: Project, endpo
     assert paid * ONE_REPLY <= 0.9, "the budget is not exceeded"
     line = said(project)
     assert "Judge anna has a budget of 0.9 USD: " in line
-    assert f"{paid * ONE_REPLY:.6g} are spent" in line
-    assert "one more request may cost 0." in line
+    assert re.search(r"0\.\d+ is spent, \S+ may be under way, and one more request may cost 0\.\d+", line)
     assert "raise judges.anna.budget and run again" in line
-    assert not (project.folder / "results/small/ranking/rounds/anna").exists() or not list(
-        (project.folder / "results/small/ranking/rounds/anna").rglob("*.json")
-    )
+    assert list((project.folder / "results/small/ranking").glob("rounds/**/*.json")) == []
 
     project.edit("config/config.yaml", "budget: 0.9", "budget: 5")
     project.snakemake(*orders("anna"))
