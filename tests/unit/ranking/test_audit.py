@@ -259,3 +259,59 @@ def test_wrong_inputs_are_named(region: Region, capsys: Any) -> None:
     spoil(region.folder / "order.json", fingerprint="0" * 64)
     assert audit(region, made) == 2
     assert audit(region, made, confidence=2) == 2
+
+
+def verb(name: str, *, settings: dict[str, Any], **options: Any) -> None:
+    words = [part for key, value in options.items() for part in (f"--{key.replace('_', '-')}", str(value))]
+    with pytest.raises(SystemExit) as end:
+        main([name, "--settings", json.dumps(settings), *words])
+    assert not end.value.code, name
+
+
+@pytest.mark.parametrize("mode", ["scores", "pairs", "tiers"])
+def test_real_rounds_are_read(region: Region, mode: str) -> None:
+    """From the draw to the audit, with the stand-in as the judge."""
+    folder = region.folder
+    prompt = folder / "roads.md"
+    prompt.write_text(f"---\nmode: {mode}\n---\nHow good are the roads?")
+    shown = {"tiles": region.tiles, "clusters": region.clusters, "summary": region.summary}
+    made: dict[str, Any] = {"rounds": [], "orders": []}
+    for number in (1, 2):
+        draw, heard = folder / f"{number}.parquet", folder / "rounds" / "mimic" / "roads" / f"{number}.json"
+        order = folder / "orders" / f"mimic--roads--{number}.json"
+        verb("draw", settings={"images_per_cluster": 2}, round=number, out=draw, **shown)
+        about = json.dumps({"kind": "stand-in", "model": "stand-in"})
+        verb(
+            "rate",
+            settings={"replies": 2},
+            judge="mimic",
+            judge_settings=about,
+            prompt=prompt,
+            round=number,
+            draw=draw,
+            out=heard,
+        )
+        verb("rank", settings={}, evidence=heard, summary=region.summary, out=order)
+        made["rounds"].append(heard)
+        made["orders"].append(order)
+    words = [f"--orders={path}" for path in made["orders"]]
+    with pytest.raises(SystemExit) as end:
+        main(
+            [
+                "ensemble",
+                "--settings",
+                "{}",
+                *words,
+                "--summary",
+                str(region.summary),
+                "--out",
+                str(folder / "order.json"),
+            ]
+        )
+    assert not end.value.code
+    assert audit(region, made) == 0
+    (judge,) = read_json(folder / "audit.json")["judges"]
+    assert (judge["mode"], judge["rounds"], judge["usable_share"], judge["stand_in"]) == (mode, 2, 1.0, True)
+    assert (judge["position_bias"] is not None, judge["place_bias"] is not None) == (mode == "pairs", mode == "tiers")
+    assert (judge["drift"] is not None, judge["spread"] is not None) == (mode == "scores", mode == "scores")
+    assert judge["seconds"] is not None
