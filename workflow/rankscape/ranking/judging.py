@@ -64,7 +64,7 @@ class Judge:
         self._limits = Limits(name, settings, self._ledger.spent, folder)
         self._orders = itertools.count()
         self._answers = 0
-        self._underestimated = 1.0
+        self._counted_to_estimated = 0.0
         self._closed: Failure | None = None
         self._advice = ""
         self._finished = False
@@ -137,10 +137,10 @@ class Judge:
 
     async def _until_answered(self, key: str, question: Question, more: list[dict[str, Any]]) -> Reply | Failure:
         order, sent, failed = next(self._orders), 0, 0
-        estimate = self._estimate(question, more)
         while True:
             answers = self._answers
             async with self._slots.place(order):
+                estimate = self._estimate(question, more)
                 ticket = await self._turn(estimate)
                 if self._closed is not None or self._finished:
                     return self._closed or Failure("the judge was closed")
@@ -198,7 +198,7 @@ class Judge:
             if isinstance(outcome, Failure):
                 await self._note_failure(outcome, begin_s)
                 return replace(outcome, seconds=seconds)
-            self._note_answer(outcome, estimate, seconds)
+            self._note_answer(outcome, question, more, seconds)
             taken = outcome.prompt_tokens + outcome.completion_tokens or sum(estimate)
             return await self._ledger.keep(key, question, outcome, estimate, seconds, attempts)
         finally:
@@ -206,12 +206,14 @@ class Judge:
                 await asyncio.to_thread(self._limits.settle, ticket, taken - sum(estimate))
 
     def _estimate(self, question: Question, more: list[dict[str, Any]]) -> tuple[int, int]:
-        """Tokens that a request may take: its question, by what replies have shown so far, and the longest answer."""
-        return math.ceil(estimated_prompt_tokens(question, more) * self._underestimated), self.settings.max_tokens
+        """Tokens that a request may take: its question, as this endpoint has counted others, and the longest answer."""
+        tokens = estimated_prompt_tokens(question, more) * (self._counted_to_estimated or 1.0)
+        return math.ceil(tokens), self.settings.max_tokens
 
-    def _note_answer(self, found: Completion, estimate: tuple[int, int], seconds: float) -> None:
+    def _note_answer(self, found: Completion, question: Question, more: list[dict[str, Any]], seconds: float) -> None:
         self._answers, self._closed = self._answers + 1, None
-        self._underestimated *= max(1.0, found.prompt_tokens / max(1, estimate[0]))
+        ratio = found.prompt_tokens / estimated_prompt_tokens(question, more)
+        self._counted_to_estimated = max(self._counted_to_estimated, ratio)
         self._door.answered(seconds)
 
     async def _note_failure(self, failure: Failure, sent_at_s: float) -> None:

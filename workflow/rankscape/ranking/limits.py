@@ -83,8 +83,8 @@ class Limits:
         budget, currency = self._settings.budget or 0.0, self._settings.currency
         if spent + under_way + cost > budget:
             raise BudgetError(
-                f"Judge {self._name} has a budget of {budget:g} {currency}: {spent:.6g} is spent, {under_way:.6g} may be "
-                f"under way, and one more request may cost {cost:.6g}. Every answer is kept: raise "
+                f"Judge {self._name} has a budget of {budget:g} {currency}: {spent:.6g} is spent, {under_way:.6g} may "
+                f"be under way, and one more request may cost {cost:.6g}. Every answer is kept: raise "
                 f"judges.{self._name}.budget and run again, and only what is missing is asked."
             )
         # A request of a killed process is forgotten when it can no longer be under way.
