@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 SMALL = {
     "invent": {"granule_px": 256, "labelled_patches": 150},
-    "prompts": ["economics-student-en", "local-resident-zh"],
+    "prompts": ["economics-student-en", "which-is-richer-pairs-en", "sort-places-tiers-zh"],
     "adapt": {"architecture": "test_resnet", "weights": "random", "input_px": 32, "colour": "all", "epochs": 4},
     "cluster": {"k_min": 2, "k_max": 3, "k": {}},
     "rate": {"rounds": 1},

@@ -14,6 +14,9 @@ from rankscape.foundation.tables import read_metadata, read_table, write_table
 from rankscape.ranking.summary import Ranked
 
 _COLUMNS = ["cluster", "patch_id", "picture"]
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
+"""Parts of a PNG that hold the picture; text and other metadata stand in others."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def read_draw(path: Path, number: int) -> Draw:
 
     Raises:
         TableError: If the file is no table of a draw.
-        InputError: If it was drawn for another round, or shows nothing.
+        InputError: If it was drawn for another round, shows nothing, or a picture holds more than pixels.
     """
     about, table = read_metadata(path, "draw"), read_table(path, _COLUMNS)
     if about.get("round") != number:
@@ -89,5 +92,18 @@ def read_draw(path: Path, number: int) -> Draw:
         raise InputError(f"{path} shows no patch: draw it again.")
     pictures: dict[int, dict[str, bytes]] = {int(cluster): {} for cluster in sorted(table["cluster"].unique())}
     for cluster, patch, picture in table[_COLUMNS].itertuples(index=False, name=None):
+        _check_pixels_only(bytes(picture), f"Patch {patch} of {path}")
         pictures[int(cluster)][str(patch)] = bytes(picture)
     return Draw(number, int(about["seed"]), str(about["fingerprint"]), pictures)
+
+
+def _check_pixels_only(png: bytes, origin: str) -> None:
+    """Refuse text beside the pixels: some endpoints could read it out to the judge."""
+    place, end = len(_SIGNATURE), len(png)
+    if not png.startswith(_SIGNATURE):
+        raise InputError(f"{origin} is no PNG: draw it again.")
+    while place < end:
+        kind = png[place + 4 : place + 8]
+        if kind not in _PIXELS:
+            raise InputError(f"{origin} holds more than pixels ({kind.decode('latin-1')!r}): draw it again.")
+        place += 12 + int.from_bytes(png[place : place + 4])
