@@ -7,20 +7,23 @@ contradicts the judges' pairs, `bradley_terry` fits strengths and reliabilities 
 
 import math
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 
 from rankscape.ranking import kemeny as pairwise
 from rankscape.ranking import reliability
-from rankscape.ranking.merged import Merged, checked, uniform
+from rankscape.ranking.merged import Merged, checked, shaped, uniform
 from rankscape.ranking.votes import Totals, Votes, totals_of_ranks, votes_of_ranks
-from rankscape.ranking.weighting import AGREED, Alphas, judges_of
+from rankscape.ranking.weighting import Alphas, Blocks, Span, judges_of
 
 MAX_ITERATIONS = 1000
 TOLERANCE = 1e-9
 _SAME_PLACE = 4e-15
 """Distance, as a share of the judges' spread, at which an iteration has come back to where it was."""
+_SAME_STEP = 1e-6
+"""Relative difference of two steps below which the iteration is looked at more closely."""
 _UNDERFLOW = 1e-200
 
 
@@ -37,11 +40,14 @@ class Rule:
 
 
 def _robust_exponents(squares: np.ndarray, mean_square: np.ndarray, judges: np.ndarray) -> np.ndarray:  # noqa: ARG001
-    return np.asarray(-((squares / mean_square) ** 2))
+    exponents = squares / mean_square
+    exponents *= exponents
+    exponents *= -1
+    return np.asarray(exponents)
 
 
 def _welsch_exponents(squares: np.ndarray, mean_square: np.ndarray, judges: np.ndarray) -> np.ndarray:
-    return np.asarray(squares * (-2 * judges**2 / mean_square**2))
+    return np.asarray(squares * (-2 * (judges / mean_square) ** 2))
 
 
 ROBUST = Rule(_robust_exponents, from_mean=True, scale=lambda mean_square, _: math.sqrt(mean_square))
@@ -102,26 +108,32 @@ def half_quadratic(ranks: np.ndarray, rule: Rule) -> Merged:
     Raises:
         ValueError: If `ranks` is no finite matrix with at least one judge and one cluster.
     """
-    judges = judges_of(checked(ranks), from_mean=rule.from_mean)
-    count = len(ranks)
-    alpha, iteration, going = None, 0, True
-    while going and iteration < MAX_ITERATIONS:
-        iteration += 1
-        judges.weigh(_alphas(rule, count))
+    ranks = shaped(ranks)
+    with closing(judges_of(ranks, from_mean=rule.from_mean)) as judges:
+        if judges.agreed:
+            return Merged(ranks[0].astype(np.float64), uniform(len(ranks)), 1, 0.0)
+        iterations = _iterate(judges, rule, len(ranks))
+        scale = rule.scale(judges.mean_square, len(ranks))
+        return Merged(judges.ranks(), judges.alpha / judges.total, iterations, scale)
+
+
+def _iterate(judges: Span | Blocks, rule: Rule, count: int) -> int:
+    alphas, alpha = _alphas(rule, count), None
+    for iteration in range(1, MAX_ITERATIONS + 1):
+        judges.weigh(alphas)
         before, alpha = alpha, judges.alpha
-        settled = before is not None and _apart(alpha, before) < TOLERANCE
         if judges.total < _UNDERFLOW:
             # Every alpha is too small for a float: measured from the nearest judge's, the largest is 1.
-            judges.weigh(_alphas(rule, count, float(judges.squares().min())))
+            judges.weigh(_alphas(rule, count, float(judges.squares().min())), again=True)
             alpha = np.zeros(count)
         judges.move()
-        going = not settled or judges.moved >= TOLERANCE
-    return Merged(judges.ranks(), judges.alpha / judges.total, iteration, rule.scale(judges.mean_square, count))
+        if judges.moved < TOLERANCE and before is not None and _apart(alpha, before) < TOLERANCE:
+            return iteration
+    return MAX_ITERATIONS
 
 
 def _alphas(rule: Rule, judges: int, nearest: float | None = None) -> Alphas:
     def alphas(squares: np.ndarray, mean_square: float) -> np.ndarray:
-        mean_square = mean_square if mean_square > 0 else math.inf
         exponents = rule.exponents(squares, mean_square, judges)  # type: ignore[arg-type]
         if nearest is not None:
             exponents -= rule.exponents(nearest, mean_square, judges)  # type: ignore[arg-type]
@@ -151,23 +163,36 @@ def report(ranks: np.ndarray, sigma: float = 20.0, tolerance: float = 1e-6) -> M
     Raises:
         ValueError: If `ranks` is no finite matrix with at least one judge and one cluster.
     """
-    ranks = checked(ranks)
-    judges = judges_of(ranks, from_mean=True)
-    places = [judges.place()] * 2
-    last, iteration = MAX_ITERATIONS, 0
+    ranks = shaped(ranks)
+    with closing(judges_of(ranks, from_mean=True)) as judges:
+        if judges.agreed:
+            return Merged(ranks[0].astype(np.float64), uniform(len(ranks)), 1, sigma)
+        iterations = _iterate_report(judges, sigma, tolerance, ranks.shape[1])
+        return Merged(judges.ranks(), judges.alpha / judges.total, iterations, sigma)
+
+
+def _iterate_report(judges: Span | Blocks, sigma: float, tolerance: float, clusters: int) -> int:
+    def alphas(squares: np.ndarray, _: float) -> np.ndarray:
+        # With the opposite sign throughout, which leaves the weights as they are.
+        squares *= -1 / sigma**2
+        np.expm1(squares, out=squares)
+        return squares
+
+    # The largest of n changes is at least the Euclidean change over the root of n.
+    near, places, last, iteration = tolerance * math.sqrt(clusters), [judges.place()] * 2, MAX_ITERATIONS, 0
     while iteration < last:
-        iteration += 1
-        judges.weigh(lambda squares, _: -np.expm1(squares * (-1 / sigma**2)))
-        if judges.total <= AGREED:
-            return Merged(judges.ranks(), uniform(len(ranks)), iteration, sigma)
+        iteration, before = iteration + 1, judges.moved
+        judges.weigh(alphas)
         judges.move()
-        if judges.largest_move() <= tolerance:
-            return Merged(judges.ranks(), judges.alpha / judges.total, iteration, sigma)
-        if last == MAX_ITERATIONS and judges.apart(judges.place(), places[-2]) <= _SAME_PLACE:
-            # Every second place is this one: go on only to the side of the cycle where the last iteration ends.
+        if judges.moved <= near and (judges.moved <= tolerance or judges.largest_move() <= tolerance):
+            return iteration
+        # Steps of one length may be those of a cycle of two. Then every second place is this one, and it is enough to
+        # go on to the side of the cycle where the last iteration ends.
+        alike = last == MAX_ITERATIONS and abs(judges.moved - before) <= _SAME_STEP * judges.moved
+        if alike and judges.apart(judges.place(), places[0]) <= _SAME_PLACE:
             last = iteration + (MAX_ITERATIONS - iteration) % 2
-        places = [places[-1], judges.place()]
-    return Merged(judges.ranks(), judges.alpha / judges.total, MAX_ITERATIONS, sigma)
+        places = [places[1], judges.place()]
+    return MAX_ITERATIONS
 
 
 def kemeny(ranks: np.ndarray) -> Merged:

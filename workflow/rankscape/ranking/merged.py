@@ -35,10 +35,27 @@ def checked(ranks: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: If `ranks` is no finite matrix with at least one judge and one cluster.
     """
+    matrix = shaped(ranks)
+    # A sum is finite only if every number is; it takes no copy.
+    if not np.isfinite(matrix.sum(dtype=np.float64)):
+        raise not_finite(matrix)
+    return matrix
+
+
+def shaped(ranks: np.ndarray) -> np.ndarray:
+    """Return rank vectors as a numeric matrix, finite or not.
+
+    Raises:
+        ValueError: If `ranks` is no matrix with at least one judge and one cluster.
+    """
     matrix = np.asarray(ranks)
     if matrix.dtype.kind not in "iuf":
         matrix = matrix.astype(np.float64)
-    # A sum is finite only if every number is; it takes no copy.
-    if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix.sum(dtype=np.float64)):
-        raise ValueError(f"ranks must be a finite matrix (judges, clusters), not of shape {matrix.shape}")
+    if matrix.ndim != 2 or not matrix.size:
+        raise not_finite(matrix)
     return matrix
+
+
+def not_finite(matrix: np.ndarray) -> ValueError:
+    """Say what ranks must be."""
+    return ValueError(f"ranks must be a finite matrix (judges, clusters), not of shape {matrix.shape}")

@@ -1,17 +1,22 @@
 """The half-quadratic iteration behind the weighted ensembles: distances give weights, weights give merged ranks.
 
-Few judges are kept as inner products of their deviations from the mean, G = D Dᵀ: then an iteration costs (judges)²
-and never touches a rank. Many judges are passed over in blocks that stay in the processor's cache, once an iteration,
-without any copy of the ranks. Sums are taken block by block in one order, so that the number of threads changes no bit.
+Few judges are kept as inner products of their deviations from the mean, G = D Dᵀ: then an iteration takes (judges)²
+steps and never touches a rank. Many judges are passed over in blocks that stay in the processor's cache, once an
+iteration, without any copy of the ranks. Sums are taken block by block in one order, so that the number of threads
+changes no bit.
 """
 
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
+
+from rankscape.ranking.merged import not_finite, uniform
 
 AGREED = 1e-20
 """Mean squared distance, relative to the squared ranks, below which judges agree but for rounding."""
@@ -19,77 +24,95 @@ _BLOCK_NUMBERS = 1 << 17
 """Ranks in a block: a megabyte."""
 _SPAN = 2
 """Judges for each cluster up to which inner products are the shorter way."""
+_MUCH_LONGER = 8
+"""Clusters for each judge from which on deviations are not looked at one by one."""
+_WIDE = 0.01
+"""Mean square of the judges' deviations, as a share of their ranks', at which little cancels in inner products."""
+_ROUNDING = 1e-14
+"""Taken off every squared distance, as a share of the judges' mean square, so that none is mere rounding."""
+_CANCELLED = 1e-6
+"""Squared step, as a share of the judges' mean square, below which it is not the difference of larger numbers."""
+_BLOCKS_A_THREAD = 8
+"""A thread with fewer blocks costs more than it does."""
 
 Alphas = Callable[[np.ndarray, float], np.ndarray]
 """From squared distances of judges, shape (k,), and the mean squared distance of all, to each judge's alpha."""
 
 
 class Span:
-    """Few judges: merged ranks are weights over the judges, distances follow from inner products."""
+    """Few ranks: merged ranks are weights over the judges, and distances follow from inner products."""
 
     def __init__(self, ranks: np.ndarray, *, from_mean: bool) -> None:
-        self._ranks = ranks
-        self._centre = ranks.mean(axis=0, dtype=np.float64)
-        self._deviations = ranks - self._centre
-        self._gram = self._deviations @ self._deviations.T
-        self._norms = self._gram.diagonal()
-        self._mean_norm = float(self._norms.sum()) / len(ranks)
-        self._agreed = AGREED * max(1.0, float(self._centre @ self._centre))
-        self._weights = np.full(len(ranks), 1 / len(ranks)) if from_mean else None
-        # The mean's inner product with every deviation is 0.
-        self._pull, self._height = np.zeros(len(ranks)), 0.0
-        self._before = np.zeros(len(ranks))
-        self.alpha, self.total, self.moved, self.mean_square = np.zeros(len(ranks)), 0.0, 0.0, 0.0
+        judges, clusters = ranks.shape
+        self._ranks = ranks = ranks.astype(np.float64, copy=False)
+        if judges <= _SPAN * clusters:
+            gram, spread = _inner_products(ranks)
+            self._norms = gram.diagonal().copy()
+            gram *= -2.0
+            self._fall_of: Callable[[np.ndarray], np.ndarray] = gram.dot
+        else:
+            centre = centre_of(ranks)
+            deviations, spread = ranks - centre, float(centre.dot(centre))
+            self._norms = np.einsum("mn,mn->m", deviations, deviations)
+            self._fall_of = partial(_through, deviations)
+        # A product of short vectors costs less than a sum or a number.
+        self._ones, self._zeros = np.ones(judges), np.zeros(judges)
+        self._mean_norm = float(self._norms.dot(self._ones)) / judges
+        self.agreed = self._mean_norm <= AGREED * max(1.0, spread)
+        self._from_zero = not from_mean
+        self._weights = self._before = uniform(judges)
+        # -2 G w and wᵀG w; the mean's inner product with every deviation is 0.
+        self._fall, self._height = self._zeros, 0.0
+        self.alpha, self.total, self.moved, self.mean_square = self._zeros, 0.0, math.inf, 0.0
 
     def squares(self) -> np.ndarray:
-        """Return squared distances to the merged ranks, shape (judges,)."""
-        if self._weights is None:
+        """Return squared distances to the merged ranks, shape (judges,); 0 where they are but rounding."""
+        if self._from_zero:
             return np.asarray(np.einsum("mn,mn->m", self._ranks, self._ranks, dtype=np.float64))
-        squares = self._norms - 2 * self._pull
-        squares += self._height
-        squares[squares <= self._agreed] = 0.0
-        return np.asarray(squares)
+        squares = self._norms + self._fall
+        squares += self._height - _ROUNDING * self._mean_norm
+        return np.maximum(squares, self._zeros, out=squares)
 
-    def weigh(self, alphas: Alphas) -> None:
+    def weigh(self, alphas: Alphas, *, again: bool = False) -> None:  # noqa: ARG002
         """Set every judge's `alpha`, and their `total`."""
         squares = self.squares()
-        if self._weights is None:
-            self.mean_square = float(squares.sum()) / len(squares)
-        else:
-            self.mean_square = self._mean_norm + self._height
+        self.mean_square = float(squares.mean()) if self._from_zero else self._mean_norm + self._height
         self.alpha = alphas(squares, self.mean_square)
-        self.total = float(self.alpha.sum())
+        self.total = float(self.alpha.dot(self._ones))
 
     def move(self) -> None:
         """Set the merged ranks by the alphas; `moved` is how far that is (Euclidean)."""
         weights = self.alpha / self.total
-        pull = self._gram @ weights
-        if self._weights is None:
-            self.moved = float(np.linalg.norm(weights @ self._deviations + self._centre))
-        else:
-            self.moved = max(0.0, float((weights - self._weights) @ (pull - self._pull))) ** 0.5
-        self._before = self._before if self._weights is None else self._weights
-        self._weights, self._pull = weights, pull
-        self._height = max(0.0, float(weights @ pull))
+        fall = self._fall_of(weights)
+        height = float(weights.dot(fall)) * -0.5
+        # |y' - y|² by three inner products; where these nearly cancel, from the change itself.
+        squared = height + self._height + float(weights.dot(self._fall))
+        if self._from_zero:
+            squared, self._from_zero = float(((weights @ self._ranks) ** 2).sum()), False
+        elif squared <= _CANCELLED * self._mean_norm:
+            squared = max(0.0, float((weights - self._weights).dot(fall - self._fall)) * -0.5)
+        self.moved = math.sqrt(squared)
+        self._before, self._weights, self._fall, self._height = self._weights, weights, fall, height
 
     def largest_move(self) -> float:
         """Return the largest change of any rank by the last move."""
-        return float(np.abs((self.place() - self._before) @ self._deviations).max())
+        return float(np.abs((self._weights - self._before) @ self._ranks).max())
 
     def place(self) -> np.ndarray:
         """Return where the iteration stands, for comparison with where it stood; see `apart`."""
-        assert self._weights is not None
         return self._weights
 
     def apart(self, one: np.ndarray, other: np.ndarray) -> float:
         """Return the distance of two places in ranks, as a share of the judges' own spread."""
         change = one - other
-        return float((max(0.0, change @ self._gram @ change) / max(self._mean_norm, self._agreed)) ** 0.5)
+        return math.sqrt(max(0.0, change.dot(self._fall_of(change)) * -0.5) / self._mean_norm)
 
     def ranks(self) -> np.ndarray:
         """Return the merged ranks, shape (clusters,)."""
-        assert self._weights is not None
-        return np.asarray(self._weights @ self._deviations + self._centre)
+        return np.asarray(self._weights @ self._ranks)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class Blocks:
@@ -100,16 +123,20 @@ class Blocks:
         judges, clusters = ranks.shape
         self._rows = max(1, _BLOCK_NUMBERS // clusters)
         self._starts = range(0, judges, self._rows)
-        self._threads = min(threads(), len(self._starts))
-        self._centre = ranks.mean(axis=0, dtype=np.float64)
+        self._threads = min(threads(), len(self._starts) // _BLOCKS_A_THREAD) or 1
+        self._held = ExitStack()
+        if self._threads > 1:
+            self._held.enter_context(threadpool_limits(1, "blas"))
+            self._pool = self._held.enter_context(ThreadPoolExecutor(self._threads))
+        self._centre = centre_of(ranks)
         self._norms, self.alpha, self._spare = (np.empty(judges) for _ in range(3))
         self._sums, self._totals = np.empty((len(self._starts), clusters)), np.empty(len(self._starts))
         self._each(self._measure)
         self._mean_norm = float(self._norms.sum()) / judges
-        self._agreed = AGREED * max(1.0, float(self._centre @ self._centre))
+        self.agreed = self._mean_norm <= AGREED * max(1.0, float(self._centre @ self._centre))
         self._at = np.zeros(clusters) if from_mean else -self._centre
         self._before = self._at
-        self.total, self.moved, self.mean_square = 0.0, 0.0, 0.0
+        self.total, self.moved, self.mean_square = 0.0, math.inf, 0.0
 
     def squares(self) -> np.ndarray:
         """Return squared distances to the merged ranks, shape (judges,)."""
@@ -121,9 +148,10 @@ class Blocks:
         self._each(fill)
         return squares
 
-    def weigh(self, alphas: Alphas) -> None:
-        """Set every judge's `alpha`, and their `total`."""
-        self.alpha, self._spare = self._spare, self.alpha
+    def weigh(self, alphas: Alphas, *, again: bool = False) -> None:
+        """Set every judge's `alpha`, and their `total`; the array before stays as it is, but for `again`."""
+        if not again:
+            self.alpha, self._spare = self._spare, self.alpha
         # Deviations sum to 0, so the mean squared distance is known before the pass.
         self.mean_square = self._mean_norm + float(self._at @ self._at)
 
@@ -150,11 +178,15 @@ class Blocks:
 
     def apart(self, one: np.ndarray, other: np.ndarray) -> float:
         """Return the distance of two places in ranks, as a share of the judges' own spread."""
-        return float(np.linalg.norm(one - other) / max(self._mean_norm, self._agreed) ** 0.5)
+        return float(np.linalg.norm(one - other)) / math.sqrt(self._mean_norm)
 
     def ranks(self) -> np.ndarray:
         """Return the merged ranks, shape (clusters,)."""
         return np.asarray(self._at + self._centre)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._held.close()
 
     def _measure(self, _: int, rows: slice, deviations: np.ndarray) -> None:
         np.einsum("mn,mn->m", deviations, deviations, out=self._norms[rows])
@@ -162,8 +194,8 @@ class Blocks:
     def _distances(self, rows: slice, deviations: np.ndarray) -> np.ndarray:
         squares = deviations @ (-2 * self._at)
         squares += self._norms[rows]
-        squares += self._at @ self._at
-        squares[squares <= self._agreed] = 0.0
+        squares += self._at @ self._at - _ROUNDING * self._mean_norm
+        np.maximum(squares, 0.0, out=squares)
         return np.asarray(squares)
 
     def _each(self, work: Callable[[int, slice, np.ndarray], None]) -> None:
@@ -179,21 +211,58 @@ class Blocks:
         blocks = range(len(self._starts))
         if self._threads == 1:
             run(blocks)
-            return
-        with ExitStack() as stack:
-            stack.enter_context(threadpool_limits(1, "blas"))
-            pool = stack.enter_context(ThreadPoolExecutor(self._threads))
-            list(pool.map(run, [blocks[first :: self._threads] for first in range(self._threads)]))
+        else:
+            list(self._pool.map(run, [blocks[first :: self._threads] for first in range(self._threads)]))
+
+
+def _through(deviations: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """-2 D Dᵀ w without D Dᵀ."""
+    return np.asarray(deviations.dot(weights.dot(deviations) * -2.0))
+
+
+def _inner_products(ranks: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return inner products of the judges' deviations from the mean, and the squared length of a vector of ranks."""
+    if len(ranks) * _MUCH_LONGER <= ranks.shape[1]:
+        # Without a look at every deviation; good where the judges' spread is not tiny beside the ranks.
+        # A matrix times itself takes numpy's symmetric product, which is half as fast on few long rows.
+        half = len(ranks) // 2
+        plain = np.concatenate([ranks[:half] @ ranks.T, ranks[half:] @ ranks.T])
+        rows = np.add.reduce(plain) / len(plain)
+        gram = plain - (rows + rows[:, None])
+        gram += np.add.reduce(rows) / len(rows)
+        spread = float(plain[0, 0])
+        if gram.trace() > _WIDE * len(ranks) * spread:
+            return np.asarray(gram), spread
+    centre = centre_of(ranks)
+    deviations = ranks - centre
+    return np.asarray(deviations @ deviations.T), float(centre.dot(centre))
+
+
+def centre_of(ranks: np.ndarray) -> np.ndarray:
+    """Return the mean ranks, float64, shape (clusters,).
+
+    Raises:
+        ValueError: If a rank is not finite: then its sum is not, and no other look at all ranks is needed.
+    """
+    centre = np.add.reduce(ranks, axis=0, dtype=np.float64)
+    centre /= len(ranks)
+    if not math.isfinite(np.add.reduce(centre)):
+        raise not_finite(ranks)
+    return np.asarray(centre)
 
 
 def judges_of(ranks: np.ndarray, *, from_mean: bool) -> Span | Blocks:
-    """Return judges in the form that is faster for so many of them.
+    """Return judges in the form that is faster for so many of them; to be closed.
 
     Args:
         ranks: Shape (judges, clusters).
         from_mean: Start at the mean; otherwise at 0.
+
+    Raises:
+        ValueError: If a rank is not finite.
     """
-    few = len(ranks) <= _SPAN * ranks.shape[1] and len(ranks) ** 2 <= _BLOCK_NUMBERS
+    judges, clusters = ranks.shape
+    few = ranks.size <= _BLOCK_NUMBERS or (judges <= _SPAN * clusters and judges**2 <= _BLOCK_NUMBERS)
     return Span(ranks, from_mean=from_mean) if few else Blocks(ranks, from_mean=from_mean)
 
 
