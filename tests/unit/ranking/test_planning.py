@@ -12,7 +12,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.settings.config import check_config
 from rankscape.foundation.settings.ranking import DrawSettings, JudgeSettings, RateSettings
 from rankscape.ranking.draws import draw_table, write_draw
-from rankscape.ranking.planning import LATENCY_S, Need, blank_draw, most_clusters, need_of, verdict
+from rankscape.ranking.planning import LATENCY_S, PAINTED, Need, blank_draw, most_clusters, need_of, verdict
 from rankscape.ranking.plans import basis_of
 from rankscape.ranking.prompts import Prompt
 from rankscape.ranking.questions import Reply
@@ -146,6 +146,21 @@ def test_stored_replies_are_measured() -> None:
     assert len(set(keys)) == 30
     assert (found.stored, found.missing, found.measured) == (6, 24, True)
     assert (found.prompt_tokens, found.completion_tokens, found.latency_s) == (24_000, 240, 2.0)
+
+
+def test_a_few_pairs_of_a_round_stand_for_all() -> None:
+    config = check_config(CONFIG, "test")
+    first: set[str] = set()
+
+    def lookup(key: str) -> Reply | None:
+        first.add(key)
+        return Reply('{"answer": "tie"}', "stop", 500, 8, 1.0, None) if len(first) <= 2 * PAINTED else None
+
+    draws = [blank_draw(number, 5, config) for number in (1, 2)]
+    found = need_of("anna", JudgeSettings(model="m"), PROMPT, draws, RateSettings(mode="pairs", replies=2), lookup)
+
+    assert len(first) == 2 * 2 * PAINTED
+    assert (found.requests, found.stored, found.missing) == (80, 40, 40)
 
 
 def test_most_clusters() -> None:

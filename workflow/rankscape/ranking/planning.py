@@ -9,6 +9,7 @@ import numpy as np
 from rankscape.foundation.settings.config import Config
 from rankscape.foundation.settings.ranking import JudgeSettings, RateSettings
 from rankscape.ranking.draws import Draw
+from rankscape.ranking.modes.asking import Shown
 from rankscape.ranking.modes.choice import mode_of
 from rankscape.ranking.prompts import Prompt
 from rankscape.ranking.questions import Question, Reply, estimated_prompt_tokens, question_key
@@ -19,6 +20,8 @@ Verdict = Literal["no budget", "suffices", "suffices if answers are short", "doe
 
 LATENCY_S = 5.0
 """Seconds a reply takes, as long as no reply of the judge is stored."""
+PAINTED = 4
+"""Questions of a round of pairs or tiers that are looked up in the store; the others are taken to be alike."""
 _ANSWER_TOKENS = 12
 _TOKENS_A_CLUSTER = 4
 _MINUTE_S = 60.0
@@ -41,7 +44,7 @@ class Need:
     requests: int
     """Questions of all rounds, each reply counted."""
     stored: int
-    """Questions that the store has a reply to."""
+    """Questions that the store has a reply to; of pairs and tiers, judged by a few of each round."""
     prompt_tokens: int
     """Tokens of the questions that are still to ask."""
     completion_tokens: int
@@ -119,23 +122,34 @@ def need_of(
     text = round_text(prompt, mode, settings)
     rounds = [(draw.number, mode.show(draw, settings)) for draw in draws]
     requests = sum(len(shown.seeds) for _, own in rounds for shown in own)
-    asked = (question for number, own in rounds for shown in own for question in questions_of(shown, text, number))
-    found = [lookup(question_key(question, judge)) for question in asked] if lookup else []
-    replies = [reply for reply in found if reply is not None]
-    missing = requests - len(replies)
+    replies: list[Reply] = []
+    stored = 0.0
+    for number, own in rounds if lookup else ():
+        some = own if mode.name == "scores" else _spread(own)
+        keys = [question_key(question, judge) for shown in some for question in questions_of(shown, text, number)]
+        found = [reply for reply in map(lookup, keys) if reply is not None] if lookup else []
+        replies += found
+        stored += len(found) * len(own) / len(some)
+    missing = requests - round(stored)
     size = _measured(replies) or _estimated(questions_of(rounds[0][1][0], text, 1)[0], draws[0], mode.name)
     return Need(
         judge=name,
         prompt=prompt.name,
         mode=mode.name,
         requests=requests,
-        stored=len(replies),
+        stored=round(stored),
         prompt_tokens=round(missing * size.prompt_tokens),
         completion_tokens=round(missing * min(size.completion_tokens, judge.max_tokens)),
         most_completion_tokens=missing * judge.max_tokens,
         latency_s=size.latency_s,
         measured=bool(replies),
     )
+
+
+def _spread(shown: Sequence[Shown]) -> Sequence[Shown]:
+    """A few of a round's questions, evenly spread: painting the pictures of all pairs takes minutes."""
+    step = -(-len(shown) // PAINTED)
+    return shown[::step]
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from rankscape.clusters import labelling
 from rankscape.foundation.errors import InputError
+from rankscape.foundation.progress import track
 from rankscape.foundation.settings.config import Config
 from rankscape.ranking.draws import Draw, read_draw
 from rankscape.ranking.planning import LATENCY_S, Need, blank_draw, most_clusters, need_of, verdict
@@ -80,11 +82,10 @@ def plan(
         store: Replies that there are.
         labelled: Whether the land categories are labelled already.
     """
-    lookup = store.get if basis.drawn and len(store) else None
-    needs = {
-        name: [need_of(name, judge, prompt, basis.draws, config.rate, lookup) for prompt in prompts]
-        for name, judge in config.judges.items()
-    }
+    needs: dict[str, list[Need]] = {name: [] for name in config.judges}
+    for name, prompt in track(list(product(config.judges, prompts)), "counting", unit="prompt"):
+        lookup = store.get if basis.drawn and name in store.judges() else None
+        needs[name].append(need_of(name, config.judges[name], prompt, basis.draws, config.rate, lookup))
     if config.label.source == "judge" and config.label.judge in needs and not labelled:
         needs[config.label.judge].append(_labels(config))
     return {

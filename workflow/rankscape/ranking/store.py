@@ -105,6 +105,10 @@ class ReplyStore:
         """Return what all stored replies of a judge cost, in the judge's currency."""
         return self._spent.get(judge, 0.0)
 
+    def judges(self) -> frozenset[str]:
+        """Return the names of all judges that have replies."""
+        return frozenset(self._spent)
+
     def keys(self) -> frozenset[str]:
         """Return the names of all questions that have a reply."""
         return frozenset(self._replies)
