@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from itertools import combinations
 from typing import Any
@@ -234,6 +235,47 @@ def test_no_text_crashes_a_reader(text: str) -> None:
         shown = mode.show(draw(3, 1), RateSettings())[0]
         found = mode.read(reply(text), shown)
         assert (found.answer is None) != (found.missing is None)
+
+
+def mutated(text: str, chance: np.random.Generator) -> str:
+    """The text with a few characters lost, doubled, exchanged or replaced."""
+    letters = list(text)
+    for _ in range(chance.integers(0, 5)):
+        place = int(chance.integers(len(letters) + 1))
+        how = chance.integers(4)
+        if how == 0 and letters:
+            del letters[min(place, len(letters) - 1)]
+        elif how == 1:
+            letters.insert(place, str(chance.choice(list('"{}[],:\\AB1一二first tie null NaN'))))
+        elif how == 2:
+            letters[place:place] = letters[place : place + 12]
+        elif letters:
+            letters[min(place, len(letters) - 1)] = str(chance.choice(list('"]}9。')))
+    return "".join(letters)
+
+
+@pytest.mark.parametrize("mode", [PAIRS, TIERS], ids=["pairs", "tiers"])
+def test_of_ten_thousand_broken_answers_none_is_guessed(mode: Mode) -> None:
+    chance = np.random.default_rng(3)
+    shown = mode.show(draw(3, 1), RateSettings())[0]
+    whole = [noiseless(mode, dict(enumerate(map(float, chance.permutation(3)))))(shown) for _ in range(6)]
+    usable = 0
+    for _ in range(10_000):
+        text = mutated(str(chance.choice(whole)), chance)
+        found = mode.read(reply(text), shown)
+        assert (found.answer is None) != (found.missing is None)
+        if found.answer is None:
+            continue
+        usable += 1
+        if mode is PAIRS:
+            assert set(re.findall(r'"answer"\s*:\s*"([^"]*)"', text)) == {found.answer}
+        else:
+            inner = text[text.index("{") : text.rindex("}") + 1]
+            said = re.findall(r'"([A-Z])"', inner)
+            assert sorted(set(said)) == ["A", "B", "C"]
+            letter = dict(zip(shown.clusters, "ABC", strict=True))
+            assert [letter[tier[0]] for tier in found.answer] == said[:3]
+    assert 1_000 < usable < 9_000
 
 
 def test_every_pair_must_be_joined_by_some_answer() -> None:

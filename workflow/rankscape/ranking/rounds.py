@@ -73,7 +73,7 @@ async def _all_or_first_error(works: Sequence[Any]) -> None:
         async with asyncio.TaskGroup() as group:
             for work in works:
                 group.create_task(work)
-    except* Exception as errors:
+    except ExceptionGroup as errors:
         # One is enough to say what is wrong; the group has ended the others.
         raise errors.exceptions[0] from None
 
