@@ -57,7 +57,7 @@ def taus(name: str, tau: GroupTau) -> Plot | None:
     caption = (
         "Agreement of the sources: mean tau-b between their orders, 1 for the same order, 0 for none, below 0 "
         "reversed. On the diagonal the rounds of one judge with one prompt among themselves; empty where there is but "
-        "one. A dark row is a source that the others contradict."
+        "one. A row darker than the rest is a source that they agree with least."
     )
     alt = f"Kendall tau-b between {size} sources, lowest {smallest:.2f}."
     left = 0.075 * max(map(len, names)) + 1.3

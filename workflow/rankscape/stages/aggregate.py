@@ -1,6 +1,7 @@
 """Average a reference raster over every patch.
 
-Night lights, population, built-up area: the mean over a patch's footprint, by area, in the raster's own unit.
+Night lights, population, built-up area: the mean over a patch's footprint, by area, in the raster's own unit. Land
+cover: the mean of its classes' weights.
 """
 
 from pathlib import Path
