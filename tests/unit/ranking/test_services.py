@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -72,22 +73,20 @@ def test_a_judge_is_started_answers_and_ends_with_the_block(tmp_path: Path) -> N
 
 
 def test_a_command_that_dies_is_quoted(tmp_path: Path) -> None:
-    log = tmp_path / "anna.log"
     with (
-        running("anna", judge("--misbehave die"), log) as service,
+        running("anna", judge("--misbehave die"), tmp_path / "anna.log") as service,
         pytest.raises(
             JudgeError, match=r"judge anna ended with status 1\. Its last words: serving.* / no such weights"
         ),
     ):
         service.wait_until_ready(judge())
-    assert str(log) in str(log)
 
 
 def test_a_command_that_says_nothing(tmp_path: Path) -> None:
     settings = JudgeSettings(model="m", command="true {port}")
     with (
         running("anna", settings, tmp_path / "anna.log") as service,
-        pytest.raises(JudgeError, match="ended with status 0. It wrote nothing to .*anna.log"),
+        pytest.raises(JudgeError, match=r"ended with status 0\. It wrote nothing to .*anna\.log"),
     ):
         service.wait_until_ready(settings)
 
@@ -105,7 +104,7 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
     settings = judge()
     with (
         running("anna", settings, tmp_path / "anna.log") as service,
-        pytest.raises(JudgeError, match="Judge anna: http.* has no model 'other'; it has: tester/bright"),
+        pytest.raises(JudgeError, match=r"Judge anna: http.* has no model 'other'; it has: tester/bright"),
     ):
         service.wait_until_ready(settings.model_copy(update={"model": "other"}))
 
@@ -132,16 +131,42 @@ def test_processes_that_will_not_end_are_killed(tmp_path: Path, monkeypatch: pyt
     assert until(lambda: in_session(leader) == [])
 
 
+@pytest.mark.parametrize(
+    ("line", "status"), [("exit 3", 3), ("true", 0), ("kill -9 $$", 137), ("sleep 600 & exit 4", 4)]
+)
+def test_the_guard_passes_a_status_on(monkeypatch: pytest.MonkeyPatch, line: str, status: int) -> None:
+    monkeypatch.setattr(guard, "parent_gone", threading.Event().wait)
+    assert guard.guard(line) == status
+
+
+def test_the_guard_ends_a_command_whose_parent_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    monkeypatch.setattr(guard.os, "read", lambda handle, count, read=os.read: read(reading, count))
+    threading.Timer(0.2, os.close, [writing]).start()
+    begin = time.monotonic()
+    assert guard.guard("sleep 600") == 143
+    assert time.monotonic() - begin < 10
+    os.close(reading)
+
+
+def test_the_guard_kills_what_ignores_being_asked() -> None:
+    ignores = "import signal, sys, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+    child = subprocess.Popen([sys.executable, "-c", ignores], start_new_session=True, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    guard.end(child, grace_s=0.2)
+    assert child.wait(5) == -signal.SIGKILL
+    child.stdout.close()
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_outlives_the_one_who_asked(tmp_path: Path, how: signal.Signals) -> None:
     pidfile, out = tmp_path / "pid", tmp_path / "anna.json"
     command = f"echo $$ > {pidfile}; {judge().command}"
-    serve = subprocess.Popen(
-        [sys.executable, "-m", "rankscape", "serve", "--judge", "anna"]
-        + ["--judge-settings", json.dumps({"model": "tester/bright", "command": command})]
-        + ["--command-log", str(tmp_path / "anna.log"), "--out", str(out)],
-        start_new_session=True,
-    )
+    words = [sys.executable, "-m", "rankscape", "serve", "--judge", "anna", "--judge-settings"]
+    words += [json.dumps({"model": "tester/bright", "command": command})]
+    words += ["--command-log", str(tmp_path / "anna.log"), "--out", str(out)]
+    serve = subprocess.Popen(words, start_new_session=True)
     assert until(lambda: out.exists() and read_address(out).state == "ready", 30)
     leader = int(pidfile.read_text())
     assert read_address(out).pid == serve.pid

@@ -30,14 +30,19 @@ def guard(command: str) -> int:
     child = subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.DEVNULL, start_new_session=True)
 
     def watch() -> None:
-        while os.read(0, 1024):
-            pass
+        parent_gone()
         end(child)
 
     threading.Thread(target=watch, daemon=True).start()
     status = child.wait()
     end(child)
     return status if status >= 0 else 128 - status
+
+
+def parent_gone() -> None:
+    """Wait until standard input ends."""
+    while os.read(0, 1024):
+        pass
 
 
 def end(child: "subprocess.Popen[bytes]", grace_s: float = GRACE_S) -> None:
