@@ -84,26 +84,35 @@ def test_a_changed_prompt_asks_that_prompt(copied: Project) -> None:
     }
 
 
-def test_new_rounds_and_prompts_leave_finished_rounds_alone(copied: Project) -> None:
-    copied.edit("config/config.yaml", "rounds: 1", "rounds: 2")
+def test_a_new_prompt_asks_its_own_rounds_only(copied: Project) -> None:
     copied.edit("config/config.yaml", "- roads", "- roads\n- roofs")
-    before = read_round(copied, "own")
-    wanted = orders("own", prompts=2, rounds=2)
+    assert copied.planned(*orders("own", prompts=2)) == {
+        "brief ranking/briefs/own/roofs.json",
+        "serve ranking/services/own.json",
+        "interview ranking/interviews/own.json",
+        "rate ranking/rounds/own/roofs/1.json",
+        "rank ranking/orders/own--roofs--1.json",
+    }
+
+
+def test_a_new_round_is_asked_and_finished_ones_are_left_alone(copied: Project) -> None:
+    copied.edit("config/config.yaml", "rounds: 1", "rounds: 2")
+    finished = copied.folder / "results/small/ranking/rounds/own/roads/1.json"
+    before = finished.stat().st_mtime_ns
+    wanted = orders("own", rounds=2)
 
     planned = copied.planned(*wanted)
     copied.snakemake(*wanted)
 
-    new = [("roads", 2), ("roofs", 1), ("roofs", 2)]
     assert planned == {
         "draw ranking/draws/2.parquet",
-        "brief ranking/briefs/own/roofs.json",
         "serve ranking/services/own.json",
         "interview ranking/interviews/own.json",
-        *(f"rate ranking/rounds/own/{prompt}/{number}.json" for prompt, number in new),
-        *(f"rank ranking/orders/own--{prompt}--{number}.json" for prompt, number in new),
+        "rate ranking/rounds/own/roads/2.json",
+        "rank ranking/orders/own--roads--2.json",
     }
-    assert asked(copied) == 4 * 8, "every reply of four rounds once"
-    assert read_round(copied, "own") == before
+    assert asked(copied) == 2 * 8, "every reply of two rounds once"
+    assert finished.stat().st_mtime_ns == before
     assert copied.planned(*wanted) == set()
 
 
