@@ -204,6 +204,24 @@ def test_after_a_while_more_is_tried() -> None:
     assert late > 1.5 * soon
 
 
+def test_a_rate_that_is_known_is_held_unless_the_endpoint_allows_far_less() -> None:
+    for let_through, expected in ((15, 20.0), (6, None)):
+        learner = Rate(known=20.0)
+        learner.refused(0.0, 1.0)
+        for _ in range(let_through * 2):
+            learner.delay_s(1.5)
+        learner.refused(2.9, 3.0)
+        first, second = learner.delay_s(10.0), learner.delay_s(10.0)
+        for _ in range(40):
+            before, second = second, learner.delay_s(10.0)
+        per_s = 1 / (second - before)
+        assert first == 0.0
+        if expected is None:
+            assert per_s < 15
+        else:
+            assert per_s == pytest.approx(expected)
+
+
 def limits(folder: Path | None = None, spent: Callable[[], float] = lambda: 0.0, **given: Any) -> Limits:
     return Limits("anna", JudgeSettings(model="m", **given), spent, folder)
 

@@ -59,7 +59,8 @@ class Judge:
         self._ledger = Ledger(name, settings, store)
         self._line = line
         self._slots = Slots(settings.concurrency)
-        self._door = Door(self._slots)
+        per_minute = settings.requests_per_minute
+        self._door = Door(self._slots, None if per_minute is None else per_minute / 60)
         folder = None if store is None else store.folder / "limits"
         self._limits = Limits(name, settings, self._ledger.spent, folder)
         self._orders = itertools.count()

@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 _NARROWER = 0.7
 _SMOOTHING = 0.2
 _SHORTEST_COUNT_S, _FEWEST_COUNTED = 0.5, 10
-_SHORTEST_PLATEAU_S = 1.5
+_SHORTEST_PLATEAU_S, _LONGEST_PLATEAU_S = 1.5, 5.0
 _GROWTH = 0.1
+_SHARE_OF_KNOWN = 0.6
 _ROOM = 1.5
 _BURST_S = 1.0
 
@@ -97,9 +98,15 @@ class Rate:
     rate. After a while they go faster, ever more so, to notice when more is allowed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: float | None = None) -> None:
+        """Begin to learn.
+
+        Args:
+            known: What the endpoint is said to allow; the rate is no lower, unless it is refused again and again.
+        """
         self.per_s: float | None = None
         """The rate; None until it was refused twice."""
+        self._known = known
         self._since_s: float | None = None
         self._let_out = 0
         self._before: tuple[int, float] | None = None
@@ -110,14 +117,20 @@ class Rate:
     def delay_s(self, now_s: float) -> float:
         """Let a request out; return the seconds that it must wait before."""
         self._let_out += 1
-        if self.per_s is None or self._since_s is None:
+        if self.per_s is None:
             return 0.0
-        plateau_s = max(_SHORTEST_PLATEAU_S, _FEWEST_COUNTED / self.per_s)
-        faster = 1 + _GROWTH * max(0.0, (now_s - self._refused_at_s) / plateau_s - 1) ** 2
-        rate = self.per_s * faster
+        rate = self._tried(now_s)
         level = min(max(1.0, rate * _BURST_S), self._level + (now_s - self._level_at_s) * rate) - 1
         self._level, self._level_at_s = level, now_s
         return max(0.0, -level / rate)
+
+    def _tried(self, now_s: float) -> float:
+        """The rate that is tried at a moment."""
+        per_s = self.per_s or 1.0
+        if self._known is not None and per_s >= _SHARE_OF_KNOWN * self._known:
+            return self._known
+        plateau_s = min(_LONGEST_PLATEAU_S, max(_SHORTEST_PLATEAU_S, _FEWEST_COUNTED / per_s))
+        return per_s * (1 + _GROWTH * max(0.0, (now_s - self._refused_at_s) / plateau_s - 1) ** 2)
 
     def refused(self, sent_at_s: float, now_s: float) -> None:
         """A request was refused.
@@ -149,9 +162,15 @@ class Rate:
 class Door:
     """Lets requests out one by one: none during a pause, and afterwards not all at once."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, known_per_s: float | None = None) -> None:
+        """Open the door.
+
+        Args:
+            slots: Places for requests under way.
+            known_per_s: Requests a second that the endpoint is said to allow.
+        """
         self._slots = slots
-        self._rate = Rate()
+        self._rate = Rate(known_per_s)
         self._not_before_s = 0.0
         self._spaced = 0
         self._round_trip_s = 0.0
