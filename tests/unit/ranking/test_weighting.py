@@ -73,6 +73,40 @@ def test_the_reports_formula_and_its_cycles(shape: tuple[int, int], sigma: float
     assert merged.iterations == iterations
 
 
+@pytest.mark.parametrize("judges", [1, 4])
+def test_many_clusters_however_near_the_judges_are(judges: int) -> None:
+    """Inner products of whole vectors of ranks serve far judges only; near ones are looked at one by one."""
+    far = invented(judges, 400)
+    near = np.tile(np.arange(1.0, 401), (judges, 1))
+    near[:, :2] = [[1, 2], [2, 1], [1.5, 1.5], [1, 2]][:judges]
+    for ranks in (far, near):
+        merged = robust(ranks)
+        expected = plain(ranks, robust)[0] if judges > 1 else ranks[0]
+        np.testing.assert_allclose(merged.ranks, expected, atol=1e-9)
+
+
+def test_less_memory_than_the_ranks_themselves() -> None:
+    import tracemalloc
+
+    ranks = invented(100_000, 11)
+    for method in (robust, welsch, report):
+        tracemalloc.start()
+        method(ranks)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < ranks.nbytes
+
+
+@pytest.mark.parametrize("shape", [(2, 40), (10, 22), (400, 5), (20_000, 11)])
+def test_ranks_that_are_not_finite(shape: tuple[int, int]) -> None:
+    for wrong in (np.nan, np.inf):
+        ranks = invented(*shape)
+        ranks[-1, 1] = wrong
+        for method in (robust, welsch, report, mean, kemeny, bradley_terry):
+            with pytest.raises(ValueError, match="finite matrix"):
+                method(ranks)
+
+
 def test_a_cycle_is_seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ranks = np.concatenate([np.tile(np.arange(1.0, 5), (4, 1)), [[4.0, 3, 2, 1]]])
     steps = []

@@ -226,10 +226,11 @@ def _inner_products(ranks: np.ndarray) -> tuple[np.ndarray, float]:
         # Without a look at every deviation; good where the judges' spread is not tiny beside the ranks.
         # A matrix times itself takes numpy's symmetric product, which is half as fast on few long rows.
         half = len(ranks) // 2
-        plain = np.concatenate([ranks[:half] @ ranks.T, ranks[half:] @ ranks.T])
-        rows = np.add.reduce(plain) / len(plain)
-        gram = plain - (rows + rows[:, None])
-        gram += np.add.reduce(rows) / len(rows)
+        with np.errstate(invalid="ignore"):  # Ranks that are not finite are refused below.
+            plain = np.concatenate([ranks[:half] @ ranks.T, ranks[half:] @ ranks.T])
+            rows = np.add.reduce(plain) / len(plain)
+            gram = plain - (rows + rows[:, None])
+            gram += np.add.reduce(rows) / len(rows)
         spread = float(plain[0, 0])
         if gram.trace() > _WIDE * len(ranks) * spread:
             return np.asarray(gram), spread
