@@ -129,6 +129,28 @@ def label_judge(part):
     return getattr(CONFIG.judges[CONFIG.label.judge], part) if CONFIG.label.source == "judge" else "{}"
 
 
+def interviewed(wildcards):
+    """What a round of a judge that the workflow starts waits for, besides its pictures.
+
+    The interview is `ancient`: when it is held anew, for a new round or prompt, finished rounds have no reason to run.
+    What does change a round reaches it through its brief.
+    """
+    if CONFIG.judges[wildcards.judge].command is None:
+        return []
+    return [
+        *expand(rules.brief.output.brief, judge=wildcards.judge, prompt=wildcards.prompt),
+        *map(ancient, expand(rules.interview.output.interview, judge=wildcards.judge)),
+    ]
+
+
+def rate_code(wildcards):
+    """Code of `rate`, and of the stand-in where it answers: a change of the demo's judge asks no other judge again."""
+    if CONFIG.judges[wildcards.judge].kind == "endpoint":
+        return code("rate")
+    stand_in = code_version("rankscape.demo.standin", ROOT / "workflow", NOTES)
+    return f"{code('rate')} {stand_in}"
+
+
 def people():
     """Annotators' files by name; a name stands once."""
     if CONFIG.people.folder is None:
