@@ -1,10 +1,11 @@
 """Time rounds against an endpoint on loopback that limits requests with a token bucket; prints a table.
 
-`.venv/bin/python benchmarks/judge_rounds.py` (about four minutes, nearly all of it waiting)
+`.venv/bin/python benchmarks/judge_rounds.py` (about ten minutes, nearly all of it waiting)
 
 A round has 23 clusters x 3 pictures x 3 replies; rounds follow one another, each with a client of its own, as the
 workflow runs them. The endpoint is a process of its own, answers after 50 to 400 ms and refuses what exceeds its bucket
-with 429 and Retry-After. The floor is what no client can beat: (requests - burst)/rate and one mean latency.
+with 429 and Retry-After. `known`: the limit stands in the settings; `found`: it does not; `found-whole`: nor that, and
+Retry-After is rounded up to whole seconds. The floor is (requests - burst)/rate and one mean latency.
 """
 
 import argparse
@@ -93,9 +94,9 @@ def timed(rounds: int, given: argparse.Namespace, known: bool, whole_seconds: bo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rate", type=float, default=50.0, help="Requests a second that the endpoint allows.")
-    parser.add_argument("--burst", type=float, default=50.0, help="Requests that it allows at once.")
-    parser.add_argument("--concurrency", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=20.0, help="Requests a second that the endpoint allows.")
+    parser.add_argument("--burst", type=float, default=20.0, help="Requests that it allows at once.")
+    parser.add_argument("--concurrency", type=int, default=32)
     parser.add_argument("--rounds", type=int, nargs="+", default=(1, 3, 5, 10))
     parser.add_argument("--only", choices=("known", "found", "found-whole"))
     given = parser.parse_args()

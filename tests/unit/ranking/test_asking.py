@@ -205,6 +205,23 @@ def test_what_is_under_way_is_kept_when_all_is_given_up(endpoint: Endpoint, tmp_
     assert len(ReplyStore(tmp_path)) == len(endpoint.bodies) == 3
 
 
+def test_what_is_not_sent_holds_no_money(endpoint: Endpoint, tmp_path: Path) -> None:
+    endpoint.delay_s = 0.2
+    given = {"requests_per_minute": 60, "budget": 1.0, "price_in": 1, "price_out": 1}
+
+    async def run() -> None:
+        async with open_judge("anna", settings(endpoint, **given), ReplyStore(tmp_path)) as judge:
+            asking = [asyncio.ensure_future(judge.ask(question(seed))) for seed in range(3)]
+            await asyncio.sleep(0.1)
+            asking[1].cancel()
+            asking[2].cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+
+    asyncio.run(run())
+    assert len(endpoint.bodies) == 1
+    assert json.loads((tmp_path / "limits" / "anna.json").read_text())["held"] == {}
+
+
 def test_a_reply_that_cannot_be_kept_ends_the_round(
     endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,7 +143,7 @@ class Judge:
             async with self._slots.place(order):
                 estimate = self._estimate(question, more)
                 ticket = await self._turn(estimate)
-                if self._closed is not None or self._finished:
+                if ticket is None:
                     return self._closed or Failure("the judge was closed")
                 sent += 1
                 outcome = await self._kept_alive(self._send(key, question, more, sent, ticket, estimate))
@@ -156,14 +156,29 @@ class Judge:
                 return replace(outcome, attempts=sent)
             await self._back_off(outcome, failed)
 
-    async def _turn(self, estimate: tuple[int, int]) -> str:
-        """Wait until a request may be sent; return the name under which its share of the limits is set aside."""
-        ticket = secrets.token_hex(8)
-        async with self._door.turn():
-            if self._limits.needed and not (self._closed or self._finished):
-                cost = self._ledger.cost(*estimate) or 0.0
-                await asyncio.sleep(await asyncio.to_thread(self._limits.reserve, ticket, sum(estimate), cost))
-        return ticket
+    async def _turn(self, estimate: tuple[int, int]) -> str | None:
+        """Wait until a request may be sent.
+
+        Returns:
+            The name under which its share of the limits is set aside; None if it is not to be sent any more.
+        """
+        ticket, reserved, goes = secrets.token_hex(8), False, False
+        try:
+            async with self._door.turn():
+                if self._limits.needed and self._open:
+                    cost = self._ledger.cost(*estimate) or 0.0
+                    wait_s = await asyncio.to_thread(self._limits.reserve, ticket, sum(estimate), cost)
+                    reserved = True
+                    await asyncio.sleep(wait_s)
+            goes = self._open
+        finally:
+            if reserved and not goes:
+                self._limits.settle(ticket, -sum(estimate))
+        return ticket if goes else None
+
+    @property
+    def _open(self) -> bool:
+        return self._closed is None and not self._finished
 
     async def _kept_alive(self, sending: Coroutine[Any, Any, Reply | Failure]) -> Reply | Failure:
         """A request that was sent may be paid: it is awaited and kept even when nobody wants it any more."""
