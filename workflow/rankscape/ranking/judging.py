@@ -163,6 +163,8 @@ class Judge:
             The name under which its share of the limits is set aside; None if it is not to be sent any more.
         """
         ticket, reserved, goes = secrets.token_hex(8), False, False
+        if not self._open:
+            return None
         try:
             async with self._door.turn():
                 if self._limits.needed and self._open:

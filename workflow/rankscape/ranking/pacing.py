@@ -8,13 +8,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 _NARROWER = 0.7
+"""What congestion leaves of the places; half would leave an endpoint idle after each."""
 _SMOOTHING = 0.2
+"""Weight of the newest round trip in their mean."""
 _SHORTEST_COUNT_S, _FEWEST_COUNTED = 0.5, 10
+"""A rate that is counted for less, or on fewer requests, is mostly chance."""
 _SHORTEST_PLATEAU_S, _LONGEST_PLATEAU_S = 1.5, 5.0
+"""Time at a learned rate before more is tried: that of ten requests, within these bounds."""
 _GROWTH = 0.1
+"""How much more is tried after two plateaus; it grows with the square of the time."""
 _SHARE_OF_KNOWN = 0.6
+"""Below this share of the rate that the settings name, the settings are wrong."""
 _ROOM = 1.5
+"""Places for a rate, over what a mean round trip takes: some take longer."""
 _BURST_S = 1.0
+"""Seconds' worth of requests that may go at once after a pause."""
 
 
 class Slots:
