@@ -149,6 +149,15 @@ def test_nothing_to_merge(tmp_path: Path, capsys: Any) -> None:
     assert "latin.txt is no UTF-8 text" in capsys.readouterr().err
 
 
+def test_an_annotation_is_no_order_yet(tmp_path: Path, capsys: Any) -> None:
+    write_json(tmp_path / "anna.json", {"format": "annotation", "arrangement": {}})
+    write_json(tmp_path / "list.json", [1, 2])
+    assert run("--orders", tmp_path / "anna.json", "--out", tmp_path / "o.json") == 2
+    assert "make one of it with `rankscape transcribe`" in capsys.readouterr().err
+    assert run("--orders", tmp_path / "list.json", "--out", tmp_path / "o.json") == 2
+    assert "list.json holds a JSON list, an object is needed" in capsys.readouterr().err
+
+
 @pytest.mark.shared
 def test_ten_real_annotators_in_one_file(tmp_path: Path, shared: Path) -> None:
     lines = shared / "data" / "north-korea" / "orders" / "POG_collection.txt"

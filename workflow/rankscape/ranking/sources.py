@@ -73,6 +73,8 @@ def _all(paths: Sequence[Path], collections: Sequence[Path]) -> Iterator[tuple[s
 def _read(path: Path) -> _Given:
     if path.suffix == ".json":
         document = read_json(path)
+        if "arrangement" in document:
+            raise OrderError(f"{path} is an annotation, not yet an order: make one of it with `rankscape transcribe`.")
         order = PartialOrder.from_document(document, str(path))
         return _Given(order, str(path), str(document.get("fingerprint") or ""))
     text = _text(path)
