@@ -7,7 +7,7 @@ models; once replies are stored, their counted tokens take the place of these.
 from collections.abc import Iterable
 
 PIXELS_A_TOKEN = 28
-"""Qwen2-VL makes one token of a square of 28 pixels: 14-pixel patches, merged 2 by 2 (Wang et al. 2024, section 2.1)."""
+"""Qwen2-VL makes one token of a square of 28 pixels: 14-pixel patches, merged 2 by 2 (Wang et al. 2024, 2.1)."""
 PICTURE_ENDS = 2
 """Tokens that begin and end a picture there: 66 tokens for 224 x 224 pixels."""
 CHARACTERS_A_TOKEN = 4
