@@ -71,6 +71,15 @@ def test_with_nulls_where_the_contract_allows_them(region, run):
     assert "given in the settings" not in page
 
 
+def test_a_number_of_clusters_that_was_given_has_no_plot_of_choices(region, run):
+    made = region(**SMALL)
+    summary = made.document("clusters/clusters.json")
+    for facts in summary["categories"].values():
+        facts |= {"k_given": True, "silhouettes": {str(facts["k"]): 0.3}}
+    made.change("clusters/clusters.json", **summary)
+    assert "mean silhouette of" not in made_page(made, run).lower()
+
+
 def test_reasons_stand_where_numbers_are_not_given(region, run):
     values = dict.fromkeys(("score", "gradient", "blue_green", "brightness"))
     page = made_page(region(**SMALL, references={"lights": {"title": "Lights", "values": values}}), run)

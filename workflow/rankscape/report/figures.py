@@ -183,9 +183,9 @@ def _whisker(axes: Axes, y: float, predictor: Predictor, part: str, turn: int) -
 
 
 def silhouettes(name: str, category: str, facts: Category) -> Plot | None:
-    """Plot the silhouette of every number of clusters tried in a category; None where none was tried."""
+    """Plot the silhouette of every number of clusters tried in a category; None where there was no choice."""
     tried = sorted((k, value) for k, value in facts.silhouettes.items() if value is not None)
-    if not tried:
+    if len(tried) < 2:
         return None
 
     def paint(axes: Axes) -> None:
