@@ -24,7 +24,9 @@ from rankscape.ranking.orders import PartialOrder
 
 def wider(ranks: np.ndarray) -> Merged:
     """Merge as `robust`, with the exponential of the plain square."""
-    return half_quadratic(ranks, replace(ROBUST, exponents=lambda squares, mean_square, _: -squares / mean_square))
+    return half_quadratic(
+        ranks, replace(ROBUST, exponents=lambda squares, mean_square, _: -squares / mean_square, slack=0.0)
+    )
 
 
 METHODS: dict[str, Callable[[np.ndarray], Merged]] = {

@@ -58,12 +58,12 @@ def invented(judges: int, clusters: int) -> np.ndarray:
     return ranks
 
 
-def alpha_of(method: str, square: float, mean_square: float, judges: int) -> float:
+def alpha_of(method: str, square: float, mean_square: float, judges: int, clusters: int) -> float:
     """Weight of one judge, before division by the sum."""
     if method == "report":
         return 1 - math.exp(-square / SIGMA**2)
     if method == "robust":
-        return math.exp(-((square / mean_square) ** 2))
+        return math.exp(-((square / (mean_square + clusters)) ** 2))
     return math.exp(-square / (2 * (mean_square / (2 * judges)) ** 2))
 
 
@@ -77,7 +77,7 @@ def loop(ranks: np.ndarray, method: str) -> np.ndarray:
     for _ in range(MOST):
         squares = [sum((row[c] - merged[c]) ** 2 for c in range(clusters)) for row in rows]
         mean_square = sum(squares) / judges
-        alpha = [alpha_of(method, square, mean_square, judges) for square in squares]
+        alpha = [alpha_of(method, square, mean_square, judges, clusters) for square in squares]
         total = sum(alpha) or math.nan
         new = [sum(alpha[m] / total * rows[m][c] for m in range(judges)) for c in range(clusters)]
         moves = [abs(a - b) for a, b in zip(new, merged, strict=True)]
@@ -97,7 +97,7 @@ def matrix(ranks: np.ndarray, method: str) -> np.ndarray:
         if method == "report":
             alpha = 1 - np.exp(-squares / SIGMA**2)
         elif method == "robust":
-            alpha = np.exp(-((squares / squares.mean()) ** 2))
+            alpha = np.exp(-((squares / (squares.mean() + ranks.shape[1])) ** 2))
         else:
             alpha = np.exp(-squares / (2 * (squares.sum() / (2 * len(ranks) ** 2)) ** 2))
         new = (alpha / alpha.sum()) @ ranks

@@ -59,10 +59,20 @@ def test_golden_mean_and_report_ranks(real: np.ndarray, golden: dict[str, Any]) 
     np.testing.assert_allclose(ranks.mean(axis=0), golden["report_dense_adjusted_mean"], atol=1e-9)
 
 
+def test_robust_keeps_the_third_of_three_judges_who_nearly_agree() -> None:
+    ranks = np.array([[4.5, 3, 4.5, 1.5, 1.5], [4, 3, 5, 1, 2], [3.5, 3.5, 5, 2, 1]])
+    assert robust(ranks).weights == pytest.approx([1 / 3] * 3, abs=0.01)
+
+
+def test_robust_drops_the_one_of_three_judges_who_says_the_opposite() -> None:
+    one = np.arange(1.0, 13)
+    assert robust(np.array([one, one, 13 - one])).weights[2] < 0.001
+
+
 @pytest.mark.shared
 def test_golden_robust_listens_to_more_than_six_honest_judges(real: np.ndarray) -> None:
     merged = robust(real)
-    assert merged.effective_judges == pytest.approx(6.899, abs=1e-3)
+    assert merged.effective_judges == pytest.approx(7.849, abs=1e-3)
     assert merged.iterations < 100
 
 

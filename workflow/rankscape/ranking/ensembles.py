@@ -37,6 +37,8 @@ class Rule:
     """Start at the mean; otherwise at 0."""
     scale: Callable[[float, int], float]
     """From the mean squared distance and the number of judges to the scale in ranks."""
+    slack: float = 0.0
+    """Squared ranks for each cluster that are added to the mean squared distance before it is used."""
 
 
 def _robust_exponents(squares: np.ndarray, mean_square: np.ndarray, judges: np.ndarray) -> np.ndarray:  # noqa: ARG001
@@ -50,7 +52,7 @@ def _welsch_exponents(squares: np.ndarray, mean_square: np.ndarray, judges: np.n
     return np.asarray(squares * (-2 * (judges / mean_square) ** 2))
 
 
-ROBUST = Rule(_robust_exponents, from_mean=True, scale=lambda mean_square, _: math.sqrt(mean_square))
+ROBUST = Rule(_robust_exponents, from_mean=True, scale=lambda mean_square, _: math.sqrt(mean_square), slack=1.0)
 WELSCH = Rule(_welsch_exponents, from_mean=False, scale=lambda mean_square, judges: mean_square / (2 * judges))
 
 
@@ -70,9 +72,11 @@ def mean(ranks: np.ndarray) -> Merged:
 def robust(ranks: np.ndarray) -> Merged:
     """Merge with a scale that follows the spread of the judges; the default.
 
-    With e_m the Euclidean distance of judge m to the merged ranks: alpha_m = exp(-(e_m²/mean(e²))²), weights alpha over
-    its sum, started at the mean. Judges nearer than the common distance keep nearly equal weights, those much farther
-    nearly none: on ten real human orders the effective number of judges is 6.9.
+    With e_m the Euclidean distance of judge m to the merged ranks of n clusters, and s² = mean(e²) + n:
+    alpha_m = exp(-(e_m²/s²)²), weights alpha over its sum, started at the mean. Judges nearer than s keep nearly equal
+    weights, those much farther nearly none. The n is a disagreement by one rank a cluster, which is no fault: without
+    it, the third of three judges who nearly agree would lose all weight. On ten real human orders the effective number
+    of judges is 7.9.
 
     Args:
         ranks: Average ranks, shape (judges, clusters).
@@ -112,19 +116,19 @@ def half_quadratic(ranks: np.ndarray, rule: Rule) -> Merged:
     with closing(judges_of(ranks, from_mean=rule.from_mean)) as judges:
         if judges.agreed:
             return Merged(ranks[0].astype(np.float64), uniform(len(ranks)), 1, 0.0)
-        iterations = _iterate(judges, rule, len(ranks))
-        scale = rule.scale(judges.mean_square, len(ranks))
+        iterations = _iterate(judges, rule, *ranks.shape)
+        scale = rule.scale(judges.mean_square + rule.slack * ranks.shape[1], len(ranks))
         return Merged(judges.ranks(), judges.alpha / judges.total, iterations, scale)
 
 
-def _iterate(judges: Span | Blocks, rule: Rule, count: int) -> int:
-    alphas, alpha = _alphas(rule, count), None
+def _iterate(judges: Span | Blocks, rule: Rule, count: int, clusters: int) -> int:
+    alphas, alpha = _alphas(rule, count, clusters), None
     for iteration in range(1, MAX_ITERATIONS + 1):
         judges.weigh(alphas)
         before, alpha = alpha, judges.alpha
         if judges.total < _UNDERFLOW:
             # Every alpha is too small for a float: measured from the nearest judge's, the largest is 1.
-            judges.weigh(_alphas(rule, count, float(judges.squares().min())), again=True)
+            judges.weigh(_alphas(rule, count, clusters, float(judges.squares().min())), again=True)
             alpha = np.zeros(count)
         judges.move()
         if judges.moved < TOLERANCE and before is not None and _apart(alpha, before) < TOLERANCE:
@@ -132,8 +136,11 @@ def _iterate(judges: Span | Blocks, rule: Rule, count: int) -> int:
     return MAX_ITERATIONS
 
 
-def _alphas(rule: Rule, judges: int, nearest: float | None = None) -> Alphas:
+def _alphas(rule: Rule, judges: int, clusters: int, nearest: float | None = None) -> Alphas:
+    slack = rule.slack * clusters
+
     def alphas(squares: np.ndarray, mean_square: float) -> np.ndarray:
+        mean_square += slack
         exponents = rule.exponents(squares, mean_square, judges)  # type: ignore[arg-type]
         if nearest is not None:
             exponents -= rule.exponents(nearest, mean_square, judges)  # type: ignore[arg-type]

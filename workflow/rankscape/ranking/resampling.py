@@ -159,13 +159,13 @@ def iterate(ranks: np.ndarray, counts: np.ndarray, rule: Rule) -> np.ndarray:
         here = state.merged[active]
         squares = norms - 2 * here @ deviations.T + np.einsum("dn,dn->d", here, here)[:, None]
         squares = np.where(squares > agreed, squares, 0.0)
-        state.step(active, _exponents(rule, squares, counts[active]), deviations)
+        state.step(active, _exponents(rule, squares, counts[active], ranks.shape[1]), deviations)
     return np.asarray(state.merged + centre)
 
 
-def _exponents(rule: Rule, squares: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _exponents(rule: Rule, squares: np.ndarray, counts: np.ndarray, clusters: int) -> np.ndarray:
     judges = counts.sum(axis=1, keepdims=True)
-    mean_square = (counts * squares).sum(axis=1, keepdims=True) / judges
+    mean_square = (counts * squares).sum(axis=1, keepdims=True) / judges + rule.slack * clusters
     return rule.exponents(squares, np.where(mean_square > 0, mean_square, np.inf), judges)
 
 
