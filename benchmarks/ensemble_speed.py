@@ -21,7 +21,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,25 +122,29 @@ def ours(ranks: np.ndarray, method: str) -> np.ndarray:
     return {"report": ensembles.report, "robust": ensembles.robust, "welsch": ensembles.welsch}[method](ranks).ranks
 
 
-def timed(program: Callable[[np.ndarray, str], np.ndarray], ranks: np.ndarray, method: str, budget_s: float) -> Timed:
-    """Run a program again and again for about so long; at least once, at most 200 times."""
-    best, spent, runs = math.inf, 0.0, 0
-    while runs == 0 or (runs < 200 and spent + best < budget_s):
-        start = time.perf_counter()
-        ranks_found = program(ranks, method)
-        took = time.perf_counter() - start
-        best, spent, runs = min(best, took), spent + took, runs + 1
-    return Timed(best, ranks_found)
+def timed(programs: Sequence[Callable[..., np.ndarray]], ranks: np.ndarray, method: str) -> list[Timed]:
+    """Run programs in turns, so that a slow moment of the machine meets all; the shortest run of each counts.
+
+    They take about two seconds each together, with at least one turn and 2,000 at most.
+    """
+    best, found, begin, turns = [math.inf] * len(programs), [ranks[0]] * len(programs), time.perf_counter(), 0
+    while turns == 0 or (turns < 2000 and time.perf_counter() - begin + sum(best) < 2.0 * len(programs)):
+        for number, program in enumerate(programs):
+            start = time.perf_counter()
+            found[number] = program(ranks, method)
+            best[number] = min(best[number], time.perf_counter() - start)
+        turns += 1
+    return [Timed(*one) for one in zip(best, found, strict=True)]
 
 
 def row(size: str, method: str, longest_s: float) -> str:
     """Measure one size; ends the program if results differ."""
     judges, clusters = map(int, size.split("x"))
     ranks = invented(judges, clusters)
-    found, plain = timed(ours, ranks, method, 2.0), timed(matrix, ranks, method, 2.0)
+    found, plain = timed([ours, matrix], ranks, method)
     if not np.isfinite(plain.ranks).all():
         return f"| {judges:,} x {clusters:,} | 0/0 | 0/0 | {found.seconds:.2g} | | |"
-    looped = timed(loop, ranks, method, 2.0) if plain.seconds * _LOOPS_SLOWER < longest_s else None
+    looped = timed([loop], ranks, method)[0] if plain.seconds * _LOOPS_SLOWER < longest_s else None
     others = [plain, *([looped] if looped else [])]
     difference = max(float(np.abs(other.ranks - found.ranks).max()) for other in others)
     if difference > LARGEST_DIFFERENCE:
