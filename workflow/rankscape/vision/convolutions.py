@@ -1,0 +1,195 @@
+"""Random convolutional features: filters that are patches of the pictures themselves, whitened; nothing is trained.
+
+The construction of MOSAIKS (Rolf et al., "A generalizable and accessible approach to machine learning with global
+satellite imagery", Nature Communications 2021, Methods).
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rankscape.foundation.errors import WeightsError
+
+FAMILY = "random-convolutions"
+"""First part of the names of such architectures."""
+ACTIVATION_MB = 64
+"""Memory for responses of filters, so that neither many pictures nor many filters need more."""
+_SHAPE = re.compile(FAMILY + r"-([1-9]\d?)px-([1-9]\d{0,5})((?:-[a-z]+)*)")
+_EXTRAS = ("rms", "log", "standard")
+_LARGEST_PX, _MOST_FILTERS = 32, 65_536
+_SMALLEST_NORM = 1e-8
+"""Patches of a smaller norm have no shape and stay as they are (the authors' code)."""
+_WHITENING = 1e-3
+"""Added to the eigenvalues of the covariance, so that directions of little variance are not blown up (same)."""
+_LOG_FLOOR = 1e-3
+"""Added before the logarithm: a filter that still water leaves silent is not infinitely far from one it stirs."""
+_SMALLEST_POWER = 1e-12
+"""Mean squares count as at least this: the slope of the root at 0 is infinite."""
+_COPIES = 4
+"""Tensors as large as the responses that live at once: responses, their negative, what is kept of it, its square."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the name of such an architecture says."""
+
+    size_px: int
+    """Side of the filters."""
+    filters: int
+    """Number of filters."""
+    rms: bool = False
+    """Whether root mean squares stand beside the means."""
+    log: bool = False
+    """Whether features are logarithms."""
+    standard: bool = False
+    """Whether features have mean 0 and deviation 1 over the pictures that the filters come from."""
+
+    @property
+    def features(self) -> int:
+        """Length of a feature vector."""
+        return self.filters * (4 if self.rms else 2)
+
+    @property
+    def name(self) -> str:
+        """Name of the architecture."""
+        extras = [extra for extra in _EXTRAS if getattr(self, extra)]
+        return "-".join([FAMILY, f"{self.size_px}px", str(self.filters), *extras])
+
+
+def form_of(architecture: str) -> Form | None:
+    """Read the name of an architecture; None for those of another family.
+
+    `random-convolutions-3px-128` has 128 filters of 3 x 3 px; `-rms`, `-log` and `-standard` may follow, in any order.
+
+    Raises:
+        WeightsError: If the name begins with the family's and has another form.
+    """
+    if not architecture.startswith(FAMILY):
+        return None
+    found = _SHAPE.fullmatch(architecture)
+    if found:
+        size_px, filters, extras = int(found[1]), int(found[2]), found[3].split("-")[1:]
+        known = len(set(extras)) == len(extras) and set(extras) <= set(_EXTRAS)
+        if known and size_px <= _LARGEST_PX and filters <= _MOST_FILTERS:
+            return Form(size_px, filters, **dict.fromkeys(extras, True))
+    raise WeightsError(
+        f"adapt.architecture = {architecture!r} cannot be read: write {FAMILY}-3px-128 for 128 filters of 3 px"
+        f" (1 to {_MOST_FILTERS} filters of 1 to {_LARGEST_PX} px); of -rms, -log and -standard each may follow once."
+    )
+
+
+def whitened_filters(patches: np.ndarray) -> np.ndarray:
+    """Make filters of patches.
+
+    Each patch loses its mean and is divided by its norm. With C the covariance of these rows P, and W the ZCA whitening
+    V (L + 1e-3)^(-1/2) V' of C = V L V', the filters are P W W (Rolf et al. 2021), which is P (C + 1e-3 I)^-1.
+
+    Args:
+        patches: Patches of pictures, shape (k, channels, size, size).
+
+    Returns:
+        Filters, float32, of the same shape. Flat patches give filters of zeros.
+    """
+    rows = patches.reshape(len(patches), -1).astype(np.float64)
+    rows -= rows.mean(1, keepdims=True)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows /= np.where(norms < _SMALLEST_NORM, 1.0, norms)
+    covariance = rows.T @ rows / len(rows)
+    filters = np.linalg.solve(covariance + _WHITENING * np.eye(len(covariance)), rows.T).T
+    return filters.reshape(patches.shape).astype(np.float32)
+
+
+class RandomConvolutions(nn.Module):
+    """Pictures to means of what each filter answers.
+
+    Filters are buffers, no parameters: an optimiser finds nothing to change. A new one has filters of zeros, and runs
+    once they are set (`vision.filters`) or loaded.
+
+    Attributes:
+        filters: float32, shape (k, channels, size, size).
+        centre: Subtracted from the features, shape (features,); only of the form `-standard`.
+        scale: Features are then divided by it, shape (features,); only of the form `-standard`.
+    """
+
+    filters: Tensor
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, form: Form, channels: int, activation_mb: float = ACTIVATION_MB) -> None:
+        """Make one without filters.
+
+        Args:
+            form: Size and number of filters, and what is made of their answers.
+            channels: Channels of the pictures.
+            activation_mb: MB (2^20 bytes) that responses may take; one picture with one filter is always allowed.
+        """
+        super().__init__()
+        self.form, self.activation_mb, self.num_features = form, activation_mb, form.features
+        self.register_buffer("filters", torch.zeros(form.filters, channels, form.size_px, form.size_px))
+        if form.standard:
+            self.register_buffer("centre", torch.zeros(form.features))
+            self.register_buffer("scale", torch.ones(form.features))
+
+    @property
+    def fitted(self) -> bool:
+        """Whether it has filters."""
+        return bool(self.filters.any())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Compute features.
+
+        Args:
+            images: Prepared pictures, float32, shape (n, channels, height, width), on the device of the filters.
+
+        Returns:
+            float32, shape (n, features): of every filter f the mean of relu(I * f) over all places where it fits into
+            the picture, then those of relu(-I * f); with `rms` the root mean squares of both follow; with `log` the
+            logarithm of all, plus 0.001.
+
+        Raises:
+            WeightsError: If there are no filters yet.
+        """
+        if not self.fitted:
+            raise WeightsError(
+                f"{self.form.name} has no filters yet: adapt takes them from patches; start from the file that it wrote"
+                " (train.start: adapted)."
+            )
+        # Reduced precision would lose the digits of means over thousands of pixels.
+        with torch.autocast(images.device.type, enabled=False):
+            return self._finished(self._answers(images.to(self.filters.dtype)))
+
+    def _answers(self, images: Tensor) -> Tensor:
+        """Means, and root mean squares, shape (n, measures * k)."""
+        together, filters = self._at_once(images)
+        answers = [
+            torch.cat([_pooled(some, few, self.form.rms) for few in torch.split(self.filters, filters)], 2)
+            for some in torch.split(images, together)
+        ]
+        return torch.cat(answers).flatten(1)
+
+    def _at_once(self, images: Tensor) -> tuple[int, int]:
+        """Pictures and filters whose responses fit into memory together."""
+        height, width = (side - self.form.size_px + 1 for side in images.shape[-2:])
+        pair_bytes = _COPIES * self.filters.element_size() * max(height * width, 1)
+        room = max(int(self.activation_mb * 2**20) // pair_bytes, 1)
+        filters = min(self.form.filters, room)
+        return room // filters, filters
+
+    def _finished(self, answers: Tensor) -> Tensor:
+        features = (answers + _LOG_FLOOR).log() if self.form.log else answers
+        return (features - self.centre) / self.scale if self.form.standard else features
+
+
+def _pooled(images: Tensor, filters: Tensor, rms: bool) -> Tensor:
+    """Pool what filters answer over each picture, shape (n, measures, filters)."""
+    responses = torch.nn.functional.conv2d(images, filters)
+    sides = [_measures(side.relu(), rms) for side in (responses, -responses)]
+    return torch.stack([measure for measures in zip(*sides, strict=True) for measure in measures], 1)
+
+
+def _measures(kept: Tensor, rms: bool) -> list[Tensor]:
+    mean = kept.mean((-2, -1))
+    return [mean, kept.square().mean((-2, -1)).clamp_min(_SMALLEST_POWER).sqrt()] if rms else [mean]
