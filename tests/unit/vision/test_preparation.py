@@ -25,7 +25,7 @@ def prepared(patches, colour="rgb", normalisation="imagenet", input_px=16):
 
 
 @pytest.mark.parametrize(("colour", "channels"), [("rgb", 3), ("all", 4), ("grey", 1)])
-@pytest.mark.parametrize("normalisation", ["imagenet", "patches", "each"])
+@pytest.mark.parametrize("normalisation", ["imagenet", "patches", "each", "none"])
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8])
 def test_input_has_the_shape_that_the_network_expects(colour, channels, normalisation, dtype):
     patches = noise(dtype=dtype)
@@ -39,7 +39,7 @@ def test_input_has_the_shape_that_the_network_expects(colour, channels, normalis
 
 def test_description_survives_json(tmp_path):
     for colour in ("rgb", "all", "grey"):
-        for normalisation in ("imagenet", "patches", "each"):
+        for normalisation in ("imagenet", "patches", "each", "none"):
             one = prepared(noise(), colour, normalisation)
             again = Preparation.from_document(json.loads(json.dumps(one.to_document())))
             assert again == one
@@ -52,6 +52,12 @@ def test_imagenet_gives_the_published_values_for_pictures():
     tensor = prepared(patches).tensor(patches)
     expected = (np.array([1, 0.4, 0.2]) - IMAGENET_MEAN) / IMAGENET_STD
     np.testing.assert_allclose(tensor[0, :, 3, 3], expected, rtol=1e-6)
+
+
+def test_without_normalisation_pictures_stay_as_bright_as_they_are():
+    patches = noise(bands=3, dtype=np.uint8)
+    tensor = prepared(patches, normalisation="none").tensor(patches)
+    np.testing.assert_allclose(tensor.permute(0, 2, 3, 1).numpy(), patches / 255, rtol=1e-6)
 
 
 def test_reflectance_and_its_picture_look_alike_to_the_network():

@@ -9,7 +9,10 @@ import torch
 from rankscape.foundation.progress import say
 from rankscape.foundation.settings.vision import AdaptSettings
 from rankscape.vision.backbones import check_input, create_backbone
-from rankscape.vision.fitting import assess, fit
+from rankscape.vision.convolutions import RandomConvolutions
+from rankscape.vision.filters import fit_filters
+from rankscape.vision.fitting import Fit, assess, fit
+from rankscape.vision.heads import fit_head
 from rankscape.vision.holding import Split, hold_out
 from rankscape.vision.labelled import LabelledPatches
 from rankscape.vision.model import Adapted
@@ -39,18 +42,21 @@ def adapt_backbone(
         The backbone with all that belongs to it, on the CPU, and what is known of the fit, as JSON values.
 
     Raises:
+        RasterError: If filters are to be taken from patches of which none is usable, or flat ones.
         WeightsError: If the weights cannot be had, or the architecture does not take the input.
         TableError: If only one patch is labelled.
     """
     order, held, fitting = (np.random.default_rng([settings.seed, part]) for part in range(3))
     preparation = _preparation(settings, patches, order)
     backbone = create_backbone(settings.architecture, settings.weights, preparation.channels, settings.seed)
+    if isinstance(backbone, RandomConvolutions) and not backbone.fitted:
+        fit_filters(backbone, patches.stores, preparation, np.random.default_rng([settings.seed, 7]), device)
     check_input(backbone, preparation.channels, settings.input_px, settings.architecture)
     head, record = None, {"labels": len(patches), "epochs": []}
     if len(patches) and settings.epochs:
         split = hold_out(patches, settings.held_out_fraction, settings.block_m, held)
         shown = patches.take(~split.held)
-        result = fit(backbone.to(device), preparation, shown, settings, device, fitting)
+        result = _fit(backbone.to(device), preparation, shown, settings, device, fitting)
         head = result.head
         sides = {
             name: assess(backbone, head, preparation, part, settings.batch_size, device)
@@ -61,6 +67,20 @@ def adapt_backbone(
         head.cpu()
     adapted = Adapted(settings.architecture, backbone.cpu(), preparation, head, tuple(categories), uninhabited)
     return adapted, {**adapted.describe(), "weights": settings.weights, "dims": adapted.dims, **record}
+
+
+def _fit(
+    backbone: torch.nn.Module,
+    preparation: Preparation,
+    shown: LabelledPatches,
+    settings: AdaptSettings,
+    device: torch.device,
+    generator: np.random.Generator,
+) -> Fit:
+    """Fit backbone and head together, or the head alone where nothing in the backbone can be trained."""
+    if any(True for _ in backbone.parameters()):
+        return fit(backbone, preparation, shown, settings, device, generator)
+    return fit_head(backbone, preparation, shown, settings)
 
 
 def _about(split: Split, settings: AdaptSettings) -> dict[str, Any]:

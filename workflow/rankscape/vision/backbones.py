@@ -1,4 +1,4 @@
-"""Backbones: networks of timm without their classifier, picture in, feature vector out."""
+"""Backbones: networks of timm without their classifier, or random convolutions; picture in, feature vector out."""
 
 import difflib
 import sys
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from rankscape.foundation.errors import WeightsError
+from rankscape.vision.convolutions import RandomConvolutions, form_of
 from rankscape.vision.published import published_weights
 from rankscape.vision.weights import read_safetensors, under
 
@@ -24,7 +25,8 @@ def create_backbone(architecture: str, weights: str, channels: int, seed: int) -
     """Make a backbone.
 
     Args:
-        architecture: Name of a timm model, such as `resnet18`.
+        architecture: Name of a timm model, such as `resnet18`, or of random convolutions, such as
+            `random-convolutions-3px-128`: with weights `random` these have no filters until `vision.filters` sets them.
         weights: `imagenet`, `random`, or the path of a safetensors file with weights of this architecture: as timm
             publishes them, or as the stage `adapt` wrote them.
         channels: Channels of the input. Published weights for three channels are repeated over more, and summed over
@@ -35,7 +37,7 @@ def create_backbone(architecture: str, weights: str, channels: int, seed: int) -
         Module in evaluation mode: (n, channels, height, width) -> (n, dims); `num_features` is dims.
 
     Raises:
-        WeightsError: If timm has no such model, the weights cannot be had, or belong to another architecture.
+        WeightsError: If there is no such architecture, the weights cannot be had, or belong to another architecture.
     """
     model = _new_model(architecture, channels, seed)
     source = find_weights(architecture, weights)
@@ -85,6 +87,11 @@ def find_weights(architecture: str, weights: str) -> Path | None:
 
 
 def _from_hub(architecture: str) -> Path:
+    if form_of(architecture):
+        raise WeightsError(
+            f"{architecture} takes its filters from the patches and has no ImageNet weights: set adapt.weights to"
+            f" `{RANDOM}`, or to a file that adapt wrote."
+        )
     _check_name(architecture)
     known = _timm().get_pretrained_cfg(architecture)
     if known is None or not known.hf_hub_id:
@@ -95,6 +102,9 @@ def _from_hub(architecture: str) -> Path:
 
 
 def _new_model(architecture: str, channels: int, seed: int) -> Any:
+    form = form_of(architecture)
+    if form:
+        return RandomConvolutions(form, channels)
     _check_name(architecture)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -128,17 +138,22 @@ def _fill(model: Any, source: Path, architecture: str, channels: int) -> None:
 
 
 def _without_classifier(tensors: dict[str, torch.Tensor], model: Any) -> dict[str, torch.Tensor]:
-    names = _names(model.pretrained_cfg.get("classifier"))
+    names = _names(_published(model, "classifier"))
     return {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[0] not in names}
 
 
 def _for_channels(name: str, tensor: torch.Tensor, model: Any, channels: int) -> torch.Tensor:
     """Weights of the first layer, published for three channels, for as many as the model has."""
-    first = name.rpartition(".")[0] in _names(model.pretrained_cfg.get("first_conv"))
+    first = name.rpartition(".")[0] in _names(_published(model, "first_conv"))
     if not first or tensor.ndim != 4 or tensor.shape[1] != 3 or channels == 3:
         return tensor
     adapted: torch.Tensor = _timm().models.adapt_input_conv(channels, tensor)
     return adapted
+
+
+def _published(model: Any, part: str) -> Any:
+    """Name of a part of a network in the weights that timm publishes; None where timm publishes none."""
+    return getattr(model, "pretrained_cfg", {}).get(part)
 
 
 def _names(listed: Any) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from rankscape.foundation.errors import RasterError
 from rankscape.tiles.pictures import WHITE_REFLECTANCE
 
 Colour = Literal["rgb", "all", "grey"]
-Normalisation = Literal["imagenet", "patches", "each"]
+Normalisation = Literal["imagenet", "patches", "each", "none"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -33,11 +33,11 @@ class Preparation:
     colour: Colour
     """`rgb`, `all` bands, or `grey`."""
     normalisation: Normalisation
-    """`imagenet` and `patches` use `mean` and `std`; `each` takes those of each picture itself."""
+    """`imagenet` and `patches` use `mean` and `std`; `each` takes those of each picture itself; `none` neither."""
     mean: tuple[float, ...]
-    """Mean of each channel; all 0 for `each`."""
+    """Mean of each channel; all 0 for `each` and `none`."""
     std: tuple[float, ...]
-    """Standard deviation of each channel; all 1 for `each`."""
+    """Standard deviation of each channel; all 1 for `each` and `none`."""
     bands: tuple[str, ...]
     """Bands of the patches that it was made for, red, green, blue first."""
 
@@ -110,8 +110,9 @@ def fit_preparation(
         bands: Band names of the patches.
         input_px: Side of the network's input.
         colour: Channels that the network sees.
-        normalisation: Where mean and deviation come from. ImageNet knows three channels: a fourth band takes their
-            average; grey takes the grey of the means and the average deviation.
+        normalisation: Where mean and deviation come from; `none` leaves values of about [0, 1] as they are. ImageNet
+            knows three channels: a fourth band takes their average; grey takes the grey of the means and the average
+            deviation.
 
     Raises:
         RasterError: If the patches have fewer than three bands, another type, or no pixel with data.
