@@ -39,6 +39,7 @@ ROUNDS = range(1, CONFIG.rate.rounds + 1) if CONFIG.prompts else []
 REFERENCES = list(CONFIG.references)
 NOTES = Notes(Path(".snakemake/rankscape-code.json"))
 STORE = f"results/{CONFIG.region}/ranking/replies"  # grows from run to run: no output of any rule
+CHECKPOINTS = f"results/{CONFIG.region}/model/training"  # a training that was killed goes on from here
 RAMP = os.path.relpath(ROOT / "resources/ramps/development.tsv")
 
 

@@ -2,6 +2,7 @@
 # granule with their spread.
 
 
+# The checkpoints are no declared output: Snakemake would remove them before a job that goes on from them.
 rule train:
     input:
         order=rules.ensemble.output.order,
@@ -13,6 +14,7 @@ rule train:
     output:
         model="<results>/model/score.safetensors",
         record="<results>/model/score.json",
+        card="<results>/model/score.md",
     log:
         "<logs>/train.log",
     benchmark:
@@ -22,17 +24,20 @@ rule train:
     threads: 8
     resources:
         gpu=0,
+        checkpoint_epochs=1,
         mem_mb=memory(8000),
         runtime=minutes(600),
     params:
         settings=settings("train"),
         code=code("train"),
+        checkpoints=CHECKPOINTS,
     message:
         "Training the score"
     shell:
         "python -m rankscape train --settings {params.settings:q} --order {input.order:q} --tiles {input.tiles:q}"
         " --clusters {input.clusters:q} --summary {input.summary:q} --backbone {input.backbone:q}"
-        " --out {output.model:q} --record {output.record:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+        " --out {output.model:q} --record {output.record:q} --card {output.card:q} --checkpoints {params.checkpoints:q}"
+        " --checkpoint-epochs {resources.checkpoint_epochs} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule predict:

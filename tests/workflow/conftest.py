@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--truth", "--districts", "--scene",
-           "--record", "--patches", "--item", "--preview", "--places"}
+           "--record", "--patches", "--item", "--preview", "--places", "--card"}
 INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}}
 MORE = {"tile": ".parquet", "embed": ".json", "mosaic": ".qml", "merge": ".qml"}
 verb, arguments = sys.argv[1], sys.argv[2:]

@@ -169,6 +169,14 @@ def test_limits_of_a_judge_ask_nothing_again(finished):
     assert not verbs(finished.planned()) & {"rate"}
 
 
+def test_other_checkpoints_train_nothing_again(finished):
+    folder = finished.folder / "results/demo/model/training/0123456789abcdef"
+    folder.mkdir(parents=True)
+    (folder / "seed-0.safetensors").write_text("of another training")
+
+    assert finished.planned("--set-resources", "train:checkpoint_epochs=5") == set()
+
+
 def test_changed_function_reruns_the_stages_that_use_it(finished):
     path = finished.folder / "workflow/rankscape/scoring/targets.py"
     path.write_text(path.read_text() + "\n\nEXTRA = 1\n")

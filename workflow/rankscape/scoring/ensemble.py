@@ -9,6 +9,7 @@ import torch
 from rankscape.foundation import progress
 from rankscape.foundation.errors import RasterError, WeightsError
 from rankscape.foundation.settings.scoring import TrainSettings
+from rankscape.scoring.checkpoints import Checkpoints
 from rankscape.scoring.model import ScoreModel
 from rankscape.scoring.network import ScoreNetwork, start_network
 from rankscape.scoring.pool import Pool, limited
@@ -22,7 +23,12 @@ from rankscape.vision.weights import load_weights
 
 
 def train_ensemble(
-    pool: Pool, targets: Targets, backbone: Path, settings: TrainSettings, device: torch.device
+    pool: Pool,
+    targets: Targets,
+    backbone: Path,
+    settings: TrainSettings,
+    device: torch.device,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[ScoreModel, dict[str, Any]]:
     """Train one network a seed.
 
@@ -32,6 +38,7 @@ def train_ensemble(
         backbone: The adapted backbone, whose architecture, preparation and weights the networks start from.
         settings: How to train.
         device: Where to train.
+        checkpoints: Where a training that was killed goes on from; None starts anew and keeps nothing.
 
     Returns:
         The model, its networks on the CPU, and the document `score.json` without its provenance.
@@ -51,18 +58,22 @@ def train_ensemble(
     lesson = Lesson(drawn.take(split.training), drawn.take(split.validation), preparation, settings, device)
     seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
     start = str(backbone) if settings.start == "adapted" else RANDOM
-    trained = [_train_one(architecture, start, lesson, seed) for seed in seeds]
+    trained = [_train_one(architecture, start, lesson, seed, checkpoints) for seed in seeds]
     grid = pool.stores[0].grid
     model = ScoreModel(
         tuple(network.cpu() for network, _ in trained),
         architecture, preparation, seeds, str(pool.stores[0].array.dtype), grid.patch_px,
     )  # fmt: skip
-    return model, training_record(settings, targets, drawn, split, [fit for _, fit in trained])
+    document = training_record(settings, targets, drawn, split, [fit for _, fit in trained])
+    return model, {**document, "model": model.to_document()}
 
 
-def _train_one(architecture: str, start: str, lesson: Lesson, seed: int) -> tuple[ScoreNetwork, Fit]:
+def _train_one(
+    architecture: str, start: str, lesson: Lesson, seed: int, checkpoints: Checkpoints | None
+) -> tuple[ScoreNetwork, Fit]:
     network = start_network(architecture, start, lesson.preparation.channels, seed).to(lesson.device)
-    return network, train_network(network, lesson, seed)
+    network.use(lesson.settings.precision)
+    return network, train_network(network, lesson, seed, checkpoints)
 
 
 def _description(backbone: Path) -> tuple[str, Preparation]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rankscape.foundation.errors import RasterError, WeightsError
+from rankscape.foundation.settings.scoring import Precision
 from rankscape.scoring.network import ScoreNetwork, load_tensors
 from rankscape.scoring.targets import Targets
 from rankscape.vision.backbones import create_backbone
@@ -57,6 +58,17 @@ class ScoreModel:
         """Bands that the networks see: all that they were trained on, or red, green and blue of them."""
         bands = self.preparation.bands
         return bands if self.preparation.colour == "all" else bands[:_VISIBLE_BANDS]
+
+    def to_document(self) -> dict[str, Any]:
+        """Describe the model as JSON: architecture, preparation, and the patches that it was trained on."""
+        return {
+            "architecture": self.architecture,
+            "channels": self.preparation.channels,
+            "preparation": self.preparation.to_document(),
+            "seeds": list(self.seeds),
+            "pixels": self.pixels,
+            "patch_px": self.patch_px,
+        }
 
     def check(self, dtype: np.dtype[Any], bands: int, origin: str) -> None:
         """Refuse pixels of another type or number of bands than those trained on; `origin` names the image.
@@ -122,21 +134,12 @@ def write_model(path: Path, model: ScoreModel, targets: Targets, record: Mapping
         for number, network in enumerate(model.networks)
         for name, tensor in network.state_dict().items()
     }
-    document = {
-        "architecture": model.architecture,
-        "channels": model.preparation.channels,
-        "preparation": model.preparation.to_document(),
-        "seeds": list(model.seeds),
-        "pixels": model.pixels,
-        "patch_px": model.patch_px,
-        **targets.to_document(),
-        "provenance": dict(record),
-    }
+    document = {**model.to_document(), **targets.to_document(), "provenance": dict(record)}
     save_weights(path, tensors, document)
 
 
-def read_model(path: Path, device: torch.device) -> ScoreModel:
-    """Read a model and put its networks on a device, ready to score.
+def read_model(path: Path, device: torch.device, precision: Precision = "float32") -> ScoreModel:
+    """Read a model and put its networks on a device, ready to score in a precision.
 
     Raises:
         WeightsError: If the file is missing or broken, holds no score model, or weights of another architecture.
@@ -149,7 +152,8 @@ def read_model(path: Path, device: torch.device) -> ScoreModel:
     for number in range(len(document["seeds"])):
         network = ScoreNetwork(create_backbone(document["architecture"], "random", document["channels"], 0))
         load_tensors(network, under(tensors, f"{number}."), document["architecture"], str(path))
-        networks.append(network.eval().to(device))
+        network.eval().to(device).use(precision)
+        networks.append(network)
     return ScoreModel(
         tuple(networks),
         document["architecture"],

@@ -1,6 +1,5 @@
 """Training one score network: seeded epochs, early stopping, the best weights kept."""
 
-import copy
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,6 +11,8 @@ from torch import Tensor
 
 from rankscape.foundation import progress
 from rankscape.foundation.settings.scoring import TrainSettings
+from rankscape.scoring.checkpoints import Checkpoints
+from rankscape.scoring.course import Course, Epoch
 from rankscape.scoring.metrics import balanced_mean, validation_metrics
 from rankscape.scoring.network import ScoreNetwork, freeze_batch_norm
 from rankscape.scoring.objectives import Objective, objective_of
@@ -38,20 +39,6 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """One point of the training curve."""
-
-    epoch: int
-    """Number, from 1."""
-    training_loss: float
-    """Mean loss over the epoch's batches, mixtures included."""
-    validation_loss: float
-    """Mean distance of the held-out scores from their targets, every level counting alike."""
-    share_within: float
-    """Share of held-out scores within 0.07 of the target."""
-
-
-@dataclass(frozen=True)
 class Fit:
     """A trained network's history; the network itself holds the weights of the best epoch."""
 
@@ -69,39 +56,48 @@ class Fit:
         return {"seed": self.seed, "best_epoch": self.best_epoch, "epochs": [asdict(epoch) for epoch in self.epochs]}
 
 
-def train_network(network: ScoreNetwork, lesson: Lesson, seed: int) -> Fit:
+def train_network(network: ScoreNetwork, lesson: Lesson, seed: int, checkpoints: Checkpoints | None = None) -> Fit:
     """Train a network in place and leave it with the weights of its best epoch.
 
-    The same network, lesson and seed give the same weights, bit for bit on one device with one number of threads.
+    The same network, lesson and seed give the same weights, bit for bit on one device with one number of threads,
+    also where a training was stopped at any moment and goes on from its checkpoint.
 
     Args:
         network: Network with its first weights, on the lesson's device.
         lesson: Patches and settings.
         seed: Seed of batches and augmentation.
+        checkpoints: Where to go on from, and to keep what is needed to go on; None keeps nothing.
     """
-    settings = lesson.settings
-    objective, chance = objective_of(settings), np.random.default_rng([seed, 2])
-    light = torch.Generator().manual_seed(int(chance.integers(2**62)))
-    optimizer, schedule = _optimizer(network, len(lesson.training), settings)
-    curve: list[Epoch] = []
-    best, best_state, best_scores = math.inf, copy.deepcopy(network.state_dict()), np.empty(0)
+    settings, objective = lesson.settings, objective_of(lesson.settings)
+    course = _course(network, lesson, seed)
     # Backbones with dropout draw from the global generator.
     with torch.random.fork_rng(devices=[lesson.device] if lesson.device.type == "cuda" else []):
         torch.manual_seed(seed)
-        for number in range(1, settings.epochs + 1):
-            loss = _one_epoch(
-                network, lesson, objective, optimizer, schedule, (chance, light), f"seed {seed}, {number}"
-            )
-            scores = predict_pool(network, lesson.validation, lesson)
-            curve.append(_epoch(number, loss, scores, lesson.validation, objective))
-            _report(curve[-1], seed, settings.epochs)
-            if curve[-1].validation_loss < best:
-                best, best_scores = curve[-1].validation_loss, scores
-                best_state = copy.deepcopy(network.state_dict())
-            elif number - _best(curve) >= settings.patience:
-                break
-    network.load_state_dict(best_state)
-    return Fit(seed, tuple(curve), _best(curve), best_scores)
+        if checkpoints is not None:
+            checkpoints.resume(seed, course)
+        while not course.is_over(settings.epochs, settings.patience):
+            _advance(course, network, lesson, objective, seed)
+            if checkpoints is not None:
+                checkpoints.keep(seed, course, course.is_over(settings.epochs, settings.patience))
+    network.load_state_dict(course.best_state)
+    return Fit(seed, tuple(course.curve), course.best_epoch, course.best_scores)
+
+
+def _course(network: ScoreNetwork, lesson: Lesson, seed: int) -> Course:
+    chance = np.random.default_rng([seed, 2])
+    light = torch.Generator().manual_seed(int(chance.integers(2**62)))
+    optimizer, schedule = _optimizer(network, len(lesson.training), lesson.settings)
+    return Course(network, optimizer, schedule, chance, light, lesson.device)
+
+
+def _advance(course: Course, network: ScoreNetwork, lesson: Lesson, objective: Objective, seed: int) -> None:
+    """Train and validate one epoch more."""
+    number, chance = len(course.curve) + 1, (course.chance, course.light)
+    name = f"seed {seed}, {number}"
+    loss = _one_epoch(network, lesson, objective, course.optimizer, course.schedule, chance, name)
+    scores = predict_pool(network, lesson.validation, lesson)
+    course.note(_epoch(number, loss, scores, lesson.validation, objective), scores)
+    _report(course.curve[-1], seed, lesson.settings.epochs)
 
 
 def predict_pool(network: ScoreNetwork, pool: Pool, lesson: Lesson) -> np.ndarray:
@@ -162,10 +158,6 @@ def _epoch(number: int, loss: float, scores: np.ndarray, validation: Pool, objec
     distance = balanced_mean(objective.distance(scores, validation.target), validation.level)
     share = validation_metrics(scores, validation.target, validation.level)["share_within"]
     return Epoch(number, loss, distance, float(share or 0.0))
-
-
-def _best(curve: list[Epoch]) -> int:
-    return min(curve, key=lambda epoch: (epoch.validation_loss, epoch.epoch)).epoch
 
 
 def _report(epoch: Epoch, seed: int, epochs: int) -> None:

@@ -29,7 +29,7 @@ def predict(
     """Score every usable patch of a granule; patches that are not usable get none."""
     values = PredictSettings.from_text(settings, "predict")
     device = use_device(gpus, threads)
-    networks = read_model(model, device)
+    networks = read_model(model, device, values.precision)
     frame = score_patches(networks, open_patches(tiles), device, values.batch_size, str(tiles))
     inputs = {"tiles": tiles, "index": index_of(tiles), "model": model}
     write_table(out, frame, {KEY: provenance("predict", values, inputs, seed=networks.seeds[0], backend=device.type)})

@@ -1,7 +1,7 @@
 """Train the score networks on the merged order.
 
 The targets of the clusters come from the order; training and validation are split by place; several seeds give
-several networks, whose spread is the score's uncertainty.
+several networks, whose spread is the score's uncertainty. A training that was killed goes on from its checkpoint.
 """
 
 from pathlib import Path
@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 
-from rankscape.foundation.files import read_json, write_json
+from rankscape.foundation.files import read_json, write_bytes, write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings.scoring import TrainSettings
 from rankscape.foundation.tables import read_table
+from rankscape.scoring.card import model_card
+from rankscape.scoring.checkpoints import Checkpoints
 from rankscape.scoring.ensemble import train_ensemble
 from rankscape.scoring.model import write_model
 from rankscape.scoring.pool import open_pool
@@ -31,6 +33,14 @@ def train(
     backbone: Annotated[Path, typer.Option(help="The adapted backbone: backbone.safetensors.")],
     out: Annotated[Path, typer.Option(help="Model to write: score.safetensors.")],
     record: Annotated[Path, typer.Option(help="Record of the training to write: score.json.")],
+    card: Annotated[
+        Path | None, typer.Option(help="Model card to write, for people; default: beside the model, ending in .md.")
+    ] = None,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(help="Folder for what a killed training needs to go on; emptied at the end. Default: none."),
+    ] = None,
+    checkpoint_epochs: Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")] = 1,
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
@@ -39,9 +49,14 @@ def train(
     device = use_device(gpus, threads)
     targets = cluster_targets(read_json(order), read_json(summary), values.targets, str(order))
     pool = open_pool(tiles, read_table(clusters, ("patch_id", "cluster")), targets)
-    model, document = train_ensemble(pool, targets, backbone, values, device)
     inputs = {"order": order, "clusters": clusters, "summary": summary, "backbone": backbone}
     inputs |= {f"tiles {path.stem}": path for path in tiles} | {f"index {path.stem}": index_of(path) for path in tiles}
     origin = provenance("train", values, inputs, seed=values.seed, backend=device.type)
+    kept = None if checkpoints is None else Checkpoints.of(checkpoints, origin, checkpoint_epochs)
+    model, document = train_ensemble(pool, targets, backbone, values, device, kept)
+    document["provenance"] = origin
     write_model(out, model, targets, origin)
-    write_json(record, {**document, "provenance": origin})
+    write_json(record, document)
+    write_bytes(card or out.with_suffix(".md"), model_card(document).encode())
+    if kept is not None:
+        kept.clear()

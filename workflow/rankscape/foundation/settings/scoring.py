@@ -6,6 +6,9 @@ from pydantic import Field
 
 from rankscape.foundation.settings.base import Section
 
+Precision = Literal["float32", "bfloat16"]
+"""Numbers that a network computes with."""
+
 
 class TrainSettings(Section):
     """How the network learns a score that respects the order."""
@@ -36,6 +39,8 @@ class TrainSettings(Section):
     """Largest learning rate of the schedule (AdamW, one cycle of cosine)."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 1e-2
     """Weight decay of AdamW."""
+    precision: Precision = "float32"
+    """`bfloat16`: mixed precision, faster where the processor or GPU knows it; the weights stay float32."""
     validation_fraction: Annotated[float, Field(gt=0, lt=0.9)] = 0.2
     """Share of the patches, in whole blocks of land, that is held out for early stopping."""
     block_m: Annotated[float, Field(gt=0)] = 20_000.0
@@ -51,3 +56,5 @@ class PredictSettings(Section):
 
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 128
     """Patches a forward pass; changes speed and memory, and results only in the last digits."""
+    precision: Precision = "float32"
+    """`bfloat16`: mixed precision; scores differ in the third digit."""

@@ -1,0 +1,44 @@
+"""The model card: what people should know before they use a score model, in plain words."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_NOTHING = "–"
+
+
+def model_card(record: Mapping[str, Any]) -> str:
+    """Write the card of a score model.
+
+    Args:
+        record: The document `score.json`, with `model` and `provenance`.
+
+    Returns:
+        Markdown: use, data, settings, metrics, limits, provenance; the same record gives the same text.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"number": _number, "percent": _percent, "cell": _cell}
+    text: str = environment.get_template("card.md.j2").render(record=record, preparation=record["model"]["preparation"])
+    return text
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return _NOTHING if value is None else f"{value:,.{digits}f}"
+
+
+def _percent(share: float | None) -> str:
+    return _NOTHING if share is None else f"{share:.1%}".replace("%", " %")
+
+
+def _cell(value: Any) -> str:
+    """Write any value into a cell of a table, where a bar or a new line would end it."""
+    return " ".join(str(value).replace("|", "\\|").split()) if value is not None else "null"
