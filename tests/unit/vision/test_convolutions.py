@@ -125,6 +125,9 @@ def test_no_responses_take_more_memory_than_allowed():
     with Largest(images) as seen, torch.inference_mode():
         network("-rms", count=40, activation_mb=1000)(images)
     assert seen.most_bytes >= all_at_once
+    with Largest(images) as seen, torch.inference_mode():
+        network("-rms", count=80)(images)
+    assert 4 * seen.most_bytes <= 4 * 2**20 < 2 * all_at_once
 
 
 @settings(max_examples=20, deadline=None)

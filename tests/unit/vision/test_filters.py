@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from rankscape.foundation.errors import RasterError, TableError
+from rankscape.foundation.errors import RasterError, TableError, WeightsError
 from rankscape.foundation.files import read_array, read_json
 from rankscape.foundation.settings.vision import AdaptSettings
 from rankscape.foundation.tables import read_metadata, read_table, write_table
+from rankscape.scoring.network import load_tensors, start_network
 from rankscape.tiles.store import index_of, open_patches
 from rankscape.vision.convolutions import RandomConvolutions, form_of
 from rankscape.vision.filters import features_of, fit_filters, sample_patches, usable_patches
@@ -95,6 +96,19 @@ def test_categories_come_from_the_head_as_for_any_backbone(adapt, embed, run, la
     table = read_table(out)
     town = table["patch_id"].map(land.town)
     assert ((table["category"] == "town") == town).mean() > 0.9
+
+
+def test_a_score_network_has_its_head_alone_to_train_and_can_be_read_again(adapt, tmp_path):
+    backbone, name = tmp_path / "backbone.safetensors", f"{ARCHITECTURE}-log-standard"
+    adapt(backbone, architecture=name)
+    network = start_network(name, str(backbone), 4, seed=0)
+    assert [part for part, _ in network.named_parameters()] == ["head.weight", "head.bias"]
+    again = start_network(name, "random", 4, seed=0)
+    with pytest.raises(WeightsError, match="has no filters yet"):
+        again(torch.ones(1, 4, 32, 32))
+    load_tensors(again, network.state_dict(), name, "score.safetensors")
+    images = torch.rand(3, 4, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(again.backbone(images), network.backbone(images))
 
 
 def test_names_and_weights_that_cannot_be_used(adapt, land, tmp_path, capsys):

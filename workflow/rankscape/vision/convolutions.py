@@ -15,8 +15,8 @@ from rankscape.foundation.errors import WeightsError
 
 FAMILY = "random-convolutions"
 """First part of the names of such architectures."""
-ACTIVATION_MB = 64
-"""Memory for responses of filters, so that neither many pictures nor many filters need more."""
+CPU_MB, GPU_MB = 4, 256
+"""MB that responses of filters may take, however many pictures and filters there are; about a cache on the CPU."""
 _SHAPE = re.compile(FAMILY + r"-([1-9]\d?)px-([1-9]\d{0,5})((?:-[a-z]+)*)")
 _EXTRAS = ("rms", "log", "standard")
 _LARGEST_PX, _MOST_FILTERS = 32, 65_536
@@ -118,13 +118,14 @@ class RandomConvolutions(nn.Module):
     centre: Tensor
     scale: Tensor
 
-    def __init__(self, form: Form, channels: int, activation_mb: float = ACTIVATION_MB) -> None:
+    def __init__(self, form: Form, channels: int, activation_mb: float | None = None) -> None:
         """Make one without filters.
 
         Args:
             form: Size and number of filters, and what is made of their answers.
             channels: Channels of the pictures.
-            activation_mb: MB (2^20 bytes) that responses may take; one picture with one filter is always allowed.
+            activation_mb: MB (2^20 bytes) that responses may take; one picture with one filter is always allowed. None
+                allows 4 on the CPU and 256 on a GPU.
         """
         super().__init__()
         self.form, self.activation_mb, self.num_features = form, activation_mb, form.features
@@ -174,7 +175,9 @@ class RandomConvolutions(nn.Module):
         """Pictures and filters whose responses fit into memory together."""
         height, width = (side - self.form.size_px + 1 for side in images.shape[-2:])
         pair_bytes = _COPIES * self.filters.element_size() * max(height * width, 1)
-        room = max(int(self.activation_mb * 2**20) // pair_bytes, 1)
+        usual = CPU_MB if images.device.type == "cpu" else GPU_MB
+        allowed = usual if self.activation_mb is None else self.activation_mb
+        room = max(int(allowed * 2**20) // pair_bytes, 1)
         filters = min(self.form.filters, room)
         return room // filters, filters
 
