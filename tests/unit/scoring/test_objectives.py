@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 from rankscape.foundation.settings.scoring import TrainSettings
-from rankscape.scoring.objectives import OBJECTIVES, Regression, mix, objective_of
+from rankscape.scoring.objectives import Regression, mix, objective_of
+from rankscape.scoring.sampling import epoch_order
 from torch import Tensor, nn
 
 
@@ -72,4 +73,11 @@ def test_distance_is_absolute():
 
 def test_settings_name_the_objective():
     assert objective_of(TrainSettings(linearity_weight=2, linearity_share=0.25)) == Regression(2, 0.25)
-    assert set(OBJECTIVES) == {"regression"}
+    assert not objective_of(TrainSettings()).calibrates
+
+
+def test_regression_is_given_targets_and_the_epochs_of_the_settings(invent_pool):
+    pool, settings, objective = invent_pool(1), TrainSettings(batch_size=10), Regression(1, 0.5)
+    expected = epoch_order(pool.cluster, pool.level, "levels", np.random.default_rng(5))
+    assert np.array_equal(np.concatenate(objective.batches(pool, settings, np.random.default_rng(5))), expected)
+    assert objective.labels(pool) is pool.target

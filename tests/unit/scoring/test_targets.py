@@ -63,6 +63,40 @@ def test_ranks_must_be_complete_and_differ():
         by_rank({0: 2.0, 1: 2.0}, "order.json")
 
 
+GRAPH = {
+    **ORDER,
+    "levels": [[3], [0, 2, 5], [1], [4]],
+    "edges": [[3, 0], [3, 2], [2, 1], [3, 5], [5, 1], [1, 4], [0, 4]],
+    "incomparable": [[0, 1], [2, 5]],
+}
+SIX = {**SUMMARY, "clusters": [{"cluster": c} for c in range(6)]}
+
+
+def test_the_order_knows_who_is_above_whom_tied_or_incomparable():
+    order = cluster_targets(GRAPH, SIX, "levels", "order.json").order
+    assert order.relation(3, 4) == order.relation(5, 4) == order.relation(3, 1) == "higher"
+    assert order.relation(0, 2) == order.relation(0, 5) == "equal"
+    assert order.relation(0, 1) == order.relation(2, 5) == "incomparable"
+
+
+def test_an_order_without_edges_is_that_of_its_levels():
+    order = cluster_targets(ORDER, SUMMARY, "levels", "order.json").order
+    assert order.levels() == ((3,), (0, 2), (1,), (4,))
+
+
+def test_edges_must_lead_down_and_between_clusters_that_are_there():
+    for edge in ([1, 0], [0, 2]):
+        with pytest.raises(OrderError, match=rf"puts {edge[0]} above {edge[1]} against its levels"):
+            cluster_targets({**GRAPH, "edges": [edge]}, SIX, "levels", "order.json")
+    with pytest.raises(OrderError, match=r"order.json names the clusters \[9\], which do not exist"):
+        cluster_targets({**GRAPH, "edges": [[3, 9]]}, SIX, "levels", "order.json")
+
+
+def test_clusters_of_different_levels_that_no_edge_joins_are_incomparable():
+    order = cluster_targets({**GRAPH, "edges": [[3, 4]], "incomparable": []}, SIX, "levels", "order.json").order
+    assert order.relation(3, 1) == "incomparable"
+
+
 @given(st.lists(st.integers(1, 4), min_size=2, max_size=8))
 def test_targets_fall_from_one_to_zero_in_even_steps(sizes: list[int]):
     levels, start = [], 0

@@ -9,9 +9,11 @@ import torch
 from rankscape.foundation import progress
 from rankscape.foundation.errors import RasterError, WeightsError
 from rankscape.foundation.settings.scoring import TrainSettings
+from rankscape.scoring.calibration import calibrate
 from rankscape.scoring.checkpoints import Checkpoints
 from rankscape.scoring.model import ScoreModel
 from rankscape.scoring.network import ScoreNetwork, start_network
+from rankscape.scoring.objectives import objective_of
 from rankscape.scoring.pool import Pool, limited
 from rankscape.scoring.record import training_record
 from rankscape.scoring.splitting import Split, split_by_place
@@ -55,7 +57,9 @@ def train_ensemble(
         drawn, settings.block_m, settings.validation_fraction, np.random.default_rng([settings.seed, 1])
     )
     _say_split(split)
-    lesson = Lesson(drawn.take(split.training), drawn.take(split.validation), preparation, settings, device)
+    lesson = Lesson(
+        drawn.take(split.training), drawn.take(split.validation), preparation, settings, device, targets.order
+    )
     seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
     start = str(backbone) if settings.start == "adapted" else RANDOM
     trained = [_train_one(architecture, start, lesson, seed, checkpoints) for seed in seeds]
@@ -73,7 +77,9 @@ def _train_one(
 ) -> tuple[ScoreNetwork, Fit]:
     network = start_network(architecture, start, lesson.preparation.channels, seed).to(lesson.device)
     network.use(lesson.settings.precision)
-    return network, train_network(network, lesson, seed, checkpoints)
+    fit = train_network(network, lesson, seed, checkpoints)
+    is_calibrated = objective_of(lesson.settings, lesson.order).calibrates
+    return network, calibrate(network, lesson, fit) if is_calibrated else fit
 
 
 def _description(backbone: Path) -> tuple[str, Preparation]:

@@ -47,6 +47,12 @@ class ScoreNetwork(nn.Module):
         """
         return torch.sigmoid(_STEEPNESS * self.head(self._features(images)).squeeze(1))
 
+    def rescale(self, slope: float, shift: float) -> None:
+        """Turn every score s into sigmoid(slope * logit(s) + shift); only the head's numbers change."""
+        with torch.no_grad():
+            self.head.weight.mul_(slope)
+            self.head.bias.mul_(slope).add_(shift / _STEEPNESS)
+
     def _features(self, images: Tensor) -> Tensor:
         if not self._is_fast:
             features: Tensor = self.backbone(images)

@@ -2,30 +2,44 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rankscape.foundation.errors import OrderError
 from rankscape.foundation.settings.scoring import TrainSettings
+from rankscape.ranking.orders import PartialOrder
+from rankscape.scoring.ordering import Listwise, Rank
+from rankscape.scoring.pool import Pool
+from rankscape.scoring.sampling import batches, epoch_order
 
 
 class Objective(Protocol):
-    """A loss to train with, and a distance to stop by."""
+    """Which batches to show, a loss to train with, and a distance to stop by."""
 
-    def loss(self, network: nn.Module, images: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:
+    calibrates: ClassVar[bool]
+    """Whether scores are brought to the scale of the targets after training (`calibration.py`)."""
+
+    def batches(self, pool: Pool, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
+        """Draw the batches of one epoch: positions in the pool, as many batches as `sampling.batches` makes of it."""
+
+    def labels(self, pool: Pool) -> np.ndarray:
+        """Return what loss and distance are told of every patch, shape (n,)."""
+
+    def loss(self, network: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator, /) -> Tensor:
         """Return the loss of one batch.
 
         Args:
             network: Images (n, channels, height, width) to scores (n,).
             images: Prepared and augmented images, float32, shape (n, channels, height, width).
-            targets: Score that each image should get, float32, shape (n,).
+            labels: Label of each image, shape (n,).
             generator: Source of chance, on the CPU.
         """
 
-    def distance(self, scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Return how far each score is from its target, shape (n,); early stopping watches its mean."""
+    def distance(self, scores: np.ndarray, labels: np.ndarray, /) -> np.ndarray:
+        """Return how far each score is from where it should be, shape (n,); early stopping watches its mean."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,15 @@ class Regression:
     """Weight lambda of the linearity."""
     linearity_share: float
     """Mixed images a batch as a share of its images; 0.5 puts every image into one mixture."""
+    calibrates: ClassVar[bool] = False
+
+    def batches(self, pool: Pool, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
+        """Draw one epoch, balanced as the settings say."""
+        return batches(epoch_order(pool.cluster, pool.level, settings.balance, chance), settings.batch_size)
+
+    def labels(self, pool: Pool) -> np.ndarray:
+        """Return the targets, float32 in [0, 1], shape (n,)."""
+        return pool.target
 
     def loss(self, network: nn.Module, images: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:
         """Return the loss of one batch; images and mixtures go through the network together."""
@@ -85,12 +108,30 @@ def mix(first: Tensor, second: Tensor, cut: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(above[:, None, :, None], first, second), rows / height
 
 
-OBJECTIVES: dict[str, Callable[[TrainSettings], Objective]] = {
-    "regression": lambda settings: Regression(settings.linearity_weight, settings.linearity_share),
+OBJECTIVES: dict[str, Callable[[TrainSettings, PartialOrder | None], Objective]] = {
+    "regression": lambda settings, _: Regression(settings.linearity_weight, settings.linearity_share),
+    "rank": lambda settings, order: Rank(_given(order, settings), settings.rank_steepness),
+    "listwise": lambda settings, order: Listwise(_given(order, settings), settings.rank_steepness),
 }
 """Objectives by name."""
 
 
-def objective_of(settings: TrainSettings) -> Objective:
-    """Return the objective that the settings name."""
-    return OBJECTIVES[settings.objective](settings)
+def objective_of(settings: TrainSettings, order: PartialOrder | None = None) -> Objective:
+    """Return the objective that the settings name.
+
+    Args:
+        settings: How to train.
+        order: What the clusters are to each other; `regression` does not need it.
+
+    Raises:
+        OrderError: If the objective needs the order and none is given.
+    """
+    return OBJECTIVES[settings.objective](settings, order)
+
+
+def _given(order: PartialOrder | None, settings: TrainSettings) -> PartialOrder:
+    if order is None:
+        raise OrderError(
+            f"train.objective = {settings.objective} learns from the relations of the clusters: give them."
+        )
+    return order

@@ -81,4 +81,20 @@ def _limits(settings: TrainSettings, targets: Targets, pool: Pool, split: Split)
         absent = sorted(set(targets.target) - set(pool.cluster[positions].tolist()))
         if absent:
             limits.append(f"No patch of the clusters {absent} was {side}: they lie in blocks of the other side alone.")
+    if settings.objective != "regression":
+        limits += _limits_of_order(settings, targets)
+    return limits
+
+
+def _limits_of_order(settings: TrainSettings, targets: Targets) -> list[str]:
+    """Say what an objective that learns from the order alone leaves out."""
+    limits = [
+        f"`{settings.objective}` learned which clusters are above which, not by how much: how far scores lie apart was "
+        "set afterwards by two numbers a network, fitted to the targets.",
+    ]
+    order = targets.order
+    alone = ~(order.higher | order.higher.T).any(axis=1)
+    if alone.any():
+        clusters = [cluster for cluster, is_alone in zip(order.clusters, alone, strict=True) if is_alone]
+        limits.append(f"The order puts the clusters {clusters} above or below no other: they were not learned from.")
     return limits

@@ -1,5 +1,6 @@
 """Pseudo labels: every cluster of the merged order becomes a target that the score network learns."""
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -7,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rankscape.foundation.errors import OrderError
+from rankscape.ranking.orders import PartialOrder
 
 Rule = Literal["levels", "ranks"]
 
@@ -19,6 +21,8 @@ class Targets:
     """Clusters by level, best first; a cluster without people is the last level."""
     target: dict[int, float]
     """Target of every cluster in [0, 1]; 1 is the most developed."""
+    order: PartialOrder
+    """Which clusters are above which, tied or incomparable; the objectives that rank learn from this alone."""
 
     @property
     def level(self) -> dict[int, int]:
@@ -46,13 +50,14 @@ def cluster_targets(order: Mapping[str, Any], summary: Mapping[str, Any], rule: 
         origin: File of the order, for messages.
 
     Raises:
-        OrderError: If the order is about other clusters, misses one or names one twice, or ties all of them.
+        OrderError: If the order is about other clusters, misses one or names one twice, ties all of them, or has
+            edges that contradict its levels.
     """
     _same_clusters(order, summary, origin)
     levels = tuple(tuple(sorted(int(cluster) for cluster in members)) for members in order.get("levels") or ())
     _complete(levels, {int(entry["cluster"]) for entry in summary["clusters"]}, origin)
     target = by_level(levels) if rule == "levels" else by_rank(_ranks(order, levels, origin), origin)
-    return Targets(levels, target)
+    return Targets(levels, target, relations(order, levels, origin))
 
 
 def by_level(levels: Iterable[Iterable[int]]) -> dict[int, float]:
@@ -72,6 +77,33 @@ def by_rank(ranks: Mapping[int, float], origin: str) -> dict[int, float]:
     if best == worst:
         raise OrderError(f"{origin} gives every cluster the rank {best}: there is nothing to learn from it.")
     return {cluster: (worst - rank) / (worst - best) for cluster, rank in ranks.items()}
+
+
+def relations(order: Mapping[str, Any], levels: tuple[tuple[int, ...], ...], origin: str) -> PartialOrder:
+    """Read from the merged order what every two clusters are to each other.
+
+    The edges and what follows from them say which is above which. Of the others, clusters of one level are tied unless
+    they are listed as incomparable; clusters of different levels that no edges join are incomparable.
+
+    Args:
+        order: The merged order; without `edges` it is the weak order of its levels.
+        levels: Clusters by level, best first.
+        origin: File of the order, for messages.
+
+    Raises:
+        OrderError: If an edge names an unknown cluster, or leads to the same or a better level.
+    """
+    if order.get("edges") is None:
+        return PartialOrder.from_levels(levels)
+    level = {cluster: place for place, members in enumerate(levels) for cluster in members}
+    edges = [(int(higher), int(lower)) for higher, lower in order["edges"]]
+    upward = [edge for edge in edges if level.get(edge[0], -1) >= level.get(edge[1], len(levels))]
+    if upward:
+        raise OrderError(f"{origin} puts {upward[0][0]} above {upward[0][1]} against its levels: run ensemble again.")
+    apart = {frozenset(pair) for pair in order.get("incomparable") or ()}
+    pairs = [pair for members in levels for pair in itertools.combinations(members, 2)]
+    tied = [pair for pair in pairs if frozenset(pair) not in apart]
+    return PartialOrder.from_pairs(level, edges, tied=tied, origin=origin)
 
 
 def _same_clusters(order: Mapping[str, Any], summary: Mapping[str, Any], origin: str) -> None:

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from rankscape.foundation import progress
 from rankscape.foundation.settings.scoring import TrainSettings
+from rankscape.ranking.orders import PartialOrder
 from rankscape.scoring.checkpoints import Checkpoints
 from rankscape.scoring.course import Course, Epoch
 from rankscape.scoring.metrics import balanced_mean, validation_metrics
 from rankscape.scoring.network import ScoreNetwork, freeze_batch_norm
 from rankscape.scoring.objectives import Objective, objective_of
 from rankscape.scoring.pool import Pool
-from rankscape.scoring.sampling import batches, epoch_order
+from rankscape.scoring.sampling import batches
 from rankscape.vision.augmentation import augment
 from rankscape.vision.preparation import Preparation
 
@@ -36,6 +37,8 @@ class Lesson:
     """How to train."""
     device: torch.device
     """Where to train."""
+    order: PartialOrder | None = None
+    """What the clusters are to each other; only objectives that learn from the order alone need it."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,19 @@ class Fit:
     """Epoch with the smallest validation loss."""
     scores: np.ndarray
     """Scores of the held-out patches by the best weights, float64, shape (validation,)."""
+    calibration: tuple[float, float] | None = None
+    """Slope and shift by which scores were brought to the scale of the targets afterwards; None if they were not."""
 
     def to_document(self) -> dict[str, Any]:
-        """Return seed, curve and best epoch as JSON."""
-        return {"seed": self.seed, "best_epoch": self.best_epoch, "epochs": [asdict(epoch) for epoch in self.epochs]}
+        """Return seed, curve, best epoch and calibration as JSON."""
+        document = {
+            "seed": self.seed,
+            "best_epoch": self.best_epoch,
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+        }
+        if self.calibration is not None:
+            document["calibration"] = dict(zip(("slope", "shift"), self.calibration, strict=True))
+        return document
 
 
 def train_network(network: ScoreNetwork, lesson: Lesson, seed: int, checkpoints: Checkpoints | None = None) -> Fit:
@@ -68,7 +80,7 @@ def train_network(network: ScoreNetwork, lesson: Lesson, seed: int, checkpoints:
         seed: Seed of batches and augmentation.
         checkpoints: Where to go on from, and to keep what is needed to go on; None keeps nothing.
     """
-    settings, objective = lesson.settings, objective_of(lesson.settings)
+    settings, objective = lesson.settings, objective_of(lesson.settings, lesson.order)
     course = _course(network, lesson, seed)
     # Backbones with dropout draw from the global generator.
     with torch.random.fork_rng(devices=[lesson.device] if lesson.device.type == "cuda" else []):
@@ -124,8 +136,8 @@ def _one_epoch(
     if lesson.settings.batch_norm == "frozen":
         freeze_batch_norm(network)
     losses = []
-    for images, targets in _shown(lesson, chance[0], name):
-        loss = objective.loss(network, augment(images, chance[1]), targets, chance[1])
+    for images, labels in _shown(lesson, objective, chance[0], name):
+        loss = objective.loss(network, augment(images, chance[1]), labels, chance[1])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -134,13 +146,14 @@ def _one_epoch(
     return float(np.mean(losses))
 
 
-def _shown(lesson: Lesson, chance: np.random.Generator, name: str) -> Iterator[tuple[Tensor, Tensor]]:
+def _shown(
+    lesson: Lesson, objective: Objective, chance: np.random.Generator, name: str
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the epoch's batches, read from the mapped arrays one at a time."""
-    pool = lesson.training
-    order = epoch_order(pool.cluster, pool.level, lesson.settings.balance, chance)
-    for chosen in progress.track(batches(order, lesson.settings.batch_size), name, unit="batch"):
+    pool, labels = lesson.training, objective.labels(lesson.training)
+    for chosen in progress.track(objective.batches(pool, lesson.settings, chance), name, unit="batch"):
         images = lesson.preparation.tensor(pool.pixels(chosen))
-        yield images.to(lesson.device), torch.from_numpy(pool.target[chosen]).to(lesson.device)
+        yield images.to(lesson.device), torch.from_numpy(labels[chosen]).to(lesson.device)
 
 
 def _optimizer(
@@ -155,7 +168,7 @@ def _optimizer(
 
 
 def _epoch(number: int, loss: float, scores: np.ndarray, validation: Pool, objective: Objective) -> Epoch:
-    distance = balanced_mean(objective.distance(scores, validation.target), validation.level)
+    distance = balanced_mean(objective.distance(scores, objective.labels(validation)), validation.level)
     share = validation_metrics(scores, validation.target, validation.level)["share_within"]
     return Epoch(number, loss, distance, float(share or 0.0))
 

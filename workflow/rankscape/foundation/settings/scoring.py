@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rankscape.foundation.settings.base import Section
 
@@ -13,12 +13,14 @@ Precision = Literal["float32", "bfloat16"]
 class TrainSettings(Section):
     """How the network learns a score that respects the order."""
 
-    objective: Literal["regression"] = "regression"
-    """`regression`: score against target, with linearity over mixed images."""
+    objective: Literal["regression", "rank", "listwise"] = "regression"
+    """Score against target, with linearity over mixed images; smooth ranks in chains of the order; or ordered pairs."""
+    rank_steepness: Annotated[float, Field(gt=0, le=1000)] = 30.0
+    """Factor k of the sigmoid that compares two scores, for `rank` and `listwise`."""
     targets: Literal["levels", "ranks"] = "levels"
     """A cluster's target: evenly spaced by its level, or its merged rank scaled to [0, 1]."""
     linearity_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
-    """Weight lambda of the linearity loss; 0 leaves it out, and saves its forward passes."""
+    """Weight lambda of the linearity loss of `regression`; 0 leaves it out, and saves its forward passes."""
     linearity_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Mixed images a batch as a share of its images; 0.5 puts every image into one mixture."""
     start: Literal["adapted", "random"] = "adapted"
@@ -49,6 +51,15 @@ class TrainSettings(Section):
     """Networks trained; the spread of their scores is score_std."""
     seed: Annotated[int, Field(ge=0)] = 0
     """First seed; the draw of patches and the split by place are the same for all networks."""
+
+    @model_validator(mode="after")
+    def _chains_show_levels(self) -> "TrainSettings":
+        if self.objective == "rank" and self.balance != "levels":
+            raise ValueError(
+                f"balance = {self.balance!r} does not go with objective = 'rank', whose batches show every level of a "
+                "chain equally often: set balance to 'levels', or take the objective 'listwise'"
+            )
+        return self
 
 
 class PredictSettings(Section):
