@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from rankscape.foundation.tables import read_table
 from rankscape.scoring import checkpoints as checkpointing
 from rankscape.scoring import training
 from rankscape.scoring.checkpoints import Checkpoints
+from rankscape.scoring.course import Course, Epoch
 from rankscape.scoring.network import ScoreNetwork
 from rankscape.scoring.pool import open_pool
 from rankscape.scoring.splitting import split_by_place
@@ -165,6 +167,24 @@ def test_the_global_random_state_stays_as_it_was(world: World, kept: Checkpoints
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+def test_losses_that_are_no_numbers_survive_too(kept: Checkpoints):
+    def course() -> Course:
+        network = ScoreNetwork(Small())
+        optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=9)
+        sources = np.random.default_rng(0), torch.Generator()
+        return Course(network, optimizer, schedule, *sources, torch.device("cpu"))
+
+    first, second = course(), course()
+    first.note(Epoch(1, 0.1, math.nan, 0.0), np.ones(4))
+    kept.keep(1, first, False)
+    kept.resume(1, second)
+    assert len(second.curve) == 1
+    assert math.isnan(second.curve[0].validation_loss)
+    assert (second.best, len(second.best_scores)) == (math.inf, 0)
+    assert all(torch.equal(value, second.network.state_dict()[name]) for name, value in first.best_state.items())
+
+
 def half(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, record: dict[str, Any]) -> Checkpoints:
     """Checkpoints of a training that was stopped in its third epoch."""
     kept = Checkpoints.of(folder, record)
@@ -287,7 +307,7 @@ def test_a_killed_command_goes_on_to_the_same_bytes(world: World, tmp_path: Path
         )
         deadline = time.monotonic() + 120
         while log.read_text().count("training loss") < kill_after and time.monotonic() < deadline:
-            time.sleep(0.002)
+            time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "the kill came too late"
     assert not (folder / "score.safetensors").exists()
