@@ -338,3 +338,14 @@ def test_the_stage_knows_checkpoints_of_other_settings_and_data(world: World, tm
     assert "holds 2 checkpoint(s) of other" in stopped(world.settings(epochs=3))
     train(world.settings(epochs=3), **files(world, tmp_path / "out"), checkpoints=tmp_path / "training")
     assert not (tmp_path / "training").exists()
+
+
+@pytest.mark.parametrize("objective", ["rank", "listwise"])
+def test_other_objectives_go_on_too(world: World, tmp_path: Path, monkeypatch, objective: str):
+    settings = world.settings(objective=objective, epochs=3)
+    train(settings, **files(world, tmp_path / "whole"))
+    with dying_in("predict_pool", 5, monkeypatch):
+        train(settings, **files(world, tmp_path / "killed"), checkpoints=tmp_path / "training")
+    train(settings, **files(world, tmp_path / "killed"), checkpoints=tmp_path / "training")
+    for name in ("score.safetensors", "score.json", "score.md"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
