@@ -4,7 +4,6 @@ import asyncio
 import base64
 import logging
 import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -110,10 +109,8 @@ def test_attempts_end(endpoint: Endpoint) -> None:
 
 def test_time_out(endpoint: Endpoint) -> None:
     endpoint.delay_s = 0.8
-    begin = time.monotonic()
     (reply,), _ = ask(settings(endpoint, timeout_s=0.2, attempts=2))
     assert reply.error == "no reply within 0.2 s"
-    assert time.monotonic() - begin < 1.5
     assert len(endpoint.bodies) == 2
 
 
