@@ -8,6 +8,7 @@ towards the others, as margins of scores do.
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rankscape.foundation.errors import OrderError
 
@@ -29,6 +30,20 @@ class Statements:
     """Alike: what holds of one holds of the other."""
     tied: list[Pair] = field(default_factory=list)
     """Tied with each other, whatever they are to others."""
+
+
+def read_text(path: Path) -> str:
+    """Read an order's text.
+
+    Raises:
+        OrderError: If the file is missing, or no UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise OrderError(f"{path} does not exist: write the order there, such as 3=4>1>0=2.") from None
+    except UnicodeDecodeError as error:
+        raise OrderError(f"{path} is no UTF-8 text ({error}): save it as UTF-8.") from None
 
 
 def read_statements(text: str, origin: str) -> Statements:

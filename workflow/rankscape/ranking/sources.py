@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rankscape.foundation.errors import OrderError
 from rankscape.foundation.files import read_json
-from rankscape.ranking.notation import read_statements
+from rankscape.ranking.notation import read_statements, read_text
 from rankscape.ranking.orders import PartialOrder, check_clusters
 from rankscape.ranking.summary import Ranked
 
@@ -77,13 +77,13 @@ def _read(path: Path) -> _Given:
             raise OrderError(f"{path} is an annotation, not yet an order: make one of it with `rankscape transcribe`.")
         order = PartialOrder.from_document(document, str(path))
         return _Given(order, str(path), str(document.get("fingerprint") or ""))
-    text = _text(path)
+    text = read_text(path)
     _refuse_collection(text, path)
     return _Given(PartialOrder.parse(text, origin=str(path)), str(path), None)
 
 
 def _read_collection(path: Path) -> Iterator[tuple[str, _Given]]:
-    text = _text(path)
+    text = read_text(path)
     lines = _lines(text)
     if not lines:
         raise OrderError(f"{path} holds no order: write one order a line, such as 3=4>1>0=2.")
@@ -92,15 +92,6 @@ def _read_collection(path: Path) -> Iterator[tuple[str, _Given]]:
     for number, line in lines:
         origin = f"{path}, line {number}"
         yield f"{path.stem}-{number:0{width}d}", _Given(PartialOrder.parse(line, origin=origin), origin, None)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise OrderError(f"{path} does not exist: give the file of an order.") from None
-    except UnicodeDecodeError as error:
-        raise OrderError(f"{path} is no UTF-8 text ({error}): save it as UTF-8.") from None
 
 
 def _lines(text: str) -> list[tuple[int, str]]:

@@ -8,20 +8,6 @@ from rankscape.ranking.annotation.placing import order_of
 from rankscape.ranking.orders import PartialOrder
 
 
-def read_text(path: Path) -> str:
-    """Read an order's text.
-
-    Raises:
-        OrderError: If the file is missing, or no UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise OrderError(f"{path} does not exist: write the order there, such as 3=4>1>0=2.") from None
-    except UnicodeDecodeError as error:
-        raise OrderError(f"{path} is no UTF-8 text ({error}): save it as UTF-8.") from None
-
-
 def read_finished(path: Path) -> tuple[Annotation, PartialOrder]:
     """Read a finished annotation, and the order that its arrangement makes.
 
