@@ -13,7 +13,7 @@ from rankscape.foundation.errors import OrderError
 from rankscape.foundation.files import write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.ranking.annotation.placing import consistency
-from rankscape.ranking.annotation.reading import made_for_others, read_finished, read_text
+from rankscape.ranking.annotation.reading import made_for_others, read_finished
 from rankscape.ranking.orders import PartialOrder, check_clusters
 from rankscape.ranking.summary import Ranked, read_ranked
 from rankscape.stages.options import Summary
