@@ -10,6 +10,7 @@ from rankscape.vision.backbones import create_backbone
 from rankscape.vision.preparation import Preparation
 
 CPU = torch.device("cpu")
+torch.set_num_threads(1)  # networks as small as these only wait for each other's threads
 BANDS = ("B04", "B03", "B02")
 
 

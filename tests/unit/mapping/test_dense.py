@@ -14,6 +14,7 @@ from rankscape.mapping.windows import Windows
 from rankscape.scoring.model import write_model
 from rankscape.scoring.prediction import score_patches
 from rankscape.tiles.store import open_patches
+from scipy.special import logit
 
 
 class Targets:
@@ -110,10 +111,12 @@ def test_the_correction_is_smooth_and_reaches_every_patch():
     assert deviations(score, aim, 8)["largest"] > 0.05
     final = corrected(score, aim, 8)
     assert deviations(final, aim, 8)["largest"] < 1e-3
-    field = final - score
+    field = logit(final) - logit(score)
     steps = np.abs(np.diff(field[8:], axis=1))
     assert steps.max() < np.nanmax(np.abs(field)) / 3, "no edge of a patch shows"
-    assert corrected(np.full((4, 4), 0.0), np.full((2, 2), 1.0), 2) == pytest.approx(np.ones((4, 4)), abs=1e-3)
+    assert (np.diff(final[8:16, :2], axis=1) * np.diff(score[8:16, :2], axis=1)).mean() > 0, "the order of places stays"
+    for end in (0.0, 1.0):
+        assert corrected(np.full((4, 4), 1 - end), np.full((2, 2), end), 2) == pytest.approx(end, abs=1e-2)
 
 
 def test_no_usable_patch_is_an_empty_map(land):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from affine import Affine
+from scipy.special import expit, logit
 
 from rankscape.foundation.errors import RasterError
 from rankscape.foundation.progress import bar
@@ -22,7 +23,9 @@ from rankscape.tiles.store import Grid, Patches
 
 TOLERANCE = 0.02
 """A patch's mean over the dense map differs from its score by less."""
-_CLOSE_ENOUGH, _MOST_ROUNDS = 1e-3, 200
+_CLOSE_ENOUGH, _MOST_ROUNDS = 1e-3, 500
+_END, _LEAST_SLOPE = 1e-4, 0.01
+"""Scores count as at least this far from 0 and 1, and patches as at least this ready to move: logits stay finite."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +133,13 @@ def raised_cosine(cells: int) -> np.ndarray:
 
 
 def corrected(score: np.ndarray, aim: np.ndarray, cells: int) -> np.ndarray:
-    """Add a smooth field, so that the mean over each patch is its score.
+    """Bend scores by a smooth field, so that the mean over each patch is its score.
 
-    The field is given at the centres of the patches and interpolated between them (bilinear), so that it has no edges.
-    It grows by what is missing, until every patch is within 0.001. Between the means of such a field and its values at
-    the centres lies a matrix with eigenvalues between 1/4 and 1 (3/4 + 1/4 cos, once a direction), so that what is
-    missing shrinks by a quarter a round at least, except where scores are cut off at 0 and 1.
+    The field is added to the logits of the scores, so that they keep their order and stay between 0 and 1. It is given
+    at the centres of the patches and interpolated between them (bilinear), so that it has no edges. It grows by what is
+    missing over the slope of the patch's mean, until every patch is within 0.001. Between a field at the centres and
+    its means over patches lies a matrix with eigenvalues between 1/4 and 1 (3/4 + 1/4 cos, once a direction), so that
+    what is missing keeps shrinking.
 
     Args:
         score: Scores by place, shape (rows * cells, cols * cells); NaN where there is no usable patch.
@@ -143,18 +147,19 @@ def corrected(score: np.ndarray, aim: np.ndarray, cells: int) -> np.ndarray:
         cells: Places a side of a patch.
 
     Returns:
-        The corrected scores, in [0, 1], of the same shape.
+        The corrected scores, in (0, 1), of the same shape.
     """
     down, across = (_between(side, cells) for side in aim.shape)
-    field, missing = np.zeros(aim.shape), np.zeros(aim.shape)
+    logits, field = logit(np.clip(score, _END, 1 - _END)), np.zeros(aim.shape)
     final = score
     for _ in range(_MOST_ROUNDS):
-        field += missing
-        final = np.clip(score + down @ field @ across.T, 0, 1)
+        final = expit(logits + down @ field @ across.T)
         missing = np.nan_to_num(aim - patch_means(final, cells))
         if np.abs(missing).max(initial=0) < _CLOSE_ENOUGH:
             break
-    return final
+        slope = np.nan_to_num(patch_means(final * (1 - final), cells))
+        field += np.clip(missing / np.maximum(slope, _LEAST_SLOPE), -1, 1)
+    return np.asarray(final)
 
 
 def _between(patches: int, cells: int) -> np.ndarray:

@@ -101,7 +101,7 @@ def explained(
         return Gallery(EXPLAINED, title, reason=reason)
     limit = limit_of([one.places for one in found])
     pairs = [
-        (Panel(patch.words, as_rgb(raw)), Panel(patch.patch_id, overlay(as_rgb(raw), one.places, limit)))
+        (Panel(f"{patch.patch_id}: {patch.words}", as_rgb(raw)), Panel("", overlay(as_rgb(raw), one.places, limit)))
         for patch, raw, one in zip(chosen, pixels, found, strict=True)
     ]
     rows = [sum(pairs[start : start + _PAIRS_A_ROW], ()) for start in range(0, len(pairs), _PAIRS_A_ROW)]

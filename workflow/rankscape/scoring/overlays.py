@@ -24,7 +24,7 @@ class Panel:
     """One picture of a figure, with a line above it."""
 
     title: str
-    """The line."""
+    """The line; it may reach over panels to the right that have none."""
     pixels: np.ndarray
     """uint8, shape (height, width, 3)."""
 
@@ -46,7 +46,10 @@ def overlay(picture: np.ndarray, places: np.ndarray, limit: float) -> np.ndarray
         uint8, shape (height, width, 3).
     """
     finer = interpolated(places, picture.shape[:2])
-    grey = 70 + 0.6 * (picture @ np.array([0.299, 0.587, 0.114]))
+    grey = picture @ np.array([0.299, 0.587, 0.114])
+    dark, light = np.percentile(grey, (2, 98))
+    # Stretched and pale, since colours on dark land turn brown.
+    grey = 110 + 125 * np.clip((grey - dark) / max(light - dark, 1), 0, 1)
     return coloured(np.repeat(grey[..., None], 3, axis=2), finer, limit)
 
 
@@ -117,7 +120,8 @@ def draw_figure(name: str, rows: Sequence[Sequence[Panel]], limit: float) -> np.
     top = _GAP_PX + _LINE_PX
     for row, tall in zip(shown, heights, strict=True):
         for place, panel in enumerate(row):
-            draw.text((_GAP_PX + place * step, top), panel.title, _INK, font)
+            free = next((n for n, other in enumerate(row[place + 1 :], 1) if other.title), len(row) - place)
+            draw.text((_GAP_PX + place * step, top), shortened(panel.title, free * step - _GAP_PX, font), _INK, font)
             canvas.paste(Image.fromarray(panel.pixels), (_GAP_PX + place * step, top + _LINE_PX))
         top += tall
     _legend(canvas, top, limit, font)
@@ -130,12 +134,11 @@ def _legend(canvas: Image.Image, top: int, limit: float, font: ImageFont.ImageFo
     """Draw the colours from what lowers the score to what raises it, with numbers at both ends and 0 between."""
     width = min(canvas.width, 2 * _PANEL_PX + 3 * _GAP_PX) - 2 * _GAP_PX
     values = np.broadcast_to(np.linspace(-limit, limit, width), (_BAR_PX, width))
-    bar = coloured(np.full((_BAR_PX, width, 3), 190.0), values, limit)
+    bar = coloured(np.full((_BAR_PX, width, 3), 200.0), values, limit)
     canvas.paste(Image.fromarray(bar), (_GAP_PX, top))
     draw = ImageDraw.Draw(canvas)
-    for text, place, anchor in (
-        (f"-{limit:.2f} lowers", 0, "la"), ("0", width // 2, "ma"), (f"raises +{limit:.2f}", width, "ra"),
-    ):  # fmt: skip
+    ends = (f"-{limit:.2f} lowers the score", f"raises the score +{limit:.2f}")
+    for text, place, anchor in zip((ends[0], "0", ends[1]), (0, width // 2, width), ("la", "ma", "ra"), strict=True):
         draw.text((_GAP_PX + place, top + _BAR_PX + 4), text, _INK, font, anchor=anchor)
 
 
