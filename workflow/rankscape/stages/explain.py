@@ -18,7 +18,7 @@ from rankscape.scoring.images import read_picture
 from rankscape.scoring.model import read_model
 from rankscape.scoring.overlays import NOTE, draw_change, draw_saliency
 from rankscape.scoring.prediction import exposure_of
-from rankscape.stages.options import Gpus, Threads
+from rankscape.stages.options import Gpus, Threads, WhiteReflectance
 from rankscape.tiles.pictures import as_png, as_rgb
 from rankscape.vision.devices import use_device
 
@@ -32,12 +32,7 @@ def explain(
     pictures: Annotated[list[Path] | None, typer.Argument(help="Pictures (png, jpg, webp, tif).")] = None,
     before: Annotated[Path | None, typer.Option(help="Earlier picture of one place; with --after.")] = None,
     after: Annotated[Path | None, typer.Option(help="Later picture of the same place, of the same size.")] = None,
-    white_reflectance: Annotated[
-        float | None,
-        typer.Option(
-            min=0.01, max=10, help="Reflectance that 255 stands for, for 8-bit images with a model of reflectance."
-        ),
-    ] = None,
+    white_reflectance: WhiteReflectance = None,
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
