@@ -33,3 +33,4 @@ rule all:
         rules.report.output.page,
         expand(rules.mosaic.output.raster, granule=GRANULES),
         rules.merge.output.raster,
+        expand(rules.dense.output.raster, granule=GRANULES if CONFIG.dense.enabled else []),

@@ -1,4 +1,5 @@
-# In: scores of every patch. Out: rasters of each granule, on its own grid and at 10 m, and one map of the region.
+# In: scores of every patch. Out: rasters of each granule, on its own grid and at 10 m, and one map of the region; where the
+# configuration asks for it (dense.enabled), a finer map of each granule from its patches and the score model.
 
 
 rule mosaic:
@@ -30,6 +31,37 @@ rule mosaic:
     shell:
         "python -m rankscape mosaic --settings {params.settings:q} --scores {input.scores:q} --index {input.index:q}"
         " --out {output.raster:q} --patches {output.patches:q} --item {output.item:q} --threads {threads} > {log:q} 2>&1"
+
+
+rule dense:
+    input:
+        tiles=rules.tile.output.patches,
+        index=rules.tile.output.index,
+        model=rules.train.output.model,
+        ramp=RAMP,
+    output:
+        raster="<results>/maps/dense/{granule}.tif",
+        style="<results>/maps/dense/{granule}.qml",
+        item="<results>/maps/dense/{granule}.json",
+    log:
+        "<logs>/dense/{granule}.log",
+    benchmark:
+        "<benchmarks>/dense/{granule}.tsv"
+    conda:
+        "../envs/vision.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=memory(4000),
+        runtime=minutes(240),
+    params:
+        settings=without(CONFIG.dense, "enabled"),
+        code=code("dense"),
+    message:
+        "Drawing the finer map of granule {wildcards.granule}"
+    shell:
+        "python -m rankscape dense --settings {params.settings:q} --tiles {input.tiles:q} --model {input.model:q}"
+        " --out {output.raster:q} --item {output.item:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule merge:

@@ -10,6 +10,7 @@ rule report:
         clusters=rules.cluster.output.clusters,
         summary=rules.cluster.output.summary,
         sheets=rules.sheet.output.sheets,
+        review=rules.review.output.sheets,
         tiles=expand(rules.tile.output.patches, granule=GRANULES),
         indices=expand(rules.tile.output.index, granule=GRANULES),
         training=rules.train.output.record,
@@ -47,4 +48,4 @@ rule report:
         "python -m rankscape report --settings {params.settings:q} --region {params.region:q} --order {input.order:q}"
         " --orders {input.orders:q} --audit {input.audit:q} {params.rounds:q} --summary {input.summary:q}"
         " --clusters {input.clusters:q} --tiles {input.tiles:q} --training {input.training:q} --backbone {input.backbone:q} --preview {input.preview:q}"
-        " {params.evaluations:q} --scores {input.scores:q} --out {output.page:q} > {log:q} 2>&1"
+        " {params.evaluations:q} --scores {input.scores:q} --review {input.review:q} --out {output.page:q} > {log:q} 2>&1"

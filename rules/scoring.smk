@@ -1,5 +1,5 @@
 # In: patches, their clusters, the merged order. Out: networks that score a patch between 0 and 1, and the scores of every
-# granule with their spread.
+# granule with their spread, and sheets of patches that people judge the score by.
 
 
 # The checkpoints are no declared output: Snakemake would remove them before a job that goes on from them.
@@ -66,3 +66,40 @@ rule predict:
     shell:
         "python -m rankscape predict --settings {params.settings:q} --tiles {input.tiles:q} --model {input.model:q}"
         " --out {output.scores:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+
+
+rule review:
+    input:
+        tiles=expand(rules.tile.output.patches, granule=GRANULES),
+        indices=expand(rules.tile.output.index, granule=GRANULES),
+        clusters=rules.cluster.output.clusters,
+        scores=expand(rules.predict.output.scores, granule=GRANULES),
+        model=rules.train.output.model,
+        record=rules.train.output.record,
+    output:
+        sheets=report(
+            directory("<results>/review"),
+            patterns=["{name}.png"],
+            caption="../workflow/report/review.rst",
+            category="Seeing why",
+        ),
+    log:
+        "<logs>/review.log",
+    benchmark:
+        "<benchmarks>/review.tsv"
+    conda:
+        "../envs/vision.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=memory(4000),
+        runtime=minutes(30),
+    params:
+        settings=settings("review"),
+        code=code("review"),
+    message:
+        "Drawing patches to judge the score by"
+    shell:
+        "python -m rankscape review --settings {params.settings:q} --tiles {input.tiles:q} --clusters {input.clusters:q}"
+        " --scores {input.scores:q} --model {input.model:q} --record {input.record:q} --out {output.sheets:q}"
+        " --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"

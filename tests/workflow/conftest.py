@@ -16,7 +16,7 @@ from pathlib import Path
 
 OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--truth", "--districts", "--scene",
            "--record", "--patches", "--item", "--preview", "--places", "--card"}
-INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}}
+INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "review": {"--record"}}
 MORE = {"tile": ".parquet", "embed": ".json", "mosaic": ".qml", "merge": ".qml"}
 verb, arguments = sys.argv[1], sys.argv[2:]
 outputs = OUTPUTS - INPUTS.get(verb, set())
@@ -27,7 +27,7 @@ if verb == "cluster":
 for option, value in zip(arguments, arguments[1:]):
     if option in outputs:
         path = Path(value)
-        if verb == "sheet":
+        if verb in ("sheet", "review"):
             path = path / "00.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(verb)

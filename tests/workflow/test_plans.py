@@ -74,3 +74,13 @@ def test_rules_give_every_option_that_their_stage_needs_and_no_other():
             needed = {option.opts[0].removeprefix("--") for option in options if option.required}
             known = {name.removeprefix("--") for option in options for name in option.opts}
             assert needed <= given <= known, f"{rule}: missing {needed - given}, unknown {given - known}"
+
+
+def test_finer_maps_are_planned_only_where_they_are_asked_for(fresh):
+    before = fresh.planned()
+    fresh.edit("config/config.yaml", "\ntrain:\n", "\ndense:\n  enabled: true\ntrain:\n")
+    more = fresh.planned() - before
+
+    assert not [job for job in before if job.startswith("dense ")]
+    assert {job.split()[0] for job in more} == {"dense"}
+    assert "dense maps/dense/03TVF.tif" in more

@@ -18,11 +18,12 @@ from rankscape.foundation.version import package_version
 VERBS = (
     "invent", "search", "fetch", "compose", "tile", "label", "adapt", "embed", "categorize", "cluster", "sheet",
     "judges", "draw", "brief", "serve", "interview", "rate", "rank", "annotate", "orders", "transcribe", "derive",
-    "ensemble", "audit", "train", "predict", "score", "mosaic", "merge", "baseline", "aggregate", "evaluate", "report",
+    "ensemble", "audit", "train", "predict", "score", "explain", "review", "mosaic", "dense", "merge", "baseline",
+    "aggregate", "evaluate", "report",
 )  # fmt: skip
 """Verbs in the order in which data flows."""
-POSITIONAL = {"orders", "score"}
-"""Verbs that take a positional argument."""
+POSITIONAL = {"orders", "score", "explain"}
+"""Verbs that take positional arguments."""
 
 _OURS = 1
 
@@ -83,7 +84,7 @@ def spread(arguments: Sequence[str]) -> list[str]:
     """Repeat an option's name before each of its values, so that `--tiles a b` reads as `--tiles a --tiles b`.
 
     Only what follows the verb is read so, and only for verbs that take no positional arguments: those of `POSITIONAL`
-    take one, at any place, and no lists.
+    take them at any place, and no options with lists.
     """
     start = next((place for place, token in enumerate(arguments) if token in VERBS), len(arguments)) + 1
     if set(arguments[start - 1 : start]) & POSITIONAL:

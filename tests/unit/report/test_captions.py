@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 FOLDER = Path(__file__).parents[3] / "workflow" / "report"
 
 
-@pytest.mark.parametrize("name", ["workflow", "page", "map", "sheets", "evaluation"])
+@pytest.mark.parametrize("name", ["workflow", "page", "map", "sheets", "review", "evaluation"])
 def test_captions_render(name):
     job = SimpleNamespace(config={"region": "invented-land"}, wildcards=SimpleNamespace(reference="lights"))
     text = (

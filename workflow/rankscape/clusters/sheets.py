@@ -19,6 +19,7 @@ from rankscape.tiles.store import Patches
 SMALLEST_PX, LARGEST_PX = 96, 192
 """Sides between which a patch is shown, where a whole factor allows it."""
 _GAP_PX, _TITLE_PX, _FONT_PX = 4, 26, 16
+_CAPTION_PX, _CAPTION_LINE_PX = 13, 17
 _PAPER, _INK = (255, 255, 255), (20, 20, 20)
 INDEX = "index.json"
 
@@ -84,7 +85,7 @@ def write_sheets(folder: Path, sheets: Sequence[Sheet], granules: Sequence[Patch
     Raises:
         TableError: If a patch is in none of the granules.
     """
-    pictures = _Pictures(granules)
+    pictures = PatchPictures(granules)
     for sheet in track(sheets, "contact sheets", unit="sheet"):
         shown = [pictures.of(patch) for patch in sheet.patch_ids]
         write_bytes(folder / sheet.file, as_png(draw_sheet(sheet.title, shown)))
@@ -97,42 +98,57 @@ def write_sheets(folder: Path, sheets: Sequence[Sheet], granules: Sequence[Patch
     write_json(folder / INDEX, {"sheets": named, "provenance": record})
 
 
-class _Pictures:
+class PatchPictures:
+    """Finds the pictures of patches by id, over all granules."""
+
     def __init__(self, granules: Sequence[Patches]) -> None:
         self._places = {
             str(patch): (one, position) for one in granules for position, patch in enumerate(one.index["patch_id"])
         }
 
-    def of(self, patch: str) -> np.ndarray:
+    def pixels(self, patch: str) -> np.ndarray:
+        """Return a patch as it is stored, shape (patch_px, patch_px, bands).
+
+        Raises:
+            TableError: If it is in none of the granules.
+        """
         if patch not in self._places:
             raise TableError(f"Patch {patch} of the clusters is in none of the given granules: give all their tiles.")
         granule, position = self._places[patch]
-        return as_rgb(granule.array[position])
+        return np.asarray(granule.array[position])
+
+    def of(self, patch: str) -> np.ndarray:
+        """Return a patch as a picture, uint8, shape (patch_px, patch_px, 3)."""
+        return as_rgb(self.pixels(patch))
 
 
-def draw_sheet(title: str, patches: Sequence[np.ndarray]) -> np.ndarray:
+def draw_sheet(title: str, patches: Sequence[np.ndarray], captions: Sequence[str] = ()) -> np.ndarray:
     """Draw patches in a near-square grid below a title.
 
     Args:
         title: One line.
         patches: uint8, each of shape (patch_px, patch_px, 3); one or more.
+        captions: A text under each patch, of as many lines each; none by default.
 
     Returns:
         uint8, shape (height, width, 3).
     """
     shown = [resized(patch) for patch in patches]
-    side = max(max(picture.shape[:2]) for picture in shown)
+    font, small = ImageFont.load_default(_FONT_PX), ImageFont.load_default(_CAPTION_PX)
+    lines = [line for caption in captions for line in caption.split("\n")]
+    side = max(*(max(picture.shape[:2]) for picture in shown), *(math.ceil(small.getlength(line)) for line in lines), 0)
+    tall = max(picture.shape[0] for picture in shown) + len(lines) // len(shown) * _CAPTION_LINE_PX
     columns = math.ceil(math.sqrt(len(shown)))
     rows = math.ceil(len(shown) / columns)
-    font = ImageFont.load_default(_FONT_PX)
     width = max(columns * (side + _GAP_PX) + _GAP_PX, math.ceil(font.getlength(title)) + 2 * _GAP_PX)
-    canvas = Image.new("RGB", (width, _TITLE_PX + rows * (side + _GAP_PX)), _PAPER)
-    ImageDraw.Draw(canvas).text((_GAP_PX, _GAP_PX), title, _INK, font)
-    for number, picture in enumerate(shown):
+    canvas = Image.new("RGB", (width, _TITLE_PX + rows * (tall + _GAP_PX)), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    draw.text((_GAP_PX, _GAP_PX), title, _INK, font)
+    for number, (picture, caption) in enumerate(zip(shown, captions or [""] * len(shown), strict=True)):
         row, column = divmod(number, columns)
-        canvas.paste(
-            Image.fromarray(picture), (_GAP_PX + column * (side + _GAP_PX), _TITLE_PX + row * (side + _GAP_PX))
-        )
+        left, top = _GAP_PX + column * (side + _GAP_PX), _TITLE_PX + row * (tall + _GAP_PX)
+        canvas.paste(Image.fromarray(picture), (left, top))
+        draw.multiline_text((left, top + picture.shape[0]), caption, _INK, small, spacing=1)
     return np.asarray(canvas)
 
 

@@ -14,6 +14,7 @@ from rankscape.ranking.evidence import RoundRecord, read_round
 from rankscape.report.audited import Audit
 from rankscape.report.documents import Evaluation, MergedOrder, Summary, Vote
 from rankscape.report.pictures import MapPicture, read_map
+from rankscape.report.seeing import Review, read_review
 from rankscape.report.training import Fitting, Training
 from rankscape.tiles.store import Patches, index_of, open_patches
 
@@ -36,6 +37,7 @@ class Files:
     scores: Sequence[Path]
     evaluations: Sequence[Path] = ()
     rounds: Sequence[Path] = ()
+    review: Path | None = None
 
     def by_role(self) -> dict[str, Path]:
         """Return the files by role and name, as provenance records them; of patches the index stands for the array."""
@@ -43,6 +45,7 @@ class Files:
         named = {role: getattr(self, role) for role in single}
         for role in ("orders", "scores", "evaluations", "rounds"):
             named |= {f"{role}/{_name(role, path)}": path for path in getattr(self, role)}
+        named |= {"review": self.review} if self.review is not None else {}
         return named | {f"tiles/{path.stem}": index_of(path) for path in self.tiles}
 
 
@@ -83,6 +86,8 @@ class Material:
     rounds: tuple[RoundRecord, ...]
     records: tuple[dict[str, Any], ...]
     """Provenance records of the inputs, in the order in which data flows."""
+    review: Review | None = None
+    """Sheets of patches to judge the score by."""
 
     @property
     def fit_granules(self) -> list[str]:
@@ -116,6 +121,8 @@ def read_material(files: Files) -> Material:
     records += [document.provenance for document in (*votes.values(), order, audit, training)]
     records += _tables_records([files.clusters, *files.scores])
     records += [comparison.evaluation.provenance for comparison in comparisons]
+    review = None if files.review is None else read_review(files.review)
+    records += [] if review is None else [review.provenance]
     return Material(
         order,
         votes,
@@ -130,6 +137,7 @@ def read_material(files: Files) -> Material:
         comparisons,
         rounds,
         tuple(records),
+        review,
     )
 
 

@@ -9,7 +9,7 @@ from rankscape.foundation.errors import WeightsError
 from rankscape.foundation.settings.scoring import Precision
 from rankscape.vision.backbones import create_backbone
 
-_STEEPNESS = 5.0
+STEEPNESS = 5.0
 """Output 1 / (1 + exp(-5 x)) (the Sichuan report, 2024)."""
 
 
@@ -45,13 +45,13 @@ class ScoreNetwork(nn.Module):
         Returns:
             Scores in (0, 1), float32, shape (n,).
         """
-        return torch.sigmoid(_STEEPNESS * self.head(self._features(images)).squeeze(1))
+        return torch.sigmoid(STEEPNESS * self.head(self._features(images)).squeeze(1))
 
     def rescale(self, slope: float, shift: float) -> None:
         """Turn every score s into sigmoid(slope * logit(s) + shift); only the head's numbers change."""
         with torch.no_grad():
             self.head.weight.mul_(slope)
-            self.head.bias.mul_(slope).add_(shift / _STEEPNESS)
+            self.head.bias.mul_(slope).add_(shift / STEEPNESS)
 
     def _features(self, images: Tensor) -> Tensor:
         if not self._is_fast:

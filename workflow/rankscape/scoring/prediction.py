@@ -46,7 +46,7 @@ def score_patches(
     Raises:
         RasterError: If the patches have another size, pixel type or other bands than those trained on.
     """
-    _check_store(model, patches, origin)
+    check_store(model, patches, origin)
     usable = np.flatnonzero(patches.index["usable"].to_numpy(bool))
     scores = np.full((len(model.networks), len(patches.array)), np.nan)
     starts = range(0, len(usable), batch_size)
@@ -140,7 +140,12 @@ def _as_reflectance(pixels: np.ndarray, white: float | None, origin: str) -> np.
     return reflectance
 
 
-def _check_store(model: ScoreModel, patches: Patches, origin: str) -> None:
+def check_store(model: ScoreModel, patches: Patches, origin: str) -> None:
+    """Refuse patches of another size, pixel type or other bands than those trained on; `origin` names their file.
+
+    Raises:
+        RasterError: If they differ.
+    """
     model.check(patches.array.dtype, len(patches.grid.bands), origin)
     model.check_bands(patches.grid.bands, origin)
     if patches.grid.patch_px != model.patch_px:

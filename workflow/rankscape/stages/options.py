@@ -20,4 +20,10 @@ Summary = Annotated[Path, typer.Option(help="What is known of every cluster: clu
 Gpus = Annotated[
     int, typer.Option(min=0, help="GPUs to use; 0 computes on the CPU. No GPU where one is asked for is an error.")
 ]
+WhiteReflectance = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01, max=10, help="Reflectance that 255 stands for, to score 8-bit images with a model of reflectance."
+    ),
+]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]

@@ -36,6 +36,9 @@ def report(
         typer.Option(help="Evaluations (JSON), a reference each; the table of places lies beside, ending in .parquet."),
     ] = None,
     rounds: Annotated[list[Path] | None, typer.Option(help="Rounds (JSON), for counts of missing replies.")] = None,
+    review: Annotated[
+        Path | None, typer.Option(help="Folder of sheets to judge the score by, as `rankscape review` wrote it.")
+    ] = None,
     configuration: Annotated[
         str | None,
         typer.Option(help="The whole configuration, JSON or a YAML file; without it the inputs' records are shown."),
@@ -56,6 +59,7 @@ def report(
         scores,
         evaluations or (),
         rounds or (),
+        review,
     )
     material = read_material(files)
     record = provenance("report", chosen, files.by_role(), seed=chosen.seed)

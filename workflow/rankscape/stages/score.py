@@ -17,7 +17,7 @@ from rankscape.foundation.settings.scoring import PredictSettings
 from rankscape.scoring.images import RASTERS, find_pictures
 from rankscape.scoring.model import read_model
 from rankscape.scoring.prediction import exposure_of, score_pictures, score_raster
-from rankscape.stages.options import Gpus, Threads
+from rankscape.stages.options import Gpus, Threads, WhiteReflectance
 from rankscape.vision.devices import use_device
 
 
@@ -29,12 +29,7 @@ def score(
         int | None,
         typer.Option(min=1, help="Side of the patches that a GeoTIFF is cut into; default: as the model was trained."),
     ] = None,
-    white_reflectance: Annotated[
-        float | None,
-        typer.Option(
-            min=0.01, max=10, help="Reflectance that 255 stands for, to score 8-bit images with a model of reflectance."
-        ),
-    ] = None,
+    white_reflectance: WhiteReflectance = None,
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:

@@ -19,6 +19,8 @@ CPU_MB, GPU_MB = 4, 256
 """MB that responses of filters may take, however many pictures and filters there are; about a cache on the CPU."""
 _SHAPE = re.compile(FAMILY + r"-([1-9]\d?)px-([1-9]\d{0,5})((?:-[a-z]+)*)")
 _EXTRAS = ("rms", "log", "standard")
+CELL_PX = 32
+"""Side of the cells that answers are averaged over where a map of them is asked for."""
 _LARGEST_PX, _MOST_FILTERS = 32, 65_536
 _SMALLEST_NORM = 1e-8
 """Patches of a smaller norm have no shape and stay as they are (the authors' code)."""
@@ -153,23 +155,57 @@ class RandomConvolutions(nn.Module):
         Raises:
             WeightsError: If there are no filters yet.
         """
+        return self.forward_head(self._answers(images, (1, 1)))
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """Compute the map of answers, as networks of timm do: their means over each cell of the picture.
+
+        Cells are about 32 px wide, the stride of usual networks, and equally large: a response that lies on an edge
+        counts in both cells by its share. So the mean over the cells is the mean over the picture.
+
+        Args:
+            images: As for `forward`.
+
+        Returns:
+            float32, shape (n, features, height / 32, width / 32), one cell at least: means of relu(I * f) and of
+            relu(-I * f), and with `rms` the mean squares of both.
+
+        Raises:
+            WeightsError: If there are no filters yet.
+        """
+        height, width = images.shape[-2:]
+        return self._answers(images, (max(1, height // CELL_PX), max(1, width // CELL_PX)))
+
+    def forward_head(self, answers: Tensor) -> Tensor:
+        """Turn a map of answers into the features of the whole picture.
+
+        Args:
+            answers: What `forward_features` returns, of any height and width.
+
+        Returns:
+            float32, shape (n, features).
+        """
+        pooled = answers.mean((-2, -1))
+        means, squares = pooled[:, : 2 * self.form.filters], pooled[:, 2 * self.form.filters :]
+        measures = torch.cat([means, squares.clamp_min(_SMALLEST_POWER).sqrt()], 1)
+        features = (measures + _LOG_FLOOR).log() if self.form.log else measures
+        return (features - self.centre) / self.scale if self.form.standard else features
+
+    def _answers(self, images: Tensor, cells: tuple[int, int]) -> Tensor:
+        """Means, and mean squares, over each of so many cells, shape (n, measures * k, *cells)."""
         if not self.fitted:
             raise WeightsError(
                 f"{self.form.name} has no filters yet: adapt takes them from patches; start from the file that it wrote"
                 " (train.start: adapted)."
             )
+        together, filters = self._at_once(images)
         # Reduced precision would lose the digits of means over thousands of pixels.
         with torch.autocast(images.device.type, enabled=False):
-            return self._finished(self._answers(images.to(self.filters.dtype)))
-
-    def _answers(self, images: Tensor) -> Tensor:
-        """Means, and root mean squares, shape (n, measures * k)."""
-        together, filters = self._at_once(images)
-        answers = [
-            torch.cat([_pooled(some, few, self.form.rms) for few in torch.split(self.filters, filters)], 2)
-            for some in torch.split(images, together)
-        ]
-        return torch.cat(answers).flatten(1)
+            answers = [
+                torch.cat([_pooled(some, few, self.form.rms, cells) for few in torch.split(self.filters, filters)], 2)
+                for some in torch.split(images.to(self.filters.dtype), together)
+            ]
+        return torch.cat(answers).flatten(1, 2)
 
     def _at_once(self, images: Tensor) -> tuple[int, int]:
         """Pictures and filters whose responses fit into memory together."""
@@ -181,18 +217,29 @@ class RandomConvolutions(nn.Module):
         filters = min(self.form.filters, room)
         return room // filters, filters
 
-    def _finished(self, answers: Tensor) -> Tensor:
-        features = (answers + _LOG_FLOOR).log() if self.form.log else answers
-        return (features - self.centre) / self.scale if self.form.standard else features
 
-
-def _pooled(images: Tensor, filters: Tensor, rms: bool) -> Tensor:
-    """Pool what filters answer over each picture, shape (n, measures, filters)."""
+def _pooled(images: Tensor, filters: Tensor, rms: bool, cells: tuple[int, int]) -> Tensor:
+    """Pool what filters answer over each cell of each picture, shape (n, measures, filters, *cells)."""
     responses = torch.nn.functional.conv2d(images, filters)
-    sides = [_measures(side.relu(), rms) for side in (responses, -responses)]
+    sides = [_measures(side.relu(), rms, cells) for side in (responses, -responses)]
     return torch.stack([measure for measures in zip(*sides, strict=True) for measure in measures], 1)
 
 
-def _measures(kept: Tensor, rms: bool) -> list[Tensor]:
-    mean = kept.mean((-2, -1))
-    return [mean, kept.square().mean((-2, -1)).clamp_min(_SMALLEST_POWER).sqrt()] if rms else [mean]
+def _measures(kept: Tensor, rms: bool, cells: tuple[int, int]) -> list[Tensor]:
+    return [_means(kept, cells), _means(kept.square(), cells)] if rms else [_means(kept, cells)]
+
+
+def _means(kept: Tensor, cells: tuple[int, int]) -> Tensor:
+    """Means over equally large cells, shape (n, filters, *cells)."""
+    if cells == (1, 1):
+        return kept.mean((-2, -1), keepdim=True)
+    down, across = (_shares(side, count, kept) for side, count in zip(kept.shape[-2:], cells, strict=True))
+    return down @ kept @ across.T
+
+
+def _shares(side: int, cells: int, like: Tensor) -> Tensor:
+    """Share of every response in the mean of every cell, shape (cells, side); each row adds up to 1."""
+    edges = torch.linspace(0, side, cells + 1, dtype=torch.float64)
+    start = torch.arange(side, dtype=torch.float64)
+    covered = torch.minimum(edges[1:, None], start + 1) - torch.maximum(edges[:-1, None], start)
+    return (covered.clamp_min(0) * cells / side).to(like)

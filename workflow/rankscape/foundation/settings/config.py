@@ -10,7 +10,7 @@ from rankscape.foundation.settings.base import Section, explain, read_yaml
 from rankscape.foundation.settings.clusters import ClusterSettings, LabelSettings
 from rankscape.foundation.settings.demo import InventSettings
 from rankscape.foundation.settings.evaluation import EvaluateSettings, ReferenceSettings
-from rankscape.foundation.settings.mapping import MergeSettings, MosaicSettings
+from rankscape.foundation.settings.mapping import DenseSettings, MergeSettings, MosaicSettings
 from rankscape.foundation.settings.ranking import (
     AuditSettings,
     DeriveSettings,
@@ -24,7 +24,7 @@ from rankscape.foundation.settings.ranking import (
 )
 from rankscape.foundation.settings.report import ReportSettings
 from rankscape.foundation.settings.scenes import ComposeSettings, FetchSettings, SearchSettings
-from rankscape.foundation.settings.scoring import PredictSettings, TrainSettings
+from rankscape.foundation.settings.scoring import PredictSettings, ReviewSettings, TrainSettings
 from rankscape.foundation.settings.tiles import TileSettings
 from rankscape.foundation.settings.vision import AdaptSettings, EmbedSettings
 
@@ -63,7 +63,9 @@ class Config(Section):
     audit: AuditSettings = AuditSettings()
     train: TrainSettings = TrainSettings()
     predict: PredictSettings = PredictSettings()
+    review: ReviewSettings = ReviewSettings()
     mosaic: MosaicSettings = MosaicSettings()
+    dense: DenseSettings = DenseSettings()
     merge: MergeSettings = MergeSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     report: ReportSettings = ReportSettings()

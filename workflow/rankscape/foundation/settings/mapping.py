@@ -16,6 +16,17 @@ class MosaicSettings(Section):
     """Level of the ZSTD compression."""
 
 
+class DenseSettings(Section):
+    """Whether a finer map of each granule is made, and how."""
+
+    enabled: bool = False
+    """Whether `maps/dense/{granule}.tif` is made: a score every 32 px of the network's input."""
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Windows a forward pass; changes speed and memory, and results only in the last digits."""
+    compression_level: Annotated[int, Field(ge=1, le=22)] = 3
+    """Level of the ZSTD compression."""
+
+
 class MergeSettings(Section):
     """How granules become one region map."""
 

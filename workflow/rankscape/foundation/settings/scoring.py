@@ -69,3 +69,17 @@ class PredictSettings(Section):
     """Patches a forward pass; changes speed and memory, and results only in the last digits."""
     precision: Precision = "float32"
     """`bfloat16`: mixed precision; scores differ in the third digit."""
+
+
+class ReviewSettings(Section):
+    """Which patches are drawn for people to judge the score by."""
+
+    spectrum: Annotated[int, Field(ge=2, le=400)] = 25
+    """Patches from the lowest score to the highest, at evenly spaced quantiles."""
+    uncertain: Annotated[int, Field(ge=0, le=100)] = 12
+    """Patches on which the networks agree least."""
+    contradictions: Annotated[int, Field(ge=0, le=100)] = 12
+    """Patches whose score is farthest from the target of their cluster."""
+    explained: Annotated[int, Field(ge=0, le=12)] = 3
+    """So many of the uncertain and of the contradicting patches are shown with what raises and lowers their score,
+    beside the lowest and the highest; 0 shows none."""

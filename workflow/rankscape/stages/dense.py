@@ -1,0 +1,52 @@
+"""Draw a finer map of a granule: a score every 32 px of the network's input.
+
+Windows overlap by half a patch and are blended, so that no patch edges show; the mean over a patch is its score.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.settings.mapping import DenseSettings
+from rankscape.mapping.dense import dense_map, write_dense
+from rankscape.mapping.items import write_item
+from rankscape.mapping.ramp import RAMP, read_ramp
+from rankscape.mapping.style import style_of, write_style
+from rankscape.scoring.model import read_model
+from rankscape.stages.options import Gpus, OneTiles, Settings, Threads
+from rankscape.tiles.store import index_of, open_patches
+from rankscape.vision.devices import use_device
+
+
+def dense(
+    settings: Settings,
+    tiles: OneTiles,
+    model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
+    out: Annotated[Path, typer.Option(help="Raster to write: score and score_std of every place (COG).")],
+    item: Annotated[Path, typer.Option(help="STAC item to write (JSON), in the folder of the raster or above.")],
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Draw a finer map of a granule, with a QGIS style (.qml) beside it and a STAC item."""
+    chosen = DenseSettings.from_text(settings, "dense")
+    device = use_device(gpus, threads)
+    networks, patches = read_model(model, device), open_patches(tiles)
+    found = dense_map(networks, patches, device, chosen.batch_size, str(tiles))
+    inputs = {"tiles": tiles, "index": index_of(tiles), "model": model, "ramp": RAMP}
+    record = provenance("dense", chosen, inputs, seed=networks.seeds[0], backend=device.type)
+    tags = {"RANKSCAPE": json.dumps(record, sort_keys=True), "DEVIATIONS": json.dumps(found.facts, sort_keys=True)}
+    write_dense(out, found, tags, chosen.compression_level, threads)
+    write_style(out, read_ramp())
+    write_item(
+        item, f"{patches.index['granule'].iloc[0]}-dense", {"map": out, "style": style_of(out)}, crs=found.grid.crs,
+        transform=found.transform, values=found.values, outline=patches.index.geometry,
+        record={**record, "deviations": found.facts},
+    )  # fmt: skip
+    say(
+        f"{out}: {found.cells} x {found.cells} places a patch; a patch's mean is within"
+        f" {found.facts['final']['largest']:.4f} of its score"
+    )
