@@ -61,7 +61,7 @@ def adapt_backbone(
         result = _fit(backbone.to(device), preparation, shown, settings, device, fitting, lesson)
         head = result.head
         sides = {
-            name: assess(backbone, head, preparation, part, settings.batch_size, device, categories)
+            name: assess(backbone, head, preparation, part, settings.batch_size, device, categories, uninhabited)
             for name, part in (("fitted", shown), ("held_out", patches.take(split.held)))
             if len(part)
         }

@@ -228,6 +228,7 @@ def assess(
     batch_size: int,
     device: torch.device,
     categories: Sequence[str],
+    uninhabited: str | None,
 ) -> dict[str, Any]:
     """Return how well a head tells the land categories of pictures as they are (`vision.measures`)."""
     logits = []
@@ -235,4 +236,4 @@ def assess(
         for chosen in batches(np.arange(len(patches)), batch_size):
             logits.append(head(backbone(patches.pictures(chosen, preparation).to(device))).cpu())
     log_p = F.log_softmax(torch.cat(logits).double(), 1).numpy()
-    return {"patches": len(patches), **category_measures(log_p, patches.shares, categories)}
+    return {"patches": len(patches), **category_measures(log_p, patches.shares, categories, uninhabited)}
