@@ -103,7 +103,7 @@ def test_features_are_those_of_networks_trained_in_each_category(refine, land, t
     assert refine(tmp_path / "a") == 0
     table = read_table(land.categories).set_index("patch_id")["category"]
     record = read_json(tmp_path / "a/refined.json")
-    assert set(record["categories"]) == {"town", "country"}
+    assert set(record["networks"]) == {"town", "country"}
     assert record["provenance"]["stage"] == "refine"
     for tiles, before in zip(land.tiles, land.features, strict=True):
         old, new = read_array(before), read_array(tmp_path / "a" / tiles.name)
@@ -120,7 +120,7 @@ def test_features_are_those_of_networks_trained_in_each_category(refine, land, t
 
 def test_what_is_known_of_a_training_stands_in_the_record(refine, tmp_path, capsys):
     refine(tmp_path / "a", runs=2)
-    town = read_json(tmp_path / "a/refined.json")["categories"]["town"]
+    town = read_json(tmp_path / "a/refined.json")["networks"]["town"]
     assert town["groups"] == 6
     assert len(town["epochs"]) == 2
     assert set(town["epochs"][0]) == {"epoch", "loss", "accuracy", "smallest", "largest", "kept"}
@@ -135,9 +135,23 @@ def test_what_is_known_of_a_training_stands_in_the_record(refine, tmp_path, caps
 def test_a_place_is_trained_on_once(refine, land, tmp_path):
     refine(tmp_path / "a")
     table = read_table(land.categories)
-    record = read_json(tmp_path / "a/refined.json")["categories"]
+    record = read_json(tmp_path / "a/refined.json")["networks"]
     for name in ("town", "country"):
         assert 4 < record[name]["patches"] < (table["category"] == name).sum()
+
+
+def test_one_network_may_see_all_inhabited_land(refine, land, tmp_path):
+    refine(tmp_path / "a", epochs=1, networks="inhabited")
+    table = read_table(land.categories)
+    record = read_json(tmp_path / "a/refined.json")["networks"]
+    assert set(record) == {"town+country"}
+    assert record["town+country"]["patches"] <= (table["category"] != "wild").sum()
+    for name in ("03TVF.npy", "03TWF.npy"):
+        before = read_array(tmp_path / "features" / name)
+        changed = np.abs(read_array(tmp_path / "a" / name) - before).max(1) > 1e-3
+        index = read_index((tmp_path / "tiles" / name).with_suffix(".parquet"))
+        inhabited = index["patch_id"].isin(table.loc[table["category"] != "wild", "patch_id"]).to_numpy()
+        np.testing.assert_array_equal(changed, inhabited)
 
 
 def test_the_same_inputs_give_the_same_bytes_and_another_seed_others(refine, tmp_path, land):
@@ -217,7 +231,7 @@ def test_a_category_of_few_patches_is_passed_over(refine, land, tmp_path):
     table.loc[rows[3:], "category"] = "wild"
     write_table(land.categories, table, {"label": {"categories": ["town", "country", "wild"], "uninhabited": "wild"}})
     assert refine(tmp_path / "a", epochs=1) == 0
-    assert set(read_json(tmp_path / "a/refined.json")["categories"]) == {"town"}
+    assert set(read_json(tmp_path / "a/refined.json")["networks"]) == {"town"}
 
 
 def test_a_backbone_that_cannot_be_trained_is_refused(refine, land, tmp_path, capsys):

@@ -1,8 +1,8 @@
 """DeepCluster: a network that learns the looks within a land category without labels (docs/clusters.md).
 
 Caron et al. (2018): group the features, train the network to tell the groups, and again. Ahn et al. (Nature
-Communications 2023) group urban and rural land so; their published code trains the classifier alone and leaves the
-backbone as it is, where the method trains both, as here.
+Communications 2023) group inhabited land so; their published code gives the optimiser the backbone alone and leaves
+every fresh classifier as it was drawn, where the method trains both, as here.
 """
 
 import copy
@@ -32,7 +32,7 @@ _NORM_SAMPLE = 2000
 
 @dataclass(frozen=True)
 class Refined:
-    """What DeepCluster made of one category."""
+    """What DeepCluster made of the patches of one category, or of several."""
 
     backbone: nn.Module
     """The trained network, on the CPU, in evaluation mode."""
@@ -75,7 +75,7 @@ def refine_category(
     Args:
         adapted: Backbone to start from, and how pictures are prepared; it is left as it is.
         patches: The patches of the category; their shares are not read.
-        name: Category, for the log.
+        name: Category or categories, for the log.
         settings: Groups, epochs and how to train.
         device: CPU or GPU.
         seed: Seed of order, augmentation, classifiers and k-means.

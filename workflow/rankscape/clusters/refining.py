@@ -30,7 +30,7 @@ def refine_features(
     settings: RefineSettings,
     device: torch.device,
 ) -> tuple[list[np.ndarray], dict[str, Any]]:
-    """Train a network in every category, and compute the features of its patches with it.
+    """Train a network in every category, or in all together, and compute the features of its patches with it.
 
     A place is trained on once; where granules overlap, all patches of it get features. Uninhabited land is one cluster
     whatever its looks, and keeps its features, as do categories of fewer than four patches.
@@ -45,8 +45,8 @@ def refine_features(
         device: CPU or GPU.
 
     Returns:
-        For each granule float32 of shape (patches, dims), NaN in rows of patches that are not usable; and by category
-        what is known of its training.
+        For each granule float32 of shape (patches, dims), NaN in rows of patches that are not usable; and for each
+        network what is known of its training, by the names of its categories joined by `+`.
 
     Raises:
         TableError: If categories or features belong to other patches or another backbone.
@@ -58,9 +58,9 @@ def refine_features(
         )
     every, once = _all_patches(stores, granules, categories)
     record: dict[str, Any] = {}
-    for place, name in enumerate(names):
-        own = categories["category"].to_numpy() == name
-        if name == adapted.uninhabited or not own.any():
+    for place, members in enumerate(_members(names, adapted.uninhabited, settings)):
+        own, name = categories["category"].isin(members).to_numpy(), "+".join(members)
+        if not own.any():
             continue
         found = _trained(adapted, every.take(own & once), name, place, settings, device)
         if found is None:
@@ -73,6 +73,12 @@ def refine_features(
         for number, values in enumerate(refined):
             values[shown.position[shown.store == number]] = seen[shown.store == number]
     return refined, record
+
+
+def _members(names: Sequence[str], uninhabited: str | None, settings: RefineSettings) -> list[list[str]]:
+    """Return the categories that each network sees."""
+    inhabited = [name for name in names if name != uninhabited]
+    return [[name] for name in inhabited] if settings.networks == "category" else [inhabited]
 
 
 def _all_patches(
@@ -95,7 +101,7 @@ def _trained(
     settings: RefineSettings,
     device: torch.device,
 ) -> tuple[Refined, dict[str, Any]] | None:
-    """Train in one category as often as the settings say; the first network is kept."""
+    """Train on the same patches as often as the settings say; the first network is kept."""
     runs = [
         refine_category(adapted, patches, name, settings, device, seed=(settings.seed + run, place))
         for run in range(settings.runs)

@@ -55,4 +55,4 @@ def refine(
     origin = provenance("refine", chosen, inputs, seed=chosen.seed, backend=device.type)
     for path, values in zip(arrays, refined, strict=True):
         write_array(outputs[path.stem], values)
-    write_json(record, {"categories": known, "dims": adapted.dims, "provenance": origin})
+    write_json(record, {"networks": known, "dims": adapted.dims, "provenance": origin})

@@ -94,6 +94,8 @@ class RefineSettings(Section):
     """Weight decay of AdamW."""
     pca_dims: Annotated[int, Field(ge=0, le=4096)] = 0
     """Features are reduced to so many whitened principal components before they are grouped; 0 leaves them."""
+    networks: Literal["category", "inhabited"] = "category"
+    """One network for each land category, or one for all but the uninhabited together."""
     runs: Annotated[int, Field(ge=1, le=20)] = 1
     """Whole trainings, each from its own seed, compared by the adjusted Rand index; the first is kept."""
     seed: Annotated[int, Field(ge=0)] = 0
