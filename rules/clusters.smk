@@ -61,9 +61,41 @@ rule categorize:
         " --indices {input.indices:q} --backbone {input.backbone:q} --out {output.categories:q} > {log:q} 2>&1"
 
 
+rule refine:
+    input:
+        tiles=expand(rules.tile.output.patches, granule=FIT),
+        indices=expand(rules.tile.output.index, granule=FIT),
+        features=expand(rules.embed.output.features, granule=FIT),
+        categories=rules.categorize.output.categories,
+        backbone=rules.adapt.output.backbone,
+    output:
+        features=expand("<results>/clusters/refined/{granule}.npy", granule=FIT),
+        record="<results>/clusters/refined.json",
+    log:
+        "<logs>/refine.log",
+    benchmark:
+        "<benchmarks>/refine.tsv"
+    conda:
+        "../envs/vision.yaml"
+    threads: 8
+    resources:
+        gpu=0,
+        mem_mb=memory(8000),
+        runtime=minutes(240),
+    params:
+        settings=settings("refine"),
+        code=code("refine"),
+    message:
+        "Learning the looks within each land category"
+    shell:
+        "python -m rankscape refine --settings {params.settings:q} --tiles {input.tiles:q} --features {input.features:q}"
+        " --categories {input.categories:q} --backbone {input.backbone:q} --out {output.features:q}"
+        " --record {output.record:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+
+
 rule cluster:
     input:
-        features=expand(rules.embed.output.features, granule=FIT),
+        features=grouped_features,
         indices=expand(rules.tile.output.index, granule=FIT),
         categories=rules.categorize.output.categories,
     output:

@@ -130,6 +130,13 @@ def label_judge(part):
     return getattr(CONFIG.judges[CONFIG.label.judge], part) if CONFIG.label.source == "judge" else "{}"
 
 
+def grouped_features(wildcards):
+    """The features that clusters are made of: the backbone's, or those that DeepCluster refined."""
+    if CONFIG.cluster.method == "deepcluster":
+        return rules.refine.output.features
+    return expand(rules.embed.output.features, granule=FIT)
+
+
 def interviewed(wildcards):
     """What a round of a judge that the workflow starts waits for, besides its pictures.
 

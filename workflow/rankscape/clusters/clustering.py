@@ -54,6 +54,29 @@ def places_once(granules: Sequence[GranuleFeatures], categories: pd.DataFrame) -
         TableError: If the categories belong to other patches, or no patch is usable.
     """
     masks = distinct_places([one.index for one in granules])
+    usable = usable_patches(granules, categories)
+    parts = [one.taken(good & once) for one, good, once in zip(granules, usable, masks, strict=True)]
+    table = pd.concat([part for _, part in parts], ignore_index=True)
+    say(f"{len(table)} places; {len(categories) - len(table)} patches lie on a place of an earlier granule.")
+    by_patch = pd.Series(categories["category"].to_numpy(), index=categories["patch_id"])
+    return np.concatenate([features for features, _ in parts]), table.assign(
+        category=by_patch.loc[table["patch_id"]].to_numpy()
+    )
+
+
+def usable_patches(granules: Sequence[GranuleFeatures], categories: pd.DataFrame) -> list[np.ndarray]:
+    """Return which patches are usable, and make sure that the categories are theirs, in the same order.
+
+    Args:
+        granules: Features of the granules, sorted by granule.
+        categories: Column patch_id; every usable patch.
+
+    Returns:
+        A mask for each granule, bool, shape (patches,).
+
+    Raises:
+        TableError: If the categories belong to other patches, or no patch is usable.
+    """
     usable = [one.index["usable"].to_numpy(bool) for one in granules]
     ids = pd.concat([one.index.loc[good, "patch_id"] for one, good in zip(granules, usable, strict=True)])
     if list(ids) != list(categories["patch_id"]):
@@ -63,13 +86,7 @@ def places_once(granules: Sequence[GranuleFeatures], categories: pd.DataFrame) -
         )
     if ids.empty:
         raise TableError("No patch is usable: allow more cloud, or add granules with the role `fit`.")
-    parts = [one.taken(good & once) for one, good, once in zip(granules, usable, masks, strict=True)]
-    table = pd.concat([part for _, part in parts], ignore_index=True)
-    say(f"{len(table)} places; {len(ids) - len(table)} patches lie on a place of an earlier granule.")
-    by_patch = pd.Series(categories["category"].to_numpy(), index=categories["patch_id"])
-    return np.concatenate([features for features, _ in parts]), table.assign(
-        category=by_patch.loc[table["patch_id"]].to_numpy()
-    )
+    return usable
 
 
 def cluster_patches(

@@ -11,12 +11,13 @@ from rankscape.foundation.settings.vision import AdaptSettings
 from rankscape.vision.backbones import check_input, create_backbone
 from rankscape.vision.convolutions import RandomConvolutions
 from rankscape.vision.filters import fit_filters
-from rankscape.vision.fitting import Fit, assess, fit
+from rankscape.vision.fitting import Fit, Lesson, assess, fit
 from rankscape.vision.heads import fit_head
 from rankscape.vision.holding import Split, hold_out
-from rankscape.vision.labelled import LabelledPatches
+from rankscape.vision.labelled import LabelledPatches, sample_unlabelled
 from rankscape.vision.model import Adapted
 from rankscape.vision.preparation import Preparation, fit_preparation
+from rankscape.vision.teaching import MeanTeacher
 
 _SAMPLE = 1000
 _CHUNK = 64
@@ -56,14 +57,17 @@ def adapt_backbone(
     if len(patches) and settings.epochs:
         split = hold_out(patches, settings.held_out_fraction, settings.block_m, held)
         shown = patches.take(~split.held)
-        result = _fit(backbone.to(device), preparation, shown, settings, device, fitting)
+        lesson = _lesson(settings, patches, preparation)
+        result = _fit(backbone.to(device), preparation, shown, settings, device, fitting, lesson)
         head = result.head
         sides = {
-            name: assess(backbone, head, preparation, part, settings.batch_size, device)
+            name: assess(backbone, head, preparation, part, settings.batch_size, device, categories, uninhabited)
             for name, part in (("fitted", shown), ("held_out", patches.take(split.held)))
             if len(part)
         }
-        record |= {"epochs": result.epochs, **sides, **_about(split, settings)}
+        unlabelled = len(lesson.unlabelled) if lesson is not None else 0
+        about = {"method": settings.method, "unlabelled": unlabelled, **_about(split, settings)}
+        record |= {"epochs": result.epochs, **sides, **about}
         head.cpu()
     adapted = Adapted(settings.architecture, backbone.cpu(), preparation, head, tuple(categories), uninhabited)
     return adapted, {**adapted.describe(), "weights": settings.weights, "dims": adapted.dims, **record}
@@ -76,11 +80,22 @@ def _fit(
     settings: AdaptSettings,
     device: torch.device,
     generator: np.random.Generator,
+    lesson: Lesson | None,
 ) -> Fit:
     """Fit backbone and head together, or the head alone where nothing in the backbone can be trained."""
     if any(True for _ in backbone.parameters()):
-        return fit(backbone, preparation, shown, settings, device, generator)
+        return fit(backbone, preparation, shown, settings, device, generator, lesson)
     return fit_head(backbone, preparation, shown, settings)
+
+
+def _lesson(settings: AdaptSettings, patches: LabelledPatches, preparation: Preparation) -> MeanTeacher | None:
+    """Prepare what Mean Teacher learns from beside the labels; patches that are held out count as labelled."""
+    if settings.method == "supervised":
+        return None
+    draw, order = (np.random.default_rng([settings.seed, part]) for part in (8, 9))
+    unlabelled = sample_unlabelled(patches, settings.unlabelled_patches, draw)
+    say(f"Mean Teacher learns from {len(unlabelled)} usable patches without a label too.")
+    return MeanTeacher(settings, unlabelled, preparation, order)
 
 
 def _about(split: Split, settings: AdaptSettings) -> dict[str, Any]:
@@ -92,7 +107,7 @@ def _about(split: Split, settings: AdaptSettings) -> dict[str, Any]:
 
 def _preparation(settings: AdaptSettings, patches: LabelledPatches, generator: np.random.Generator) -> Preparation:
     bands = patches.stores[0].grid.bands
-    shown = patches if len(patches) else _usable_sample(patches, generator)
+    shown = patches if len(patches) else sample_unlabelled(patches, _SAMPLE, generator)
     return fit_preparation(
         _chunks(shown),
         bands,
@@ -100,15 +115,6 @@ def _preparation(settings: AdaptSettings, patches: LabelledPatches, generator: n
         colour=settings.colour,
         normalisation=settings.normalisation,
     )
-
-
-def _usable_sample(patches: LabelledPatches, generator: np.random.Generator) -> LabelledPatches:
-    """Draw usable patches where none is labelled."""
-    usable = [np.flatnonzero(store.index["usable"].to_numpy(bool)) for store in patches.stores]
-    place = np.repeat(np.arange(len(usable)), [len(rows) for rows in usable])
-    drawn = np.sort(generator.permutation(len(place))[:_SAMPLE])
-    shares = np.zeros((len(drawn), patches.shares.shape[1]), np.float32)
-    return LabelledPatches(patches.stores, place[drawn], np.concatenate(usable)[drawn], shares)
 
 
 def _chunks(patches: LabelledPatches) -> Iterator[np.ndarray]:

@@ -1,6 +1,7 @@
 """Giving random convolutions their filters: patches at chance places of usable pictures, as the network sees them."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import torch
@@ -102,7 +103,7 @@ def features_of(
     network: torch.nn.Module, patches: LabelledPatches, preparation: Preparation, batch_size: int = _CHUNK
 ) -> np.ndarray:
     """Compute the features of patches, float64, shape (n, dims), a batch at a time on the network's device."""
-    device = next(network.buffers()).device
+    device = next(chain(network.parameters(), network.buffers())).device
     with torch.inference_mode():
         seen = [
             network(patches.pictures(some, preparation).to(device)).cpu()

@@ -4,9 +4,10 @@ Cross-entropy against the share of annotators that named each category, as both 
 Xie 2024; Ahn et al. 2023).
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from rankscape.foundation.progress import say, track
 from rankscape.foundation.settings.vision import AdaptSettings
 from rankscape.vision.augmentation import augment
 from rankscape.vision.labelled import LabelledPatches
+from rankscape.vision.measures import category_measures
 from rankscape.vision.preparation import Preparation
 
 _GRADIENT_NORM = 1.0
@@ -31,7 +33,63 @@ class Fit:
     head: nn.Linear
     """Features to logits of the categories."""
     epochs: list[dict[str, Any]]
-    """Loss and hard-label accuracy of each epoch, over its augmented pictures."""
+    """Loss and hard-label accuracy of each epoch, over its augmented pictures, and what the lesson adds."""
+
+
+class Lesson(Protocol):
+    """How a network learns from one batch after another."""
+
+    def begin(self, network: nn.Module) -> None:
+        """Take note of the network before its first step."""
+
+    def loss(
+        self, network: nn.Module, pictures: Tensor, shares: Tensor, chance: torch.Generator, epoch: int
+    ) -> tuple[Tensor, Tensor, dict[str, float]]:
+        """Return the loss of a batch.
+
+        Args:
+            network: Backbone and head, in training mode.
+            pictures: Labelled pictures as prepared, on the CPU.
+            shares: Their soft labels, on the network's device.
+            chance: Source of augmentation.
+            epoch: Epochs that are done.
+
+        Returns:
+            Loss to step on, logits of the labelled pictures, and means over the batch to report by name; `loss` is
+            the cross-entropy against the labels.
+        """
+
+    def stepped(self, network: nn.Module) -> None:
+        """Take note of a step."""
+
+    def end(self, network: nn.Module) -> None:
+        """Give the network the weights that are kept."""
+
+
+class Supervised:
+    """Cross-entropy of augmented pictures against their soft labels, and nothing else."""
+
+    def begin(self, network: nn.Module) -> None:
+        """Need nothing."""
+
+    def loss(
+        self,
+        network: nn.Module,
+        pictures: Tensor,
+        shares: Tensor,
+        chance: torch.Generator,
+        epoch: int,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor, dict[str, float]]:
+        """Return the cross-entropy of one augmented view."""
+        logits = network(augment(pictures, chance).to(shares.device))
+        loss = F.cross_entropy(logits, shares)
+        return loss, logits, {"loss": loss.item()}
+
+    def stepped(self, network: nn.Module) -> None:
+        """Need nothing."""
+
+    def end(self, network: nn.Module) -> None:
+        """Keep the weights as they are."""
 
 
 def fit(
@@ -41,6 +99,7 @@ def fit(
     settings: AdaptSettings,
     device: torch.device,
     generator: np.random.Generator,
+    lesson: Lesson | None = None,
 ) -> Fit:
     """Fit backbone and head together; the backbone is changed in place and left in evaluation mode.
 
@@ -55,6 +114,7 @@ def fit(
         settings: Epochs, batch size, learning rate, weight decay.
         device: CPU or GPU.
         generator: Source of order, augmentation, dropout and the head's initial weights.
+        lesson: How it learns; None learns from the labels alone.
 
     Raises:
         TableError: If there are fewer than two labelled patches.
@@ -66,7 +126,10 @@ def fit(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(int(generator.integers(2**63)))
         head = nn.Linear(int(backbone.num_features), patches.shares.shape[1]).to(device)  # type: ignore[arg-type]
-        epochs = _run(nn.Sequential(backbone, head), preparation, patches, settings, device, generator)
+        network, chosen = nn.Sequential(backbone, head), lesson or Supervised()
+        chosen.begin(network)
+        epochs = _run(network, preparation, patches, settings, device, generator, chosen)
+        chosen.end(network)
     settle_batch_norm(backbone, preparation, patches, settings.batch_size, device)
     backbone.eval()
     return Fit(head.eval(), epochs)
@@ -79,6 +142,7 @@ def _run(
     settings: AdaptSettings,
     device: torch.device,
     generator: np.random.Generator,
+    lesson: Lesson,
 ) -> list[dict[str, Any]]:
     chance = torch.Generator().manual_seed(int(generator.integers(2**63)))
     steps = settings.epochs * _steps(len(patches), settings.batch_size)
@@ -89,28 +153,30 @@ def _run(
     network.train()
     epochs = []
     for epoch in track(range(1, settings.epochs + 1), "adapt", unit="epoch"):
-        sums = np.zeros(2)
+        sums: Counter[str] = Counter()
         for chosen in batches(generator.permutation(len(patches)), settings.batch_size):
-            pictures = augment(patches.pictures(chosen, preparation), chance).to(device)
-            sums += _step(network, pictures, patches.shares[chosen], optimiser)
+            shares = torch.from_numpy(patches.shares[chosen]).to(device)
+            pictures = patches.pictures(chosen, preparation)
+            loss, logits, means = lesson.loss(network, pictures, shares, chance, epoch - 1)
+            step(network, loss, optimiser)
+            lesson.stepped(network)
             schedule.step()
-        loss, accuracy = (sums / len(patches)).tolist()
-        epochs.append({"epoch": epoch, "loss": loss, "accuracy": accuracy})
-        say(f"epoch {epoch} of {settings.epochs}: loss {loss:.4f}, accuracy {accuracy:.3f}")
+            sums.update({name: mean * len(chosen) for name, mean in means.items()})
+            sums["accuracy"] += right(logits.detach(), patches.shares[chosen])
+        epochs.append({"epoch": epoch, **{name: total / len(patches) for name, total in sums.items()}})
+        said = ", ".join(f"{name} {total / len(patches):.4f}" for name, total in sums.items())
+        say(f"epoch {epoch} of {settings.epochs}: {said}")
     return epochs
 
 
-def _step(
-    network: nn.Module, pictures: Tensor, shares: np.ndarray, optimiser: torch.optim.Optimizer
-) -> tuple[float, int]:
-    """One step; return the sum of the losses and the number of pictures whose category is right."""
-    optimiser.zero_grad(set_to_none=True)
-    logits = network(pictures)
-    loss = F.cross_entropy(logits, torch.from_numpy(shares).to(logits.device))
+def step(network: nn.Module, loss: Tensor, *optimisers: torch.optim.Optimizer) -> None:
+    """Move the weights against the gradient of a loss; gradients longer than 1 are shortened."""
+    for optimiser in optimisers:
+        optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(network.parameters(), _GRADIENT_NORM)
-    optimiser.step()
-    return loss.item() * len(shares), right(logits.detach(), shares)
+    for optimiser in optimisers:
+        optimiser.step()
 
 
 def right(logits: Tensor, shares: np.ndarray) -> int:
@@ -161,13 +227,13 @@ def assess(
     patches: LabelledPatches,
     batch_size: int,
     device: torch.device,
+    categories: Sequence[str],
+    uninhabited: str | None,
 ) -> dict[str, Any]:
-    """Return loss and hard-label accuracy over pictures as they are, and their number."""
-    loss, correct = 0.0, 0
+    """Return how well a head tells the land categories of pictures as they are (`vision.measures`)."""
+    logits = []
     with torch.inference_mode():
         for chosen in batches(np.arange(len(patches)), batch_size):
-            logits = head(backbone(patches.pictures(chosen, preparation).to(device))).cpu()
-            shares = patches.shares[chosen]
-            loss += F.cross_entropy(logits, torch.from_numpy(shares), reduction="sum").item()
-            correct += right(logits, shares)
-    return {"patches": len(patches), "loss": loss / len(patches), "accuracy": correct / len(patches)}
+            logits.append(head(backbone(patches.pictures(chosen, preparation).to(device))).cpu())
+    log_p = F.log_softmax(torch.cat(logits).double(), 1).numpy()
+    return {"patches": len(patches), **category_measures(log_p, patches.shares, categories, uninhabited)}

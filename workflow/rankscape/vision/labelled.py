@@ -67,6 +67,27 @@ class LabelledPatches:
         return np.array([numbers[s][p] for s, p in zip(self.store, self.position, strict=True)], np.int64)
 
 
+def sample_unlabelled(patches: LabelledPatches, most: int, generator: np.random.Generator) -> LabelledPatches:
+    """Draw usable patches without a label from the stores of labelled ones.
+
+    Args:
+        patches: Labelled patches; none leave every usable patch to be drawn.
+        most: Patches drawn, at most.
+        generator: Source of chance.
+
+    Returns:
+        Patches in the order of the stores, with shares of 0.
+    """
+    free = [store.index["usable"].to_numpy(bool).copy() for store in patches.stores]
+    for number, mask in enumerate(free):
+        mask[patches.position[patches.store == number]] = False
+    rows = [np.flatnonzero(mask) for mask in free]
+    store = np.repeat(np.arange(len(rows)), [len(own) for own in rows])
+    drawn = np.sort(generator.permutation(len(store))[:most])
+    shares = np.zeros((len(drawn), patches.shares.shape[1]), np.float32)
+    return LabelledPatches(patches.stores, store[drawn], np.concatenate(rows)[drawn], shares)
+
+
 def check_stores(stores: Sequence[Patches]) -> None:
     """Refuse granules that one network cannot see alike.
 

@@ -68,9 +68,35 @@ class ClusterSettings(Section):
     """Patches on a cluster's contact sheet."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the k-means starts."""
+    method: Literal["kmeans", "deepcluster"] = "kmeans"
+    """Features that are grouped: those of the adapted backbone, or of one that DeepCluster trains further in each
+    category (`refine`)."""
 
     @model_validator(mode="after")
     def _range(self) -> "ClusterSettings":
         if self.k_min > self.k_max:
             raise ValueError(f"k_min = {self.k_min} is above k_max = {self.k_max}")
         return self
+
+
+class RefineSettings(Section):
+    """How DeepCluster trains the backbone within a category, where `cluster.method` asks for it."""
+
+    groups: Annotated[int, Field(ge=2, le=10_000)] = 50
+    """Groups whose numbers are the pseudo labels; fewer where a category has less than twice as many patches."""
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Times that features are grouped and the network is trained on the groups."""
+    batch_size: Annotated[int, Field(ge=2, le=4096)] = 64
+    """Patches a step, at most; steps are made equally large."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    """Learning rate of backbone and classifier (AdamW)."""
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 1e-2
+    """Weight decay of AdamW."""
+    pca_dims: Annotated[int, Field(ge=0, le=4096)] = 0
+    """Features are reduced to so many whitened principal components before they are grouped; 0 leaves them."""
+    networks: Literal["category", "inhabited"] = "category"
+    """One network for each land category, or one for all but the uninhabited together."""
+    runs: Annotated[int, Field(ge=1, le=20)] = 1
+    """Whole trainings, each from its own seed, compared by the adjusted Rand index; the first is kept."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the first training."""

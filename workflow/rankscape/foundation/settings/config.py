@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from rankscape.foundation.errors import SettingsError
 from rankscape.foundation.settings.base import Section, explain, read_yaml
-from rankscape.foundation.settings.clusters import ClusterSettings, LabelSettings
+from rankscape.foundation.settings.clusters import ClusterSettings, LabelSettings, RefineSettings
 from rankscape.foundation.settings.demo import InventSettings
 from rankscape.foundation.settings.evaluation import EvaluateSettings, ReferenceSettings
 from rankscape.foundation.settings.mapping import DenseSettings, MergeSettings, MosaicSettings
@@ -53,6 +53,7 @@ class Config(Section):
     label: LabelSettings = LabelSettings()
     adapt: AdaptSettings = AdaptSettings()
     embed: EmbedSettings = EmbedSettings()
+    refine: RefineSettings = RefineSettings()
     cluster: ClusterSettings = ClusterSettings()
     draw: DrawSettings = DrawSettings()
     rate: RateSettings = RateSettings()
@@ -74,6 +75,11 @@ class Config(Section):
     def _sections_agree(self) -> "Config":
         self._names_known()
         self._labels_usable()
+        if self.cluster.method == "deepcluster" and self.adapt.architecture.startswith("random-convolutions"):
+            raise ValueError(
+                f"cluster.method = 'deepcluster' trains the backbone, and nothing in {self.adapt.architecture} can be "
+                "trained: take 'kmeans', or set adapt.architecture to a model of timm"
+            )
         if bool(self.judges) != bool(self.prompts) and not (self.judges and self.label.source == "judge"):
             raise ValueError("judges and prompts go together: give both, or neither")
         if not self.judges and self.people.folder is None and not self.derive.references:
@@ -116,6 +122,11 @@ def check_config(values: dict[str, Any], origin: str) -> Config:
         SettingsError: If a key or value is wrong, in one line.
     """
     own = {key: value for key, value in values.items() if key not in {"pathvars"}}
+    if not {"region", "granules"} & own.keys():
+        raise SettingsError(
+            f"{origin} names no region and no granules: a file of settings, such as a preset, is given after a "
+            f"region's own file: --configfile config/mine.yaml {origin}."
+        )
     try:
         return Config.model_validate(own)
     except ValidationError as error:

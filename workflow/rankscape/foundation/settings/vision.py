@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from rankscape.foundation.settings.base import Section
 
@@ -34,6 +34,25 @@ class AdaptSettings(Section):
     """Side of the square blocks of land that are held out whole; above the correlation length."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of initial weights, held-out blocks, order and augmentation."""
+    method: Literal["supervised", "mean_teacher"] = "supervised"
+    """Labelled patches alone, or Mean Teacher, which learns from patches without a label too."""
+    consistency_weight: Annotated[float, Field(ge=0, le=1000)] = 12.5
+    """Mean Teacher: weight of the difference between student and teacher, once it has risen."""
+    ramp_epochs: Annotated[int, Field(ge=0, le=1000)] = 20
+    """Mean Teacher: the weight rises over so many epochs."""
+    teacher_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    """Mean Teacher: share of itself that the teacher keeps at a step, at most."""
+    unlabelled_patches: Annotated[int, Field(ge=0, le=10_000_000)] = 20_000
+    """Mean Teacher: at most so many usable patches without a label, drawn with the seed; 0 leaves the labelled ones."""
+
+    @model_validator(mode="after")
+    def _something_to_teach(self) -> "AdaptSettings":
+        if self.method == "mean_teacher" and self.architecture.startswith("random-convolutions"):
+            raise ValueError(
+                f"method = 'mean_teacher' trains the backbone, and nothing in {self.architecture} can be trained: set "
+                "method to 'supervised', or architecture to a model of timm"
+            )
+        return self
 
 
 class EmbedSettings(Section):
