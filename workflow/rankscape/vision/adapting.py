@@ -8,7 +8,7 @@ import torch
 
 from rankscape.foundation.progress import say
 from rankscape.foundation.settings.vision import AdaptSettings
-from rankscape.vision.backbones import check_input, create_backbone
+from rankscape.vision.backbones import check_input, create_backbone, published_statistics
 from rankscape.vision.convolutions import RandomConvolutions
 from rankscape.vision.filters import fit_filters
 from rankscape.vision.fitting import Fit, assess, fit
@@ -99,6 +99,7 @@ def _preparation(settings: AdaptSettings, patches: LabelledPatches, generator: n
         input_px=settings.input_px,
         colour=settings.colour,
         normalisation=settings.normalisation,
+        published=published_statistics(settings.architecture),
     )
 
 

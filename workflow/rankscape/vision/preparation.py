@@ -15,9 +15,13 @@ from rankscape.tiles.pictures import WHITE_REFLECTANCE
 Colour = Literal["rgb", "all", "grey"]
 Normalisation = Literal["imagenet", "patches", "each", "none"]
 
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+"""Means and deviations of channels, of values in [0, 1]."""
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Mean and deviation of red, green, blue over ImageNet, of values in [0, 1] (as torchvision publishes them)."""
+IMAGENET_STATISTICS: Statistics = (IMAGENET_MEAN, IMAGENET_STD)
 _LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green, blue in grey (ITU-R BT.601)."""
 _SMALLEST_STD = 0.01
@@ -100,7 +104,13 @@ def channels_of(colour: Colour, bands: int) -> int:
 
 
 def fit_preparation(
-    chunks: Iterable[np.ndarray], bands: Sequence[str], *, input_px: int, colour: Colour, normalisation: Normalisation
+    chunks: Iterable[np.ndarray],
+    bands: Sequence[str],
+    *,
+    input_px: int,
+    colour: Colour,
+    normalisation: Normalisation,
+    published: Statistics = IMAGENET_STATISTICS,
 ) -> Preparation:
     """Make the preparation that settings ask for.
 
@@ -110,9 +120,10 @@ def fit_preparation(
         bands: Band names of the patches.
         input_px: Side of the network's input.
         colour: Channels that the network sees.
-        normalisation: Where mean and deviation come from; `none` leaves values of about [0, 1] as they are. ImageNet
-            knows three channels: a fourth band takes their average; grey takes the grey of the means and the average
-            deviation.
+        normalisation: Where mean and deviation come from; `none` leaves values of about [0, 1] as they are.
+        published: Mean and deviation of red, green, blue that `imagenet` stands for: those that the network's published
+            weights were trained with. A fourth band takes their average; grey takes the grey of the means and the
+            average deviation.
 
     Raises:
         RasterError: If the patches have fewer than three bands, another type, or no pixel with data.
@@ -121,15 +132,13 @@ def fit_preparation(
     if normalisation == "patches":
         mean, std = _patch_statistics(chunks, colour, channels)
     elif normalisation == "imagenet":
-        mean, std = _imagenet_statistics(colour, channels)
+        mean, std = _published_statistics(published, colour, channels)
     else:
         mean, std = (0.0,) * channels, (1.0,) * channels
     return Preparation(input_px, colour, normalisation, mean, std, tuple(bands))
 
 
-def _patch_statistics(
-    chunks: Iterable[np.ndarray], colour: Colour, channels: int
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _patch_statistics(chunks: Iterable[np.ndarray], colour: Colour, channels: int) -> Statistics:
     count, total, squares = np.zeros((3, channels))
     for chunk in chunks:
         values = _channels(chunk, colour).double()
@@ -143,14 +152,12 @@ def _patch_statistics(
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
-def _imagenet_statistics(colour: Colour, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _published_statistics(published: Statistics, colour: Colour, channels: int) -> Statistics:
+    mean, std = published
     if colour == "grey":
-        return (float(np.dot(_LUMA, IMAGENET_MEAN)),), (float(np.mean(IMAGENET_STD)),)
+        return (float(np.dot(_LUMA, mean)),), (float(np.mean(std)),)
     more = channels - 3
-    return (
-        IMAGENET_MEAN + (float(np.mean(IMAGENET_MEAN)),) * more,
-        IMAGENET_STD + (float(np.mean(IMAGENET_STD)),) * more,
-    )
+    return mean + (float(np.mean(mean)),) * more, std + (float(np.mean(std)),) * more
 
 
 def _channels(patches: np.ndarray, colour: Colour) -> Tensor:

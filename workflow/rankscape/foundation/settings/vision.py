@@ -13,13 +13,15 @@ class AdaptSettings(Section):
     architecture: str = "resnet18"
     """Name of a timm model, or of random convolutions, such as `random-convolutions-3px-128`."""
     weights: str = "imagenet"
-    """`imagenet`, `random`, or the path of a safetensors file with weights of this architecture."""
+    """`imagenet`, `packaged` (of `tf_efficientnet_lite0`), `hf-hub:owner/name`, `random`, or the path of a safetensors
+    file with weights of this architecture."""
     input_px: Annotated[int, Field(ge=32, le=1024)] = 224
     """Patches are resized to squares of this side before the network."""
     colour: Literal["rgb", "all", "grey"] = "rgb"
     """Channels that the network sees: red, green, blue; all bands of the patches; or grey."""
     normalisation: Literal["imagenet", "patches", "each", "none"] = "imagenet"
-    """Mean and deviation of each channel: ImageNet's, the labelled patches', each patch's own, or 0 and 1 (`none`)."""
+    """Mean and deviation of each channel: ImageNet's (or what the published weights of the architecture took instead),
+    the labelled patches', each patch's own, or 0 and 1 (`none`)."""
     epochs: Annotated[int, Field(ge=0, le=1000)] = 20
     """Passes over the labelled patches; 0 leaves the backbone as it came and fits nothing."""
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 64
