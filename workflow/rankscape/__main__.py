@@ -16,9 +16,10 @@ from rankscape.foundation.errors import RankscapeError
 from rankscape.foundation.version import package_version
 
 VERBS = (
-    "invent", "search", "fetch", "compose", "tile", "label", "adapt", "embed", "categorize", "cluster", "sheet",
-    "judges", "draw", "brief", "serve", "interview", "rate", "rank", "annotate", "orders", "transcribe", "derive",
-    "ensemble", "audit", "train", "predict", "score", "mosaic", "merge", "baseline", "aggregate", "evaluate", "report",
+    "invent", "search", "fetch", "compose", "tile", "label", "pretrain", "adapt", "embed", "categorize", "cluster",
+    "sheet", "judges", "draw", "brief", "serve", "interview", "rate", "rank", "annotate", "orders", "transcribe",
+    "derive", "ensemble", "audit", "train", "predict", "score", "mosaic", "merge", "baseline", "aggregate", "evaluate",
+    "report",
 )  # fmt: skip
 """Verbs in the order in which data flows."""
 POSITIONAL = {"orders", "score"}

@@ -19,7 +19,6 @@ from rankscape.foundation.errors import DiskError
 from rankscape.foundation.files import read_json
 from rankscape.foundation.settings.scoring import TrainSettings
 from rankscape.foundation.tables import read_table
-from rankscape.scoring import checkpoints as checkpointing
 from rankscape.scoring import training
 from rankscape.scoring.checkpoints import Checkpoints
 from rankscape.scoring.course import Course, Epoch
@@ -29,6 +28,7 @@ from rankscape.scoring.splitting import split_by_place
 from rankscape.scoring.targets import cluster_targets
 from rankscape.scoring.training import Fit, Lesson, train_network
 from rankscape.stages.train import train
+from rankscape.vision.checkpoints import digest
 from rankscape.vision.devices import use_device
 from rankscape.vision.preparation import Preparation
 from rankscape.vision.weights import load_weights, save_weights
@@ -214,7 +214,7 @@ def _empty(path: Path) -> None:
 def _moved(path: Path) -> None:
     tensors, document = load_weights(path)
     document = {name: value for name, value in document.items() if name != "digest"} | {"seed": 8}
-    save_weights(path, tensors, {**document, "digest": checkpointing._digest(tensors, document)})
+    save_weights(path, tensors, {**document, "digest": digest(tensors, document)})
 
 
 @pytest.mark.parametrize("spoil", [_cut, _flipped, _foreign, _empty, _moved])

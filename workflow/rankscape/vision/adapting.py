@@ -28,6 +28,7 @@ def adapt_backbone(
     categories: Sequence[str],
     uninhabited: str | None,
     device: torch.device,
+    start: str,
 ) -> tuple[Adapted, dict[str, Any]]:
     """Make the backbone that settings ask for, and fit it to the labels where there are some.
 
@@ -37,6 +38,8 @@ def adapt_backbone(
         categories: Land categories in the order of the labels.
         uninhabited: The category without people.
         device: CPU or GPU.
+        start: What the backbone starts from, as `create_backbone` takes it: the settings' weights, or the file that
+            stands for `self_supervised`.
 
     Returns:
         The backbone with all that belongs to it, on the CPU, and what is known of the fit, as JSON values.
@@ -47,8 +50,8 @@ def adapt_backbone(
         TableError: If only one patch is labelled.
     """
     order, held, fitting = (np.random.default_rng([settings.seed, part]) for part in range(3))
-    preparation = _preparation(settings, patches, order)
-    backbone = create_backbone(settings.architecture, settings.weights, preparation.channels, settings.seed)
+    preparation = prepare(settings, patches, order)
+    backbone = create_backbone(settings.architecture, start, preparation.channels, settings.seed)
     if isinstance(backbone, RandomConvolutions) and not backbone.fitted:
         fit_filters(backbone, patches.stores, preparation, np.random.default_rng([settings.seed, 7]), device)
     check_input(backbone, preparation.channels, settings.input_px, settings.architecture)
@@ -90,7 +93,14 @@ def _about(split: Split, settings: AdaptSettings) -> dict[str, Any]:
     return about
 
 
-def _preparation(settings: AdaptSettings, patches: LabelledPatches, generator: np.random.Generator) -> Preparation:
+def prepare(settings: AdaptSettings, patches: LabelledPatches, generator: np.random.Generator) -> Preparation:
+    """Make the preparation that settings ask for, with the statistics of these patches where they ask for those.
+
+    Args:
+        settings: Architecture, size, colour and normalisation.
+        patches: Labelled patches; where there are none, usable ones are drawn.
+        generator: Source of chance.
+    """
     bands = patches.stores[0].grid.bands
     shown = patches if len(patches) else _usable_sample(patches, generator)
     return fit_preparation(

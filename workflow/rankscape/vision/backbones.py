@@ -181,6 +181,11 @@ def _few(names: list[str]) -> str:
     return f"{len(names)} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else "none"
 
 
+def mend_torchvision() -> None:
+    """Make torchvision importable for other libraries that need it."""
+    _timm()
+
+
 def _timm() -> ModuleType:
     """Import timm, and torchvision for it.
 

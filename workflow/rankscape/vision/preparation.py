@@ -22,7 +22,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Mean and deviation of red, green, blue over ImageNet, of values in [0, 1] (as torchvision publishes them)."""
 IMAGENET_STATISTICS: Statistics = (IMAGENET_MEAN, IMAGENET_STD)
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green, blue in grey (ITU-R BT.601)."""
 _SMALLEST_STD = 0.01
 """Deviations count as at least this, or `each` would blow the noise of still water up to the strength of a town."""
@@ -66,14 +66,41 @@ class Preparation:
         Raises:
             RasterError: If the patches have fewer bands than the colour setting needs, or another type.
         """
+        return self.finish(self.values(patches))
+
+    def values(self, patches: np.ndarray) -> Tensor:
+        """Return the values that `finish` makes network input of: about [0, 1], NaN without data.
+
+        Between the two a picture may be cropped, or made to look as on another date (`vision.augmentation.appearance`).
+
+        Args:
+            patches: As for `tensor`.
+
+        Returns:
+            float32, shape (n, bands, height, width); red, green, blue alone unless all bands are seen.
+
+        Raises:
+            RasterError: As `tensor`.
+        """
         if self.colour == "all" and patches.shape[-1] != len(self.bands):
             raise RasterError(
                 f"The network was fitted to the {len(self.bands)} bands {list(self.bands)}, the patches have"
                 f" {patches.shape[-1]}: give patches of the same bands, or fit it with adapt.colour: rgb."
             )
-        values = _channels(patches, self.colour)
-        mean, std = self._statistics(values)
-        normal = values.sub_(mean).div_(std).nan_to_num_(nan=0.0)
+        return _values(patches, self.colour)
+
+    def finish(self, values: Tensor) -> Tensor:
+        """Turn values into network input.
+
+        Args:
+            values: As `values` returns them, of any size, on any device.
+
+        Returns:
+            float32, shape (n, channels, input_px, input_px), on the same device.
+        """
+        seen = _coloured(values, self.colour)
+        mean, std = self._statistics(seen)
+        normal = (seen - mean).div_(std).nan_to_num_(nan=0.0)
         if normal.shape[-2:] == (self.input_px, self.input_px):
             return normal
         side = (self.input_px, self.input_px)
@@ -84,7 +111,7 @@ class Preparation:
             mean = values.nanmean((-2, -1), keepdim=True)
             deviation = (values - mean).square().nanmean((-2, -1), keepdim=True).sqrt()
             return mean, deviation.clamp_min(_SMALLEST_STD)
-        mean, deviation = (torch.tensor(numbers)[:, None, None] for numbers in (self.mean, self.std))
+        mean, deviation = (torch.tensor(numbers).to(values.device)[:, None, None] for numbers in (self.mean, self.std))
         return mean, deviation
 
     def to_document(self) -> dict[str, Any]:
@@ -155,19 +182,26 @@ def _patch_statistics(chunks: Iterable[np.ndarray], colour: Colour, channels: in
 def _published_statistics(published: Statistics, colour: Colour, channels: int) -> Statistics:
     mean, std = published
     if colour == "grey":
-        return (float(np.dot(_LUMA, mean)),), (float(np.mean(std)),)
+        return (float(np.dot(LUMA, mean)),), (float(np.mean(std)),)
     more = channels - 3
     return mean + (float(np.mean(mean)),) * more, std + (float(np.mean(std)),) * more
 
 
 def _channels(patches: np.ndarray, colour: Colour) -> Tensor:
     """Values of about [0, 1] in the channels of the colour setting, NaN without data, shape (n, channels, h, w)."""
+    return _coloured(_values(patches, colour), colour)
+
+
+def _values(patches: np.ndarray, colour: Colour) -> Tensor:
     if patches.ndim != 4 or patches.shape[-1] < 3:
         raise RasterError(f"Patches of shape {patches.shape} given; (n, height, width, bands), three bands at least.")
-    values = _brightness(patches if colour == "all" else patches[..., :3])
+    return _brightness(patches if colour == "all" else patches[..., :3])
+
+
+def _coloured(values: Tensor, colour: Colour) -> Tensor:
     if colour != "grey":
         return values
-    red, green, blue = (values[:, place] * weight for place, weight in enumerate(_LUMA))
+    red, green, blue = (values[:, place] * weight for place, weight in enumerate(LUMA))
     return (red + green + blue)[:, None]
 
 
