@@ -26,6 +26,7 @@ from rankscape.vision.filters import usable_patches
 from rankscape.vision.model import Adapted
 from rankscape.vision.pretraining import pretrain_backbone
 from scipy.stats import kendalltau
+from threadpoolctl import threadpool_limits
 
 LEVELS = ((1, 2, 3, 4, 6), (0, 7), (5, 8, 9, 10), (14, 15, 16, 20), (17, 21), (13, 18), (11, 12), (19,))
 """The published order of the clusters, best first (Ahn et al., Nature Communications 2023)."""
@@ -55,12 +56,15 @@ def store(name: str, files: list[Path]) -> Patches:
 def features(adapted: Adapted, tiles: Patches, strength: float) -> np.ndarray:
     """Compute features of tiles as they are, or as on another date."""
     light = torch.Generator().manual_seed(5)
+    adapted.backbone.to(memory_format=torch.channels_last)
     seen = []
     with torch.inference_mode():
         for start in range(0, len(tiles.array), BATCH):
             values = adapted.preparation.values(tiles.array[start : start + BATCH])
             looks = appearance(values, light, strength) if strength else values
-            seen.append(adapted.backbone(adapted.preparation.finish(looks)).numpy())
+            pictures = adapted.preparation.finish(looks).contiguous(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16):
+                seen.append(adapted.backbone(pictures).float().numpy())
     return np.concatenate(seen)
 
 
@@ -112,6 +116,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     device = use_device(0, given.threads)
+    threadpool_limits(given.threads)
     clusters, labelled, level = read_tiles(given.folder)
     network = AdaptSettings(
         architecture=given.architecture, normalisation=given.normalisation, input_px=given.scored_px

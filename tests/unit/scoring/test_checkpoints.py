@@ -1,6 +1,5 @@
 """A training that is stopped at any moment goes on to the same curve and weights, bit for bit."""
 
-import contextlib
 import json
 import math
 import os
@@ -8,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import stopping
 import torch
 from rankscape.foundation.errors import DiskError
 from rankscape.foundation.files import read_json
@@ -53,8 +54,7 @@ class Small(nn.Module):
         return self.layers(images).mean((2, 3))
 
 
-class KilledError(Exception):
-    """Stands for the end of the process."""
+dying_in = partial(stopping.dying_in, training)
 
 
 def make_lesson(world: World, **changes: Any) -> Lesson:
@@ -74,22 +74,6 @@ def taught(lesson: Lesson, kept: Checkpoints | None = None, seed: int = 3) -> tu
     network.use(lesson.settings.precision)
     fit = train_network(network, lesson, seed, kept)
     return network.state_dict(), fit
-
-
-@contextlib.contextmanager
-def dying_in(name: str, call: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let a function of the training raise at its nth call, and expect that."""
-    real, calls = getattr(training, name), iter(range(1, 10**6))
-
-    def dies(*arguments: Any) -> Any:
-        if next(calls) == call:
-            raise KilledError
-        return real(*arguments)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(training, name, dies)
-        with pytest.raises(KilledError):
-            yield
 
 
 def same(first: tuple[dict[str, torch.Tensor], Fit], second: tuple[dict[str, torch.Tensor], Fit]) -> bool:

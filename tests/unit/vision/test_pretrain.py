@@ -1,6 +1,5 @@
 """A backbone that teaches itself: the stage, its views, and that it goes on after a stop to the same bytes."""
 
-import contextlib
 import json
 import os
 import signal
@@ -22,6 +21,7 @@ from rankscape.vision.model import load_adapted
 from rankscape.vision.pretext import Pretext
 from rankscape.vision.pretraining import pretrain_backbone, spread
 from rankscape.vision.weights import load_weights
+from stopping import dying_in
 
 NETWORK = {"architecture": "test_resnet", "colour": "all", "normalisation": "patches"}
 SETTINGS = {"input_px": 32, "epochs": 3, "batch_size": 32, "projection_dims": 16, "patches": 90}
@@ -101,30 +101,10 @@ def test_every_method_learns_and_precision_changes_little(taught, method):
     assert fast[0]["loss"] == pytest.approx(curve[0]["loss"], rel=0.05)
 
 
-class KilledError(Exception):
-    """Stands for the end of the process."""
-
-
-@contextlib.contextmanager
-def dying_in(name, call, monkeypatch):
-    """Let a function of the training raise at its nth call, and expect that."""
-    real, calls = getattr(pretraining, name), iter(range(1, 10**6))
-
-    def dies(*given):
-        if next(calls) == call:
-            raise KilledError
-        return real(*given)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(pretraining, name, dies)
-        with pytest.raises(KilledError):
-            yield
-
-
 @pytest.mark.parametrize(("name", "call"), [("_one_epoch", 2), ("_one_epoch", 3), ("_step", 5), ("_step", 1)])
 def test_a_training_stopped_at_any_moment_gives_the_same_curve_and_weights(taught, tmp_path, monkeypatch, name, call):
     kept = CheckpointFiles.of(tmp_path / "kept", {})
-    with dying_in(name, call, monkeypatch):
+    with dying_in(pretraining, name, call, monkeypatch):
         taught(kept)
     assert kept.path(0).exists() == ((name, call) != ("_step", 1))
     assert same(taught(kept), taught())

@@ -21,3 +21,8 @@ Gpus = Annotated[
     int, typer.Option(min=0, help="GPUs to use; 0 computes on the CPU. No GPU where one is asked for is an error.")
 ]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
+CheckpointFolder = Annotated[
+    Path | None,
+    typer.Option(help="Folder for what a killed training needs to go on; emptied at the end. Default: none."),
+]
+CheckpointEpochs = Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")]

@@ -12,7 +12,7 @@ import typer
 from rankscape.foundation.files import write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings.vision import AdaptSettings, PretrainSettings
-from rankscape.stages.options import Gpus, Settings, Threads, Tiles
+from rankscape.stages.options import CheckpointEpochs, CheckpointFolder, Gpus, Settings, Threads, Tiles
 from rankscape.tiles.store import index_of, open_patches
 from rankscape.vision.backbones import find_weights
 from rankscape.vision.checkpoints import CheckpointFiles
@@ -33,11 +33,8 @@ def pretrain(
     tiles: Tiles,
     out: Annotated[Path, typer.Option(help="Backbone to write (.safetensors).")],
     record: Annotated[Path, typer.Option(help="Record of the training to write (.json).")],
-    checkpoints: Annotated[
-        Path | None,
-        typer.Option(help="Folder for what a killed training needs to go on; emptied at the end. Default: none."),
-    ] = None,
-    checkpoint_epochs: Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")] = 1,
+    checkpoints: CheckpointFolder = None,
+    checkpoint_epochs: CheckpointEpochs = 1,
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
