@@ -134,8 +134,7 @@ def _one_epoch(
     run.network.train()
     sums = np.zeros(2)
     for chosen in batches(run.chance.permutation(len(patches)), settings.batch_size):
-        views = _views(patches, chosen, preparation, settings, run.light)
-        sums += _step(run, views.to(run.device))
+        sums += _step(run, _views(run, patches, chosen, preparation, settings))
     loss, spread = (sums / -(-len(patches) // settings.batch_size)).tolist()
     return {"loss": loss, "spread": spread}
 
@@ -162,11 +161,7 @@ def spread(features: Tensor) -> float:
 
 
 def _views(
-    patches: LabelledPatches,
-    chosen: np.ndarray,
-    preparation: Preparation,
-    settings: PretrainSettings,
-    generator: torch.Generator,
+    run: Run, patches: LabelledPatches, chosen: np.ndarray, preparation: Preparation, settings: PretrainSettings
 ) -> Tensor:
     """Two views of each patch, shape (2 n, channels, input_px, input_px), the first ones of all before the second."""
     side = settings.input_px
@@ -175,8 +170,8 @@ def _views(
     for _ in range(2):
         cut = torch.empty(len(chosen), groups[0][1].shape[1], side, side)
         for places, values in groups:
-            cut[places] = crop(values, settings.smallest_crop, side, generator)
-        looks = appearance(turn(cut, generator), generator, settings.strength)
+            cut[places] = crop(values, settings.smallest_crop, side, run.light)
+        looks = appearance(turn(cut.to(run.device), run.light), run.light, settings.strength)
         views.append(preparation.finish(looks))
     return torch.cat(views)
 
