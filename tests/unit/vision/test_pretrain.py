@@ -171,6 +171,14 @@ def test_tiles_without_usable_patches_are_named(pretrain, land, patch_store, tmp
     assert says in capsys.readouterr().err
 
 
+def test_a_loss_that_is_no_number_ends_it_with_one_line(pretrain, tmp_path, monkeypatch, capsys):
+    losses = iter([1.0] * 4 + [float("nan")] * 9)
+    monkeypatch.setattr(pretraining, "_step", lambda *given: (next(losses), 0.5))
+    assert pretrain(tmp_path / "p.safetensors", batch_size=30) == 2
+    assert "has come apart in epoch 2: set pretrain.learning_rate below 0.001." in capsys.readouterr().err
+    assert not (tmp_path / "p.safetensors").exists()
+
+
 def test_weights_of_another_architecture_name_it(pretrain, adapt, tmp_path, capsys):
     out = tmp_path / "pretrained.safetensors"
     assert pretrain(out, epochs=1) == 0

@@ -1,5 +1,6 @@
 """Self-supervised pre-training: a backbone learns from patches without labels, before `adapt` (docs/vision.md)."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from rankscape.foundation import progress
-from rankscape.foundation.errors import RasterError, WeightsError
+from rankscape.foundation.errors import RasterError, SettingsError, WeightsError
 from rankscape.foundation.settings.vision import AdaptSettings, PretrainSettings
 from rankscape.tiles.store import Patches
 from rankscape.vision.adapting import prepare
@@ -52,6 +53,7 @@ def pretrain_backbone(
 
     Raises:
         RasterError: If fewer than two patches are usable.
+        SettingsError: If the loss is no number any more.
         WeightsError: If the weights cannot be had, or nothing in the architecture can be trained.
     """
     draw, order = (np.random.default_rng([settings.seed, part]) for part in range(2))
@@ -98,6 +100,11 @@ def _learn(
         while len(curve) < settings.epochs:
             curve.append({"epoch": len(curve) + 1, **_one_epoch(run, patches, preparation, settings)})
             progress.say(_line(curve[-1], settings.epochs))
+            if not math.isfinite(curve[-1]["loss"]):
+                raise SettingsError(
+                    f"Pre-training has come apart in epoch {len(curve)}: set pretrain.learning_rate below"
+                    f" {settings.learning_rate:g}."
+                )
             if checkpoints is not None and len(curve) % checkpoints.every == 0:
                 tensors, document = pack(run)
                 checkpoints.write(settings.seed, tensors, {**document, "curve": curve})
