@@ -15,6 +15,7 @@ from rankscape.foundation.checkout import run_this_checkout
 from rankscape.foundation.codeversion import Notes, code_version
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.settings.config import check_config
+from rankscape.foundation.settings.vision import SELF_SUPERVISED
 from rankscape.foundation.sheet import GRANULE_PATTERN, Window, read_sheet
 from rankscape.ranking.people import ANNOTATOR_PATTERN, annotation_files
 from rankscape.ranking.prompts import read_prompt
@@ -40,6 +41,7 @@ REFERENCES = list(CONFIG.references)
 NOTES = Notes(Path(".snakemake/rankscape-code.json"))
 STORE = f"results/{CONFIG.region}/ranking/replies"  # grows from run to run: no output of any rule
 CHECKPOINTS = f"results/{CONFIG.region}/model/training"  # a training that was killed goes on from here
+PRETRAINING = f"results/{CONFIG.region}/model/pretraining"  # and so does a pre-training
 RAMP = os.path.relpath(ROOT / "resources/ramps/development.tsv")
 
 
@@ -93,6 +95,12 @@ def without(section, *names):
     )
 
 
+def only(section, *names):
+    """The keys of a section that a job of another stage reads."""
+    values = section.model_dump(mode="json", include=set(names))
+    return json.dumps(values, sort_keys=True, ensure_ascii=False)
+
+
 def window(wildcards):
     """Granule, dates and cloud limit of a row, and nothing else of it."""
     row = SHEET[wildcards.granule].model_dump(include=set(Window.model_fields))
@@ -118,6 +126,11 @@ def tile_source(wildcards):
 def quality_option(wildcards):
     """Scenes come with a quality raster, folders do not."""
     return "" if SHEET[wildcards.granule].folder else "--quality"
+
+
+def pretrained(wildcards):
+    """The weights that the backbone taught itself, where the configuration asks for them."""
+    return rules.pretrain.output.weights if CONFIG.adapt.weights == SELF_SUPERVISED else []
 
 
 def label_file(wildcards):

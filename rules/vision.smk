@@ -2,11 +2,46 @@
 # them, and the features of every patch.
 
 
+# Nobody asks for this rule but `adapt.weights: self_supervised`. Its checkpoints are no declared output: Snakemake would
+# remove them before a job that goes on from them.
+rule pretrain:
+    input:
+        tiles=expand(rules.tile.output.patches, granule=FIT),
+        indices=expand(rules.tile.output.index, granule=FIT),
+    output:
+        weights="<results>/model/pretrained.safetensors",
+        record="<results>/model/pretrained.json",
+    log:
+        "<logs>/pretrain.log",
+    benchmark:
+        "<benchmarks>/pretrain.tsv"
+    conda:
+        "../envs/vision.yaml"
+    threads: 8
+    resources:
+        gpu=0,
+        checkpoint_epochs=1,
+        mem_mb=memory(8000),
+        runtime=minutes(600),
+    params:
+        settings=settings("pretrain"),
+        network=only(CONFIG.adapt, "architecture", "colour", "normalisation"),
+        checkpoints=PRETRAINING,
+        code=code("pretrain"),
+    message:
+        "Pre-training the backbone on patches without labels"
+    shell:
+        "python -m rankscape pretrain --settings {params.settings:q} --network {params.network:q} --tiles {input.tiles:q}"
+        " --out {output.weights:q} --record {output.record:q} --checkpoints {params.checkpoints:q}"
+        " --checkpoint-epochs {resources.checkpoint_epochs} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+
+
 rule adapt:
     input:
         labels="<results>/model/labels.parquet",
         tiles=expand(rules.tile.output.patches, granule=FIT),
         indices=expand(rules.tile.output.index, granule=FIT),
+        pretrained=pretrained,
     output:
         backbone="<results>/model/backbone.safetensors",
         record="<results>/model/backbone.json",
@@ -23,12 +58,14 @@ rule adapt:
         runtime=minutes(120),
     params:
         settings=settings("adapt"),
+        pretrained="--pretrained" if CONFIG.adapt.weights == SELF_SUPERVISED else "",
         code=code("adapt"),
     message:
         "Fitting the backbone to the land categories"
     shell:
         "python -m rankscape adapt --settings {params.settings:q} --labels {input.labels:q} --tiles {input.tiles:q}"
-        " --out {output.backbone:q} --record {output.record:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+        " {params.pretrained} {input.pretrained:q} --out {output.backbone:q} --record {output.record:q}"
+        " --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule embed:

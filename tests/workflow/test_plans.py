@@ -68,7 +68,7 @@ def test_rules_give_every_option_that_their_stage_needs_and_no_other():
         text = file.read_text()
         for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
             command = body[body.index("shell:") :]
-            command = re.sub(r"\{params.(quality|apply|rounds|evaluations)(:q)?\}", r"--\1", command)
+            command = re.sub(r"\{params.(quality|apply|rounds|evaluations|pretrained)(:q)?\}", r"--\1", command)
             given = set(re.findall(r"--([a-z][a-z-]*)", command))
             options = typer.main.get_command(app).get_command(None, rule).params
             needed = {option.opts[0].removeprefix("--") for option in options if option.required}
@@ -84,3 +84,16 @@ def test_finer_maps_are_planned_only_where_they_are_asked_for(fresh):
     assert not [job for job in before if job.startswith("dense ")]
     assert {job.split()[0] for job in more} == {"dense"}
     assert "dense maps/dense/03TVF.tif" in more
+
+
+def test_pre_training_is_planned_only_where_the_settings_ask_for_it(fresh):
+    assert not [job for job in fresh.planned() if job.startswith("pretrain ")]
+    fresh.edit("config/config.yaml", "weights: random", "weights: self_supervised")
+
+    run = fresh.snakemake("--dry-run", "--printshellcmds", "--set-resources", "pretrain:gpu=1")
+
+    text = run.stdout + run.stderr
+    model = r"results/demo/model/pretrained\.safetensors"
+    asked = r'--network \'{"architecture": "[a-z0-9]+", "colour": "[a-z]+", "normalisation": "[a-z]+"}\''
+    assert re.search(rf"rankscape pretrain --settings .* {asked} --tiles .* --out {model} .* --gpus 1 ", text)
+    assert re.search(rf"rankscape adapt .* --pretrained {model} --out ", text)

@@ -16,7 +16,7 @@ from rankscape.foundation.errors import RankscapeError
 from rankscape.foundation.version import package_version
 
 VERBS = (
-    "invent", "search", "fetch", "compose", "tile", "label", "adapt", "embed", "categorize", "refine",
+    "invent", "search", "fetch", "compose", "tile", "label", "pretrain", "adapt", "embed", "categorize", "refine",
     "cluster", "sheet", "judges", "draw", "brief", "serve", "interview", "rate", "rank", "annotate", "orders",
     "transcribe", "derive", "ensemble", "audit", "train", "predict", "score", "explain", "review", "mosaic", "dense",
     "merge", "baseline", "aggregate", "evaluate", "report",

@@ -53,6 +53,11 @@ def test_the_configurations_that_come_with_it_are_valid(name):
         (changed(cluster={"k": {"rural": 3}}), "cluster.k names ['rural']; label.categories are ['urban', 'sea']"),
         (changed(cluster={"k": {"sea": 3}}), "cluster.k.sea = 3: uninhabited land is one cluster"),
         (changed(adapt={"epochs": 0}), "adapt.epochs = 0 fits no categories"),
+        (
+            changed(adapt={"weights": "self_supervised", "architecture": "random-convolutions-3px-8"}),
+            "nothing in random-convolutions-3px-8 can be trained",
+        ),
+        (changed(pretrain={"smallest_crop": 0}), "pretrain.smallest_crop = 0 is refused"),
         (changed(people={"folder": " "}), "folder must name a folder"),
         (changed(fetch={"bands": ["B04", "B04"]}), "a band is listed twice"),
         (changed(fetch={"product": "reflectance", "bands": ["B08", "B04", "B03"]}), "first three bands"),

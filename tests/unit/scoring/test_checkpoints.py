@@ -1,6 +1,5 @@
 """A training that is stopped at any moment goes on to the same curve and weights, bit for bit."""
 
-import contextlib
 import json
 import math
 import os
@@ -8,18 +7,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import stopping
 import torch
 from rankscape.foundation.errors import DiskError
 from rankscape.foundation.files import read_json
 from rankscape.foundation.settings.scoring import TrainSettings
 from rankscape.foundation.tables import read_table
-from rankscape.scoring import checkpoints as checkpointing
 from rankscape.scoring import training
 from rankscape.scoring.checkpoints import Checkpoints
 from rankscape.scoring.course import Course, Epoch
@@ -29,6 +29,7 @@ from rankscape.scoring.splitting import split_by_place
 from rankscape.scoring.targets import cluster_targets
 from rankscape.scoring.training import Fit, Lesson, train_network
 from rankscape.stages.train import train
+from rankscape.vision.checkpoints import digest
 from rankscape.vision.devices import use_device
 from rankscape.vision.preparation import Preparation
 from rankscape.vision.weights import load_weights, save_weights
@@ -53,8 +54,7 @@ class Small(nn.Module):
         return self.layers(images).mean((2, 3))
 
 
-class KilledError(Exception):
-    """Stands for the end of the process."""
+dying_in = partial(stopping.dying_in, training)
 
 
 def make_lesson(world: World, **changes: Any) -> Lesson:
@@ -74,22 +74,6 @@ def taught(lesson: Lesson, kept: Checkpoints | None = None, seed: int = 3) -> tu
     network.use(lesson.settings.precision)
     fit = train_network(network, lesson, seed, kept)
     return network.state_dict(), fit
-
-
-@contextlib.contextmanager
-def dying_in(name: str, call: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let a function of the training raise at its nth call, and expect that."""
-    real, calls = getattr(training, name), iter(range(1, 10**6))
-
-    def dies(*arguments: Any) -> Any:
-        if next(calls) == call:
-            raise KilledError
-        return real(*arguments)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(training, name, dies)
-        with pytest.raises(KilledError):
-            yield
 
 
 def same(first: tuple[dict[str, torch.Tensor], Fit], second: tuple[dict[str, torch.Tensor], Fit]) -> bool:
@@ -214,7 +198,7 @@ def _empty(path: Path) -> None:
 def _moved(path: Path) -> None:
     tensors, document = load_weights(path)
     document = {name: value for name, value in document.items() if name != "digest"} | {"seed": 8}
-    save_weights(path, tensors, {**document, "digest": checkpointing._digest(tensors, document)})
+    save_weights(path, tensors, {**document, "digest": digest(tensors, document)})
 
 
 @pytest.mark.parametrize("spoil", [_cut, _flipped, _foreign, _empty, _moved])

@@ -95,9 +95,17 @@ def run() -> Callable[..., int]:
 def adapt(run: Callable[..., int], land: Land) -> Callable[..., int]:
     """Run adapt on the invented land: `adapt(out, epochs=2, ...)` returns its exit status."""
 
-    def call(out: Path, *, labels: Path | None = None, tiles: list[Path] | None = None, **settings: object) -> int:
+    def call(
+        out: Path,
+        *,
+        labels: Path | None = None,
+        tiles: list[Path] | None = None,
+        pretrained: Path | None = None,
+        **settings: object,
+    ) -> int:
         chosen = json.dumps({**SETTINGS, **settings})
         files = ["--labels", labels or land.labels, "--tiles", *(tiles or land.tiles)]
+        files += ["--pretrained", pretrained] if pretrained else []
         return run("adapt", "--settings", chosen, *files, "--out", out, "--record", out.with_suffix(".json"))
 
     return call

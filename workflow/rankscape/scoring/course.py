@@ -5,8 +5,9 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from rankscape.vision.checkpoints import Run
 
 
 @dataclass(frozen=True)
@@ -24,21 +25,9 @@ class Epoch:
 
 
 @dataclass
-class Course:
+class Course(Run):
     """The state of one training between two epochs; a training that is given all of it goes on as if never stopped."""
 
-    network: nn.Module
-    """The network, with the weights of the last epoch."""
-    optimizer: torch.optim.Optimizer
-    """Its moments belong to the state."""
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    """Where the learning rate stands."""
-    chance: np.random.Generator
-    """Source of the epochs' order."""
-    light: torch.Generator
-    """Source of augmentation and mixtures, on the CPU."""
-    device: torch.device
-    """Where the network lies."""
     curve: list[Epoch] = field(default_factory=list)
     """Epochs so far."""
     best: float = math.inf

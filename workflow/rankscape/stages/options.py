@@ -27,3 +27,8 @@ WhiteReflectance = Annotated[
     ),
 ]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
+CheckpointFolder = Annotated[
+    Path | None,
+    typer.Option(help="Folder for what a killed training needs to go on; emptied at the end. Default: none."),
+]
+CheckpointEpochs = Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")]

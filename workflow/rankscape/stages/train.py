@@ -19,7 +19,16 @@ from rankscape.scoring.ensemble import train_ensemble
 from rankscape.scoring.model import write_model
 from rankscape.scoring.pool import open_pool
 from rankscape.scoring.targets import cluster_targets
-from rankscape.stages.options import Clusters, Gpus, Settings, Summary, Threads, Tiles
+from rankscape.stages.options import (
+    CheckpointEpochs,
+    CheckpointFolder,
+    Clusters,
+    Gpus,
+    Settings,
+    Summary,
+    Threads,
+    Tiles,
+)
 from rankscape.tiles.store import index_of
 from rankscape.vision.devices import use_device
 
@@ -36,11 +45,8 @@ def train(
     card: Annotated[
         Path | None, typer.Option(help="Model card to write, for people; default: beside the model, ending in .md.")
     ] = None,
-    checkpoints: Annotated[
-        Path | None,
-        typer.Option(help="Folder for what a killed training needs to go on; emptied at the end. Default: none."),
-    ] = None,
-    checkpoint_epochs: Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")] = 1,
+    checkpoints: CheckpointFolder = None,
+    checkpoint_epochs: CheckpointEpochs = 1,
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:

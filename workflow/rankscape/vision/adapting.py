@@ -8,7 +8,7 @@ import torch
 
 from rankscape.foundation.progress import say
 from rankscape.foundation.settings.vision import AdaptSettings
-from rankscape.vision.backbones import check_input, create_backbone
+from rankscape.vision.backbones import check_input, create_backbone, published_statistics
 from rankscape.vision.convolutions import RandomConvolutions
 from rankscape.vision.filters import fit_filters
 from rankscape.vision.fitting import Fit, Lesson, assess, fit
@@ -29,6 +29,7 @@ def adapt_backbone(
     categories: Sequence[str],
     uninhabited: str | None,
     device: torch.device,
+    start: str,
 ) -> tuple[Adapted, dict[str, Any]]:
     """Make the backbone that settings ask for, and fit it to the labels where there are some.
 
@@ -38,6 +39,8 @@ def adapt_backbone(
         categories: Land categories in the order of the labels.
         uninhabited: The category without people.
         device: CPU or GPU.
+        start: What the backbone starts from, as `create_backbone` takes it: the settings' weights, or the file that
+            stands for `self_supervised`.
 
     Returns:
         The backbone with all that belongs to it, on the CPU, and what is known of the fit, as JSON values.
@@ -48,8 +51,8 @@ def adapt_backbone(
         TableError: If only one patch is labelled.
     """
     order, held, fitting = (np.random.default_rng([settings.seed, part]) for part in range(3))
-    preparation = _preparation(settings, patches, order)
-    backbone = create_backbone(settings.architecture, settings.weights, preparation.channels, settings.seed)
+    preparation = prepare(settings, patches, order)
+    backbone = create_backbone(settings.architecture, start, preparation.channels, settings.seed)
     if isinstance(backbone, RandomConvolutions) and not backbone.fitted:
         fit_filters(backbone, patches.stores, preparation, np.random.default_rng([settings.seed, 7]), device)
     check_input(backbone, preparation.channels, settings.input_px, settings.architecture)
@@ -105,7 +108,14 @@ def _about(split: Split, settings: AdaptSettings) -> dict[str, Any]:
     return about
 
 
-def _preparation(settings: AdaptSettings, patches: LabelledPatches, generator: np.random.Generator) -> Preparation:
+def prepare(settings: AdaptSettings, patches: LabelledPatches, generator: np.random.Generator) -> Preparation:
+    """Make the preparation that settings ask for, with the statistics of these patches where they ask for those.
+
+    Args:
+        settings: Architecture, size, colour and normalisation.
+        patches: Labelled patches; where there are none, usable ones are drawn.
+        generator: Source of chance.
+    """
     bands = patches.stores[0].grid.bands
     shown = patches if len(patches) else sample_unlabelled(patches, _SAMPLE, generator)
     return fit_preparation(
@@ -114,6 +124,7 @@ def _preparation(settings: AdaptSettings, patches: LabelledPatches, generator: n
         input_px=settings.input_px,
         colour=settings.colour,
         normalisation=settings.normalisation,
+        published=published_statistics(settings.architecture),
     )
 
 

@@ -10,10 +10,14 @@ import torch
 
 from rankscape.foundation.errors import WeightsError
 from rankscape.vision.convolutions import RandomConvolutions, form_of
+from rankscape.vision.packaged import packaged_file, packaged_weights
+from rankscape.vision.preparation import IMAGENET_STATISTICS, Statistics
 from rankscape.vision.published import published_weights
 from rankscape.vision.weights import read_safetensors, under
 
-IMAGENET, RANDOM = "imagenet", "random"
+IMAGENET, RANDOM, PACKAGED = "imagenet", "random", "packaged"
+HUB_PREFIX = "hf-hub:"
+"""Before the name of a repository on the Hugging Face hub."""
 OWN_PREFIX = "backbone."
 """Prefix of the backbone's weights in files that the stage `adapt` writes."""
 
@@ -27,8 +31,8 @@ def create_backbone(architecture: str, weights: str, channels: int, seed: int) -
     Args:
         architecture: Name of a timm model, such as `resnet18`, or of random convolutions, such as
             `random-convolutions-3px-128`: with weights `random` these have no filters until `vision.filters` sets them.
-        weights: `imagenet`, `random`, or the path of a safetensors file with weights of this architecture: as timm
-            publishes them, or as the stage `adapt` wrote them.
+        weights: `imagenet`, `packaged`, `random`, `hf-hub:` and the name of a repository, or the path of a safetensors
+            file with weights of this architecture: as timm publishes them, or as a stage wrote them.
         channels: Channels of the input. Published weights for three channels are repeated over more, and summed over
             one, as timm does.
         seed: Seed of the initial weights; what `weights` brings replaces them.
@@ -42,7 +46,8 @@ def create_backbone(architecture: str, weights: str, channels: int, seed: int) -
     model = _new_model(architecture, channels, seed)
     source = find_weights(architecture, weights)
     if source is not None:
-        _fill(model, source, architecture, channels)
+        tensors = packaged_weights(source) if weights == PACKAGED else read_safetensors(source)[0]
+        _fill(model, tensors, f"{source}", architecture, channels)
     model.num_features = int(getattr(model, "head_hidden_size", None) or model.num_features)
     ready: torch.nn.Module = model.eval()
     return ready
@@ -67,23 +72,36 @@ def check_input(backbone: torch.nn.Module, channels: int, input_px: int, archite
 def find_weights(architecture: str, weights: str) -> Path | None:
     """Return the file that initial weights come from; None for `random`.
 
-    ImageNet weights are looked for in the cache of the Hugging Face hub first, so that a run with them needs no
-    network and takes what the last one took; then they are downloaded, with one try.
+    Weights of the Hugging Face hub are looked for in its cache first, so that a run with them needs no network and
+    takes what the last one took; then they are downloaded, with one try.
 
     Raises:
         WeightsError: If there is no such file; the message says how to get it.
     """
     if weights == RANDOM:
         return None
+    if weights == PACKAGED:
+        return packaged_file(architecture)
+    if weights.startswith(HUB_PREFIX):
+        return published_weights(weights.removeprefix(HUB_PREFIX), architecture)
     if weights != IMAGENET:
         path = Path(weights)
         if not path.is_file():
             raise WeightsError(
-                f"adapt.weights = {weights!r} is no file: give the path of a safetensors file, `{IMAGENET}` or"
-                f" `{RANDOM}`."
+                f"adapt.weights = {weights!r} is no file: give the path of a safetensors file, `{IMAGENET}`,"
+                f" `{PACKAGED}`, `{HUB_PREFIX}` and a repository, or `{RANDOM}`."
             )
         return path
     return _from_hub(architecture)
+
+
+def published_statistics(architecture: str) -> Statistics:
+    """Return mean and deviation of red, green, blue that an architecture's published weights were trained with.
+
+    Most of timm's took ImageNet's, others one half, as TensorFlow's networks did; ImageNet's where nothing is known.
+    """
+    known = None if form_of(architecture) else _timm().get_pretrained_cfg(architecture)
+    return IMAGENET_STATISTICS if known is None else (tuple(known.mean), tuple(known.std))
 
 
 def _from_hub(architecture: str) -> Path:
@@ -120,8 +138,7 @@ def _check_name(architecture: str) -> None:
         )
 
 
-def _fill(model: Any, source: Path, architecture: str, channels: int) -> None:
-    tensors, _ = read_safetensors(source)
+def _fill(model: Any, tensors: dict[str, torch.Tensor], source: str, architecture: str, channels: int) -> None:
     given = under(tensors, OWN_PREFIX) or _without_classifier(tensors, model)
     own = model.state_dict()
     fitting = {name: _for_channels(name, tensor, model, channels) for name, tensor in given.items()}
@@ -162,6 +179,11 @@ def _names(listed: Any) -> tuple[str, ...]:
 
 def _few(names: list[str]) -> str:
     return f"{len(names)} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else "none"
+
+
+def mend_torchvision() -> None:
+    """Make torchvision importable for other libraries that need it."""
+    _timm()
 
 
 def _timm() -> ModuleType:

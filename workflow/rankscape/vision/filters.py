@@ -65,7 +65,9 @@ def usable_patches(stores: Sequence[Patches]) -> LabelledPatches:
     usable = [np.flatnonzero(store.index["usable"].to_numpy(bool)) for store in stores]
     owner = np.repeat(np.arange(len(usable)), [len(rows) for rows in usable])
     if not len(owner):
-        raise RasterError("No patch of the tiles is usable, so there is nothing to take filters from.")
+        raise RasterError(
+            "No patch of the tiles is usable, so there is nothing to learn from: allow more cloud, or add granules."
+        )
     return LabelledPatches(tuple(stores), owner, np.concatenate(usable), np.empty((len(owner), 0), np.float32))
 
 

@@ -15,10 +15,14 @@ from rankscape.tiles.pictures import WHITE_REFLECTANCE
 Colour = Literal["rgb", "all", "grey"]
 Normalisation = Literal["imagenet", "patches", "each", "none"]
 
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+"""Means and deviations of channels, of values in [0, 1]."""
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Mean and deviation of red, green, blue over ImageNet, of values in [0, 1] (as torchvision publishes them)."""
-_LUMA = (0.299, 0.587, 0.114)
+IMAGENET_STATISTICS: Statistics = (IMAGENET_MEAN, IMAGENET_STD)
+LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green, blue in grey (ITU-R BT.601)."""
 _SMALLEST_STD = 0.01
 """Deviations count as at least this, or `each` would blow the noise of still water up to the strength of a town."""
@@ -62,14 +66,41 @@ class Preparation:
         Raises:
             RasterError: If the patches have fewer bands than the colour setting needs, or another type.
         """
+        return self.finish(self.values(patches))
+
+    def values(self, patches: np.ndarray) -> Tensor:
+        """Return the values that `finish` makes network input of: about [0, 1], NaN without data.
+
+        Between the two a picture may be cropped, or made to look as on another date (`vision.augmentation.appearance`).
+
+        Args:
+            patches: As for `tensor`.
+
+        Returns:
+            float32, shape (n, bands, height, width); red, green, blue alone unless all bands are seen.
+
+        Raises:
+            RasterError: As `tensor`.
+        """
         if self.colour == "all" and patches.shape[-1] != len(self.bands):
             raise RasterError(
                 f"The network was fitted to the {len(self.bands)} bands {list(self.bands)}, the patches have"
                 f" {patches.shape[-1]}: give patches of the same bands, or fit it with adapt.colour: rgb."
             )
-        values = _channels(patches, self.colour)
-        mean, std = self._statistics(values)
-        normal = values.sub_(mean).div_(std).nan_to_num_(nan=0.0)
+        return _values(patches, self.colour)
+
+    def finish(self, values: Tensor) -> Tensor:
+        """Turn values into network input.
+
+        Args:
+            values: As `values` returns them, of any size, on any device.
+
+        Returns:
+            float32, shape (n, channels, input_px, input_px), on the same device.
+        """
+        seen = _coloured(values, self.colour)
+        mean, std = self._statistics(seen)
+        normal = (seen - mean).div_(std).nan_to_num_(nan=0.0)
         if normal.shape[-2:] == (self.input_px, self.input_px):
             return normal
         side = (self.input_px, self.input_px)
@@ -80,7 +111,7 @@ class Preparation:
             mean = values.nanmean((-2, -1), keepdim=True)
             deviation = (values - mean).square().nanmean((-2, -1), keepdim=True).sqrt()
             return mean, deviation.clamp_min(_SMALLEST_STD)
-        mean, deviation = (torch.tensor(numbers)[:, None, None] for numbers in (self.mean, self.std))
+        mean, deviation = (torch.tensor(numbers).to(values.device)[:, None, None] for numbers in (self.mean, self.std))
         return mean, deviation
 
     def to_document(self) -> dict[str, Any]:
@@ -100,7 +131,13 @@ def channels_of(colour: Colour, bands: int) -> int:
 
 
 def fit_preparation(
-    chunks: Iterable[np.ndarray], bands: Sequence[str], *, input_px: int, colour: Colour, normalisation: Normalisation
+    chunks: Iterable[np.ndarray],
+    bands: Sequence[str],
+    *,
+    input_px: int,
+    colour: Colour,
+    normalisation: Normalisation,
+    published: Statistics = IMAGENET_STATISTICS,
 ) -> Preparation:
     """Make the preparation that settings ask for.
 
@@ -110,9 +147,10 @@ def fit_preparation(
         bands: Band names of the patches.
         input_px: Side of the network's input.
         colour: Channels that the network sees.
-        normalisation: Where mean and deviation come from; `none` leaves values of about [0, 1] as they are. ImageNet
-            knows three channels: a fourth band takes their average; grey takes the grey of the means and the average
-            deviation.
+        normalisation: Where mean and deviation come from; `none` leaves values of about [0, 1] as they are.
+        published: Mean and deviation of red, green, blue that `imagenet` stands for: those that the network's published
+            weights were trained with. A fourth band takes their average; grey takes the grey of the means and the
+            average deviation.
 
     Raises:
         RasterError: If the patches have fewer than three bands, another type, or no pixel with data.
@@ -121,15 +159,13 @@ def fit_preparation(
     if normalisation == "patches":
         mean, std = _patch_statistics(chunks, colour, channels)
     elif normalisation == "imagenet":
-        mean, std = _imagenet_statistics(colour, channels)
+        mean, std = _published_statistics(published, colour, channels)
     else:
         mean, std = (0.0,) * channels, (1.0,) * channels
     return Preparation(input_px, colour, normalisation, mean, std, tuple(bands))
 
 
-def _patch_statistics(
-    chunks: Iterable[np.ndarray], colour: Colour, channels: int
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _patch_statistics(chunks: Iterable[np.ndarray], colour: Colour, channels: int) -> Statistics:
     count, total, squares = np.zeros((3, channels))
     for chunk in chunks:
         values = _channels(chunk, colour).double()
@@ -143,24 +179,29 @@ def _patch_statistics(
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
-def _imagenet_statistics(colour: Colour, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _published_statistics(published: Statistics, colour: Colour, channels: int) -> Statistics:
+    mean, std = published
     if colour == "grey":
-        return (float(np.dot(_LUMA, IMAGENET_MEAN)),), (float(np.mean(IMAGENET_STD)),)
+        return (float(np.dot(LUMA, mean)),), (float(np.mean(std)),)
     more = channels - 3
-    return (
-        IMAGENET_MEAN + (float(np.mean(IMAGENET_MEAN)),) * more,
-        IMAGENET_STD + (float(np.mean(IMAGENET_STD)),) * more,
-    )
+    return mean + (float(np.mean(mean)),) * more, std + (float(np.mean(std)),) * more
 
 
 def _channels(patches: np.ndarray, colour: Colour) -> Tensor:
     """Values of about [0, 1] in the channels of the colour setting, NaN without data, shape (n, channels, h, w)."""
+    return _coloured(_values(patches, colour), colour)
+
+
+def _values(patches: np.ndarray, colour: Colour) -> Tensor:
     if patches.ndim != 4 or patches.shape[-1] < 3:
         raise RasterError(f"Patches of shape {patches.shape} given; (n, height, width, bands), three bands at least.")
-    values = _brightness(patches if colour == "all" else patches[..., :3])
+    return _brightness(patches if colour == "all" else patches[..., :3])
+
+
+def _coloured(values: Tensor, colour: Colour) -> Tensor:
     if colour != "grey":
         return values
-    red, green, blue = (values[:, place] * weight for place, weight in enumerate(_LUMA))
+    red, green, blue = (values[:, place] * weight for place, weight in enumerate(LUMA))
     return (red + green + blue)[:, None]
 
 

@@ -26,7 +26,7 @@ from rankscape.foundation.settings.report import ReportSettings
 from rankscape.foundation.settings.scenes import ComposeSettings, FetchSettings, SearchSettings
 from rankscape.foundation.settings.scoring import PredictSettings, ReviewSettings, TrainSettings
 from rankscape.foundation.settings.tiles import TileSettings
-from rankscape.foundation.settings.vision import AdaptSettings, EmbedSettings
+from rankscape.foundation.settings.vision import AdaptSettings, EmbedSettings, PretrainSettings
 
 
 class Config(Section):
@@ -51,6 +51,7 @@ class Config(Section):
     compose: ComposeSettings = ComposeSettings()
     tile: TileSettings = TileSettings()
     label: LabelSettings = LabelSettings()
+    pretrain: PretrainSettings = PretrainSettings()
     adapt: AdaptSettings = AdaptSettings()
     embed: EmbedSettings = EmbedSettings()
     refine: RefineSettings = RefineSettings()

@@ -1,0 +1,143 @@
+"""How much of the published order frozen features tell: random weights, self-supervised ones, ImageNet's.
+
+Run `.venv/bin/python benchmarks/pretraining.py ../shared/data/north-korea` (half an hour on one thread; `--help` shows
+what can be changed). Pre-training sees the 877 tiles of the clusters and the 612 labelled ones, without any label. Then
+features are frozen, and a ridge regression on the published level of a tile's cluster is fitted to four fifths of the
+877 tiles and scores the rest, by three splits. `other looks`: the tiles to be scored look as on other dates (gain,
+tint, haze, colours, blur; another seed than in training), while the fitted ones are as they are.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from rankscape.foundation.settings.vision import AdaptSettings, PretrainSettings
+from rankscape.scoring.ridge import chance_parts, fit_ridge
+from rankscape.tiles.store import Grid, Patches
+from rankscape.vision.adapting import prepare
+from rankscape.vision.augmentation import appearance
+from rankscape.vision.backbones import create_backbone
+from rankscape.vision.devices import use_device
+from rankscape.vision.filters import usable_patches
+from rankscape.vision.model import Adapted
+from rankscape.vision.pretraining import pretrain_backbone
+from scipy.stats import kendalltau
+from threadpoolctl import threadpool_limits
+
+LEVELS = ((1, 2, 3, 4, 6), (0, 7), (5, 8, 9, 10), (14, 15, 16, 20), (17, 21), (13, 18), (11, 12), (19,))
+"""The published order of the clusters, best first (Ahn et al., Nature Communications 2023)."""
+SPLITS, FOLDS = 3, 5
+STRENGTH = 1.0
+BATCH = 64
+
+
+def read_tiles(folder: Path) -> tuple[Patches, Patches, np.ndarray]:
+    """Read the tiles of the clusters, the labelled ones, and the level of each of the first, best 1, worst 0."""
+    level = {cluster: 1 - place / (len(LEVELS) - 1) for place, tied in enumerate(LEVELS) for cluster in tied}
+    files = sorted(folder.glob("clusters/[0-9][0-9]/*.webp"))
+    clusters = store("clusters", files)
+    labelled = store("labelled", sorted(folder.glob("labelled/*.webp")))
+    return clusters, labelled, np.array([level[int(path.parent.name)] for path in files])
+
+
+def store(name: str, files: list[Path]) -> Patches:
+    """Hold pictures as patches of a granule."""
+    pixels = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in files])
+    index = pd.DataFrame({"patch_id": [f"{name}_{n}" for n in range(len(files))], "granule": name, "usable": True})
+    side, bands = pixels.shape[1], ("B04", "B03", "B02")
+    grid = Grid("EPSG:4326", (1.0, 0.0, 0.0, 0.0, -1.0, 0.0), side, side * len(files), side, 1, len(files), bands)
+    return Patches(pixels, index, grid)
+
+
+def features(adapted: Adapted, tiles: Patches, strength: float) -> np.ndarray:
+    """Compute features of tiles as they are, or as on another date."""
+    light = torch.Generator().manual_seed(5)
+    adapted.backbone.to(memory_format=torch.channels_last)
+    seen = []
+    with torch.inference_mode():
+        for start in range(0, len(tiles.array), BATCH):
+            values = adapted.preparation.values(tiles.array[start : start + BATCH])
+            looks = appearance(values, light, strength) if strength else values
+            pictures = adapted.preparation.finish(looks).contiguous(memory_format=torch.channels_last)
+            with torch.autocast("cpu", torch.bfloat16):
+                seen.append(adapted.backbone(pictures).float().numpy())
+    return np.concatenate(seen)
+
+
+def agreement(fitted: np.ndarray, scored: np.ndarray, level: np.ndarray) -> list[float]:
+    """Kendall's tau-b of predictions with the level, by split; `scored` are features of the same tiles."""
+    taus = []
+    for split in range(SPLITS):
+        chance = np.random.default_rng(split)
+        part, predicted = chance_parts(len(level), chance, FOLDS), np.empty(len(level))
+        for held in (part == number for number in range(FOLDS)):
+            centre, scale = fitted[~held].mean(0), fitted[~held].std(0) + 1e-6
+            ridge = fit_ridge(
+                (fitted[~held] - centre) / scale, level[~held], chance_parts(int((~held).sum()), chance, FOLDS),
+                tuple(np.logspace(0, 5, 11)),
+            )  # fmt: skip
+            predicted[held] = ridge.predict((scored[held] - centre) / scale)
+        taus.append(float(kendalltau(predicted, level).statistic))
+    return taus
+
+
+def as_it_came(architecture: str, weights: str, settings: AdaptSettings, tiles: Patches) -> Adapted:
+    """A backbone with the weights that it starts from."""
+    preparation = prepare(settings, usable_patches([tiles]), np.random.default_rng(0))
+    backbone = create_backbone(architecture, weights, preparation.channels, 0)
+    return Adapted(architecture, backbone, preparation, None, (), None)
+
+
+def print_row(name: str, adapted: Adapted, tiles: Patches, level: np.ndarray, seconds: float) -> None:
+    plain = features(adapted, tiles, 0)
+    same, other = (agreement(plain, seen, level) for seen in (plain, features(adapted, tiles, STRENGTH)))
+    cells = " | ".join(f"{np.mean(taus):.3f} ± {np.std(taus):.3f}" for taus in (same, other))
+    print(f"| {name} | {cells} | {seconds:.0f} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="folder with clusters/ and labelled/")
+    parser.add_argument("--architecture", default="resnet10t")
+    parser.add_argument("--input-px", type=int, default=96)
+    parser.add_argument("--scored-px", type=int, default=128, help="side of tiles that features are computed of")
+    parser.add_argument("--normalisation", default="each")
+    parser.add_argument("--methods", nargs="*", default=["vicreg", "simclr"])
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--strength", type=float, default=1.0)
+    parser.add_argument("--smallest-crop", type=float, default=0.3)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--skip-given", action="store_true", help="leave out random and packaged weights")
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    device = use_device(0, given.threads)
+    threadpool_limits(given.threads)
+    clusters, labelled, level = read_tiles(given.folder)
+    network = AdaptSettings(
+        architecture=given.architecture, normalisation=given.normalisation, input_px=given.scored_px
+    )
+    print("| weights | as they are | other looks | pre-training, s |\n|---|---|---|---|", flush=True)
+    if not given.skip_given:
+        for architecture, weights in ((given.architecture, "random"), ("tf_efficientnet_lite0", "packaged")):
+            start = as_it_came(architecture, weights, network, clusters)
+            print_row(f"`{architecture}`, `{weights}`", start, clusters, level, 0)
+    for method in given.methods:
+        settings = PretrainSettings(
+            method=method, epochs=given.epochs, input_px=given.input_px, batch_size=given.batch_size,
+            strength=given.strength, smallest_crop=given.smallest_crop, learning_rate=given.learning_rate,
+            precision="bfloat16",
+        )  # fmt: skip
+        began = time.perf_counter()
+        taught, _ = pretrain_backbone(settings, network, [clusters, labelled], device)
+        preparation = as_it_came(given.architecture, "random", network, clusters).preparation
+        taught = Adapted(taught.architecture, taught.backbone, preparation, None, (), None)
+        print_row(f"`{given.architecture}`, `{method}`", taught, clusters, level, time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main()
