@@ -14,7 +14,7 @@ from rankscape.__main__ import main
 from rankscape.foundation.errors import OrderError, RasterError, SettingsError, WeightsError
 from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.tables import read_metadata, read_table
-from rankscape.scoring.model import read_model, spread
+from rankscape.scoring.model import read_model
 from rankscape.stages.predict import predict
 from rankscape.stages.train import train
 from rankscape.tiles.store import open_patches
@@ -37,11 +37,12 @@ def reflectance_model(world: World, **preparation) -> Path:
     """A model of four bands of reflectance, that was never trained."""
     write_backbone(world.folder / "four.safetensors", ("B04", "B03", "B02", "B08"), **preparation)
     tensors, document = load_weights(world.folder / "four.safetensors")
-    own = {f"0.{name}": tensor for name, tensor in tensors.items()}
+    own = {f"0.0.{name}": tensor for name, tensor in tensors.items()}
     width = int(create_backbone(ARCHITECTURE, "random", 3, 0).num_features)
-    own |= {"0.head.weight": torch.full((1, width), 0.1), "0.head.bias": torch.zeros(1)}
+    own |= {"0.0.head.weight": torch.full((1, width), 0.1), "0.0.head.bias": torch.zeros(1)}
     path = world.folder / "reflectance.safetensors"
-    save_weights(path, own, {**document, "seeds": [0], "pixels": "float32", "patch_px": PATCH_PX})
+    part = {**document, "seeds": [0], "weight": 1.0, "link": "sigmoid"}
+    save_weights(path, own, {"parts": [part], "pixels": "float32", "patch_px": PATCH_PX})
     return path
 
 
@@ -115,18 +116,12 @@ def test_the_batch_size_of_prediction_changes_no_score(world: World):
     assert (tables[0].score_std.dropna() == 0).all()
 
 
-def test_score_and_spread_are_mean_and_deviation_with_one_degree_less():
-    score, std = spread(np.array([[0.2, np.nan], [0.4, np.nan]]))
-    assert (score[0], std[0]) == pytest.approx((0.3, 0.02**0.5))
-    assert np.isnan([score[1], std[1]]).all()
-    assert np.isnan(spread(np.full((1, 1), np.nan))[1]).all()
-
-
 def test_a_model_survives_the_disk(world: World):
     path = trained(world, epochs=1)
     model = read_model(path, CPU)
-    assert model.seeds == (0, 1)
-    assert (model.pixels, model.patch_px, model.architecture) == ("uint8", PATCH_PX, "test_resnet")
+    (part,) = model.parts
+    assert (part.seeds, part.architecture, part.weight, part.link) == ((0, 1), "test_resnet", 1.0, "sigmoid")
+    assert (model.pixels, model.patch_px, model.seed) == ("uint8", PATCH_PX, 0)
     document = load_weights(path)[1]
     assert document["targets"]["3"] == 1.0
     assert document["levels"] == [[3], [0, 2], [1], [4]]
@@ -148,19 +143,23 @@ def test_unknown_settings_are_refused(world: World):
 def test_a_model_of_another_architecture_or_none_is_refused(world: World):
     tensors, document = load_weights(trained(world, epochs=1, seeds=1))
     other = world.folder / "other.safetensors"
-    save_weights(other, tensors, {**document, "architecture": "resnet10t"})
+    strange = [{**document["parts"][0], "architecture": "resnet10t"}]
+    save_weights(other, tensors, {**document, "parts": strange})
     with pytest.raises(WeightsError, match="does not hold the weights of resnet10t: it has backbone"):
         read_model(other, CPU)
-    save_weights(other, {name: tensors[name] for name in tensors if name != "0.head.bias"}, document)
+    save_weights(other, {name: tensors[name] for name in tensors if name != "0.0.head.bias"}, document)
     with pytest.raises(WeightsError, match=r"it lacks head\.bias"):
         read_model(other, CPU)
-    save_weights(other, {**tensors, "0.extra": torch.zeros(1)}, document)
+    save_weights(other, {**tensors, "0.0.extra": torch.zeros(1)}, document)
     with pytest.raises(WeightsError, match="it has extra, which test_resnet has not"):
         read_model(other, CPU)
-    save_weights(other, {**tensors, "0.head.bias": torch.zeros(2)}, document)
+    save_weights(other, {**tensors, "0.0.head.bias": torch.zeros(2)}, document)
     with pytest.raises(WeightsError, match=r"has head\.bias of shape \(2,\), not \(1,\)"):
         read_model(other, CPU)
-    with pytest.raises(WeightsError, match=r"no score model \(its description lacks seeds, pixels, patch_px\)"):
+    with pytest.raises(
+        WeightsError,
+        match=r"no score model, .*\(its description lacks parts, pixels, patch_px\)",
+    ):
         read_model(world.backbone, CPU)
 
 

@@ -14,6 +14,7 @@ from rankscape.scoring.checkpoints import Checkpoints
 from rankscape.scoring.model import ScoreModel
 from rankscape.scoring.network import ScoreNetwork, start_network
 from rankscape.scoring.objectives import objective_of
+from rankscape.scoring.parts import Part
 from rankscape.scoring.pool import Pool, limited
 from rankscape.scoring.record import training_record
 from rankscape.scoring.splitting import Split, split_by_place
@@ -64,10 +65,8 @@ def train_ensemble(
     start = str(backbone) if settings.start == "adapted" else RANDOM
     trained = [_train_one(architecture, start, lesson, seed, checkpoints) for seed in seeds]
     grid = pool.stores[0].grid
-    model = ScoreModel(
-        tuple(network.cpu() for network, _ in trained),
-        architecture, preparation, seeds, str(pool.stores[0].array.dtype), grid.patch_px,
-    )  # fmt: skip
+    part = Part(tuple(network.cpu() for network, _ in trained), architecture, preparation, seeds)
+    model = ScoreModel((part,), str(pool.stores[0].array.dtype), grid.patch_px)
     document = training_record(settings, targets, drawn, split, [fit for _, fit in trained])
     return model, {**document, "model": model.to_document()}
 

@@ -1,4 +1,4 @@
-"""The score model on disk and in use: several networks of one kind, and what must be known to run them."""
+"""The score model on disk and in use: a weighted sum of parts, and what must be known to run them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,65 +7,71 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from rankscape.foundation.errors import RasterError, WeightsError
 from rankscape.foundation.settings.scoring import Precision
-from rankscape.scoring.network import ScoreNetwork, load_tensors
+from rankscape.scoring.network import ScoreNetwork
+from rankscape.scoring.parts import Part, combine, read_part
 from rankscape.scoring.targets import Targets
-from rankscape.vision.backbones import create_backbone
-from rankscape.vision.preparation import Preparation
 from rankscape.vision.weights import load_weights, save_weights, under
 
-_DOCUMENT_KEYS = ("architecture", "channels", "preparation", "seeds", "pixels", "patch_px")
+_DOCUMENT_KEYS = ("parts", "pixels", "patch_px")
 _VISIBLE_BANDS = 3
 
 
 @dataclass(frozen=True)
 class ScoreModel:
-    """An ensemble of score networks."""
+    """Parts whose scores are added, each by its weight."""
 
-    networks: tuple[ScoreNetwork, ...]
-    """One network a seed, all of one architecture."""
-    architecture: str
-    """Name of the backbone."""
-    preparation: Preparation
-    """How pictures become network input."""
-    seeds: tuple[int, ...]
-    """Seed of each network."""
+    parts: tuple[Part, ...]
+    """One part or more; they see the same bands, each in its own preparation."""
     pixels: str
     """Type of the pixels trained on: `uint8` pictures or `float32` reflectance."""
     patch_px: int
     """Side of the patches trained on, before they are resized."""
 
-    def score(self, images: Tensor, device: torch.device) -> np.ndarray:
-        """Score a batch of images with every network.
+    @property
+    def networks(self) -> tuple[ScoreNetwork, ...]:
+        """All networks, part by part; each takes images of its own part's preparation."""
+        return tuple(network for part in self.parts for network in part.networks)
+
+    @property
+    def seed(self) -> int:
+        """First seed of the training."""
+        return self.parts[0].seeds[0]
+
+    def score(self, patches: np.ndarray | Sequence[np.ndarray], device: torch.device) -> np.ndarray:
+        """Score a batch of patches with every network.
 
         Args:
-            images: What `preparation.tensor` makes of pictures, float32, shape (n, channels, input_px, input_px).
+            patches: Pixels of the type trained on: an array of shape (n, height, width, bands), or n arrays of shape
+                (height, width, bands), whose sizes may differ.
             device: Device that holds the networks.
 
         Returns:
-            float64 in [0, 1], shape (seeds, n).
+            float64 in [0, 1], shape (networks, n); `combined` makes scores of it.
         """
-        with torch.inference_mode():
-            there = images.to(device)
-            scores = [network.eval()(there).double().cpu().numpy() for network in self.networks]
-        return np.stack(scores)
+        return np.concatenate([part.scores(part.images(patches), device) for part in self.parts])
+
+    def combined(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return score and score_std, float32, shape (n,) each, of what `score` returned (`parts.combine`)."""
+        score, std = combine(scores, self.parts)
+        return score.astype(np.float32), std.astype(np.float32)
 
     @property
     def seen_bands(self) -> tuple[str, ...]:
         """Bands that the networks see: all that they were trained on, or red, green and blue of them."""
-        bands = self.preparation.bands
-        return bands if self.preparation.colour == "all" else bands[:_VISIBLE_BANDS]
+        bands = self.parts[0].preparation.bands
+        return bands if self._sees_all else bands[:_VISIBLE_BANDS]
+
+    @property
+    def _sees_all(self) -> bool:
+        return any(part.preparation.colour == "all" for part in self.parts)
 
     def to_document(self) -> dict[str, Any]:
-        """Describe the model as JSON: architecture, preparation, and the patches that it was trained on."""
+        """Describe the model as JSON: its parts, and the patches that it was trained on."""
         return {
-            "architecture": self.architecture,
-            "channels": self.preparation.channels,
-            "preparation": self.preparation.to_document(),
-            "seeds": list(self.seeds),
+            "parts": [part.to_document() for part in self.parts],
             "pixels": self.pixels,
             "patch_px": self.patch_px,
         }
@@ -93,7 +99,7 @@ class ScoreModel:
             RasterError: If there are too few, or too many for a model that sees all bands.
         """
         seen = self.seen_bands
-        if bands < len(seen) or (self.preparation.colour == "all" and bands > len(seen)):
+        if bands < len(seen) or (self._sees_all and bands > len(seen)):
             raise RasterError(
                 f"{origin} has {bands} bands, the model reads {len(seen)} ({', '.join(seen)}): give images with these "
                 "bands, or train a model with adapt.colour: rgb."
@@ -105,7 +111,7 @@ class ScoreModel:
         Raises:
             RasterError: If they differ; the message names both.
         """
-        given = tuple(bands) if self.preparation.colour == "all" else tuple(bands[:_VISIBLE_BANDS])
+        given = tuple(bands) if self._sees_all else tuple(bands[:_VISIBLE_BANDS])
         if given != self.seen_bands:
             raise RasterError(
                 f"{origin} has the bands {', '.join(bands)}, the model reads {', '.join(self.seen_bands)}, in this "
@@ -113,26 +119,13 @@ class ScoreModel:
             )
 
 
-def spread(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation over the networks.
-
-    Args:
-        scores: Score of each network for each patch, shape (seeds, n).
-
-    Returns:
-        score and score_std, float32, shape (n,) each; NaN where a score is NaN. score_std has one degree of freedom
-        less than seeds; it is 0 for a single network, which knows nothing of its own spread.
-    """
-    std = scores.std(axis=0, ddof=1) if len(scores) > 1 else scores[0] * 0.0
-    return scores.mean(axis=0).astype(np.float32), std.astype(np.float32)
-
-
 def write_model(path: Path, model: ScoreModel, targets: Targets, record: Mapping[str, Any]) -> None:
-    """Write a model as safetensors: tensors `<number>.backbone.*`, `<number>.head.*`, and its description."""
+    """Write a model as safetensors, with its description.
+
+    Tensors are named `<part>.<network>.backbone.*` and `<part>.<network>.head.*`.
+    """
     tensors = {
-        f"{number}.{name}": tensor
-        for number, network in enumerate(model.networks)
-        for name, tensor in network.state_dict().items()
+        f"{place}.{name}": tensor for place, part in enumerate(model.parts) for name, tensor in part.tensors().items()
     }
     document = {**model.to_document(), **targets.to_document(), "provenance": dict(record)}
     save_weights(path, tensors, document)
@@ -147,21 +140,15 @@ def read_model(path: Path, device: torch.device, precision: Precision = "float32
     tensors, document = load_weights(path)
     missing = [key for key in _DOCUMENT_KEYS if key not in document]
     if missing:
-        raise WeightsError(f"{path} is no score model (its description lacks {', '.join(missing)}): name one of train.")
-    networks = []
-    for number in range(len(document["seeds"])):
-        network = ScoreNetwork(create_backbone(document["architecture"], "random", document["channels"], 0))
-        load_tensors(network, under(tensors, f"{number}."), document["architecture"], str(path))
-        network.eval().to(device).use(precision)
-        networks.append(network)
-    return ScoreModel(
-        tuple(networks),
-        document["architecture"],
-        Preparation.from_document(document["preparation"]),
-        tuple(document["seeds"]),
-        document["pixels"],
-        document["patch_px"],
-    )
+        raise WeightsError(
+            f"{path} is no score model, or one of an older version (its description lacks {', '.join(missing)}): name "
+            "one that train wrote, or train again."
+        )
+    parts = [
+        read_part(part, under(tensors, f"{place}."), device, precision, str(path))
+        for place, part in enumerate(document["parts"])
+    ]
+    return ScoreModel(tuple(parts), document["pixels"], document["patch_px"])
 
 
 def _kind(dtype: str) -> str:

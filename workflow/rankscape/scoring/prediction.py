@@ -18,7 +18,7 @@ from rankscape.scoring.images import (
     read_picture,
     valid_fraction,
 )
-from rankscape.scoring.model import ScoreModel, spread
+from rankscape.scoring.model import ScoreModel
 from rankscape.tiles.store import Patches
 
 _WHITE = 255.0
@@ -52,8 +52,8 @@ def score_patches(
     starts = range(0, len(usable), batch_size)
     for start in progress.track(starts, f"scoring {origin}", unit="batch"):
         chosen = usable[start : start + batch_size]
-        scores[:, chosen] = model.score(model.preparation.tensor(patches.array[chosen]), device)
-    return _with_scores(pd.DataFrame(patches.index[["patch_id", "granule"]]), scores)
+        scores[:, chosen] = model.score(patches.array[chosen], device)
+    return _with_scores(model, pd.DataFrame(patches.index[["patch_id", "granule"]]), scores)
 
 
 def score_pictures(
@@ -70,12 +70,11 @@ def score_pictures(
     scores = np.full((len(model.networks), len(pictures)), np.nan)
     for start in progress.track(range(0, len(pictures), batch_size), "scoring pictures", unit="batch"):
         pixels = [exposure(read_picture(path), str(path)) for path in pictures[start : start + batch_size]]
-        images = torch.cat([model.preparation.tensor(one[None]) for one in pixels])
-        found = model.score(images, device)
+        found = model.score(pixels, device)
         found[:, [bool(valid_fraction(one[None])[0] < MIN_VALID_FRACTION) for one in pixels]] = np.nan
         scores[:, start : start + len(pixels)] = found
     frame = pd.DataFrame({"file": [path.relative_to(folder).as_posix() for path in pictures]})
-    return _with_scores(frame, scores)
+    return _with_scores(model, frame, scores)
 
 
 def score_raster(
@@ -100,7 +99,7 @@ def score_raster(
         ],
         axis=1,
     )
-    return _with_scores(_places(raster), scores)
+    return _with_scores(model, _places(raster), scores)
 
 
 def exposure_of(model: ScoreModel, white_reflectance: float | None) -> Exposure:
@@ -152,7 +151,7 @@ def _check_store(model: ScoreModel, patches: Patches, origin: str) -> None:
 
 def _score_row(model: ScoreModel, strip: np.ndarray, device: torch.device, batch_size: int) -> np.ndarray:
     parts = [strip[start : start + batch_size] for start in range(0, len(strip), batch_size)]
-    scores = np.concatenate([model.score(model.preparation.tensor(part), device) for part in parts], axis=1)
+    scores = np.concatenate([model.score(part, device) for part in parts], axis=1)
     scores[:, valid_fraction(strip) < MIN_VALID_FRACTION] = np.nan
     return scores
 
@@ -166,8 +165,8 @@ def _places(raster: Raster) -> pd.DataFrame:
     return frame
 
 
-def _with_scores(frame: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
-    frame["score"], frame["score_std"] = spread(scores)
+def _with_scores(model: ScoreModel, frame: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
+    frame["score"], frame["score_std"] = model.combined(scores)
     return frame
 
 

@@ -32,4 +32,4 @@ def predict(
     networks = read_model(model, device, values.precision)
     frame = score_patches(networks, open_patches(tiles), device, values.batch_size, str(tiles))
     inputs = {"tiles": tiles, "index": index_of(tiles), "model": model}
-    write_table(out, frame, {KEY: provenance("predict", values, inputs, seed=networks.seeds[0], backend=device.type)})
+    write_table(out, frame, {KEY: provenance("predict", values, inputs, seed=networks.seed, backend=device.type)})

@@ -57,7 +57,7 @@ def score(
         frame = score_pictures(networks, pictures, folder, device, values.batch_size, exposure)
     _write(out, frame)
     inputs = {"model": model, **{f"source {path.relative_to(folder).as_posix()}": path for path in pictures}}
-    origin = provenance("score", values, inputs, seed=networks.seeds[0], backend=device.type)
+    origin = provenance("score", values, inputs, seed=networks.seed, backend=device.type)
     options = {"patch_px": patch_px, "white_reflectance": white_reflectance}
     write_json(out.with_name(f"{out.name}.json"), {"options": options, "provenance": origin})
     say(f"{len(frame)} scores in {out}, where they come from in {out.name}.json")
