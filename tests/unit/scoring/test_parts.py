@@ -9,7 +9,7 @@ import torch
 from rankscape.ranking.orders import PartialOrder
 from rankscape.scoring.model import ScoreModel, read_model, write_model
 from rankscape.scoring.network import ScoreNetwork
-from rankscape.scoring.parts import Part, combine
+from rankscape.scoring.parts import Part, combine, read_part
 from rankscape.scoring.targets import Targets
 from rankscape.vision.backbones import create_backbone
 from rankscape.vision.preparation import Preparation
@@ -21,11 +21,11 @@ BANDS = ("B04", "B03", "B02")
 PATCHES = np.random.default_rng(5).integers(1, 256, (4, 16, 16, 3), np.uint8)
 
 
-def invented_part(*seeds: int, weight: float = 1.0, input_px: int = 32, colour: str = "rgb", kind: str = "sigmoid"):
+def invented_part(*seeds: int, weight: float = 1.0, input_px: int = 32, colour: str = "rgb", link: str = "sigmoid"):
     preparation = Preparation(input_px, colour, "each", (0.0,) * 3, (1.0,) * 3, BANDS)
     networks = []
     for seed in seeds:
-        network = ScoreNetwork(create_backbone(ARCHITECTURE, "random", preparation.channels, seed), kind)
+        network = ScoreNetwork(create_backbone(ARCHITECTURE, "random", preparation.channels, seed), link)
         torch.nn.init.normal_(network.head.weight, 0, 0.1, generator=torch.Generator().manual_seed(seed))
         networks.append(network.eval())
     return Part(tuple(networks), ARCHITECTURE, preparation, seeds, weight)
@@ -68,7 +68,7 @@ def test_pictures_of_any_size_are_prepared_one_by_one():
 
 
 def test_every_part_keeps_its_own_preparation_on_disk(tmp_path: Path):
-    parts = (invented_part(0, 1, weight=0.7), invented_part(4, weight=0.3, input_px=40, colour="grey", kind="clip"))
+    parts = (invented_part(0, 1, weight=0.7), invented_part(4, weight=0.3, input_px=40, colour="grey", link="clip"))
     parts[1].networks[0].limits.copy_(torch.tensor([0.25, 0.75]))
     model = ScoreModel(parts, "uint8", 16)
     targets = Targets(((0,), (1,)), {0: 1.0, 1: 0.0}, PartialOrder.from_levels(((0,), (1,))))
@@ -87,10 +87,27 @@ def test_every_part_keeps_its_own_preparation_on_disk(tmp_path: Path):
 
 
 def test_a_clipped_network_is_its_value_cut_to_its_limits():
-    network = invented_part(3, kind="clip").networks[0]
+    network = invented_part(3, link="clip").networks[0]
     network.limits.copy_(torch.tensor([0.1, 0.2]))
     values = torch.tensor([-1.0, 0.15, 3.0])
     assert network.bounded(values).tolist() == pytest.approx([0.1, 0.15, 0.2])
     images = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        assert torch.equal(network(images), network.bounded(network.value(images)))
+        assert torch.equal(network(images), network.bounded(network.head(network.features(images)).squeeze(1)))
+
+
+def test_a_backbone_that_networks_share_is_run_and_stored_once(tmp_path: Path):
+    first, second = (invented_part(seed).networks[0] for seed in (0, 1))
+    heads = ScoreNetwork(first.backbone)
+    heads.head.load_state_dict(second.head.state_dict())
+    part = replace(invented_part(0, 1), networks=(first, heads))
+    calls = []
+    first.backbone.register_forward_hook(lambda *_: calls.append(1))
+    scores = part.scores(part.images(PATCHES), CPU)
+    assert calls == [1]
+    assert (part.is_shared, invented_part(0, 1).is_shared) == (True, False)
+    assert [name for name in part.tensors() if name.startswith("1.")] == ["1.head.weight", "1.head.bias"]
+    again = read_part(part.to_document(), part.tensors(), CPU, "float32", "here")
+    assert again.is_shared
+    np.testing.assert_array_equal(again.scores(part.images(PATCHES), CPU), scores)
+    assert not np.array_equal(*scores)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rankscape.foundation.settings.scoring import Precision
 from rankscape.scoring.network import Link, ScoreNetwork, load_tensors
-from rankscape.vision.backbones import create_backbone
+from rankscape.vision.backbones import OWN_PREFIX, create_backbone
 from rankscape.vision.preparation import Preparation
 from rankscape.vision.weights import under
 
@@ -33,7 +33,17 @@ class Part:
     @property
     def link(self) -> Link:
         """What bounds the networks' output."""
-        return self.networks[0].kind
+        return self.networks[0].link
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all networks have one backbone, and differ in their heads alone."""
+        return len(self._apart) == 1
+
+    @property
+    def _apart(self) -> tuple[ScoreNetwork, ...]:
+        """One network a backbone."""
+        return tuple({id(network.backbone): network for network in reversed(self.networks)}.values())[::-1]
 
     def images(self, patches: np.ndarray | Sequence[np.ndarray]) -> Tensor:
         """Prepare patches, or pictures of any sizes, each of which is prepared by itself.
@@ -60,7 +70,9 @@ class Part:
         """
         with torch.inference_mode():
             there = images.to(device)
-            return np.stack([network.eval()(there).double().cpu().numpy() for network in self.networks])
+            seen = {id(network.backbone): network.eval().features(there) for network in self._apart}
+            found = [network.eval().judged(seen[id(network.backbone)]) for network in self.networks]
+            return np.stack([scores.double().cpu().numpy() for scores in found])
 
     def to_document(self) -> dict[str, Any]:
         """Describe the part as JSON."""
@@ -71,14 +83,16 @@ class Part:
             "seeds": list(self.seeds),
             "weight": self.weight,
             "link": self.link,
+            "shared_backbone": self.is_shared,
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the weights of all networks, named `<number>.backbone.*` and `<number>.head.*`."""
+        """Return the weights of all networks, named `<number>.backbone.*` and so on; a shared backbone once."""
         return {
             f"{number}.{name}": tensor
             for number, network in enumerate(self.networks)
             for name, tensor in network.state_dict().items()
+            if not (number and self.is_shared and name.startswith(OWN_PREFIX))
         }
 
 
@@ -91,10 +105,15 @@ def read_part(
         WeightsError: If the weights are not those of the architecture; the message names `origin`.
     """
     architecture, networks = str(document["architecture"]), []
+    first = {name: tensor for name, tensor in under(tensors, "0.").items() if name.startswith(OWN_PREFIX)}
+    backbone = None
     for number in range(len(document["seeds"])):
-        backbone = create_backbone(architecture, "random", document["channels"], 0)
+        is_shared = document["shared_backbone"] and number > 0
+        if backbone is None or not is_shared:
+            backbone = create_backbone(architecture, "random", document["channels"], 0)
         network = ScoreNetwork(backbone, document["link"])
-        load_tensors(network, under(tensors, f"{number}."), architecture, origin)
+        own = under(tensors, f"{number}.")
+        load_tensors(network, {**first, **own} if is_shared else own, architecture, origin)
         network.eval().to(device).use(precision)
         networks.append(network)
     preparation = Preparation.from_document(document["preparation"])
@@ -114,14 +133,14 @@ def combine(scores: np.ndarray, parts: Sequence[Part]) -> tuple[np.ndarray, np.n
     so parts that disagree are uncertain, however sure each of them is; of one part it is the networks' deviation.
 
     Args:
-        scores: Score of each network of each part, in the order of the parts, for each patch, shape (networks, n).
+        scores: Score of each network of each part, in the order of the parts, shape (networks, n) or (networks, ...).
         parts: The parts.
 
     Returns:
-        float64, shape (n,) each; NaN where a score is NaN. The spread of a single network is 0: it knows nothing of
-        its own spread.
+        float64, shape (n,) or (...) each; NaN where a score is NaN. The spread of a single network is 0: it knows
+        nothing of its own spread.
     """
-    weights = np.array([part.weight for part in parts])[:, None]
+    weights = np.array([part.weight for part in parts]).reshape(-1, *[1] * (scores.ndim - 1))
     own = np.split(scores, np.cumsum([len(part.networks) for part in parts])[:-1])
     means = np.stack([members.mean(axis=0) for members in own])
     within = np.stack([m.var(axis=0, ddof=1) if len(m) > 1 else m[0] * 0.0 for m in own])
