@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,11 +12,23 @@ from rankscape.foundation.errors import RasterError, WeightsError
 from rankscape.foundation.settings.scoring import Precision
 from rankscape.scoring.network import ScoreNetwork
 from rankscape.scoring.parts import Part, combine, read_part
+from rankscape.scoring.spread import Calibration
 from rankscape.scoring.targets import Targets
 from rankscape.vision.weights import load_weights, save_weights, under
 
-_DOCUMENT_KEYS = ("parts", "pixels", "patch_px")
+_DOCUMENT_KEYS = ("parts", "pixels", "patch_px", "calibration")
 _VISIBLE_BANDS = 3
+
+
+class Combined(NamedTuple):
+    """What the networks of a model say together; NaN where a score is NaN."""
+
+    score: np.ndarray
+    """Weighted mean, float32 in [0, 1], shape (n,)."""
+    score_std: np.ndarray
+    """Standard deviation of the score, float32, shape (n,): the spread, calibrated where the model knows how."""
+    spread: np.ndarray
+    """How far the networks lie apart, float32, shape (n,) (`parts.combine`)."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,10 @@ class ScoreModel:
     """Type of the pixels trained on: `uint8` pictures or `float32` reflectance."""
     patch_px: int
     """Side of the patches trained on, before they are resized."""
+    calibration: Calibration | None = None
+    """What score_std is made of the networks' spread by; None if that itself is score_std."""
+    views: int = 1
+    """Views of each patch that its scores are the mean of (`views.py`); a way of use, not stored."""
 
     @property
     def networks(self) -> tuple[ScoreNetwork, ...]:
@@ -51,12 +67,13 @@ class ScoreModel:
         Returns:
             float64 in [0, 1], shape (networks, n); `combined` makes scores of it.
         """
-        return np.concatenate([part.scores(part.images(patches), device) for part in self.parts])
+        return np.concatenate([part.scores(part.images(patches), device, self.views) for part in self.parts])
 
-    def combined(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return score and score_std, float32, shape (n,) each, of what `score` returned (`parts.combine`)."""
-        score, std = combine(scores, self.parts)
-        return score.astype(np.float32), std.astype(np.float32)
+    def combined(self, scores: np.ndarray) -> Combined:
+        """Combine what `score` returned, shape (networks, n) or (networks, ...), over the networks."""
+        score, spread = combine(scores, self.parts)
+        std = spread if self.calibration is None else self.calibration.deviation(spread)
+        return Combined(*(values.astype(np.float32) for values in (score, std, spread)))
 
     @property
     def seen_bands(self) -> tuple[str, ...]:
@@ -74,6 +91,7 @@ class ScoreModel:
             "parts": [part.to_document() for part in self.parts],
             "pixels": self.pixels,
             "patch_px": self.patch_px,
+            "calibration": None if self.calibration is None else self.calibration.to_document(),
         }
 
     def check(self, dtype: np.dtype[Any], bands: int, origin: str) -> None:
@@ -148,7 +166,9 @@ def read_model(path: Path, device: torch.device, precision: Precision = "float32
         read_part(part, under(tensors, f"{place}."), device, precision, str(path))
         for place, part in enumerate(document["parts"])
     ]
-    return ScoreModel(tuple(parts), document["pixels"], document["patch_px"])
+    known = document["calibration"]
+    calibration = None if known is None else Calibration(**known)
+    return ScoreModel(tuple(parts), document["pixels"], document["patch_px"], calibration)
 
 
 def _kind(dtype: str) -> str:

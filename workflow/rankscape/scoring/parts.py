@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rankscape.foundation.settings.scoring import Precision
 from rankscape.scoring.network import Link, ScoreNetwork, load_tensors
+from rankscape.scoring.views import square_views
 from rankscape.vision.backbones import OWN_PREFIX, create_backbone
 from rankscape.vision.preparation import Preparation
 from rankscape.vision.weights import under
@@ -58,21 +59,27 @@ class Part:
             return self.preparation.tensor(patches)
         return torch.cat([self.preparation.tensor(one[None]) for one in patches])
 
-    def scores(self, images: Tensor, device: torch.device) -> np.ndarray:
+    def scores(self, images: Tensor, device: torch.device, views: int = 1) -> np.ndarray:
         """Score prepared images with every network of the part.
 
         Args:
             images: What `images` returns.
             device: Device that holds the networks.
+            views: Views of each image that its scores are the mean of: 1, 4 or 8 (`views.py`).
 
         Returns:
             float64 in [0, 1], shape (networks, n).
         """
         with torch.inference_mode():
             there = images.to(device)
-            seen = {id(network.backbone): network.eval().features(there) for network in self._apart}
-            found = [network.eval().judged(seen[id(network.backbone)]) for network in self.networks]
-            return np.stack([scores.double().cpu().numpy() for scores in found])
+            found = [self._seen(view).double().cpu().numpy() for view in square_views(there, views)]
+        mean: np.ndarray = np.mean(found, axis=0)
+        return mean
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """Score one view of images, shape (networks, n)."""
+        seen = {id(network.backbone): network.eval().features(images) for network in self._apart}
+        return torch.stack([network.eval().judged(seen[id(network.backbone)]) for network in self.networks])
 
     def to_document(self) -> dict[str, Any]:
         """Describe the part as JSON."""

@@ -40,7 +40,7 @@ def score_patches(
         origin: File of the patches, for messages.
 
     Returns:
-        Columns patch_id, granule, score and score_std (float32), in the array's order; NaN where a patch is not
+        Columns patch_id, granule, score, score_std and spread (float32), in the array's order; NaN where a patch is not
         usable.
 
     Raises:
@@ -62,7 +62,7 @@ def score_pictures(
     """Score pictures of any size; each is resized to the network's input by itself, whatever its proportions.
 
     Returns:
-        Columns file (path below `folder`), score, score_std; NaN where less than half of the pixels hold data.
+        Columns file (path below `folder`), score, score_std, spread; NaN where less than half of the pixels hold data.
 
     Raises:
         RasterError: If a picture is broken or of another kind than those trained on; the message names it.
@@ -83,8 +83,8 @@ def score_raster(
     """Cut a GeoTIFF into patches from its upper left corner and score them; memory holds one row of patches.
 
     Returns:
-        Columns row, col, lon and lat of the centre where the raster has a CRS, score, score_std; NaN where less than
-        half of a patch's pixels hold data.
+        Columns row, col, lon and lat of the centre where the raster has a CRS, score, score_std, spread; NaN where less
+        than half of a patch's pixels hold data.
 
     Raises:
         RasterError: If the raster is broken, smaller than a patch, or of another kind than the images trained on.
@@ -166,7 +166,7 @@ def _places(raster: Raster) -> pd.DataFrame:
 
 
 def _with_scores(model: ScoreModel, frame: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
-    frame["score"], frame["score_std"] = model.combined(scores)
+    frame["score"], frame["score_std"], frame["spread"] = model.combined(scores)
     return frame
 
 
