@@ -117,9 +117,7 @@ def uncertain_pictures(material: Material, count: int) -> tuple[Picture, ...]:
     finder = Finder(material.patches)
     rows: Iterable[tuple[str, float, float]] = zip(worst["patch_id"], worst["score"], worst["score_std"], strict=True)
     return tuple(
-        finder.picture(patch, f"{number(score)} ± {number(spread)}")
-        for patch, score, spread in rows
-        if patch in finder
+        finder.picture(patch, f"{number(score)} ± {number(spread)}") for patch, score, spread in rows if patch in finder
     )
 
 

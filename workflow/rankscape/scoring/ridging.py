@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from rankscape.foundation import progress
@@ -152,10 +153,12 @@ def fit_drawn(spool: Spool, unit: tuple[np.ndarray, np.ndarray], targets: np.nda
             standard = (block - unit[0]) / unit[1]
             yield Rows(standard, labels[place], parts[place], weights[place])
 
-    if len(spool) > spool.dims:
-        return fit_streamed(blocks)
-    features = np.concatenate([rows.features for rows in blocks()])
-    return fit_ridge(features, labels, parts, weights=weights)
+    # As many threads as PyTorch was given: more of them than free cores make a small matrix many times slower.
+    with threadpool_limits(torch.get_num_threads(), "blas"):
+        if len(spool) > spool.dims:
+            return fit_streamed(blocks)
+        features = np.concatenate([rows.features for rows in blocks()])
+        return fit_ridge(features, labels, parts, weights=weights)
 
 
 def head_of(backbone: nn.Module, ridge: Ridge, mean: np.ndarray, scale: np.ndarray) -> ScoreNetwork:
