@@ -1,9 +1,9 @@
 """Random convolutional features with ridge: seconds, equality with the paper's construction, memory, and worth.
 
-Seconds are CPU seconds of one thread, which other work on the machine hardly changes. Features are those of the
-partner's default architecture unless said otherwise. `fit` is the choice of the penalty among
-nine by five parts and the final ridge. The plain construction (Rolf et al., Nature Communications 2021) is written here
-with NumPy loops over filters. Memory is the largest resident set of a child process, above that after imports, while
+Seconds are CPU seconds of one thread, since other work on a machine changes them less. Features are those of the
+partner's default architecture unless said otherwise. `fit` is the choice of the penalty among nine by five parts
+and the final ridge. The plain construction (Rolf et al., Nature Communications 2021) is written here with NumPy loops.
+Memory is the largest resident set of a child process, above that after imports, while
 61,440 invented patches of 64 px are turned into features and a ridge; the patches are made as they are asked for.
 Kendall's tau-b compares predictions of tiles held out, a fifth of each cluster in turn, with the mean rank that ten
 experts gave to the tile's cluster. The tiles have no coordinates, so neighbours may stand on both sides.
