@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 from rankscape.scoring.model import ScoreModel
-from rankscape.scoring.network import ScoreNetwork
+from rankscape.scoring.network import Link, ScoreNetwork
+from rankscape.scoring.parts import Part
 from rankscape.vision.backbones import create_backbone
 from rankscape.vision.preparation import Preparation
 
@@ -42,9 +43,9 @@ class Corner(torch.nn.Module):
         return self.forward_head(self.forward_features(images))
 
 
-def bright_network(raises: float) -> ScoreNetwork:
+def bright_network(raises: float, link: Link = "sigmoid") -> ScoreNetwork:
     """A network whose score rises (or falls) with brightness, and with nothing else."""
-    network = ScoreNetwork(Corner()).eval()
+    network = ScoreNetwork(Corner(), link).eval()
     with torch.no_grad():
         network.head.weight.copy_(torch.tensor([[raises / 2, -raises / 2]]))
     return network
@@ -56,7 +57,8 @@ def model_of(
     """A model that sees the colours as they are."""
     ready = tuple(networks)
     preparation = Preparation(input_px, "rgb", "none", (0.0,) * 3, (1.0,) * 3, BANDS)
-    return ScoreModel(ready, architecture, preparation, tuple(range(len(ready))), "uint8", patch_px)
+    part = Part(ready, architecture, preparation, tuple(range(len(ready))))
+    return ScoreModel((part,), "uint8", patch_px)
 
 
 def noise(count: int, side: int, seed: int = 0) -> np.ndarray:

@@ -1,12 +1,12 @@
 """Scores of places: they agree with the score of the picture, for every kind of network and link."""
 
-import numpy as np
+from dataclasses import replace
+
 import pytest
 import torch
 from explaining import bright_network, model_of, network_of
 from rankscape.foundation.errors import WeightsError
-from rankscape.scoring.local import CLIP, SIGMOID, agreeing, link_of, local_scores, members, places_a_side, weighted
-from rankscape.scoring.model import spread
+from rankscape.scoring.local import agreeing, link_of, local_scores, members, places_a_side
 from rankscape.vision.backbones import create_backbone
 from rankscape.vision.places import at_each_place, feature_map, pooled
 
@@ -34,29 +34,28 @@ def test_places_are_interpolated_and_still_agree():
 
 
 def test_without_the_shift_steep_scores_would_not_agree():
-    network = network_of("test_resnet", strength=30.0)
+    link = link_of(network_of("test_resnet", strength=30.0))
     values = torch.tensor([[[3.0, -0.5], [-0.5, -0.5]]], dtype=torch.float64)
     whole = values.mean((1, 2))
-    assert abs(float(SIGMOID.apply(values).mean() - SIGMOID.apply(whole))) > 0.1
-    moved = agreeing(values, whole, SIGMOID)
-    assert float(SIGMOID.apply(moved).mean()) == pytest.approx(float(SIGMOID.apply(whole)), abs=1e-9)
+    assert abs(float(link.apply(values).mean() - link.apply(whole))) > 0.1
+    moved = agreeing(values, whole, link)
+    assert float(link.apply(moved).mean()) == pytest.approx(float(link.apply(whole)), abs=1e-9)
     shifts = (moved - values).unique()
     assert float(shifts.max() - shifts.min()) < 1e-9, "every place moves by the same value"
-    assert link_of(network) is SIGMOID
 
 
 @pytest.mark.parametrize("whole", [-0.4, 0.0, 0.3, 1.0, 1.7])
 def test_a_clipped_value_agrees_also_at_its_ends(whole):
+    link = link_of(bright_network(1.0, "clip"))
     values = torch.linspace(-2, 3, 16, dtype=torch.float64).reshape(1, 4, 4)
-    aim = CLIP.apply(torch.tensor([whole], dtype=torch.float64))
-    scores = CLIP.apply(agreeing(values, torch.tensor([whole], dtype=torch.float64), CLIP))
+    aim = link.apply(torch.tensor([whole], dtype=torch.float64))
+    scores = link.apply(agreeing(values, torch.tensor([whole], dtype=torch.float64), link))
     assert float(scores.mean()) == pytest.approx(float(aim), abs=1e-6)
 
 
 def test_a_network_may_carry_another_link():
-    network = bright_network(1.0)
-    network.link = "clip"
-    assert link_of(network) is CLIP
+    network = bright_network(1.0, "clip")
+    assert link_of(network).slope == 1
     scores, places = local_scores(network, images(side=64))
     assert scores.numpy() == pytest.approx(images(side=64).mean((1, 2, 3)).numpy(), abs=1e-6)
     assert places.shape == (3, 2, 2)
@@ -91,12 +90,9 @@ def test_cells_of_random_convolutions_are_means_of_equal_parts():
     assert torch.allclose(cells[0, :4, 0, 2], responses[0, :, :32, 64:].mean((1, 2)), atol=1e-5)
 
 
-def test_members_share_the_score_and_their_spread_is_that_of_the_model():
-    model = model_of([bright_network(1.0), bright_network(2.0), bright_network(-1.0)])
-    found = members(model)
-    assert sum(member.weight for member in found) == pytest.approx(1)
+def test_members_share_the_score_by_part_and_network():
+    first, second = model_of([bright_network(1.0), bright_network(2.0)]), model_of([bright_network(-1.0)])
+    parts = replace(first.parts[0], weight=0.25), replace(second.parts[0], weight=0.75)
+    found = members(replace(first, parts=parts))
+    assert [member.weight for member in found] == pytest.approx([0.125, 0.125, 0.75])
     assert places_a_side(found[0]) == 2
-    scores = np.random.default_rng(0).random((3, 5))
-    for ours, theirs in zip(weighted(scores, np.full(3, 1 / 3)), spread(scores), strict=True):
-        assert ours == pytest.approx(theirs, abs=1e-6)
-    assert (weighted(scores[:1], np.ones(1))[1] == 0).all()

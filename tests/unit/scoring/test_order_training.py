@@ -67,8 +67,8 @@ def test_the_command_trains_on_a_partial_order(world):
     write_json(world.order, order | {"edges": [[3, 0], [3, 2], [0, 1], [1, 4], [2, 4]], "incomparable": [[1, 2]]})
     out, record = world.folder / "score.safetensors", world.folder / "score.json"
     train(world.settings(objective="rank", epochs=1), **world.train_files(), out=out, record=record)
-    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    scores = read_model(out, CPU).score(images, CPU)
+    patches = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
+    scores = read_model(out, CPU).score(patches, CPU)
     assert scores.shape == (2, 4)
     assert ((scores > 0) & (scores < 1)).all()
     assert read_json(record)["settings"]["rank_steepness"] == 30
@@ -97,7 +97,6 @@ def test_networks_of_different_seeds_agree_on_the_scale(world):
     model, _ = trained(world, objective="rank", epochs=6, seeds=2)
     targets = cluster_targets(read_json(world.order), read_json(world.summary), "levels", "order.json")
     pool = open_pool(world.tiles, read_table(world.clusters), targets)
-    images = model.preparation.tensor(pool.pixels(np.arange(len(pool))))
-    scores = model.score(images, CPU)
+    scores = model.score(pool.pixels(np.arange(len(pool))), CPU)
     means = [[row[pool.level == level].mean() for level in range(4)] for row in scores]
     assert np.std(means, axis=0).max() < 0.1

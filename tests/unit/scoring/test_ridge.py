@@ -68,7 +68,7 @@ def test_parts_are_equally_large_and_seeded():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"labels": np.ones(3)}, "a row of features, a label and a part each"),
+        ({"labels": np.ones(3)}, "a row of features, a label, a part and a weight each"),
         ({"labels": np.full(60, np.nan)}, "finite features and labels"),
         ({"parts": np.zeros(60, int)}, "two parts at least"),
         ({"penalties": (0.0, 1.0)}, "penalties above 0"),

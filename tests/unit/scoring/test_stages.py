@@ -14,7 +14,7 @@ from rankscape.__main__ import main
 from rankscape.foundation.errors import OrderError, RasterError, SettingsError, WeightsError
 from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.tables import read_metadata, read_table
-from rankscape.scoring.model import read_model, spread
+from rankscape.scoring.model import read_model
 from rankscape.stages.predict import predict
 from rankscape.stages.train import train
 from rankscape.tiles.store import open_patches
@@ -37,11 +37,12 @@ def reflectance_model(world: World, **preparation) -> Path:
     """A model of four bands of reflectance, that was never trained."""
     write_backbone(world.folder / "four.safetensors", ("B04", "B03", "B02", "B08"), **preparation)
     tensors, document = load_weights(world.folder / "four.safetensors")
-    own = {f"0.{name}": tensor for name, tensor in tensors.items()}
+    own = {f"0.0.{name}": tensor for name, tensor in tensors.items()}
     width = int(create_backbone(ARCHITECTURE, "random", 3, 0).num_features)
-    own |= {"0.head.weight": torch.full((1, width), 0.1), "0.head.bias": torch.zeros(1)}
+    own |= {"0.0.head.weight": torch.full((1, width), 0.1), "0.0.head.bias": torch.zeros(1)}
     path = world.folder / "reflectance.safetensors"
-    save_weights(path, own, {**document, "seeds": [0], "pixels": "float32", "patch_px": PATCH_PX})
+    part = {**document, "seeds": [0], "weight": 1.0, "link": "sigmoid", "shared_backbone": True}
+    save_weights(path, own, {"parts": [part], "pixels": "float32", "patch_px": PATCH_PX, "calibration": None})
     return path
 
 
@@ -64,10 +65,10 @@ def test_the_commands_train_predict_and_score(world: World, capsys: pytest.Captu
     assert run("predict", "--settings", "{}", "--tiles", world.tiles[0], "--model", out, "--out", table) == 0
     frame = read_table(table)
     index = open_patches(world.tiles[0]).index
-    assert list(frame.columns) == ["patch_id", "granule", "score", "score_std"]
+    assert list(frame.columns) == ["patch_id", "granule", "score", "score_std", "spread"]
     assert frame.patch_id.tolist() == index.patch_id.tolist()
-    assert frame.score.dtype == frame.score_std.dtype == np.float32
-    assert frame[["score", "score_std"]].isna().all(axis=1).tolist() == (~index.usable).tolist()
+    assert frame.score.dtype == frame.score_std.dtype == frame.spread.dtype == np.float32
+    assert frame[["score", "score_std", "spread"]].isna().all(axis=1).tolist() == (~index.usable).tolist()
     assert frame.score.dropna().between(0, 1).all()
 
     pictures = world.folder / "pictures" / "inner"
@@ -79,6 +80,10 @@ def test_the_commands_train_predict_and_score(world: World, capsys: pytest.Captu
     scored = pd.read_csv(csv)
     assert scored.file.tolist() == [f"inner/{level}.png" for level in range(4)]
     assert scored.score.is_monotonic_decreasing
+    assert run("score", "--model", out, pictures.parent, "--out", csv.with_name("seen.csv"), "--views", 8) == 0
+    seen = pd.read_csv(csv.with_name("seen.csv"))
+    assert not seen.score.equals(scored.score)
+    assert np.allclose(seen.score, scored.score, atol=0.2)
     assert read_json(csv.with_name("scores.csv.json"))["provenance"]["stage"] == "score"
 
 
@@ -112,21 +117,16 @@ def test_the_batch_size_of_prediction_changes_no_score(world: World):
         predict(json.dumps({"batch_size": size}), world.tiles[0], model, world.folder / "s.parquet")
         tables.append(read_table(world.folder / "s.parquet"))
     assert np.allclose(tables[0].score, tables[1].score, atol=1e-5, equal_nan=True)
-    assert (tables[0].score_std.dropna() == 0).all()
-
-
-def test_score_and_spread_are_mean_and_deviation_with_one_degree_less():
-    score, std = spread(np.array([[0.2, np.nan], [0.4, np.nan]]))
-    assert (score[0], std[0]) == pytest.approx((0.3, 0.02**0.5))
-    assert np.isnan([score[1], std[1]]).all()
-    assert np.isnan(spread(np.full((1, 1), np.nan))[1]).all()
+    assert (tables[0].spread.dropna() == 0).all()
+    assert tables[0].score_std.nunique() == 1
 
 
 def test_a_model_survives_the_disk(world: World):
     path = trained(world, epochs=1)
     model = read_model(path, CPU)
-    assert model.seeds == (0, 1)
-    assert (model.pixels, model.patch_px, model.architecture) == ("uint8", PATCH_PX, "test_resnet")
+    (part,) = model.parts
+    assert (part.seeds, part.architecture, part.weight, part.link) == ((0, 1), "test_resnet", 1.0, "sigmoid")
+    assert (model.pixels, model.patch_px, model.seed) == ("uint8", PATCH_PX, 0)
     document = load_weights(path)[1]
     assert document["targets"]["3"] == 1.0
     assert document["levels"] == [[3], [0, 2], [1], [4]]
@@ -148,19 +148,23 @@ def test_unknown_settings_are_refused(world: World):
 def test_a_model_of_another_architecture_or_none_is_refused(world: World):
     tensors, document = load_weights(trained(world, epochs=1, seeds=1))
     other = world.folder / "other.safetensors"
-    save_weights(other, tensors, {**document, "architecture": "resnet10t"})
+    strange = [{**document["parts"][0], "architecture": "resnet10t"}]
+    save_weights(other, tensors, {**document, "parts": strange})
     with pytest.raises(WeightsError, match="does not hold the weights of resnet10t: it has backbone"):
         read_model(other, CPU)
-    save_weights(other, {name: tensors[name] for name in tensors if name != "0.head.bias"}, document)
+    save_weights(other, {name: tensors[name] for name in tensors if name != "0.0.head.bias"}, document)
     with pytest.raises(WeightsError, match=r"it lacks head\.bias"):
         read_model(other, CPU)
-    save_weights(other, {**tensors, "0.extra": torch.zeros(1)}, document)
+    save_weights(other, {**tensors, "0.0.extra": torch.zeros(1)}, document)
     with pytest.raises(WeightsError, match="it has extra, which test_resnet has not"):
         read_model(other, CPU)
-    save_weights(other, {**tensors, "0.head.bias": torch.zeros(2)}, document)
+    save_weights(other, {**tensors, "0.0.head.bias": torch.zeros(2)}, document)
     with pytest.raises(WeightsError, match=r"has head\.bias of shape \(2,\), not \(1,\)"):
         read_model(other, CPU)
-    with pytest.raises(WeightsError, match=r"no score model \(its description lacks seeds, pixels, patch_px\)"):
+    with pytest.raises(
+        WeightsError,
+        match=r"no score model, .*\(its description lacks parts, pixels, patch_px, calibration\)",
+    ):
         read_model(world.backbone, CPU)
 
 
@@ -192,7 +196,7 @@ def test_a_geotiff_is_scored_patch_by_patch(world: World):
     source = write_tif(world.folder / "land.tif", pixels, mask=mask)
     assert run("score", source, "--model", model, "--out", world.folder / "land.csv") == 0
     frame = pd.read_csv(world.folder / "land.csv")
-    assert list(frame.columns) == ["row", "col", "lon", "lat", "score", "score_std"]
+    assert list(frame.columns) == ["row", "col", "lon", "lat", "score", "score_std", "spread"]
     assert frame[["row", "col"]].to_numpy().tolist() == [[r, c] for r in range(2) for c in range(3)]
     assert frame.score.isna().tolist() == [False] * 5 + [True]
     assert frame.score[0] > frame.score[1] > frame.score[2]
@@ -204,7 +208,7 @@ def test_a_geotiff_without_crs_has_no_coordinates_and_one_picture_is_a_source_to
     model = trained(world, epochs=1, seeds=1)
     source = write_tif(world.folder / "land.tif", np.full((16, 16, 3), 90, np.uint8), crs=None)
     assert run("score", source, "--model", model, "--out", world.folder / "a.csv") == 0
-    assert list(pd.read_csv(world.folder / "a.csv").columns) == ["row", "col", "score", "score_std"]
+    assert list(pd.read_csv(world.folder / "a.csv").columns) == ["row", "col", "score", "score_std", "spread"]
     Image.new("RGB", (9, 9), (80, 80, 80)).save(world.folder / "one.png")
     Image.new("RGB", (9, 9)).save(world.folder / "black.png")
     assert run("score", world.folder / "one.png", "--model", model, "--out", world.folder / "b.csv") == 0
@@ -218,6 +222,7 @@ def test_a_geotiff_without_crs_has_no_coordinates_and_one_picture_is_a_source_to
     [
         ("broken", [], "2.png is no whole picture"),
         ("missing", [], "missing does not exist"),
+        ("whole", ["--views", 3], "views = 3 is refused: Input should be 1, 4 or 8"),
         ("whole", ["--patch-px", 8], "--patch-px cuts a GeoTIFF"),
         ("whole", ["--white-reflectance", 0.3], "--white-reflectance is for models of reflectance"),
     ],

@@ -105,7 +105,7 @@ def ensemble(pool, world, backbone=None, **changes: Any):
 
 def test_an_ensemble_has_a_network_a_seed_and_a_record(pool, world):
     model, record = ensemble(pool, world, seeds=2, seed=5)
-    assert model.seeds == (5, 6)
+    assert model.parts[0].seeds == (5, 6)
     assert [one["seed"] for one in record["seeds"]] == [5, 6]
     assert set(record["validation"]) == {"patches", "share_within", "mean_absolute_error", "kendall_tau_b"}
     assert sum(record["patches"].values()) == len(pool)

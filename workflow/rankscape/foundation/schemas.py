@@ -90,15 +90,22 @@ def settings_tables() -> str:
     parts = ["### The region\n\n" + _table({**schema, "properties": plain}, definitions)]
     parts += [
         f"### `{name}`\n\n{_one_line(section.get('description', ''))}\n\n{_table(section, definitions)}"
-        for name, section in _headed(schema["properties"], sections)
+        for name, section in _headed(schema["properties"], sections, definitions)
     ]
     return "\n".join(parts)
 
 
-def _headed(properties: Schema, sections: dict[str, Schema | None]) -> Iterable[tuple[str, Schema]]:
+def _headed(
+    properties: Schema, sections: dict[str, Schema | None], definitions: dict[str, Schema]
+) -> Iterable[tuple[str, Schema]]:
+    """Sections by heading, each followed by the sections within it."""
     for name, section in sections.items():
-        if section is not None:
-            yield (f"{name}.<name>" if _values_of(properties[name]) else name), section
+        if section is None:
+            continue
+        yield (f"{name}.<name>" if _values_of(properties[name]) else name), section
+        for key, value in section["properties"].items():
+            inner = [_section(one, definitions) for one in value.get("anyOf", [value])]
+            yield from ((f"{name}.{key}", one) for one in inner if one and "properties" in one)
 
 
 def _section(value: Schema, definitions: dict[str, Schema]) -> Schema | None:

@@ -16,8 +16,9 @@ from rankscape.mapping.granules import tag_statistics
 from rankscape.mapping.surface import BANDS
 from rankscape.mapping.windows import Strip, Windows
 from rankscape.scenes.rasters import cog_writer
-from rankscape.scoring.local import Member, local_scores, members, places_a_side, weighted
+from rankscape.scoring.local import Member, local_scores, members, places_a_side
 from rankscape.scoring.model import ScoreModel
+from rankscape.scoring.parts import combine
 from rankscape.scoring.prediction import check_store
 from rankscape.tiles.store import Grid, Patches
 
@@ -71,11 +72,11 @@ def dense_map(model: ScoreModel, patches: Patches, device: torch.device, batch_s
     cells = max(2, *(places_a_side(member) for member in networks))
     windows = Windows(patches, cells)
     scores, targets = _blended(networks, windows, patches.grid, cells, device, batch_size)
-    score, deviation = weighted(scores, np.array([member.weight for member in networks]))
-    aim, _ = weighted(targets, np.array([member.weight for member in networks]))
+    found, aim = model.combined(scores), combine(targets, model.parts)[0]
+    score = found.score.astype(np.float64)
     final = corrected(score, aim, cells)
     usable = ~np.isnan(final)
-    values = np.stack([final, np.where(usable, deviation, np.nan)]).astype(np.float32)
+    values = np.stack([final, np.where(usable, found.score_std, np.nan)]).astype(np.float32)
     facts = {"blended": deviations(score, aim, cells), "final": deviations(final, aim, cells)}
     return Dense(values, cells, patches.grid, facts)
 

@@ -109,15 +109,15 @@ def sample(members: Sequence[str], medoid: str | None, count: int, seed: list[in
 
 
 def uncertain_pictures(material: Material, count: int) -> tuple[Picture, ...]:
-    """Return the patches on which the networks agree least, most uncertain first."""
+    """Return the patches on which the networks agree least, most uncertain first; none where all are alike."""
     known = material.scores.dropna(subset=["score", "score_std"])
+    if known["score_std"].nunique() < 2:
+        return ()
     worst = known.sort_values(["score_std", "patch_id"], ascending=[False, True]).head(count)
     finder = Finder(material.patches)
     rows: Iterable[tuple[str, float, float]] = zip(worst["patch_id"], worst["score"], worst["score_std"], strict=True)
     return tuple(
-        finder.picture(patch, f"{number(score)} ± {number(spread)}")
-        for patch, score, spread in rows
-        if patch in finder and spread > 0
+        finder.picture(patch, f"{number(score)} ± {number(spread)}") for patch, score, spread in rows if patch in finder
     )
 
 

@@ -212,14 +212,14 @@ def adaptation_view(material: Material) -> FitView:
 
 
 def uncertainty_plots(material: Material) -> list[Plot]:
-    """Return histograms of score and of its spread over the networks; the spread only where there are several."""
+    """Return histograms of score and of score_std; the latter only where it differs from patch to patch."""
     known = material.scores.dropna(subset=["score"])
     plots = (
         [figures.histogram("scores", known["score"].to_numpy(np.float64), "score", (0.0, 1.0))] if len(known) else []
     )
-    spread = known["score_std"].dropna().to_numpy(np.float64)
-    if len(spread) and spread.max() > 0:
-        plots.append(figures.histogram("spread", spread, "spread of the networks"))
+    deviation = known["score_std"].dropna().to_numpy(np.float64)
+    if len(deviation) and np.ptp(deviation) > 0:
+        plots.append(figures.histogram("spread", deviation, "score_std"))
     return plots
 
 

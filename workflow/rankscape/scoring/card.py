@@ -27,7 +27,7 @@ def model_card(record: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"number": _number, "percent": _percent, "cell": _cell}
-    text: str = environment.get_template("card.md.j2").render(record=record, preparation=record["model"]["preparation"])
+    text: str = environment.get_template("card.md.j2").render(record=record, parts=record["model"]["parts"])
     return text
 
 

@@ -1,5 +1,6 @@
 """Training the ensemble: one draw of patches, one split by place, one network a seed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from rankscape.scoring.checkpoints import Checkpoints
 from rankscape.scoring.model import ScoreModel
 from rankscape.scoring.network import ScoreNetwork, start_network
 from rankscape.scoring.objectives import objective_of
+from rankscape.scoring.parts import Part
 from rankscape.scoring.pool import Pool, limited
 from rankscape.scoring.record import training_record
+from rankscape.scoring.ridging import ridges_of
 from rankscape.scoring.splitting import Split, split_by_place
 from rankscape.scoring.targets import Targets
+from rankscape.scoring.team import History, assemble
 from rankscape.scoring.training import Fit, Lesson, train_network
 from rankscape.vision.backbones import RANDOM
 from rankscape.vision.preparation import Preparation
@@ -32,7 +36,7 @@ def train_ensemble(
     device: torch.device,
     checkpoints: Checkpoints | None = None,
 ) -> tuple[ScoreModel, dict[str, Any]]:
-    """Train one network a seed.
+    """Train one network a seed, and the partner that the settings ask for.
 
     Args:
         pool: Labelled patches of all granules.
@@ -62,14 +66,16 @@ def train_ensemble(
     )
     seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
     start = str(backbone) if settings.start == "adapted" else RANDOM
-    trained = [_train_one(architecture, start, lesson, seed, checkpoints) for seed in seeds]
-    grid = pool.stores[0].grid
-    model = ScoreModel(
-        tuple(network.cpu() for network, _ in trained),
-        architecture, preparation, seeds, str(pool.stores[0].array.dtype), grid.patch_px,
-    )  # fmt: skip
-    document = training_record(settings, targets, drawn, split, [fit for _, fit in trained])
-    return model, {**document, "model": model.to_document()}
+    fits: Sequence[History]
+    if settings.objective == "ridge":
+        part, fits = ridges_of(architecture, start, lesson, seeds)
+    else:
+        trained = [_train_one(architecture, start, lesson, seed, checkpoints) for seed in seeds]
+        part = Part(tuple(network.cpu() for network, _ in trained), architecture, preparation, seeds)
+        fits = [fit for _, fit in trained]
+    model, known = assemble(part, fits, lesson)
+    document = training_record(settings, targets, drawn, split, fits)
+    return model, {**document, **known, "model": model.to_document()}
 
 
 def _train_one(

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -40,22 +39,22 @@ class Link:
     """Score a unit of value at the middle, where it is largest."""
 
 
-SIGMOID = Link(lambda value: torch.sigmoid(STEEPNESS * value), 0.0, STEEPNESS / 4)
-"""1 / (1 + exp(-5 x)), of trained networks."""
-CLIP = Link(lambda value: value.clamp(0, 1), 0.5, 1.0)
-"""The value itself, cut off at 0 and 1, of ridge regression."""
-_LINKS = {"sigmoid": SIGMOID, "clip": CLIP}
+_MIDDLES = {"sigmoid": (0.0, STEEPNESS / 4), "clip": (0.5, 1.0)}
+"""Value of the score one half and slope there: of 1 / (1 + exp(-5 x)), and of the value itself, cut at its limits."""
 
 
 def members(model: ScoreModel) -> tuple[Member, ...]:
     """Return the networks of a model, each with its preparation and its share in the score."""
-    share = 1 / len(model.networks)
-    return tuple(Member(network, model.preparation, share) for network in model.networks)
+    return tuple(
+        Member(network, part.preparation, part.weight / len(part.networks))
+        for part in model.parts
+        for network in part.networks
+    )
 
 
 def link_of(network: ScoreNetwork) -> Link:
     """Return how a network's value becomes a score."""
-    return _LINKS[getattr(network, "link", "sigmoid")]
+    return Link(network.bounded, *_MIDDLES[network.link])
 
 
 def places_a_side(member: Member) -> int:
@@ -127,19 +126,3 @@ def agreeing(values: Tensor, whole: Tensor, link: Link) -> Tensor:
         below = link.apply(values + middle[:, None, None]).mean((1, 2)) < aim
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     return values + ((low + high) / 2)[:, None, None]
-
-
-def weighted(scores: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weighted mean over networks, and their weighted standard deviation as `model.spread` has it.
-
-    Args:
-        scores: Scores of each network, shape (networks, ...).
-        weights: Share of each network, shape (networks,), adding up to 1.
-
-    Returns:
-        score and score_std, float64, without the first axis. The deviation of n networks of equal share has n - 1
-        degrees of freedom; it is 0 for a single network.
-    """
-    mean = np.tensordot(weights, scores, 1)
-    variance = np.tensordot(weights, (scores - mean) ** 2, 1)
-    return mean, np.sqrt(variance * len(scores) / max(len(scores) - 1, 1))

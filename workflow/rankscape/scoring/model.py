@@ -1,73 +1,97 @@
-"""The score model on disk and in use: several networks of one kind, and what must be known to run them."""
+"""The score model on disk and in use: a weighted sum of parts, and what must be known to run them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from rankscape.foundation.errors import RasterError, WeightsError
 from rankscape.foundation.settings.scoring import Precision
-from rankscape.scoring.network import ScoreNetwork, load_tensors
+from rankscape.scoring.network import ScoreNetwork
+from rankscape.scoring.parts import Part, combine, read_part
+from rankscape.scoring.spread import Calibration
 from rankscape.scoring.targets import Targets
-from rankscape.vision.backbones import create_backbone
-from rankscape.vision.preparation import Preparation
 from rankscape.vision.weights import load_weights, save_weights, under
 
-_DOCUMENT_KEYS = ("architecture", "channels", "preparation", "seeds", "pixels", "patch_px")
+_DOCUMENT_KEYS = ("parts", "pixels", "patch_px", "calibration")
 _VISIBLE_BANDS = 3
+
+
+class Combined(NamedTuple):
+    """What the networks of a model say together; NaN where a score is NaN."""
+
+    score: np.ndarray
+    """Weighted mean, float32 in [0, 1], shape (n,)."""
+    score_std: np.ndarray
+    """Standard deviation of the score, float32, shape (n,): the spread, calibrated where the model knows how."""
+    spread: np.ndarray
+    """How far the networks lie apart, float32, shape (n,) (`parts.combine`)."""
 
 
 @dataclass(frozen=True)
 class ScoreModel:
-    """An ensemble of score networks."""
+    """Parts whose scores are added, each by its weight."""
 
-    networks: tuple[ScoreNetwork, ...]
-    """One network a seed, all of one architecture."""
-    architecture: str
-    """Name of the backbone."""
-    preparation: Preparation
-    """How pictures become network input."""
-    seeds: tuple[int, ...]
-    """Seed of each network."""
+    parts: tuple[Part, ...]
+    """One part or more; they see the same bands, each in its own preparation."""
     pixels: str
     """Type of the pixels trained on: `uint8` pictures or `float32` reflectance."""
     patch_px: int
     """Side of the patches trained on, before they are resized."""
+    calibration: Calibration | None = None
+    """What score_std is made of the networks' spread by; None if that itself is score_std."""
+    views: int = 1
+    """Views of each patch that its scores are the mean of (`views.py`); a way of use, not stored."""
 
-    def score(self, images: Tensor, device: torch.device) -> np.ndarray:
-        """Score a batch of images with every network.
+    @property
+    def networks(self) -> tuple[ScoreNetwork, ...]:
+        """All networks, part by part; each takes images of its own part's preparation."""
+        return tuple(network for part in self.parts for network in part.networks)
+
+    @property
+    def seed(self) -> int:
+        """First seed of the training."""
+        return self.parts[0].seeds[0]
+
+    def score(self, patches: np.ndarray | Sequence[np.ndarray], device: torch.device) -> np.ndarray:
+        """Score a batch of patches with every network.
 
         Args:
-            images: What `preparation.tensor` makes of pictures, float32, shape (n, channels, input_px, input_px).
+            patches: Pixels of the type trained on: an array of shape (n, height, width, bands), or n arrays of shape
+                (height, width, bands), whose sizes may differ.
             device: Device that holds the networks.
 
         Returns:
-            float64 in [0, 1], shape (seeds, n).
+            float64 in [0, 1], shape (networks, n); `combined` makes scores of it.
         """
-        with torch.inference_mode():
-            there = images.to(device)
-            scores = [network.eval()(there).double().cpu().numpy() for network in self.networks]
-        return np.stack(scores)
+        return np.concatenate([part.scores(part.images(patches), device, self.views) for part in self.parts])
+
+    def combined(self, scores: np.ndarray) -> Combined:
+        """Combine what `score` returned, shape (networks, n) or (networks, ...), over the networks."""
+        score, spread = combine(scores, self.parts)
+        std = spread if self.calibration is None else self.calibration.deviation(spread)
+        return Combined(*(values.astype(np.float32) for values in (score, std, spread)))
 
     @property
     def seen_bands(self) -> tuple[str, ...]:
         """Bands that the networks see: all that they were trained on, or red, green and blue of them."""
-        bands = self.preparation.bands
-        return bands if self.preparation.colour == "all" else bands[:_VISIBLE_BANDS]
+        bands = self.parts[0].preparation.bands
+        return bands if self._sees_all else bands[:_VISIBLE_BANDS]
+
+    @property
+    def _sees_all(self) -> bool:
+        return any(part.preparation.colour == "all" for part in self.parts)
 
     def to_document(self) -> dict[str, Any]:
-        """Describe the model as JSON: architecture, preparation, and the patches that it was trained on."""
+        """Describe the model as JSON: its parts, and the patches that it was trained on."""
         return {
-            "architecture": self.architecture,
-            "channels": self.preparation.channels,
-            "preparation": self.preparation.to_document(),
-            "seeds": list(self.seeds),
+            "parts": [part.to_document() for part in self.parts],
             "pixels": self.pixels,
             "patch_px": self.patch_px,
+            "calibration": None if self.calibration is None else self.calibration.to_document(),
         }
 
     def check(self, dtype: np.dtype[Any], bands: int, origin: str) -> None:
@@ -93,7 +117,7 @@ class ScoreModel:
             RasterError: If there are too few, or too many for a model that sees all bands.
         """
         seen = self.seen_bands
-        if bands < len(seen) or (self.preparation.colour == "all" and bands > len(seen)):
+        if bands < len(seen) or (self._sees_all and bands > len(seen)):
             raise RasterError(
                 f"{origin} has {bands} bands, the model reads {len(seen)} ({', '.join(seen)}): give images with these "
                 "bands, or train a model with adapt.colour: rgb."
@@ -105,7 +129,7 @@ class ScoreModel:
         Raises:
             RasterError: If they differ; the message names both.
         """
-        given = tuple(bands) if self.preparation.colour == "all" else tuple(bands[:_VISIBLE_BANDS])
+        given = tuple(bands) if self._sees_all else tuple(bands[:_VISIBLE_BANDS])
         if given != self.seen_bands:
             raise RasterError(
                 f"{origin} has the bands {', '.join(bands)}, the model reads {', '.join(self.seen_bands)}, in this "
@@ -113,26 +137,13 @@ class ScoreModel:
             )
 
 
-def spread(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation over the networks.
-
-    Args:
-        scores: Score of each network for each patch, shape (seeds, n).
-
-    Returns:
-        score and score_std, float32, shape (n,) each; NaN where a score is NaN. score_std has one degree of freedom
-        less than seeds; it is 0 for a single network, which knows nothing of its own spread.
-    """
-    std = scores.std(axis=0, ddof=1) if len(scores) > 1 else scores[0] * 0.0
-    return scores.mean(axis=0).astype(np.float32), std.astype(np.float32)
-
-
 def write_model(path: Path, model: ScoreModel, targets: Targets, record: Mapping[str, Any]) -> None:
-    """Write a model as safetensors: tensors `<number>.backbone.*`, `<number>.head.*`, and its description."""
+    """Write a model as safetensors, with its description.
+
+    Tensors are named `<part>.<network>.backbone.*` and `<part>.<network>.head.*`.
+    """
     tensors = {
-        f"{number}.{name}": tensor
-        for number, network in enumerate(model.networks)
-        for name, tensor in network.state_dict().items()
+        f"{place}.{name}": tensor for place, part in enumerate(model.parts) for name, tensor in part.tensors().items()
     }
     document = {**model.to_document(), **targets.to_document(), "provenance": dict(record)}
     save_weights(path, tensors, document)
@@ -147,21 +158,17 @@ def read_model(path: Path, device: torch.device, precision: Precision = "float32
     tensors, document = load_weights(path)
     missing = [key for key in _DOCUMENT_KEYS if key not in document]
     if missing:
-        raise WeightsError(f"{path} is no score model (its description lacks {', '.join(missing)}): name one of train.")
-    networks = []
-    for number in range(len(document["seeds"])):
-        network = ScoreNetwork(create_backbone(document["architecture"], "random", document["channels"], 0))
-        load_tensors(network, under(tensors, f"{number}."), document["architecture"], str(path))
-        network.eval().to(device).use(precision)
-        networks.append(network)
-    return ScoreModel(
-        tuple(networks),
-        document["architecture"],
-        Preparation.from_document(document["preparation"]),
-        tuple(document["seeds"]),
-        document["pixels"],
-        document["patch_px"],
-    )
+        raise WeightsError(
+            f"{path} is no score model, or one of an older version (its description lacks {', '.join(missing)}): name "
+            "one that train wrote, or train again."
+        )
+    parts = [
+        read_part(part, under(tensors, f"{place}."), device, precision, str(path))
+        for place, part in enumerate(document["parts"])
+    ]
+    known = document["calibration"]
+    calibration = None if known is None else Calibration(**known)
+    return ScoreModel(tuple(parts), document["pixels"], document["patch_px"], calibration)
 
 
 def _kind(dtype: str) -> str:

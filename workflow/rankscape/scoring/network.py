@@ -1,6 +1,7 @@
 """The score network: a backbone and a linear head with a bounded output."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -9,21 +10,38 @@ from rankscape.foundation.errors import WeightsError
 from rankscape.foundation.settings.scoring import Precision
 from rankscape.vision.backbones import create_backbone
 
+Link = Literal["sigmoid", "clip"]
+"""What bounds the head's output: a smooth curve, or a cut at the range of the targets."""
 STEEPNESS = 5.0
 """Output 1 / (1 + exp(-5 x)) (the Sichuan report, 2024)."""
 
 
 class ScoreNetwork(nn.Module):
-    """Images to scores in (0, 1)."""
+    """Images to scores in [0, 1].
 
-    def __init__(self, backbone: nn.Module) -> None:
+    Attributes:
+        link: What bounds the output.
+        limits: Smallest and largest score, float32, shape (2,); only of the link `clip`.
+    """
+
+    limits: Tensor
+
+    def __init__(self, backbone: nn.Module, link: Link = "sigmoid") -> None:
+        """Make a network that gives every image the same score.
+
+        Args:
+            backbone: Images to features.
+            link: What bounds the output.
+        """
         super().__init__()
-        self.backbone = backbone
+        self.backbone, self.link = backbone, link
         # Every score starts at one half, and only the features that prove useful pull it away. A head of random
         # weights would start where the steep output is flat.
         self.head = nn.utils.skip_init(nn.Linear, int(backbone.num_features), 1)  # type: ignore[arg-type,no-untyped-call]
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        if link == "clip":
+            self.register_buffer("limits", torch.tensor([0.0, 1.0]))
         self._is_fast = False
 
     def use(self, precision: Precision) -> None:
@@ -43,17 +61,28 @@ class ScoreNetwork(nn.Module):
             images: Prepared images, float32, shape (n, channels, height, width).
 
         Returns:
-            Scores in (0, 1), float32, shape (n,).
+            Scores in [0, 1], float32, shape (n,).
         """
-        return torch.sigmoid(STEEPNESS * self.head(self._features(images)).squeeze(1))
+        return self.judged(self.features(images))
+
+    def judged(self, features: Tensor) -> Tensor:
+        """Score images by their features, shape (n, dims)."""
+        return self.bounded(self.head(features).squeeze(1))
+
+    def bounded(self, values: Tensor) -> Tensor:
+        """Turn values of the head, of any shape, into scores: 1 / (1 + exp(-5 x)), or x cut to the limits."""
+        if self.link == "clip":
+            return values.clamp(self.limits[0], self.limits[1])
+        return torch.sigmoid(STEEPNESS * values)
 
     def rescale(self, slope: float, shift: float) -> None:
-        """Turn every score s into sigmoid(slope * logit(s) + shift); only the head's numbers change."""
+        """Turn every score s into sigmoid(slope * logit(s) + shift), for this link; only the head's numbers change."""
         with torch.no_grad():
             self.head.weight.mul_(slope)
             self.head.bias.mul_(slope).add_(shift / STEEPNESS)
 
-    def _features(self, images: Tensor) -> Tensor:
+    def features(self, images: Tensor) -> Tensor:
+        """Return what the backbone sees, float32, shape (n, dims), computed in the precision of `use`."""
         if not self._is_fast:
             features: Tensor = self.backbone(images)
             return features

@@ -11,6 +11,7 @@ import pandas as pd
 
 from rankscape.foundation.errors import OrderError, RasterError, TableError
 from rankscape.scoring.targets import Targets
+from rankscape.tiles.blocks import block_of
 from rankscape.tiles.store import Patches, open_patches
 
 _COMMON_CRS = "EPSG:6933"
@@ -65,6 +66,10 @@ class Pool:
             for store, position in zip(self.store, self.position, strict=True)
         ]
         return np.array(found, dtype="U32")
+
+    def places(self, block_m: float) -> np.ndarray:
+        """Return the number of the block of land that holds each patch, int64, shape (n,)."""
+        return self.gather(block_of([store.index for store in self.stores], block_m))
 
     def footprints(self) -> gpd.GeoSeries:
         """Return the patches' footprints in one CRS for all granules."""

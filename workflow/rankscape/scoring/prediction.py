@@ -18,7 +18,7 @@ from rankscape.scoring.images import (
     read_picture,
     valid_fraction,
 )
-from rankscape.scoring.model import ScoreModel, spread
+from rankscape.scoring.model import ScoreModel
 from rankscape.tiles.store import Patches
 
 _WHITE = 255.0
@@ -40,7 +40,7 @@ def score_patches(
         origin: File of the patches, for messages.
 
     Returns:
-        Columns patch_id, granule, score and score_std (float32), in the array's order; NaN where a patch is not
+        Columns patch_id, granule, score, score_std and spread (float32), in the array's order; NaN where a patch is not
         usable.
 
     Raises:
@@ -52,8 +52,8 @@ def score_patches(
     starts = range(0, len(usable), batch_size)
     for start in progress.track(starts, f"scoring {origin}", unit="batch"):
         chosen = usable[start : start + batch_size]
-        scores[:, chosen] = model.score(model.preparation.tensor(patches.array[chosen]), device)
-    return _with_scores(pd.DataFrame(patches.index[["patch_id", "granule"]]), scores)
+        scores[:, chosen] = model.score(patches.array[chosen], device)
+    return _with_scores(model, pd.DataFrame(patches.index[["patch_id", "granule"]]), scores)
 
 
 def score_pictures(
@@ -62,7 +62,7 @@ def score_pictures(
     """Score pictures of any size; each is resized to the network's input by itself, whatever its proportions.
 
     Returns:
-        Columns file (path below `folder`), score, score_std; NaN where less than half of the pixels hold data.
+        Columns file (path below `folder`), score, score_std, spread; NaN where less than half of the pixels hold data.
 
     Raises:
         RasterError: If a picture is broken or of another kind than those trained on; the message names it.
@@ -70,12 +70,11 @@ def score_pictures(
     scores = np.full((len(model.networks), len(pictures)), np.nan)
     for start in progress.track(range(0, len(pictures), batch_size), "scoring pictures", unit="batch"):
         pixels = [exposure(read_picture(path), str(path)) for path in pictures[start : start + batch_size]]
-        images = torch.cat([model.preparation.tensor(one[None]) for one in pixels])
-        found = model.score(images, device)
+        found = model.score(pixels, device)
         found[:, [bool(valid_fraction(one[None])[0] < MIN_VALID_FRACTION) for one in pixels]] = np.nan
         scores[:, start : start + len(pixels)] = found
     frame = pd.DataFrame({"file": [path.relative_to(folder).as_posix() for path in pictures]})
-    return _with_scores(frame, scores)
+    return _with_scores(model, frame, scores)
 
 
 def score_raster(
@@ -84,8 +83,8 @@ def score_raster(
     """Cut a GeoTIFF into patches from its upper left corner and score them; memory holds one row of patches.
 
     Returns:
-        Columns row, col, lon and lat of the centre where the raster has a CRS, score, score_std; NaN where less than
-        half of a patch's pixels hold data.
+        Columns row, col, lon and lat of the centre where the raster has a CRS, score, score_std, spread; NaN where less
+        than half of a patch's pixels hold data.
 
     Raises:
         RasterError: If the raster is broken, smaller than a patch, or of another kind than the images trained on.
@@ -100,7 +99,7 @@ def score_raster(
         ],
         axis=1,
     )
-    return _with_scores(_places(raster), scores)
+    return _with_scores(model, _places(raster), scores)
 
 
 def exposure_of(model: ScoreModel, white_reflectance: float | None) -> Exposure:
@@ -157,7 +156,7 @@ def check_store(model: ScoreModel, patches: Patches, origin: str) -> None:
 
 def _score_row(model: ScoreModel, strip: np.ndarray, device: torch.device, batch_size: int) -> np.ndarray:
     parts = [strip[start : start + batch_size] for start in range(0, len(strip), batch_size)]
-    scores = np.concatenate([model.score(model.preparation.tensor(part), device) for part in parts], axis=1)
+    scores = np.concatenate([model.score(part, device) for part in parts], axis=1)
     scores[:, valid_fraction(strip) < MIN_VALID_FRACTION] = np.nan
     return scores
 
@@ -171,8 +170,8 @@ def _places(raster: Raster) -> pd.DataFrame:
     return frame
 
 
-def _with_scores(frame: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
-    frame["score"], frame["score_std"] = spread(scores)
+def _with_scores(model: ScoreModel, frame: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
+    frame["score"], frame["score_std"], frame["spread"] = model.combined(scores)
     return frame
 
 

@@ -10,13 +10,13 @@ from rankscape.scoring.metrics import TOLERANCE, validation_metrics
 from rankscape.scoring.pool import Pool
 from rankscape.scoring.splitting import Split
 from rankscape.scoring.targets import Targets
-from rankscape.scoring.training import Fit
+from rankscape.scoring.team import History
 
 _FEW_BLOCKS = 5
 
 
 def training_record(
-    settings: TrainSettings, targets: Targets, pool: Pool, split: Split, fits: Sequence[Fit]
+    settings: TrainSettings, targets: Targets, pool: Pool, split: Split, fits: Sequence[History]
 ) -> dict[str, Any]:
     """Describe a training: curves and best epoch a seed, metrics on the held-out patches, numbers of patches, limits.
 
@@ -28,15 +28,14 @@ def training_record(
         fits: History of each network.
 
     Returns:
-        The document `score.json`, without its provenance. `validation` is of the ensemble's mean score, and that of
-        every seed stands beside its curve.
+        The document `score.json`, without its provenance and what `team.assemble` knows of the whole model. The
+        metrics of every seed stand beside its curve.
     """
     held_out = pool.take(split.validation)
     return {
         "objective": settings.objective,
         **targets.to_document(),
         "tolerance": TOLERANCE,
-        "validation": _metrics(np.mean([fit.scores for fit in fits], axis=0), held_out),
         "seeds": [{**fit.to_document(), "validation": _metrics(fit.scores, held_out)} for fit in fits],
         "patches": {
             "training": len(split.training),
@@ -73,7 +72,7 @@ def _limits(settings: TrainSettings, targets: Targets, pool: Pool, split: Split)
         "development; the stage `evaluate` does that.",
         f"The held-out blocks of {settings.block_m:g} m lie in the granules that were trained on: metrics on other "
         "granules and dates can be lower.",
-        "The held-out patches also chose the epoch at which training stopped, so their metrics are slightly too good.",
+        *_limits_of_choices(settings),
     ]
     if split.validation_blocks < _FEW_BLOCKS:
         limits.append(f"Only {split.validation_blocks} block(s) of land were held out: the metrics are uncertain.")
@@ -81,9 +80,19 @@ def _limits(settings: TrainSettings, targets: Targets, pool: Pool, split: Split)
         absent = sorted(set(targets.target) - set(pool.cluster[positions].tolist()))
         if absent:
             limits.append(f"No patch of the clusters {absent} was {side}: they lie in blocks of the other side alone.")
-    if settings.objective != "regression":
+    if settings.objective in ("rank", "listwise"):
         limits += _limits_of_order(settings, targets)
     return limits
+
+
+def _limits_of_choices(settings: TrainSettings) -> list[str]:
+    """Say what the held-out patches decided, and so flatter."""
+    chosen = [] if settings.objective == "ridge" else ["the epoch at which training stopped"]
+    if settings.partner is not None and settings.partner.weight == "auto":
+        chosen.append("the partner's share in the score")
+    if not chosen:
+        return []
+    return [f"The held-out patches also chose {' and '.join(chosen)}, so their metrics are slightly too good."]
 
 
 def _limits_of_order(settings: TrainSettings, targets: Targets) -> list[str]:

@@ -50,12 +50,17 @@ class Ridge:
 
 
 def fit_ridge(
-    features: np.ndarray, labels: np.ndarray, parts: np.ndarray, penalties: Sequence[float] = PENALTIES
+    features: np.ndarray,
+    labels: np.ndarray,
+    parts: np.ndarray,
+    penalties: Sequence[float] = PENALTIES,
+    weights: np.ndarray | None = None,
 ) -> Ridge:
     """Fit weights w that minimise |y - X w|² + penalty |w|², without an intercept, on centred X and y.
 
     The penalty is that with the smallest mean squared error over the parts, each predicted from the others and clipped
-    to the range of their labels; of equal ones the largest.
+    to the range of their labels; of equal ones the largest. All of X is held in memory; `gram.py` does the same for
+    more rows than fit.
 
     Args:
         features: Shape (n, d), finite.
@@ -63,20 +68,30 @@ def fit_ridge(
         parts: Number of the part that each row is held out with, shape (n,); see `chance_parts`. Rows of one place
             belong into one part.
         penalties: Penalties to try, above 0.
+        weights: How often each row counts, in every sum and mean, shape (n,); rows of weight 0 are left out. None
+            counts each once.
 
     Raises:
         TableError: If shapes do not fit, a value is not finite, a penalty is not above 0, or there is one part only.
     """
     x, y = np.asarray(features, np.float64), np.asarray(labels, np.float64)
-    _check(x, y, parts, penalties)
+    counts = np.ones(np.shape(y)) if weights is None else np.asarray(weights, np.float64)
+    check_rows(x, y, parts, counts)
+    x, y, parts, counts = (values[counts > 0] for values in (x, y, np.asarray(parts), counts))
+    check_choice(parts, penalties)
     errors = np.zeros(len(penalties))
     for part in np.unique(parts):
         held = parts == part
-        for place, fold in enumerate(_solve(x[~held], y[~held], penalties)):
-            errors[place] += float(((fold.predict(x[held]) - y[held]) ** 2).sum())
-    errors /= len(y)
-    chosen = _solve(x, y, [max(np.asarray(penalties)[errors == errors.min()].tolist())])[0]
+        for place, fold in enumerate(_solve(x[~held], y[~held], counts[~held], penalties)):
+            errors[place] += float(counts[held] @ (fold.predict(x[held]) - y[held]) ** 2)
+    errors /= counts.sum()
+    chosen = _solve(x, y, counts, [best_penalty(errors, penalties)])[0]
     return replace(chosen, errors=tuple(errors.tolist()))
+
+
+def best_penalty(errors: np.ndarray, penalties: Sequence[float]) -> float:
+    """Return the penalty of the smallest error; of equal ones the largest."""
+    return float(max(np.asarray(penalties)[errors == errors.min()].tolist()))
 
 
 def chance_parts(rows: int, generator: np.random.Generator, parts: int = FOLDS) -> np.ndarray:
@@ -84,10 +99,11 @@ def chance_parts(rows: int, generator: np.random.Generator, parts: int = FOLDS) 
     return generator.permutation(np.arange(rows) % parts)
 
 
-def _solve(x: np.ndarray, y: np.ndarray, penalties: Sequence[float]) -> list[Ridge]:
+def _solve(x: np.ndarray, y: np.ndarray, counts: np.ndarray, penalties: Sequence[float]) -> list[Ridge]:
     """Fit one ridge a penalty, from one decomposition of the smaller of X'X and X X'."""
-    centre, mean = x.mean(0), float(y.mean())
-    centred, aim = x - centre, y - mean
+    centre, mean = np.average(x, 0, counts), float(np.average(y, weights=counts))
+    root = np.sqrt(counts)
+    centred, aim = (x - centre) * root[:, None], (y - mean) * root
     wide = x.shape[1] > len(x)
     values, vectors = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
     # Rounding takes eigenvalues of 0 a little below it, where a small penalty must not meet them.
@@ -100,13 +116,29 @@ def _solve(x: np.ndarray, y: np.ndarray, penalties: Sequence[float]) -> list[Rid
     return solved
 
 
-def _check(x: np.ndarray, y: np.ndarray, parts: np.ndarray, penalties: Sequence[float]) -> None:
-    if x.ndim != 2 or y.shape != (len(x),) or np.shape(parts) != y.shape:
+def check_rows(x: np.ndarray, y: np.ndarray, parts: np.ndarray, weights: np.ndarray) -> None:
+    """Refuse rows that no ridge can be fitted to.
+
+    Raises:
+        TableError: If shapes do not fit, a value is not finite, or a weight is negative.
+    """
+    if x.ndim != 2 or y.shape != (len(x),) or not np.shape(parts) == np.shape(weights) == y.shape:
         raise TableError(
-            f"Ridge needs a row of features, a label and a part each: {x.shape}, {y.shape}, {np.shape(parts)}."
+            "Ridge needs a row of features, a label, a part and a weight each: "
+            f"{x.shape}, {y.shape}, {np.shape(parts)}, {np.shape(weights)}."
         )
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise TableError("Ridge needs finite features and labels: leave out patches that are not usable.")
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise TableError("Ridge needs finite weights of 0 or more.")
+
+
+def check_choice(parts: np.ndarray, penalties: Sequence[float]) -> None:
+    """Refuse to choose a penalty where that is impossible.
+
+    Raises:
+        TableError: If a penalty is not above 0, or there is one part only.
+    """
     if not len(penalties) or min(penalties) <= 0:
         raise TableError(f"Ridge needs penalties above 0, not {list(penalties)}.")
     if len(np.unique(parts)) < 2:

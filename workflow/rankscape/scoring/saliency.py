@@ -14,9 +14,10 @@ from captum.attr import LayerAttribution, LayerGradCam
 from torch import Tensor, nn
 
 from rankscape.foundation.errors import RasterError
-from rankscape.scoring.local import Member, head_value, link_of, members, weighted
+from rankscape.scoring.local import Member, head_value, link_of, members
 from rankscape.scoring.model import ScoreModel
 from rankscape.scoring.network import ScoreNetwork
+from rankscape.scoring.parts import combine
 from rankscape.vision.places import feature_map
 
 
@@ -100,7 +101,7 @@ def explain(model: ScoreModel, pictures: Sequence[np.ndarray], device: torch.dev
     Raises:
         WeightsError: If a network keeps no map of features by place.
     """
-    return [_explain(members(model), picture, device) for picture in pictures]
+    return [_explain(model, picture, device) for picture in pictures]
 
 
 def explain_change(model: ScoreModel, before: np.ndarray, after: np.ndarray, device: torch.device) -> Change:
@@ -130,13 +131,12 @@ def explain_change(model: ScoreModel, before: np.ndarray, after: np.ndarray, dev
     return Change(first, second, second.places - first.places)
 
 
-def _explain(networks: Sequence[Member], picture: np.ndarray, device: torch.device) -> Saliency:
-    found = [_of_network(member, picture, device) for member in networks]
-    weights = np.array([member.weight for member in networks])
-    mean, deviation = weighted(np.array([score for score, _ in found]), weights)
+def _explain(model: ScoreModel, picture: np.ndarray, device: torch.device) -> Saliency:
+    found = [_of_network(member, picture, device) for member in members(model)]
+    combined = model.combined(np.array([[score] for score, _ in found]))
     size = max(places.shape for _, places in found)
     maps = np.stack([interpolated(places, size) for _, places in found])
-    return Saliency(float(mean), float(deviation), weighted(maps, weights)[0])
+    return Saliency(float(combined.score[0]), float(combined.score_std[0]), combine(maps, model.parts)[0])
 
 
 def _of_network(member: Member, picture: np.ndarray, device: torch.device) -> tuple[float, np.ndarray]:

@@ -12,7 +12,6 @@ import shapely
 
 from rankscape.foundation.errors import SettingsError
 from rankscape.scoring.pool import Pool
-from rankscape.tiles.blocks import block_of
 
 _DRAWS = 500
 """Draws of blocks that are compared; the best is taken."""
@@ -50,7 +49,7 @@ def split_by_place(pool: Pool, block_m: float, fraction: float, generator: np.ra
     Raises:
         SettingsError: If all patches lie in one block, or none is left to train on.
     """
-    blocks = pool.gather(block_of([store.index for store in pool.stores], block_m))
+    blocks = pool.places(block_m)
     held_out = np.isin(blocks, choose_blocks(blocks, pool.level, pool.cluster, block_m, fraction, generator))
     candidates, validation = np.flatnonzero(~held_out), np.flatnonzero(held_out)
     footprints, digests = pool.footprints(), pool.digests()

@@ -37,7 +37,7 @@ def dense(
     networks, patches = read_model(model, device), open_patches(tiles)
     found = dense_map(networks, patches, device, chosen.batch_size, str(tiles))
     inputs = {"tiles": tiles, "index": index_of(tiles), "model": model, "ramp": RAMP}
-    record = provenance("dense", chosen, inputs, seed=networks.seeds[0], backend=device.type)
+    record = provenance("dense", chosen, inputs, seed=networks.seed, backend=device.type)
     tags = {"RANKSCAPE": json.dumps(record, sort_keys=True), "DEVIATIONS": json.dumps(found.facts, sort_keys=True)}
     write_dense(out, found, tags, chosen.compression_level, threads)
     write_style(out, read_ramp())

@@ -58,7 +58,7 @@ def explain(
         entries = zip(given, names, found, strict=True)
         document = {"pictures": [{"picture": str(p), "file": n, **why.to_document()} for p, n, why in entries]}
     inputs = {"model": model, **{f"picture {number}": path for number, path in enumerate(given, 1)}}
-    origin = provenance("explain", None, inputs, seed=networks.seeds[0], backend=device.type)
+    origin = provenance("explain", None, inputs, seed=networks.seed, backend=device.type)
     options = {"white_reflectance": white_reflectance}
     write_json(out / NUMBERS, {**document, "note": NOTE, "options": options, "provenance": origin})
     say(f"{out}: {len(given)} pictures explained, the numbers in {NUMBERS}")

@@ -3,6 +3,7 @@
 For people who have a trained model and images of their own; the workflow itself uses `predict`.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,24 +25,29 @@ from rankscape.vision.devices import use_device
 def score(
     source: Annotated[Path, typer.Argument(help="Folder of pictures (png, jpg, webp, tif), or one GeoTIFF.")],
     model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
-    out: Annotated[Path, typer.Option(help="Table to write (CSV): file, or row, col, lon, lat; score, score_std.")],
+    out: Annotated[
+        Path, typer.Option(help="Table to write (CSV): file, or row, col, lon, lat; score, score_std, spread.")
+    ],
     patch_px: Annotated[
         int | None,
         typer.Option(min=1, help="Side of the patches that a GeoTIFF is cut into; default: as the model was trained."),
     ] = None,
     white_reflectance: WhiteReflectance = None,
+    views: Annotated[
+        int, typer.Option(help="Views of each image that its score is the mean of: 1, 4 turns, or 8 with mirrors.")
+    ] = 1,
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
     """Score any images: every picture of a folder and the folders in it, or the patches of a GeoTIFF."""
-    values = PredictSettings()
+    values = PredictSettings.checked({"views": views}, "options of score")
     if not source.exists():
         raise InputError(f"{source} does not exist: give a folder of pictures or a GeoTIFF.")
     whole = source.is_file() and source.suffix.lower() in RASTERS
     if patch_px is not None and not whole:
         raise InputError(f"--patch-px cuts a GeoTIFF; {source} is none. Pictures are scored whole.")
     device = use_device(gpus, threads)
-    networks = read_model(model, device)
+    networks = replace(read_model(model, device), views=values.views)
     exposure = exposure_of(networks, white_reflectance)
     folder = source if source.is_dir() else source.parent
     pictures = find_pictures(source)
@@ -52,7 +58,7 @@ def score(
         frame = score_pictures(networks, pictures, folder, device, values.batch_size, exposure)
     _write(out, frame)
     inputs = {"model": model, **{f"source {path.relative_to(folder).as_posix()}": path for path in pictures}}
-    origin = provenance("score", values, inputs, seed=networks.seeds[0], backend=device.type)
+    origin = provenance("score", values, inputs, seed=networks.seed, backend=device.type)
     options = {"patch_px": patch_px, "white_reflectance": white_reflectance}
     write_json(out.with_name(f"{out.name}.json"), {"options": options, "provenance": origin})
     say(f"{len(frame)} scores in {out}, where they come from in {out.name}.json")

@@ -28,21 +28,36 @@ def fit_filters(
     generator: np.random.Generator,
     device: torch.device,
 ) -> None:
+    """Set the filters from all usable patches, labelled or not, as `draw_filters` does.
+
+    Raises:
+        RasterError: If no patch is usable, or the pictures are flat.
+    """
+    draw_filters(network, usable_patches(stores), preparation, generator, device)
+
+
+def draw_filters(
+    network: RandomConvolutions,
+    pictures: LabelledPatches,
+    preparation: Preparation,
+    generator: np.random.Generator,
+    device: torch.device,
+) -> None:
     """Set the filters from pictures, in place, and with form `-standard` the features' means and deviations.
 
     Filters are computed on the CPU, so that every device gets the same.
 
     Args:
         network: Random convolutions, left on the CPU.
-        stores: Patch stores; every usable patch may be drawn, labelled or not.
+        pictures: Patches that may be drawn; their labels are not read.
         preparation: How patches become pictures.
         generator: Source of chance.
         device: Where features are computed.
 
     Raises:
-        RasterError: If no patch is usable, or the pictures are flat.
+        RasterError: If the pictures are flat.
     """
-    form, pictures = network.form, usable_patches(stores)
+    form = network.form
     drawn = sample_patches(pictures, preparation, form.size_px, form.filters, generator)
     network.filters.copy_(torch.from_numpy(whitened_filters(drawn)))
     if not network.fitted:
@@ -50,7 +65,7 @@ def fit_filters(
             f"The {form.filters} patches of {form.size_px} px drawn as filters are flat: check the tiles, or ask for"
             " more or larger filters."
         )
-    say(f"{form.filters} filters of {form.size_px} px from {len(pictures)} usable patches.")
+    say(f"{form.filters} filters of {form.size_px} px from {len(pictures)} patches.")
     if form.standard:
         _standardise(network.to(device), pictures, preparation, generator)
         network.cpu()

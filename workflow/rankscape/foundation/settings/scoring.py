@@ -10,11 +10,32 @@ Precision = Literal["float32", "bfloat16"]
 """Numbers that a network computes with."""
 
 
+class PartnerSettings(Section):
+    """Random convolutional features with ridge regression, fitted beside the networks as a second part of the model."""
+
+    architecture: Annotated[str, Field(pattern="^random-convolutions-")] = (
+        "random-convolutions-3px-128-rms-log-standard"
+    )
+    """Random convolutions; their filters are drawn from the patches trained on, anew for every seed."""
+    input_px: Annotated[int, Field(ge=16, le=2048)] = 256
+    """Side of the square that pictures are resized to for the partner."""
+    normalisation: Literal["imagenet", "patches", "each", "none"] = "each"
+    """Mean and deviation that the partner's pictures are normalised by, as in `adapt.normalisation`."""
+    weight: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = 0.5
+    """Share of the partner in the score; `auto` takes that of 0, .25, .5, .75 and 1 whose scores of the held-out
+    patches follow the levels best. A part of share 0 is left out of the model."""
+    seeds: Annotated[int, Field(ge=1, le=50)] = 3
+    """Partners fitted, each with its own filters and, if there are several, its own draw of places."""
+    copies: Annotated[int, Field(ge=1, le=100)] = 1
+    """Rows of the ridge a training patch: the patch as it is and, above 1, augmented copies of it."""
+
+
 class TrainSettings(Section):
     """How the network learns a score that respects the order."""
 
-    objective: Literal["regression", "rank", "listwise"] = "regression"
-    """Score against target, with linearity over mixed images; smooth ranks in chains of the order; or ordered pairs."""
+    objective: Literal["regression", "rank", "listwise", "ridge"] = "regression"
+    """Score against target, with linearity over mixed images; smooth ranks in chains of the order; ordered pairs; or
+    ridge regression on the features of the backbone as it is."""
     rank_steepness: Annotated[float, Field(gt=0, le=1000)] = 30.0
     """Factor k of the sigmoid that compares two scores, for `rank` and `listwise`."""
     targets: Literal["levels", "ranks"] = "levels"
@@ -25,6 +46,10 @@ class TrainSettings(Section):
     """Mixed images a batch as a share of its images; 0.5 puts every image into one mixture."""
     start: Literal["adapted", "random"] = "adapted"
     """Weights that training starts from: the backbone as adapt left it, or random ones of each seed."""
+    copies: Annotated[int, Field(ge=1, le=100)] = 1
+    """Rows of `ridge` a training patch: the patch as it is and, above 1, augmented copies of it."""
+    partner: PartnerSettings | None = None
+    """Random convolutional features with ridge as a second part of the model; null leaves it out."""
     batch_norm: Literal["batch", "frozen"] = "batch"
     """Batch normalisation by each batch, or with the means and deviations that the backbone came with."""
     balance: Literal["levels", "clusters", "patches"] = "levels"
@@ -48,7 +73,8 @@ class TrainSettings(Section):
     block_m: Annotated[float, Field(gt=0)] = 20_000.0
     """Side of the square blocks of land that training and validation never share; above the correlation length."""
     seeds: Annotated[int, Field(ge=1, le=50)] = 3
-    """Networks trained; the spread of their scores is score_std."""
+    """Networks trained; the spread of their scores tells how uncertain a score is. Several of `ridge` learn from
+    places drawn with replacement."""
     seed: Annotated[int, Field(ge=0)] = 0
     """First seed; the draw of patches and the split by place are the same for all networks."""
 
@@ -69,6 +95,11 @@ class PredictSettings(Section):
     """Patches a forward pass; changes speed and memory, and results only in the last digits."""
     precision: Precision = "float32"
     """`bfloat16`: mixed precision; scores differ in the third digit."""
+    views: Literal[1, 4, 8] = 1
+    """Views of each patch that its score is the mean of: as it is, its four turns, or its turns and mirrors."""
+    score_std: Literal["calibrated", "spread"] = "calibrated"
+    """What score_std is: the deviation from the target that the held-out patches had at such a spread, or the spread
+    of the networks itself."""
 
 
 class ReviewSettings(Section):
