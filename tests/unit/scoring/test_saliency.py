@@ -73,7 +73,7 @@ def test_the_mean_of_a_map_is_the_value_of_the_picture(architecture):
     model = model_of([network], input_px=96)
     picture = noise(1, 96)[0]
     (found,) = explain(model, [picture], CPU)
-    tensor = model.preparation.tensor(picture[None])
+    tensor = model.parts[0].preparation.tensor(picture[None])
     with torch.no_grad():
         value = float(head_value(network, feature_map(network.backbone, tensor)))
     assert found.places.mean() == pytest.approx(value * 5 / 4, abs=1e-5)
