@@ -31,5 +31,5 @@ rule all:
     default_target: True
     input:
         rules.report.output.page,
-        expand(rules.mosaic.output.raster, granule=GRANULES),
-        rules.merge.output.raster,
+        expand(rules.mosaic.output.raster, granule=LOCATED),
+        [rules.merge.output.raster] if LOCATED else [],

@@ -14,9 +14,9 @@ sys.path.insert(0, str(ROOT / "workflow"))
 from rankscape.foundation.checkout import run_this_checkout
 from rankscape.foundation.codeversion import Notes, code_version
 from rankscape.foundation.errors import InputError
-from rankscape.foundation.settings.config import check_config
+from rankscape.foundation.settings.config import check_config, check_places
 from rankscape.foundation.sheet import GRANULE_PATTERN, Window, read_sheet
-from rankscape.ranking.people import ANNOTATOR_PATTERN, annotation_files
+from rankscape.ranking.people import ANNOTATOR_PATTERN, orders_of_people
 from rankscape.ranking.prompts import read_prompt
 
 run_this_checkout(ROOT / "workflow")
@@ -27,6 +27,8 @@ gc.set_threshold(50_000, 20, 20)
 try:
     CONFIG = check_config(config, ", ".join(map(os.path.relpath, workflow.configfiles)))
     SHEET = read_sheet(Path(CONFIG.granules))
+    check_places(CONFIG, SHEET)
+    PEOPLE = orders_of_people(CONFIG.people)
     for prompt in CONFIG.prompts:
         read_prompt(Path(f"config/prompts/{prompt}.md"))
 except InputError as error:
@@ -34,6 +36,8 @@ except InputError as error:
 
 GRANULES = list(SHEET)
 FIT = [name for name, row in SHEET.items() if row.role == "fit"]
+LOCATED = [name for name, row in SHEET.items() if row.located]  # only these can stand on a map
+LOCATED_FIT = [name for name in FIT if name in LOCATED]
 APPLY = [name for name, row in SHEET.items() if row.role == "apply"]
 ROUNDS = range(1, CONFIG.rate.rounds + 1) if CONFIG.prompts else []
 REFERENCES = list(CONFIG.references)
@@ -104,25 +108,16 @@ def catalogue_file(wildcards):
     return local_file(CONFIG.search.href) if CONFIG.search.kind == "static" else []
 
 
-def tile_source(wildcards):
-    """The composed scene, or the folder that the granule's row names."""
-    folder = SHEET[wildcards.granule].folder
-    if folder:
-        return {"source": folder}
-    return {
-        "source": rules.compose.output.scene,
-        "quality": rules.compose.output.quality,
-    }
-
-
-def quality_option(wildcards):
-    """Scenes come with a quality raster, folders do not."""
-    return "" if SHEET[wildcards.granule].folder else "--quality"
-
-
 def label_file(wildcards):
     """The labels that a person made, where the configuration names them."""
     return [CONFIG.label.file] if CONFIG.label.source == "file" else []
+
+
+def given_files(wildcards):
+    """What given clusters depend on, the labels first; nothing where clusters are found by look."""
+    if CONFIG.cluster.given == "none":
+        return []
+    return [rules.label.output.labels, *([CONFIG.cluster.file] if CONFIG.cluster.file else [])]
 
 
 def label_judge(part):
@@ -150,16 +145,3 @@ def rate_code(wildcards):
         return code("rate")
     stand_in = code_version("rankscape.demo.standin", ROOT / "workflow", NOTES)
     return f"{code('rate')} {stand_in}"
-
-
-def people():
-    """Annotators' files by name; a name stands once."""
-    if CONFIG.people.folder is None:
-        return {}
-    try:
-        return annotation_files(Path(CONFIG.people.folder))
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
-
-
-ANNOTATIONS = people()

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from rankscape.foundation.errors import SettingsError
 from rankscape.scoring.pool import Pool
 from rankscape.scoring.splitting import choose_blocks, overlaps, split_by_place
-from rankscape.tiles.blocks import block_of
 from shapely.geometry import box
 
 
@@ -20,7 +19,7 @@ def test_laws_of_the_split(invent_pool: Callable[[int], Pool], seed: int, block_
     pool = invent_pool(seed)
     split = split_by_place(pool, block_m, fraction, np.random.default_rng(seed))
     training, validation = pool.take(split.training), pool.take(split.validation)
-    blocks = pool.gather(block_of([store.index for store in pool.stores], block_m))
+    blocks = pool.places(block_m)
     assert not set(blocks[split.training]) & set(blocks[split.validation])
     assert not set(training.digests()) & set(validation.digests())
     ours, theirs = training.footprints(), validation.footprints()

@@ -32,7 +32,8 @@ class Files:
     tiles: Sequence[Path]
     training: Path
     backbone: Path
-    preview: Path
+    preview: Path | None
+    """None where no patch has coordinates, and there is no map."""
     scores: Sequence[Path]
     evaluations: Sequence[Path] = ()
     rounds: Sequence[Path] = ()
@@ -40,7 +41,7 @@ class Files:
     def by_role(self) -> dict[str, Path]:
         """Return the files by role and name, as provenance records them; of patches the index stands for the array."""
         single = ("order", "audit", "summary", "clusters", "training", "backbone", "preview")
-        named = {role: getattr(self, role) for role in single}
+        named = {role: path for role in single if (path := getattr(self, role)) is not None}
         for role in ("orders", "scores", "evaluations", "rounds"):
             named |= {f"{role}/{_name(role, path)}": path for path in getattr(self, role)}
         return named | {f"tiles/{path.stem}": index_of(path) for path in self.tiles}
@@ -70,7 +71,7 @@ class Material:
     audit: Audit
     """What the sources can be trusted with."""
     summary: Summary
-    map: MapPicture
+    map: MapPicture | None
     clusters: pd.DataFrame
     """Columns patch_id, granule, category, cluster."""
     patches: dict[str, Patches]
@@ -121,7 +122,7 @@ def read_material(files: Files) -> Material:
         votes,
         audit,
         summary,
-        read_map(files.preview),
+        None if files.preview is None else read_map(files.preview),
         clusters,
         patches,
         training,

@@ -18,8 +18,9 @@ from rankscape.ranking.annotation.document import (
     read_annotation,
 )
 from rankscape.ranking.annotation.placing import consistency
-from rankscape.ranking.annotation.reading import read_finished, read_text
+from rankscape.ranking.annotation.reading import read_finished
 from rankscape.ranking.annotation.session import finished, utc_now
+from rankscape.ranking.notation import read_text
 from rankscape.ranking.orders import PartialOrder, check_clusters
 from rankscape.ranking.summary import Ranked
 
