@@ -5,10 +5,15 @@ from rankscape.tiles.listing import fingerprint_of, list_pictures
 
 
 def tile_source(wildcards):
-    """The composed scene, or the folder that the granule's row names."""
+    """The composed scene, or the folder that the granule's row names.
+
+    A folder of pictures is `ancient`: its time knows nothing of its subfolders, and `listing` says what counts.
+    """
     row = SHEET[wildcards.granule]
-    if row.folder or row.pictures:
-        return {"source": row.folder or row.pictures, "quality": []}
+    if row.folder:
+        return {"source": row.folder, "quality": []}
+    if row.pictures:
+        return {"source": ancient(row.pictures), "quality": []}
     return {
         "source": rules.compose.output.scene,
         "quality": [rules.compose.output.quality],
@@ -21,7 +26,7 @@ def pictures_option(wildcards):
 
 
 def listed_pictures():
-    """Hash of the names and sizes of each folder's pictures: a folder's own time knows nothing of its subfolders."""
+    """Hash of the names and sizes of each folder's pictures."""
     found = {}
     for name, row in SHEET.items():
         if row.pictures:
