@@ -85,8 +85,9 @@ def _read(path: Path) -> _Given:
 
 def _read_collection(path: Path) -> Iterator[tuple[str, _Given]]:
     text = read_text(path)
+    lines = numbered_lines(text, path)
     read_statements(text, str(path))
-    for name, (number, line) in numbered_lines(text, path).items():
+    for name, (number, line) in lines.items():
         origin = f"{path}, line {number}"
         yield name, _Given(PartialOrder.parse(line, origin=origin), origin, None)
 

@@ -22,11 +22,11 @@ def cluster(
     categories: Annotated[Path, typer.Option(help="Land category of every patch: categories.parquet.")],
     out: Annotated[Path, typer.Option(help="Table to write: the cluster of every patch.")],
     summary: Annotated[Path, typer.Option(help="Document to write: what is known of every cluster.")],
+    threads: Threads = 1,
     labels: Annotated[
         Path | None,
         typer.Option(help="With given clusters: soft labels, which say of labelled patches whether people live there."),
     ] = None,
-    threads: Threads = 1,
 ) -> None:
     """Group the patches of every land category by k-means with the best K by silhouette, or take given clusters."""
     section = ClusterSettings.from_text(settings, "cluster")
