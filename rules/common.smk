@@ -11,6 +11,7 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(ROOT / "workflow"))
 
+from rankscape.clusters.folders import look_through
 from rankscape.foundation.checkout import run_this_checkout
 from rankscape.foundation.codeversion import Notes, code_version
 from rankscape.foundation.errors import InputError
@@ -29,6 +30,7 @@ try:
     SHEET = read_sheet(Path(CONFIG.granules))
     check_places(CONFIG, SHEET)
     PEOPLE = orders_of_people(CONFIG.people)
+    PICTURES = look_through(SHEET, CONFIG.cluster.given)
     for prompt in CONFIG.prompts:
         read_prompt(Path(f"config/prompts/{prompt}.md"))
 except InputError as error:
@@ -108,6 +110,20 @@ def catalogue_file(wildcards):
     return local_file(CONFIG.search.href) if CONFIG.search.kind == "static" else []
 
 
+def tile_source(wildcards):
+    """The composed scene, or the folder that the granule's row names.
+
+    A folder of pictures is `ancient`: its time knows nothing of its subfolders, and the listing says what counts.
+    """
+    row = SHEET[wildcards.granule]
+    if row.folder or row.pictures:
+        return {"source": row.folder or ancient(row.pictures), "quality": []}
+    return {
+        "source": rules.compose.output.scene,
+        "quality": [rules.compose.output.quality],
+    }
+
+
 def label_file(wildcards):
     """The labels that a person made, where the configuration names them."""
     return [CONFIG.label.file] if CONFIG.label.source == "file" else []
@@ -145,3 +161,20 @@ def rate_code(wildcards):
         return code("rate")
     stand_in = code_version("rankscape.demo.standin", ROOT / "workflow", NOTES)
     return f"{code('rate')} {stand_in}"
+
+
+def annotation_file(wildcards):
+    """The annotator's file, or a collection; of a collection's lines only the annotator's own counts, a param."""
+    order = PEOPLE[wildcards.annotator]
+    return order.file if order.line is None else ancient(order.file)
+
+
+def annotator_option(wildcards):
+    """Whose line of a collection to read."""
+    return [] if PEOPLE[wildcards.annotator].line is None else [f"--annotator={wildcards.annotator}"]
+
+
+def annotators_option(wildcards):
+    """The names of a collection's people, where they have names."""
+    names = CONFIG.people.annotators
+    return [f"--annotators={names}"] if names and PEOPLE[wildcards.annotator].line else []

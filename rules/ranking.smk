@@ -1,23 +1,6 @@
 # In: rounds, people's orders, references. Out: one partial order a source, the ensemble, and what they can be trusted with.
 
 
-def annotation_file(wildcards):
-    """The annotator's file, or a collection; of a collection's lines only the annotator's own counts, a param."""
-    order = PEOPLE[wildcards.annotator]
-    return order.file if order.line is None else ancient(order.file)
-
-
-def annotator_option(wildcards):
-    """Whose line of a collection to read."""
-    return [] if PEOPLE[wildcards.annotator].line is None else [f"--annotator={wildcards.annotator}"]
-
-
-def annotators_option(wildcards):
-    """The names of a collection's people, where they have names."""
-    names = CONFIG.people.annotators
-    return [f"--annotators={names}"] if names and PEOPLE[wildcards.annotator].line else []
-
-
 rule rank:
     input:
         evidence=rules.rate.output.round,
