@@ -31,6 +31,6 @@ rule all:
     default_target: True
     input:
         rules.report.output.page,
-        expand(rules.mosaic.output.raster, granule=GRANULES),
-        rules.merge.output.raster,
-        expand(rules.dense.output.raster, granule=GRANULES if CONFIG.dense.enabled else []),
+        expand(rules.mosaic.output.raster, granule=LOCATED),
+        [rules.merge.output.raster] if LOCATED else [],
+        expand(rules.dense.output.raster, granule=LOCATED if CONFIG.dense.enabled else []),

@@ -98,6 +98,7 @@ rule cluster:
         features=grouped_features,
         indices=expand(rules.tile.output.index, granule=FIT),
         categories=rules.categorize.output.categories,
+        given=given_files,
     output:
         clusters="<results>/clusters/clusters.parquet",
         summary="<results>/clusters/clusters.json",
@@ -113,12 +114,13 @@ rule cluster:
         runtime=minutes(60),
     params:
         settings=without(CONFIG.cluster, "sheet_patches"),
+        labels=lambda wildcards, input: [f"--labels={file}" for file in input.given[:1]],
         code=code("cluster"),
     message:
         "Grouping patches by look"
     shell:
         "python -m rankscape cluster --settings {params.settings:q} --features {input.features:q}"
-        " --indices {input.indices:q} --categories {input.categories:q} --out {output.clusters:q}"
+        " --indices {input.indices:q} --categories {input.categories:q} {params.labels:q} --out {output.clusters:q}"
         " --summary {output.summary:q} --threads {threads} > {log:q} 2>&1"
 
 

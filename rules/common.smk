@@ -11,13 +11,14 @@ from snakemake.exceptions import WorkflowError
 ROOT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(ROOT / "workflow"))
 
+from rankscape.clusters.folders import look_through
 from rankscape.foundation.checkout import run_this_checkout
 from rankscape.foundation.codeversion import Notes, code_version
 from rankscape.foundation.errors import InputError
-from rankscape.foundation.settings.config import check_config
+from rankscape.foundation.settings.config import check_config, check_places
 from rankscape.foundation.settings.vision import SELF_SUPERVISED
 from rankscape.foundation.sheet import GRANULE_PATTERN, Window, read_sheet
-from rankscape.ranking.people import ANNOTATOR_PATTERN, annotation_files
+from rankscape.ranking.people import ANNOTATOR_PATTERN, orders_of_people
 from rankscape.ranking.prompts import read_prompt
 
 run_this_checkout(ROOT / "workflow")
@@ -28,6 +29,9 @@ gc.set_threshold(50_000, 20, 20)
 try:
     CONFIG = check_config(config, ", ".join(map(os.path.relpath, workflow.configfiles)))
     SHEET = read_sheet(Path(CONFIG.granules))
+    check_places(CONFIG, SHEET)
+    PEOPLE = orders_of_people(CONFIG.people)
+    PICTURES = look_through(SHEET, CONFIG.cluster.given)
     for prompt in CONFIG.prompts:
         read_prompt(Path(f"config/prompts/{prompt}.md"))
 except InputError as error:
@@ -35,6 +39,8 @@ except InputError as error:
 
 GRANULES = list(SHEET)
 FIT = [name for name, row in SHEET.items() if row.role == "fit"]
+LOCATED = [name for name, row in SHEET.items() if row.located]  # only these can stand on a map
+LOCATED_FIT = [name for name in FIT if name in LOCATED]
 APPLY = [name for name, row in SHEET.items() if row.role == "apply"]
 ROUNDS = range(1, CONFIG.rate.rounds + 1) if CONFIG.prompts else []
 REFERENCES = list(CONFIG.references)
@@ -113,19 +119,17 @@ def catalogue_file(wildcards):
 
 
 def tile_source(wildcards):
-    """The composed scene, or the folder that the granule's row names."""
-    folder = SHEET[wildcards.granule].folder
-    if folder:
-        return {"source": folder}
+    """The composed scene, or the folder that the granule's row names.
+
+    A folder of pictures is `ancient`: its time knows nothing of its subfolders, and the listing says what counts.
+    """
+    row = SHEET[wildcards.granule]
+    if row.folder or row.pictures:
+        return {"source": row.folder or ancient(row.pictures), "quality": []}
     return {
         "source": rules.compose.output.scene,
-        "quality": rules.compose.output.quality,
+        "quality": [rules.compose.output.quality],
     }
-
-
-def quality_option(wildcards):
-    """Scenes come with a quality raster, folders do not."""
-    return "" if SHEET[wildcards.granule].folder else "--quality"
 
 
 def pretrained(wildcards):
@@ -136,6 +140,13 @@ def pretrained(wildcards):
 def label_file(wildcards):
     """The labels that a person made, where the configuration names them."""
     return [CONFIG.label.file] if CONFIG.label.source == "file" else []
+
+
+def given_files(wildcards):
+    """What given clusters depend on, the labels first; nothing where clusters are found by look."""
+    if CONFIG.cluster.given == "none":
+        return []
+    return [rules.label.output.labels, *([CONFIG.cluster.file] if CONFIG.cluster.file else [])]
 
 
 def label_judge(part):
@@ -172,14 +183,18 @@ def rate_code(wildcards):
     return f"{code('rate')} {stand_in}"
 
 
-def people():
-    """Annotators' files by name; a name stands once."""
-    if CONFIG.people.folder is None:
-        return {}
-    try:
-        return annotation_files(Path(CONFIG.people.folder))
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+def annotation_file(wildcards):
+    """The annotator's file, or a collection; of a collection's lines only the annotator's own counts, a param."""
+    order = PEOPLE[wildcards.annotator]
+    return order.file if order.line is None else ancient(order.file)
 
 
-ANNOTATIONS = people()
+def annotator_option(wildcards):
+    """Whose line of a collection to read."""
+    return [] if PEOPLE[wildcards.annotator].line is None else [f"--annotator={wildcards.annotator}"]
+
+
+def annotators_option(wildcards):
+    """The names of a collection's people, where they have names."""
+    names = CONFIG.people.annotators
+    return [f"--annotators={names}"] if names and PEOPLE[wildcards.annotator].line else []

@@ -54,10 +54,10 @@ rule aggregate:
 
 rule evaluate:
     input:
-        scores=expand(rules.predict.output.scores, granule=GRANULES),
-        indices=expand(rules.tile.output.index, granule=GRANULES),
-        values=expand(rules.aggregate.output.values, granule=GRANULES, allow_missing=True),
-        baselines=expand(rules.baseline.output.baselines, granule=GRANULES),
+        scores=expand(rules.predict.output.scores, granule=LOCATED),
+        indices=expand(rules.tile.output.index, granule=LOCATED),
+        values=expand(rules.aggregate.output.values, granule=LOCATED, allow_missing=True),
+        baselines=expand(rules.baseline.output.baselines, granule=LOCATED),
     output:
         document=report(
             "<results>/evaluation/{reference}.json",
@@ -78,7 +78,7 @@ rule evaluate:
     params:
         settings=settings("evaluate"),
         reference=lambda wildcards: CONFIG.references[wildcards.reference].canonical(),
-        apply=[f"--apply={granule}" for granule in APPLY],
+        apply=[f"--apply={granule}" for granule in LOCATED if granule in APPLY],
         code=code("evaluate"),
     message:
         "Comparing the score with {wildcards.reference}"

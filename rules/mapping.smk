@@ -66,8 +66,8 @@ rule dense:
 
 rule merge:
     input:
-        scores=expand(rules.predict.output.scores, granule=GRANULES),
-        indices=expand(rules.tile.output.index, granule=GRANULES),
+        scores=expand(rules.predict.output.scores, granule=LOCATED),
+        indices=expand(rules.tile.output.index, granule=LOCATED),
         ramp=RAMP,
     output:
         raster="<results>/maps/region.tif",

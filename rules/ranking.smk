@@ -29,7 +29,7 @@ rule rank:
 
 rule transcribe:
     input:
-        annotation=lambda wildcards: ANNOTATIONS[wildcards.annotator],
+        annotation=annotation_file,
         summary=rules.cluster.output.summary,
     output:
         order="<results>/ranking/orders/person--{annotator}.json",
@@ -44,11 +44,14 @@ rule transcribe:
         mem_mb=memory(500),
         runtime=minutes(5),
     params:
+        annotator=annotator_option,
+        annotators=annotators_option,
+        line=lambda wildcards: PEOPLE[wildcards.annotator].line or "",
         code=code("transcribe"),
     message:
         "Reading the order of {wildcards.annotator}"
     shell:
-        "python -m rankscape transcribe --annotation {input.annotation:q} --summary {input.summary:q}"
+        "python -m rankscape transcribe --annotation {input.annotation:q} {params.annotator:q} {params.annotators:q} --summary {input.summary:q}"
         " --out {output.order:q} > {log:q} 2>&1"
 
 
@@ -56,9 +59,9 @@ rule derive:
     input:
         values=expand(
             "<results>/evaluation/references/{{reference}}/{granule}.parquet",
-            granule=FIT,
+            granule=LOCATED_FIT,
         ),
-        indices=expand(rules.tile.output.index, granule=FIT),
+        indices=expand(rules.tile.output.index, granule=LOCATED_FIT),
         clusters=rules.cluster.output.clusters,
         summary=rules.cluster.output.summary,
     output:
@@ -97,7 +100,7 @@ ORDERS = [
         prompt=CONFIG.prompts,
         round=ROUNDS,
     ),
-    *expand(rules.transcribe.output.order, annotator=ANNOTATIONS),
+    *expand(rules.transcribe.output.order, annotator=PEOPLE),
     *expand(rules.derive.output.order, reference=CONFIG.derive.references),
 ]
 

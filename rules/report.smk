@@ -15,7 +15,7 @@ rule report:
         indices=expand(rules.tile.output.index, granule=GRANULES),
         training=rules.train.output.record,
         backbone=rules.adapt.output.record,
-        preview=rules.merge.output.preview,
+        preview=[rules.merge.output.preview] if LOCATED else [],
         scores=expand(rules.predict.output.scores, granule=GRANULES),
         evaluations=expand(rules.evaluate.output.document, reference=REFERENCES),
         places=expand(rules.evaluate.output.places, reference=REFERENCES),
@@ -40,6 +40,7 @@ rule report:
         region=CONFIG.region,
         # An option without a value would take the next option for one: lists that may be empty carry their name.
         rounds=lambda wildcards, input: [f"--rounds={file}" for file in input.rounds],
+        preview=lambda wildcards, input: [f"--preview={file}" for file in input.preview],
         evaluations=lambda wildcards, input: [f"--evaluations={file}" for file in input.evaluations],
         code=code("report"),
     message:
@@ -47,5 +48,5 @@ rule report:
     shell:
         "python -m rankscape report --settings {params.settings:q} --region {params.region:q} --order {input.order:q}"
         " --orders {input.orders:q} --audit {input.audit:q} {params.rounds:q} --summary {input.summary:q}"
-        " --clusters {input.clusters:q} --tiles {input.tiles:q} --training {input.training:q} --backbone {input.backbone:q} --preview {input.preview:q}"
+        " --clusters {input.clusters:q} --tiles {input.tiles:q} --training {input.training:q} --backbone {input.backbone:q} {params.preview:q}"
         " {params.evaluations:q} --scores {input.scores:q} --review {input.review:q} --out {output.page:q} > {log:q} 2>&1"

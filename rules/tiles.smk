@@ -1,4 +1,4 @@
-# In: an image, or a folder of web-mercator tiles. Out: one mappable array of patches a granule, and their index.
+# In: an image, or a folder of web-mercator tiles or of pictures. Out: one mappable array of patches a granule, and their index.
 
 
 rule tile:
@@ -21,11 +21,14 @@ rule tile:
         runtime=minutes(30),
     params:
         settings=settings("tile"),
-        quality=quality_option,
+        # An option without a value would take the next option for one: what may be missing carries its name.
+        quality=lambda wildcards, input: [f"--quality={file}" for file in input.quality],
+        pictures=lambda wildcards: "--pictures" if wildcards.granule in PICTURES else "",
+        listing=lambda wildcards: PICTURES.get(wildcards.granule, ""),
         code=code("tile"),
     message:
         "Cutting granule {wildcards.granule} into patches"
     shell:
         "{resources.mpi} -n {resources.tasks} python -m rankscape tile --mpi --ranks {resources.tasks}"
-        " --settings {params.settings:q} --source {input.source:q} {params.quality} {input.quality:q}"
-        " --granule {wildcards.granule:q} --out {output.patches:q} > {log:q} 2>&1"
+        " --settings {params.settings:q} --source {input.source:q} {params.quality:q}"
+        " {params.pictures} --granule {wildcards.granule:q} --out {output.patches:q} > {log:q} 2>&1"

@@ -68,7 +68,11 @@ def test_rules_give_every_option_that_their_stage_needs_and_no_other():
         text = file.read_text()
         for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
             command = body[body.index("shell:") :]
-            command = re.sub(r"\{params.(quality|apply|rounds|evaluations|pretrained)(:q)?\}", r"--\1", command)
+            command = re.sub(
+                r"\{params.(quality|apply|rounds|evaluations|pretrained|pictures|labels|annotator|annotators|preview)(:q)?\}",
+                r"--\1",
+                command,
+            )
             given = set(re.findall(r"--([a-z][a-z-]*)", command))
             options = typer.main.get_command(app).get_command(None, rule).params
             needed = {option.opts[0].removeprefix("--") for option in options if option.required}

@@ -4,7 +4,8 @@ import pytest
 import yaml
 from rankscape.foundation.codeversion import ROOT
 from rankscape.foundation.errors import SettingsError
-from rankscape.foundation.settings.config import check_config, load_config
+from rankscape.foundation.settings.config import check_config, check_places, load_config
+from rankscape.foundation.sheet import GranuleRow
 
 JUDGED = {
     "region": "here",
@@ -30,7 +31,7 @@ def test_a_configuration_is_completed_with_defaults():
     assert check_config({**JUDGED, "pathvars": {"results": "x"}}, "here.yaml") == config
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "sichuan.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "sichuan.yaml", "north-korea.yaml"])
 def test_the_configurations_that_come_with_it_are_valid(name):
     assert load_config(ROOT.parent / "config" / name).region == {"config.yaml": "demo"}.get(name, name[:-5])
 
@@ -58,7 +59,11 @@ def test_the_configurations_that_come_with_it_are_valid(name):
             "nothing in random-convolutions-3px-8 can be trained",
         ),
         (changed(pretrain={"smallest_crop": 0}), "pretrain.smallest_crop = 0 is refused"),
+        (changed(cluster={"given": "folders", "categories": {"hill": [1]}}), "cluster.categories names ['hill']"),
         (changed(people={"folder": " "}), "folder must name a folder"),
+        (changed(people={"collection": ""}), "collection must name a file"),
+        (changed(people={"annotators": "names.txt"}), "annotators names the people of a collection: give collection"),
+        (changed(label={"column": "urban"}), "`urban` is a column of the labels, no category"),
         (changed(fetch={"bands": ["B04", "B04"]}), "a band is listed twice"),
         (changed(fetch={"product": "reflectance", "bands": ["B08", "B04", "B03"]}), "first three bands"),
     ],
@@ -76,8 +81,23 @@ def test_a_wrong_configuration_is_one_line_that_names_the_keys(values, said):
 def test_people_or_references_can_rank_without_judges():
     alone = {"region": "here", "granules": "g.tsv"}
     assert check_config({**alone, "people": {"folder": "orders"}}, "x").prompts == ()
+    assert check_config({**alone, "people": {"collection": "poll.txt"}}, "x").people.vote
     references = {"references": JUDGED["references"], "derive": {"references": ["lights"]}}
     assert check_config({**alone, **references}, "x").derive.references == ("lights",)
+
+
+def test_references_need_a_granule_with_coordinates():
+    config = check_config(changed(people={"folder": "orders"}, derive={"references": ["lights"]}), "x")
+    towns, land = (
+        GranuleRow(granule="towns", role="fit", pictures="t"),
+        GranuleRow(granule="a", role="apply", folder="a"),
+    )
+    with pytest.raises(SettingsError, match=r"references = \['lights'\]: no granule of here\.tsv has coordinates"):
+        check_places(config, {"towns": towns})
+    with pytest.raises(SettingsError, match=r"no granule of here\.tsv with the role `fit` has"):
+        check_places(config, {"towns": towns, "a": land})
+    check_places(config, {"towns": towns, "a": land.model_copy(update={"role": "fit"})})
+    check_places(check_config({**JUDGED, "references": {}}, "x"), {"towns": towns})
 
 
 def test_a_judge_may_label_where_people_rank():

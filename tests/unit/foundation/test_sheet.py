@@ -31,6 +31,13 @@ def test_a_byte_order_mark_other_line_ends_and_spaces_do_no_harm(tmp_path):
 def test_a_folder_needs_no_dates_and_any_name(tmp_path):
     sheet = read_sheet(write(tmp_path, "granule\trole\tfolder", "north_county\tfit\ttiles/north"))
     assert sheet["north_county"].folder == "tiles/north"
+    assert sheet["north_county"].located
+
+
+def test_pictures_need_no_dates_and_have_no_place(tmp_path):
+    sheet = read_sheet(write(tmp_path, "granule\trole\tpictures", "towns\tfit\ttiles/towns"))
+    assert sheet["towns"].pictures == "tiles/towns"
+    assert not sheet["towns"].located
 
 
 @pytest.mark.parametrize(
@@ -50,6 +57,7 @@ def test_a_folder_needs_no_dates_and_any_name(tmp_path):
         ([HEADER, ROW.removesuffix("20") + "120"], ["max_cloud_percent = '120'", "less than or equal to 100"]),
         ([HEADER, ROW.removesuffix("20") + "nan"], ["max_cloud_percent"]),
         ([HEADER, ROW.removesuffix("20")], ["max_cloud_percent must be given, or a folder"]),
+        (["granule\trole\tfolder\tpictures", "a\tfit\tb\tc"], ["folder b and pictures c are both given; give one"]),
         ([HEADER, ROW + "\t7"], ["line 2", "more cells than columns: ['7']"]),
         ([HEADER, ROW.replace("48RVV", "")], ["granule is missing"]),
         ([HEADER, ROW.replace("fit", "apply")], ["no granule has the role `fit`"]),

@@ -113,6 +113,49 @@ def test_transcribe_without_a_file(region: Region, capsys: Any) -> None:
     assert "no.txt does not exist" in capsys.readouterr().err
 
 
+def transcribe_line(region: Region, annotator: str, *more: Any) -> int:
+    (region.folder / "poll.txt").write_text("# Ten people\n1>0=3>2\n\n3>2>1>0 # late\n0>1>2>3>8\n")
+    out = region.folder / f"person--{annotator}.json"
+    return run("transcribe", "--annotator", annotator, *more, annotation=region.folder / "poll.txt",
+               summary=region.summary, out=out)  # fmt: skip
+
+
+def test_transcribe_a_line_of_a_collection(region: Region) -> None:
+    (region.folder / "names.txt").write_text("anna\nben\ncarl\n")
+    assert transcribe_line(region, "ben", "--annotators", region.folder / "names.txt") == 0
+    document = read_json(region.folder / "person--ben.json")
+    assert document["source"] == {"kind": "person", "annotator": "ben"}
+    assert document["text"] == "3>2>1>0"
+    assert transcribe_line(region, "poll-02") == 0
+    assert read_json(region.folder / "person--poll-02.json")["text"] == "1>0=3>2"
+
+
+@pytest.mark.parametrize(
+    ("annotator", "names", "said"),
+    [
+        ("carl", "anna\nben\ncarl", "poll.txt, line 5 (carl) names the clusters [8], which do not exist"),
+        ("dora", "anna\nben\ncarl", "--annotator dora has no line in"),
+        ("anna", "anna\nben", "names.txt names 2 people"),
+        ("anna", "anna\nben\nanna", "names.txt, line 3: anna is named twice"),
+        ("anna", "anna\nben lee\ncarl", "names.txt, line 2: 'ben lee' cannot be an annotator's name"),
+    ],
+)
+def test_transcribe_refuses_a_line(region: Region, capsys: Any, annotator: str, names: str, said: str) -> None:
+    (region.folder / "names.txt").write_text(names)
+    assert transcribe_line(region, annotator, "--annotators", region.folder / "names.txt") == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert not (region.folder / f"person--{annotator}.json").exists()
+
+
+def test_names_without_a_person_to_read(region: Region, capsys: Any) -> None:
+    (region.folder / "poll.txt").write_text("1>0=3>2")
+    files = {"annotation": region.folder / "poll.txt", "annotators": region.folder / "names.txt"}
+    assert run("transcribe", summary=region.summary, out=region.folder / "o.json", **files) == 2
+    assert "goes with --annotator" in capsys.readouterr().err
+
+
 def order_file(region: Region, name: str, text: str, **changes: Any) -> Path:
     from rankscape.ranking.orders import PartialOrder
 

@@ -127,6 +127,21 @@ def test_lists_every_cluster_from_poor_to_rich(page):
     assert len(pictures) > 7
 
 
+def test_a_region_without_coordinates_has_a_page_without_a_map(region, run):
+    made = region(references={}, granules=("towns",))
+    arguments = made.arguments()
+    place = arguments.index("--preview")
+    status, said = run([*arguments[:place], *arguments[place + 2 :]])
+    assert status == 0, said
+    page = Checker(made.page.read_text(encoding="utf-8"))
+    ids = {attributes["id"] for _, attributes in page.tags if attributes.get("id")}
+    targets = {str(link["href"])[1:] for link in page.all("a") if str(link["href"]).startswith("#")}
+    assert "map" not in ids
+    assert targets <= ids
+    assert "Nobody knows where these patches lie" in page.text
+    assert "there is no map" in page.text
+
+
 def test_carries_its_provenance(page):
     content = next(m["content"] for m in Checker(page).all("meta") if m.get("name") == "rankscape")
     record = json.loads(content)

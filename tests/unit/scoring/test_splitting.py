@@ -1,6 +1,7 @@
 """Training and validation share no place, no footprint and no picture."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import geopandas as gpd
 import numpy as np
@@ -9,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rankscape.foundation.errors import SettingsError
 from rankscape.scoring.pool import Pool
-from rankscape.scoring.splitting import choose_blocks, overlaps, split_by_place
-from rankscape.tiles.blocks import block_of
+from rankscape.scoring.splitting import choose_blocks, choose_pictures, overlaps, split_by_place
+from rankscape.tiles.store import NOWHERE
 from shapely.geometry import box
 
 
@@ -20,7 +21,7 @@ def test_laws_of_the_split(invent_pool: Callable[[int], Pool], seed: int, block_
     pool = invent_pool(seed)
     split = split_by_place(pool, block_m, fraction, np.random.default_rng(seed))
     training, validation = pool.take(split.training), pool.take(split.validation)
-    blocks = pool.gather(block_of([store.index for store in pool.stores], block_m))
+    blocks = pool.places(block_m)
     assert not set(blocks[split.training]) & set(blocks[split.validation])
     assert not set(training.digests()) & set(validation.digests())
     ours, theirs = training.footprints(), validation.footprints()
@@ -76,6 +77,52 @@ def test_too_little_to_train_on_is_an_error(invent_pool: Callable[[int], Pool]):
     pool.stores[1].array[:] = 1
     with pytest.raises(SettingsError, match="fewer than two levels"):
         split_by_place(pool, 200, 0.2, np.random.default_rng(0))
+
+
+def without_places(pool: Pool, stores: tuple[int, ...]) -> Pool:
+    """The pool with some of its stores as pictures without coordinates."""
+    changed = [
+        replace(store, index=store.index.set_crs(NOWHERE, allow_override=True)) if number in stores else store
+        for number, store in enumerate(pool.stores)
+    ]
+    return replace(pool, stores=tuple(changed))
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), fraction=st.floats(0.1, 0.5))
+def test_pictures_are_split_by_cluster_and_twins_stay_together(
+    invent_pool: Callable[[int], Pool], seed: int, fraction: float
+):
+    pool = without_places(invent_pool(seed), (0, 1))
+    split = split_by_place(pool, 200, fraction, np.random.default_rng(seed))
+    digests = pool.digests()
+    assert not set(digests[split.training]) & set(digests[split.validation])
+    assert (split.overlapping, split.identical, split.places) == (0, 0, "pictures")
+    assert len(split.training) + len(split.validation) == len(pool)
+    assert split.training_blocks + split.validation_blocks == len(set(digests))
+    for cluster in range(4):
+        own = pool.cluster == cluster
+        assert pool.cluster[split.validation].tolist().count(cluster) > 0
+        assert pool.cluster[split.training].tolist().count(cluster) >= own.sum() * (1 - fraction) / 3
+
+
+def test_pictures_beside_land_are_held_out_each_by_its_rule(invent_pool: Callable[[int], Pool]):
+    pool = without_places(invent_pool(4), (1,))
+    split = split_by_place(pool, 200, 0.25, np.random.default_rng(0))
+    assert split.places == "blocks of land and pictures"
+    for number in (0, 1):
+        assert (pool.store[split.training] == number).any()
+        assert (pool.store[split.validation] == number).any()
+    assert pool.footprints()[pool.store == 1].is_empty.all()
+    assert split.overlapping == 0
+
+
+def test_a_share_of_every_cluster_is_held_out_and_a_single_picture_is_not():
+    pictures = -np.arange(1, 52)
+    clusters = np.repeat([0, 1, 2, 3], [20, 20, 10, 1])
+    held = choose_pictures(pictures, clusters, 0.2, np.random.default_rng(0))
+    assert np.bincount(clusters[np.isin(pictures, held)], minlength=4).tolist() == [4, 4, 2, 0]
+    assert len(choose_pictures(pictures, clusters, 0.01, np.random.default_rng(0))) == 3
 
 
 def test_touching_is_no_overlap():

@@ -221,6 +221,8 @@ def test_a_geotiff_without_crs_has_no_coordinates_and_one_picture_is_a_source_to
     ("name", "options", "said"),
     [
         ("broken", [], "2.png is no whole picture"),
+        ("broken", ["--broken", "refuse"], "Or give --broken skip."),
+        ("all-broken", ["--broken", "skip"], "None of the 1 pictures in"),
         ("missing", [], "missing does not exist"),
         ("whole", ["--views", 3], "views = 3 is refused: Input should be 1, 4 or 8"),
         ("whole", ["--patch-px", 8], "--patch-px cuts a GeoTIFF"),
@@ -234,13 +236,41 @@ def test_what_cannot_be_scored_is_one_clear_line(
     for folder in ("whole", "broken"):
         (world.folder / folder).mkdir()
         Image.new("RGB", (8, 8), (9, 9, 9)).save(world.folder / folder / "1.png")
-    (world.folder / "broken" / "2.png").write_bytes(b"no picture")
+    (world.folder / "all-broken").mkdir()
+    for folder in ("broken", "all-broken"):
+        (world.folder / folder / "2.png").write_bytes(b"no picture")
     capsys.readouterr()
     assert run("score", world.folder / name, "--model", model, "--out", world.folder / "s.csv", *options) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
+    lines = [line for line in capsys.readouterr().err.strip().splitlines() if not line.startswith("Warning")]
     assert len(lines) == 1
     assert said in lines[0]
     assert not (world.folder / "s.csv").exists()
+
+
+def test_broken_pictures_are_skipped_by_name_among_pictures_of_many_sizes(
+    world: World, capsys: pytest.CaptureFixture[str]
+):
+    model = trained(world, epochs=1, seeds=2)
+    folder = world.folder / "mixed"
+    folder.mkdir()
+    for side in (8, 17, 30):
+        Image.new("RGB", (side, side + 3), (90, 80, 70)).save(folder / f"{side}.png")
+    whole = scored(world, model, folder)
+    (folder / "1-text.png").write_bytes(b"no picture")
+    (folder / "2-short.png").write_bytes((folder / "30.png").read_bytes()[:-30])
+    (folder / "3-short.tif").write_bytes(
+        write_tif(world.folder / "a.tif", np.ones((16, 16, 3), np.uint8)).read_bytes()[:99]
+    )
+    capsys.readouterr()
+    frame = scored(world, model, folder, "--broken", "skip")
+    said = capsys.readouterr().err
+    assert whole is not None
+    assert frame is not None
+    broken = frame[frame.score.isna()].file.tolist()
+    assert broken == ["1-text.png", "2-short.png", "3-short.tif"]
+    assert all(f"Warning: skipped, and without a score: {folder / name}" in said for name in broken)
+    pd.testing.assert_frame_equal(frame.dropna().reset_index(drop=True), whole, rtol=1e-4)
+    assert read_json(world.folder / "s.csv.json")["options"]["broken"] == "skip"
 
 
 def scored(world: World, model: Path, source: Path, *options: object) -> pd.DataFrame | None:

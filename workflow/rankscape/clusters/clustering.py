@@ -1,7 +1,7 @@
 """Clusters of all categories: grouped within each, numbered so that a rerun gives the same numbers."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,7 +118,7 @@ def cluster_patches(
     _check_given(settings, categories, uninhabited)
     _check_categories(table, categories)
     order = [name for name in categories if name != uninhabited] + ([uninhabited] if uninhabited else [])
-    clusters: list[_Cluster] = []
+    clusters: list[Cluster] = []
     groupings: dict[str, Grouping] = {}
     for name in order:
         rows = np.flatnonzero(table["category"].to_numpy() == name)
@@ -130,15 +130,34 @@ def cluster_patches(
         groupings[name] = group(look, name, settings, threads, given=given)
         say(_line(name, len(rows), groupings[name]))
         clusters += _numbered(name, rows, features[rows], look, groupings[name])
-    return _clustering(table, clusters, groupings, uninhabited)
+    return clustering_of(table, dict(enumerate(clusters)), groupings, uninhabited)
 
 
 @dataclass(frozen=True)
-class _Cluster:
+class Cluster:
+    """One cluster, before it has a number."""
+
     category: str
+    """Land category."""
     rows: np.ndarray
+    """Rows of its patches in the table, int64."""
     medoid: int
+    """Row of the patch nearest to the mean in the scaled features."""
     centroid: np.ndarray
+    """Mean of the unscaled features, float64, shape (dims,)."""
+
+
+def cluster_of(category: str, rows: np.ndarray, features: np.ndarray, look: np.ndarray) -> Cluster:
+    """Describe the cluster of some patches.
+
+    Args:
+        category: Land category.
+        rows: Rows of the patches in the table, int64, shape (n,).
+        features: Their features, float32, shape (n, dims).
+        look: Their scaled features, float32, shape (n, dims).
+    """
+    distances = np.linalg.norm(look - _mean(look), axis=1)
+    return Cluster(category, rows, int(rows[distances.argmin()]), _mean(features))
 
 
 def _check_given(settings: ClusterSettings, categories: Sequence[str], uninhabited: str | None) -> None:
@@ -159,16 +178,10 @@ def _check_categories(table: pd.DataFrame, categories: Sequence[str]) -> None:
         )
 
 
-def _numbered(
-    name: str, rows: np.ndarray, features: np.ndarray, look: np.ndarray, grouping: Grouping
-) -> list[_Cluster]:
+def _numbered(name: str, rows: np.ndarray, features: np.ndarray, look: np.ndarray, grouping: Grouping) -> list[Cluster]:
     """Make the clusters of one category, in the order in which they are numbered."""
-    clusters = []
-    for label in range(grouping.k):
-        members = np.flatnonzero(grouping.labels == label)
-        distances = np.linalg.norm(look[members] - _mean(look[members]), axis=1)
-        medoid = int(rows[members[distances.argmin()]])
-        clusters.append(_Cluster(name, rows[members], medoid, _mean(features[members])))
+    groups = [np.flatnonzero(grouping.labels == label) for label in range(grouping.k)]
+    clusters = [cluster_of(name, rows[members], features[members], look[members]) for members in groups]
     return sorted(clusters, key=lambda cluster: (-len(cluster.rows), tuple(cluster.centroid)))
 
 
@@ -176,11 +189,19 @@ def _mean(features: np.ndarray) -> np.ndarray:
     return np.asarray(features.astype(np.float64).mean(axis=0))
 
 
-def _clustering(
-    table: pd.DataFrame, clusters: list[_Cluster], groupings: dict[str, Grouping], uninhabited: str | None
+def clustering_of(
+    table: pd.DataFrame, clusters: Mapping[int, Cluster], groupings: Mapping[str, Grouping], uninhabited: str | None
 ) -> Clustering:
+    """Put clusters together.
+
+    Args:
+        table: Columns patch_id, granule, category; every row lies in one of the clusters.
+        clusters: Clusters by number, in ascending order.
+        groupings: How the clusters of each category came to be.
+        uninhabited: Category without people, if there is one.
+    """
     numbers = np.full(len(table), -1, np.int32)
-    for number, cluster in enumerate(clusters):
+    for number, cluster in clusters.items():
         numbers[cluster.rows] = number
     numbered = table.assign(cluster=numbers)[list(CLUSTER_COLUMNS)]
     known = [
@@ -191,14 +212,14 @@ def _clustering(
             "uninhabited": cluster.category == uninhabited,
             "medoid": str(table["patch_id"].iloc[cluster.medoid]),
         }
-        for number, cluster in enumerate(clusters)
+        for number, cluster in clusters.items()
     ]
     summary = {
         "clusters": known,
         "categories": {name: _described(grouping) for name, grouping in groupings.items()},
         "uninhabited": next((one["cluster"] for one in known if one["uninhabited"]), None),
         "fingerprint": fingerprint(numbered),
-        "centroids": [[round(float(value), _DECIMALS) for value in cluster.centroid] for cluster in clusters],
+        "centroids": [[round(float(value), _DECIMALS) for value in cluster.centroid] for cluster in clusters.values()],
     }
     return Clustering(numbered, summary)
 

@@ -1,6 +1,5 @@
 """Soft land-category labels from a table that people filled in."""
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from rankscape.clusters.rows import read_rows
 from rankscape.foundation.errors import TableError
+from rankscape.tiles.listing import is_picture
+from rankscape.tiles.store import PICTURE
 
 TOLERANCE = 1e-6
 """Largest distance of a row's sum from 1."""
 PATCH_ID = "patch_id"
-_BEYOND = "(beyond the last column)"
 
 
 def labels_table(shares: Mapping[str, Sequence[float]], categories: Sequence[str]) -> pd.DataFrame:
@@ -32,13 +33,22 @@ def labels_table(shares: Mapping[str, Sequence[float]], categories: Sequence[str
     return table
 
 
-def read_labels(path: Path, categories: Sequence[str], known: Sequence[str]) -> pd.DataFrame:
+def read_labels(
+    path: Path,
+    categories: Sequence[str],
+    known: Sequence[str],
+    column: str = PATCH_ID,
+    pictures: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
     """Read soft labels: the share of annotators that chose each category.
 
     Args:
-        path: CSV or TSV with the column patch_id and one column a category, in any order.
+        path: CSV or TSV with the column that names the patch and one column a category, in any order.
         categories: Land categories of the settings.
         known: Ids of all patches of the granules that are learned from, in the order of the result.
+        column: Column that names the patch.
+        pictures: Patch ids by the name of their picture (`picture_names`), where the column holds such names; None
+            where it holds patch ids.
 
     Returns:
         Column patch_id and one float64 column a category, in the order of `categories`; rows in the order of `known`.
@@ -49,8 +59,9 @@ def read_labels(path: Path, categories: Sequence[str], known: Sequence[str]) -> 
     """
     found: dict[str, list[float]] = {}
     patches = frozenset(known)
-    for line, cells in _rows(path, categories):
-        patch, where = cells[PATCH_ID].strip(), f"{path}, line {line}"
+    for line, cells in read_rows(path, (column, *categories), "label.file must name a CSV or TSV of soft labels"):
+        name, where = cells[column].strip(), f"{path}, line {line}"
+        patch = name if pictures is None else _patch_of(name, pictures, f"{where}: {column}")
         if patch not in patches:
             raise TableError(
                 f"{where}: patch {patch!r} is none of the {len(patches)} patches that are learned from "
@@ -64,35 +75,47 @@ def read_labels(path: Path, categories: Sequence[str], known: Sequence[str]) -> 
     return labels_table({patch: found[patch] for patch in known if patch in found}, categories)
 
 
-def _rows(path: Path, categories: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
-    try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as handle:
-            delimiter = "\t" if "\t" in handle.readline() else ","
-            handle.seek(0)
-            reader = csv.DictReader(handle, delimiter=delimiter, restkey=_BEYOND, restval="")
-            _check_columns(path, [name.strip() for name in reader.fieldnames or []], categories)
-            reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
-            return [(reader.line_num, row) for row in reader]
-    except (FileNotFoundError, IsADirectoryError):
-        raise TableError(f"{path} is no file: label.file must name a CSV or TSV of soft labels.") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"{path} is no UTF-8 table ({error}): save it as CSV or TSV in UTF-8.") from None
+def picture_names(index: pd.DataFrame) -> dict[str, list[str]]:
+    """Return patch ids by the name of their picture: its path below its folder, without the ending.
 
+    Leading zeros of a name that is a whole number do not count, so that 7 names `0007.webp`.
 
-def _check_columns(path: Path, names: Sequence[str], categories: Sequence[str]) -> None:
-    allowed = [PATCH_ID, *categories]
-    if sorted(names) != sorted(allowed):
-        unknown, missing = [n for n in names if n not in allowed], [n for n in allowed if n not in names]
-        twice = sorted({name for name in names if names.count(name) > 1})
+    Args:
+        index: Patch indices; column patch_id, and `tiles.store.PICTURE` where there are pictures.
+
+    Raises:
+        TableError: If no patch is a picture of a folder.
+    """
+    if PICTURE not in index or index[PICTURE].isna().all():
         raise TableError(
-            f"{path}, line 1: unknown columns {unknown}, missing columns {missing}, repeated columns {twice}; "
-            f"needed are {allowed}: the categories of the settings, each once."
+            "label.column names pictures, but no granule with the role `fit` is a folder of pictures: set it to "
+            "patch_id, or give `pictures` in the sheet."
         )
+    names: dict[str, list[str]] = {}
+    own = index[index[PICTURE].notna()]
+    for patch, picture in zip(own[PATCH_ID], own[PICTURE], strict=True):
+        names.setdefault(_plain(str(picture)), []).append(str(patch))
+    return names
+
+
+def _plain(picture: str) -> str:
+    name = picture.rpartition(".")[0] if is_picture(picture) else picture
+    return str(int(name)) if name.isdecimal() else name
+
+
+def _patch_of(name: str, pictures: Mapping[str, Sequence[str]], where: str) -> str:
+    patches = pictures.get(_plain(name), [])
+    if not patches:
+        raise TableError(
+            f"{where} {name!r} is none of the {len(pictures)} pictures that are learned from (such as "
+            f"{next(iter(pictures))!r}): mend the name, delete the row, or give its granule the role `fit`."
+        )
+    if len(patches) > 1:
+        raise TableError(f"{where} {name!r} names {len(patches)} pictures, {' and '.join(patches[:2])}: rename one.")
+    return patches[0]
 
 
 def _shares(cells: Mapping[str, str], categories: Sequence[str], where: str) -> list[float]:
-    if _BEYOND in cells:
-        raise TableError(f"{where}: more cells than columns: {cells[_BEYOND]}.")
     shares = [_share(cells[category], f"{where}: {category}") for category in categories]
     if abs(math.fsum(shares) - 1) > TOLERANCE:
         listed = ", ".join(f"{name} {share:g}" for name, share in zip(categories, shares, strict=True))

@@ -33,16 +33,27 @@ class GranuleRow(Section):
     """Scenes with more cloud are left out."""
     folder: str | None = None
     """Folder of web-mercator tiles named `{row}_{col}`, instead of scenes."""
+    pictures: str | None = None
+    """Folder of pictures of any names whose coordinates nobody knows, instead of scenes."""
+
+    @property
+    def located(self) -> bool:
+        """Whether its patches have coordinates, so that they can stand on a map."""
+        return self.pictures is None
 
     @model_validator(mode="after")
-    def _scene_or_folder(self) -> "GranuleRow":
-        if self.folder is not None:
+    def _one_source(self) -> "GranuleRow":
+        if self.folder is not None and self.pictures is not None:
+            raise ValueError(f"folder {self.folder} and pictures {self.pictures} are both given; give one")
+        if self.folder is not None or self.pictures is not None:
             return self
         missing = [name for name in ("start", "end", "max_cloud_percent") if getattr(self, name) is None]
         if missing:
-            raise ValueError(f"{', '.join(missing)} must be given, or a folder")
+            raise ValueError(f"{', '.join(missing)} must be given, or a folder, or pictures")
         if not re.fullmatch(MGRS_PATTERN, self.granule):
-            raise ValueError(f"{self.granule!r} is no MGRS granule such as 48RVV, and the row has no folder")
+            raise ValueError(
+                f"{self.granule!r} is no MGRS granule such as 48RVV, and the row has no folder or pictures"
+            )
         if self.start is not None and self.end is not None and self.start > self.end:
             raise ValueError(f"start {self.start} is after end {self.end}")
         return self

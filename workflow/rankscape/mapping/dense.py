@@ -20,7 +20,7 @@ from rankscape.scoring.local import Member, local_scores, members, places_a_side
 from rankscape.scoring.model import ScoreModel
 from rankscape.scoring.parts import combine
 from rankscape.scoring.prediction import check_store
-from rankscape.tiles.store import Grid, Patches
+from rankscape.tiles.store import Grid, Patches, is_located
 
 TOLERANCE = 0.02
 """A patch's mean over the dense map differs from its score by less."""
@@ -82,7 +82,7 @@ def dense_map(model: ScoreModel, patches: Patches, device: torch.device, batch_s
 
 
 def _check(model: ScoreModel, patches: Patches, origin: str) -> None:
-    if not patches.grid.crs:
+    if not is_located(patches.index):
         raise RasterError(f"{origin} holds pictures without coordinates, which have no map: leave dense.enabled off.")
     check_store(model, patches, origin)
 

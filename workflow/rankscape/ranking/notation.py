@@ -46,6 +46,12 @@ def read_text(path: Path) -> str:
         raise OrderError(f"{path} is no UTF-8 text ({error}): save it as UTF-8.") from None
 
 
+def order_lines(text: str) -> list[tuple[int, str]]:
+    """Return the lines that say something, without comments, each with its number from 1."""
+    stripped = ((number, _COMMENT.sub("", line).strip()) for number, line in enumerate(text.splitlines(), start=1))
+    return [(number, line) for number, line in stripped if line]
+
+
 def read_statements(text: str, origin: str) -> Statements:
     """Read the lines of an order; `#` begins a comment, blank lines are passed over.
 

@@ -1,15 +1,50 @@
 """People who rank the clusters: what they may be called, and which file of a folder is whose."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from rankscape.foundation.errors import OrderError
+from rankscape.foundation.settings.ranking import PeopleSettings
+from rankscape.ranking.notation import order_lines, read_text
 
 ANNOTATOR_PATTERN = r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*"
 """Name of an annotator: part of file names, and of the source `person--{annotator}`."""
 _LONGEST = 64
 SUFFIXES = (".txt", ".json")
 """Files of orders: text that a person wrote, and annotations of `rankscape annotate`."""
+
+
+@dataclass(frozen=True)
+class PersonOrder:
+    """Where a person's order stands."""
+
+    file: str
+    """The person's own file, or a collection."""
+    line: str | None = None
+    """The person's line of a collection."""
+
+
+def orders_of_people(settings: PeopleSettings) -> dict[str, PersonOrder]:
+    """Find the orders that people gave, by annotator: files of a folder, then lines of a collection.
+
+    Raises:
+        OrderError: If a file, line or name is wrong, or a name stands in both.
+    """
+    found = {}
+    if settings.folder is not None:
+        found = {name: PersonOrder(file) for name, file in annotation_files(Path(settings.folder)).items()}
+    if settings.collection is None:
+        return found
+    names = None if settings.annotators is None else Path(settings.annotators)
+    for name, (number, line) in collection_lines(Path(settings.collection), names).items():
+        if name in found:
+            raise OrderError(
+                f"{found[name].file} and {settings.collection}, line {number}, are orders of one annotator, {name}: "
+                "keep one, or rename one."
+            )
+        found[name] = PersonOrder(settings.collection, line)
+    return found
 
 
 def check_annotator(name: str, origin: str) -> str:
@@ -41,6 +76,56 @@ def annotation_files(folder: Path) -> dict[str, str]:
         if name in found:
             raise OrderError(f"{found[name]} and {file} are orders of one annotator, {name}: keep one, or rename one.")
         found[name] = str(file)
+    return found
+
+
+def numbered_lines(text: str, path: Path) -> dict[str, tuple[int, str]]:
+    """Name the lines of a collection by the file and their numbers: line 3 of poll.txt is poll-03.
+
+    Args:
+        text: The file's text; `#` begins a comment, blank lines are passed over.
+        path: The file.
+
+    Returns:
+        Number and text of each line by name.
+
+    Raises:
+        OrderError: If there is no line.
+    """
+    lines = order_lines(text)
+    if not lines:
+        raise OrderError(f"{path} holds no order: write one order a line, such as 3=4>1>0=2.")
+    width = max(2, len(str(lines[-1][0])))
+    return {f"{path.stem}-{number:0{width}d}": (number, line) for number, line in lines}
+
+
+def collection_lines(path: Path, annotators: Path | None) -> dict[str, tuple[int, str]]:
+    """Read a collection of orders, one a line, a person each.
+
+    Args:
+        path: Text file of the orders.
+        annotators: Text file of the people's names, one a line in the same order; None numbers them by line.
+
+    Returns:
+        Number and text of each line by annotator.
+
+    Raises:
+        OrderError: If a file is missing or empty, the two differ in length, or a name is wrong or stands twice.
+    """
+    numbered = numbered_lines(read_text(path), path)
+    if annotators is None:
+        return {check_annotator(name, str(path)): line for name, line in numbered.items()}
+    names = order_lines(read_text(annotators))
+    if len(names) != len(numbered):
+        raise OrderError(
+            f"{annotators} names {len(names)} people, {path} holds {len(numbered)} orders: give one name a line, in "
+            "the order of the lines there."
+        )
+    found: dict[str, tuple[int, str]] = {}
+    for (place, name), line in zip(names, numbered.values(), strict=True):
+        if check_annotator(name, f"{annotators}, line {place}") in found:
+            raise OrderError(f"{annotators}, line {place}: {name} is named twice: each person has one order.")
+        found[name] = line
     return found
 
 

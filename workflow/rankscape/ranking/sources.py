@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rankscape.foundation.errors import OrderError
 from rankscape.foundation.files import read_json
-from rankscape.ranking.notation import read_statements, read_text
+from rankscape.ranking.notation import order_lines, read_statements, read_text
 from rankscape.ranking.orders import PartialOrder, check_clusters
+from rankscape.ranking.people import numbered_lines
 from rankscape.ranking.summary import Ranked
 
 _FEWEST_CLUSTERS = 3
@@ -84,26 +85,17 @@ def _read(path: Path) -> _Given:
 
 def _read_collection(path: Path) -> Iterator[tuple[str, _Given]]:
     text = read_text(path)
-    lines = _lines(text)
-    if not lines:
-        raise OrderError(f"{path} holds no order: write one order a line, such as 3=4>1>0=2.")
+    lines = numbered_lines(text, path)
     read_statements(text, str(path))
-    width = max(2, len(str(lines[-1][0])))
-    for number, line in lines:
+    for name, (number, line) in lines.items():
         origin = f"{path}, line {number}"
-        yield f"{path.stem}-{number:0{width}d}", _Given(PartialOrder.parse(line, origin=origin), origin, None)
-
-
-def _lines(text: str) -> list[tuple[int, str]]:
-    """Lines that say something, with their numbers from 1."""
-    stripped = ((number, line.partition("#")[0].strip()) for number, line in enumerate(text.splitlines(), start=1))
-    return [(number, line) for number, line in stripped if line]
+        yield name, _Given(PartialOrder.parse(line, origin=origin), origin, None)
 
 
 def _refuse_collection(text: str, path: Path) -> None:
     """Refuse a text that orders the same clusters again and again: the lines of one order hold at once."""
     read_statements(text, str(path))
-    named = [frozenset(read_statements(line, f"{path}, line {number}").named) for number, line in _lines(text)]
+    named = [frozenset(read_statements(line, f"{path}, line {number}").named) for number, line in order_lines(text)]
     alike = max((named.count(clusters) for clusters in named if len(clusters) >= _FEWEST_CLUSTERS), default=1)
     if alike > 1:
         raise OrderError(
@@ -130,13 +122,17 @@ def _ready(one: _Given, ranked: Ranked, *, strange: bool) -> PartialOrder:
         ranked.check_fingerprint({"fingerprint": one.fingerprint}, Path(one.origin))
     order = one.order
     if one.fingerprint is None and ranked.uninhabited in order.clusters:
-        order = _without_uninhabited(order, ranked.uninhabited, one.origin)
+        order = without_uninhabited(order, ranked.uninhabited, one.origin)
     check_clusters(order.clusters, ranked.clusters, one.origin, all_needed=one.fingerprint is None)
     return order.extended(ranked.clusters)
 
 
-def _without_uninhabited(order: PartialOrder, uninhabited: int | None, origin: str) -> PartialOrder:
-    """Text may name the uninhabited cluster where it belongs: at the bottom."""
+def without_uninhabited(order: PartialOrder, uninhabited: int | None, origin: str) -> PartialOrder:
+    """Take the uninhabited cluster out of an order: text may name it where it belongs, at the bottom.
+
+    Raises:
+        OrderError: If it stands elsewhere.
+    """
     others = [cluster for cluster in order.clusters if cluster != uninhabited]
     wrong = [c for c in others if uninhabited is None or order.relation(uninhabited, c) in ("higher", "equal")]
     if wrong or not others:

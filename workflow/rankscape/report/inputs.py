@@ -33,7 +33,8 @@ class Files:
     tiles: Sequence[Path]
     training: Path
     backbone: Path
-    preview: Path
+    preview: Path | None
+    """None where no patch has coordinates, and there is no map."""
     scores: Sequence[Path]
     evaluations: Sequence[Path] = ()
     rounds: Sequence[Path] = ()
@@ -42,7 +43,7 @@ class Files:
     def by_role(self) -> dict[str, Path]:
         """Return the files by role and name, as provenance records them; of patches the index stands for the array."""
         single = ("order", "audit", "summary", "clusters", "training", "backbone", "preview")
-        named = {role: getattr(self, role) for role in single}
+        named = {role: path for role in single if (path := getattr(self, role)) is not None}
         for role in ("orders", "scores", "evaluations", "rounds"):
             named |= {f"{role}/{_name(role, path)}": path for path in getattr(self, role)}
         named |= {"review": self.review} if self.review is not None else {}
@@ -73,7 +74,7 @@ class Material:
     audit: Audit
     """What the sources can be trusted with."""
     summary: Summary
-    map: MapPicture
+    map: MapPicture | None
     clusters: pd.DataFrame
     """Columns patch_id, granule, category, cluster."""
     patches: dict[str, Patches]
@@ -128,7 +129,7 @@ def read_material(files: Files) -> Material:
         votes,
         audit,
         summary,
-        read_map(files.preview),
+        None if files.preview is None else read_map(files.preview),
         clusters,
         patches,
         training,

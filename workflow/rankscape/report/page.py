@@ -13,6 +13,7 @@ from rankscape.report import gallery, graph, judging, sections, versions, voters
 from rankscape.report.gallery import ClusterView
 from rankscape.report.inputs import Material
 from rankscape.report.palette import ramp_css
+from rankscape.tiles.store import is_located
 
 _FOLDER = Path(__file__).parent
 
@@ -66,8 +67,9 @@ def render(
 
 
 def patch_side_m(material: Material) -> str:
-    """Return the side of a patch in metres; several where granules differ."""
-    sides = {round(s.grid.patch_px * abs(s.grid.transform[0])) for s in material.patches.values()}
+    """Return the side of a patch in metres; several where granules differ. Patches without coordinates count not."""
+    located = (store.grid for store in material.patches.values() if is_located(store.index))
+    sides = {round(grid.patch_px * abs(grid.transform[0])) for grid in located}
     return " or ".join(f"{side:,}" for side in sorted(sides))
 
 

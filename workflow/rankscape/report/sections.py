@@ -237,7 +237,7 @@ def _sides(material: Material) -> str:
         return ""
     sides = [
         f"{wording.count(int(patches.get(side) or 0), 'patch', 'patches')} in "
-        f"{wording.count(int(blocks.get(side) or 0), 'block')} of land"
+        f"{int(blocks.get(side) or 0):,} {material.training.places}"
         for side in ("training", "validation")
     ]
     return f"The networks learned from {sides[0]} and were checked on {sides[1]} that they did not learn from."

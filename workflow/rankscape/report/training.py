@@ -45,6 +45,8 @@ class Training(Document):
     tolerance: float = 0.07
     patches: Facts = {}
     blocks: Facts = {}
+    places: str = "blocks of land"
+    """What `blocks` counts."""
     limits: Annotated[list[str], empty_as(list)] = []
 
 

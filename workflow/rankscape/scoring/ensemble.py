@@ -107,7 +107,7 @@ def _check_bands(preparation: Preparation, pool: Pool, backbone: Path) -> None:
 
 def _say_split(split: Split) -> None:
     progress.say(
-        f"{len(split.training)} patches in {split.training_blocks} blocks of land to train on, {len(split.validation)} "
-        f"in {split.validation_blocks} blocks to validate; left out of training: {split.overlapping} that overlap a "
+        f"{len(split.training)} patches in {split.training_blocks} {split.places} to train on, {len(split.validation)} "
+        f"in {split.validation_blocks} to validate; left out of training: {split.overlapping} that overlap a "
         f"held-out patch, {split.identical} identical to one"
     )

@@ -8,11 +8,12 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 
 from rankscape.foundation.errors import OrderError, RasterError, TableError
 from rankscape.scoring.targets import Targets
-from rankscape.tiles.blocks import block_of
-from rankscape.tiles.store import Patches, open_patches
+from rankscape.tiles.blocks import places_of
+from rankscape.tiles.store import Patches, is_located, open_patches
 
 _COMMON_CRS = "EPSG:6933"
 """Equal-area cylindrical, one for all land; footprints of different zones meet in it."""
@@ -68,19 +69,18 @@ class Pool:
         return np.array(found, dtype="U32")
 
     def places(self, block_m: float) -> np.ndarray:
-        """Return the number of the block of land that holds each patch, int64, shape (n,)."""
-        return self.gather(block_of([store.index for store in self.stores], block_m))
+        """Return the number of the block of land that holds each patch, or of the picture without coordinates.
+
+        Returns:
+            int64, shape (n,); negative for pictures without coordinates (`tiles.blocks.places_of`).
+        """
+        return places_of(self.stores, self.store, self.position, block_m)
 
     def footprints(self) -> gpd.GeoSeries:
-        """Return the patches' footprints in one CRS for all granules."""
-        parts = [store.index.geometry.to_crs(_COMMON_CRS).to_numpy() for store in self.stores]
+        """Return the patches' footprints in one CRS for all granules; empty for pictures without coordinates."""
+        parts = [_footprints(store) for store in self.stores]
         shapes = [parts[store][position] for store, position in zip(self.store, self.position, strict=True)]
         return gpd.GeoSeries(shapes, crs=_COMMON_CRS)
-
-    def gather(self, by_store: Sequence[np.ndarray]) -> np.ndarray:
-        """Pick each patch's entry from arrays that hold one entry a row of every store."""
-        picked = [by_store[store][position] for store, position in zip(self.store, self.position, strict=True)]
-        return np.asarray(picked)
 
 
 def open_pool(tiles: Sequence[Path], clusters: pd.DataFrame, targets: Targets) -> Pool:
@@ -129,6 +129,13 @@ def limited(pool: Pool, per_cluster: int | None, generator: np.random.Generator)
         for cluster in np.unique(pool.cluster)
     ]
     return pool.take(np.sort(np.concatenate(kept)))
+
+
+def _footprints(store: Patches) -> np.ndarray:
+    if not is_located(store.index):
+        return np.full(len(store.index), shapely.Polygon())
+    shapes: np.ndarray = store.index.geometry.to_crs(_COMMON_CRS).to_numpy()
+    return shapes
 
 
 def _places(stores: Sequence[Patches]) -> pd.DataFrame:

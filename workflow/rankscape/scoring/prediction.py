@@ -57,24 +57,65 @@ def score_patches(
 
 
 def score_pictures(
-    model: ScoreModel, pictures: list[Path], folder: Path, device: torch.device, batch_size: int, exposure: Exposure
+    model: ScoreModel,
+    pictures: list[Path],
+    folder: Path,
+    device: torch.device,
+    batch_size: int,
+    exposure: Exposure,
+    *,
+    skip: bool = False,
 ) -> pd.DataFrame:
     """Score pictures of any size; each is resized to the network's input by itself, whatever its proportions.
 
+    Args:
+        model: The score model.
+        pictures: Files.
+        folder: Folder that they lie in.
+        device: Device that holds the model.
+        batch_size: Pictures a forward pass.
+        exposure: Turns a picture's pixels into what the model reads.
+        skip: Whether a broken picture gets no score and a line in the log; otherwise it is an error.
+
     Returns:
-        Columns file (path below `folder`), score, score_std, spread; NaN where less than half of the pixels hold data.
+        Columns file (path below `folder`), score, score_std, spread; NaN where less than half of the pixels hold data,
+        or the picture was skipped.
 
     Raises:
-        RasterError: If a picture is broken or of another kind than those trained on; the message names it.
+        RasterError: If a picture is broken and none may be skipped, or all are, or one is of another kind than those
+            trained on; the message names it.
     """
     scores = np.full((len(model.networks), len(pictures)), np.nan)
+    read = 0
     for start in progress.track(range(0, len(pictures), batch_size), "scoring pictures", unit="batch"):
-        pixels = [exposure(read_picture(path), str(path)) for path in pictures[start : start + batch_size]]
-        found = model.score(pixels, device)
-        found[:, [bool(valid_fraction(one[None])[0] < MIN_VALID_FRACTION) for one in pixels]] = np.nan
-        scores[:, start : start + len(pixels)] = found
+        batch = dict(enumerate(pictures[start : start + batch_size], start))
+        whole = {place: pixels for place, path in batch.items() if (pixels := _pixels(path, skip=skip)) is not None}
+        exposed = {place: exposure(pixels, str(pictures[place])) for place, pixels in whole.items()}
+        if exposed:
+            scores[:, list(exposed)] = _score_each(model, list(exposed.values()), device)
+        read += len(exposed)
+    if not read:
+        raise RasterError(f"None of the {len(pictures)} pictures in {folder} can be read: the log says why of each.")
     frame = pd.DataFrame({"file": [path.relative_to(folder).as_posix() for path in pictures]})
     return _with_scores(model, frame, scores)
+
+
+def _pixels(path: Path, *, skip: bool) -> np.ndarray | None:
+    """Pixels of a picture; None where it is broken and may be skipped."""
+    try:
+        return read_picture(path)
+    except RasterError as error:
+        if not skip:
+            raise RasterError(f"{error} Or give --broken skip.") from None
+        progress.say(f"Warning: skipped, and without a score: {error}")
+        return None
+
+
+def _score_each(model: ScoreModel, pictures: list[np.ndarray], device: torch.device) -> np.ndarray:
+    """Score pictures of any sizes in one forward pass, shape (networks, pictures)."""
+    scores = model.score(pictures, device)
+    scores[:, [bool(valid_fraction(one[None])[0] < MIN_VALID_FRACTION) for one in pictures]] = np.nan
+    return scores
 
 
 def score_raster(

@@ -44,6 +44,7 @@ def training_record(
             "left_out_identical": split.identical,
         },
         "blocks": {"training": split.training_blocks, "validation": split.validation_blocks},
+        "places": split.places,
         "clusters": _cluster_counts(targets, pool, split),
         "settings": settings.model_dump(mode="json"),
         "limits": _limits(settings, targets, pool, split),
@@ -70,12 +71,11 @@ def _limits(settings: TrainSettings, targets: Targets, pool: Pool, split: Split)
     limits = [
         "The metrics compare scores with pseudo labels (the clusters' places in the merged order), not with a measured "
         "development; the stage `evaluate` does that.",
-        f"The held-out blocks of {settings.block_m:g} m lie in the granules that were trained on: metrics on other "
-        "granules and dates can be lower.",
+        _limit_of_places(settings, split),
         *_limits_of_choices(settings),
     ]
     if split.validation_blocks < _FEW_BLOCKS:
-        limits.append(f"Only {split.validation_blocks} block(s) of land were held out: the metrics are uncertain.")
+        limits.append(f"Few {split.places} were held out ({split.validation_blocks}): the metrics are uncertain.")
     for side, positions in (("trained on", split.training), ("held out", split.validation)):
         absent = sorted(set(targets.target) - set(pool.cluster[positions].tolist()))
         if absent:
@@ -93,6 +93,18 @@ def _limits_of_choices(settings: TrainSettings) -> list[str]:
     if not chosen:
         return []
     return [f"The held-out patches also chose {' and '.join(chosen)}, so their metrics are slightly too good."]
+
+
+def _limit_of_places(settings: TrainSettings, split: Split) -> str:
+    if split.places == "pictures":
+        return (
+            "Where the pictures were taken is not known: held-out ones can show land beside that which was trained on, "
+            "so metrics on other places and dates can be lower."
+        )
+    return (
+        f"The held-out blocks of {settings.block_m:g} m lie in the granules that were trained on: metrics on other "
+        "granules and dates can be lower."
+    )
 
 
 def _limits_of_order(settings: TrainSettings, targets: Targets) -> list[str]:

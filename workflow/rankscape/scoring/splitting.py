@@ -1,7 +1,8 @@
 """Training and validation never share a place, a footprint or a picture.
 
 Neighbouring patches look alike. A split by patch would validate on what was trained and stop too late; so whole blocks
-of land, larger than the correlation length, are held out.
+of land, larger than the correlation length, are held out. Of pictures without coordinates nobody knows the neighbours:
+they are held out one by one, a share of each cluster, those of the same bytes together.
 """
 
 from dataclasses import dataclass
@@ -35,10 +36,12 @@ class Split:
     """Patches left out of training because their footprint overlaps a held-out one."""
     identical: int
     """Patches left out of training because a held-out patch has the same bytes."""
+    places: str = "blocks of land"
+    """What `training_blocks` and `validation_blocks` count: blocks of land, pictures, or both."""
 
 
 def split_by_place(pool: Pool, block_m: float, fraction: float, generator: np.random.Generator) -> Split:
-    """Hold out blocks of land for validation.
+    """Hold out blocks of land for validation, and of pictures without coordinates a share of each cluster.
 
     Args:
         pool: Labelled patches.
@@ -50,7 +53,7 @@ def split_by_place(pool: Pool, block_m: float, fraction: float, generator: np.ra
         SettingsError: If all patches lie in one block, or none is left to train on.
     """
     blocks = pool.places(block_m)
-    held_out = np.isin(blocks, choose_blocks(blocks, pool.level, pool.cluster, block_m, fraction, generator))
+    held_out = np.isin(blocks, _choose(pool, blocks, block_m, fraction, generator))
     candidates, validation = np.flatnonzero(~held_out), np.flatnonzero(held_out)
     footprints, digests = pool.footprints(), pool.digests()
     overlapping = overlaps(footprints.iloc[candidates], footprints.iloc[validation])
@@ -62,7 +65,50 @@ def split_by_place(pool: Pool, block_m: float, fraction: float, generator: np.ra
             f"levels to train on ({len(training)} of {len(pool)} patches): lower one of the two."
         )
     sides = len(np.unique(blocks[training])), len(np.unique(blocks[validation]))
-    return Split(training, validation, *sides, int(overlapping.sum()), int(identical.sum()))
+    dropped = int(overlapping.sum()), int(identical.sum())
+    return Split(training, validation, *sides, *dropped, places=_kinds(blocks))
+
+
+def _choose(
+    pool: Pool, blocks: np.ndarray, block_m: float, fraction: float, generator: np.random.Generator
+) -> np.ndarray:
+    """Choose the places that are held out, of land and of pictures each by its own rule."""
+    land, pictures = np.flatnonzero(blocks >= 0), np.flatnonzero(blocks < 0)
+    chosen = [np.zeros(0, np.int64)]
+    if land.size:
+        chosen.append(choose_blocks(blocks[land], pool.level[land], pool.cluster[land], block_m, fraction, generator))
+    if pictures.size:
+        chosen.append(choose_pictures(blocks[pictures], pool.cluster[pictures], fraction, generator))
+    return np.concatenate(chosen)
+
+
+def _kinds(blocks: np.ndarray) -> str:
+    kinds = (("blocks of land", blocks >= 0), ("pictures", blocks < 0))
+    return " and ".join(name for name, has in kinds if has.any())
+
+
+def choose_pictures(
+    pictures: np.ndarray, clusters: np.ndarray, fraction: float, generator: np.random.Generator
+) -> np.ndarray:
+    """Choose the pictures that are held out: a share of each cluster, one at least where it has two or more.
+
+    Args:
+        pictures: Number of every patch's picture, shape (n,); the same bytes have the same number.
+        clusters: Cluster of every patch, shape (n,).
+        fraction: Share of each cluster's pictures to hold out.
+        generator: Source of chance.
+
+    Returns:
+        Numbers of the held-out pictures.
+    """
+    numbers, first = np.unique(pictures, return_index=True)
+    held = [np.zeros(0, np.int64)]
+    for cluster in np.unique(clusters):
+        # A picture that lies in two clusters by mistake counts in the one that comes first.
+        own = generator.permutation(numbers[clusters[first] == cluster])
+        count = min(max(round(fraction * len(own)), 1), len(own) - 1)
+        held.append(own[: max(count, 0)])
+    return np.concatenate(held)
 
 
 def choose_blocks(

@@ -13,7 +13,7 @@ import pandas as pd
 import typer
 
 from rankscape.clusters.labelling import Answer, Labelling, Sample, ask_labels, prompt, sample_patches, schema
-from rankscape.clusters.labels import labels_table, read_labels
+from rankscape.clusters.labels import PATCH_ID, labels_table, picture_names, read_labels
 from rankscape.foundation.errors import JudgeError, SettingsError
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import KEY, provenance
@@ -64,7 +64,8 @@ def label(
 
 def _from_file(path: Path, section: LabelSettings, tiles: Sequence[Path]) -> pd.DataFrame:
     index = pd.concat([read_index(index_of(tile)) for tile in sorted(tiles)])
-    table = read_labels(path, section.categories, list(index["patch_id"]))
+    pictures = None if section.column == PATCH_ID else picture_names(index)
+    table = read_labels(path, section.categories, list(index["patch_id"]), section.column, pictures)
     usable = table[table["patch_id"].isin(index.loc[index["usable"], "patch_id"])]
     say(f"{len(usable)} labelled patches; {len(table) - len(usable)} more lie under cloud or without data.")
     return usable

@@ -28,9 +28,11 @@ def report(
     tiles: Tiles,
     training: Annotated[Path, typer.Option(help="Record of the score networks' training: score.json.")],
     backbone: Annotated[Path, typer.Option(help="Record of the backbone's adaptation: backbone.json.")],
-    preview: Annotated[Path, typer.Option(help="Picture of the region map (PNG).")],
     scores: Annotated[list[Path], typer.Option(help="Scores (.parquet), a granule each.")],
     out: Annotated[Path, typer.Option(help="Page to write (HTML).")],
+    preview: Annotated[
+        Path | None, typer.Option(help="Picture of the region map (PNG); none where no patch has coordinates.")
+    ] = None,
     evaluations: Annotated[
         list[Path] | None,
         typer.Option(help="Evaluations (JSON), a reference each; the table of places lies beside, ending in .parquet."),

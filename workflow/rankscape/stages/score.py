@@ -15,6 +15,7 @@ from rankscape.foundation.files import atomic_path, write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings.scoring import PredictSettings
+from rankscape.foundation.settings.tiles import Broken
 from rankscape.scoring.images import RASTERS, find_pictures
 from rankscape.scoring.model import read_model
 from rankscape.scoring.prediction import exposure_of, score_pictures, score_raster
@@ -36,6 +37,9 @@ def score(
     views: Annotated[
         int, typer.Option(help="Views of each image that its score is the mean of: 1, 4 turns, or 8 with mirrors.")
     ] = 1,
+    broken: Annotated[
+        Broken, typer.Option(help="A broken picture of a folder: an error, or `skip`: a warning and an empty score.")
+    ] = "refuse",
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
@@ -55,13 +59,13 @@ def score(
         side = patch_px or networks.patch_px
         frame = score_raster(networks, source, side, device, values.batch_size, exposure)
     else:
-        frame = score_pictures(networks, pictures, folder, device, values.batch_size, exposure)
+        frame = score_pictures(networks, pictures, folder, device, values.batch_size, exposure, skip=broken == "skip")
     _write(out, frame)
     inputs = {"model": model, **{f"source {path.relative_to(folder).as_posix()}": path for path in pictures}}
     origin = provenance("score", values, inputs, seed=networks.seed, backend=device.type)
-    options = {"patch_px": patch_px, "white_reflectance": white_reflectance}
+    options = {"patch_px": patch_px, "white_reflectance": white_reflectance, "broken": broken}
     write_json(out.with_name(f"{out.name}.json"), {"options": options, "provenance": origin})
-    say(f"{len(frame)} scores in {out}, where they come from in {out.name}.json")
+    say(f"{int(frame['score'].notna().sum())} scores of {len(frame)} in {out}, where they come from in {out.name}.json")
 
 
 def _write(out: Path, frame: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Cut a granule's image, or a folder of tiles, into patches.
+"""Cut a granule's image, or a folder of tiles or pictures, into patches.
 
 Out come one mappable array of all patches in row-major order, and an index that says where each lies, how much of it
 holds data, how much is cloud, and whether it is used to learn from.
@@ -24,19 +24,28 @@ from rankscape.tiles.store import index_of, write_index
 
 def tile(
     settings: Settings,
-    source: Annotated[Path, typer.Option(help="Image (scene.tif), or a folder of tiles named row_col.png.")],
+    source: Annotated[
+        Path, typer.Option(help="Image (scene.tif), or a folder of tiles named row_col.png, or of pictures.")
+    ],
     granule: Annotated[str, typer.Option(help="Granule id, or the name that a folder goes by.")],
     out: Annotated[Path, typer.Option(help="Array of patches to write (.npy); the index is written beside it.")],
     quality: Annotated[
         Path | None,
         typer.Option(help="What is known of every pixel of the image (quality.tif): no data, clear, cloud."),
     ] = None,
+    pictures: Annotated[
+        bool,
+        typer.Option(
+            "--pictures",
+            help="The source is a folder of pictures of any names, in it and its subfolders; no coordinates.",
+        ),
+    ] = False,
     mpi: Annotated[bool, typer.Option("--mpi", help="Share the work among the ranks that mpiexec started.")] = False,
     ranks: Annotated[
         int | None, typer.Option(min=1, help="With --mpi: number of ranks that there must be; another is an error.")
     ] = None,
 ) -> None:
-    """Cut a granule's image, or a folder of tiles, into patches.
+    """Cut a granule's image, or a folder of tiles or pictures, into patches.
 
     The index is a GeoParquet table beside the array, with the same name.
     """
@@ -45,7 +54,7 @@ def tile(
         raise GranuleError(f"--granule {granule!r} is no id: it must match {GRANULE_PATTERN}.")
     if ranks is not None and not mpi:
         raise InputError(f"--ranks {ranks} goes with --mpi: add it, or leave --ranks out.")
-    opener = partial(open_source, source, quality, granule, chosen)
+    opener = partial(open_source, source, quality, granule, chosen, pictures=pictures)
     if mpi:
         from rankscape.tiles.mpi import cut_with_ranks
 

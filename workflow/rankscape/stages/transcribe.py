@@ -2,6 +2,7 @@
 
 One file an annotator, named after the annotator: a finished annotation (JSON) of `annotate`, or text: a line such as
 `3=4>1>0=2` (`>` is more developed), or a graph's lines such as `0<1`. A number alone on a line leaves that cluster out.
+Or one file of text for many annotators, a line each.
 """
 
 from pathlib import Path
@@ -9,36 +10,71 @@ from typing import Annotated, Any
 
 import typer
 
-from rankscape.foundation.errors import OrderError
+from rankscape.foundation.errors import InputError, OrderError
 from rankscape.foundation.files import write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.ranking.annotation.placing import consistency
 from rankscape.ranking.annotation.reading import made_for_others, read_finished
+from rankscape.ranking.notation import read_text
 from rankscape.ranking.orders import PartialOrder, check_clusters
+from rankscape.ranking.people import collection_lines
+from rankscape.ranking.sources import without_uninhabited
 from rankscape.ranking.summary import Ranked, read_ranked
 from rankscape.stages.options import Summary
 
 
 def transcribe(
     annotation: Annotated[
-        Path, typer.Option(help="The person's order (annotation, or text); the file is named after the person.")
+        Path,
+        typer.Option(
+            help="The person's order (annotation, or text), named after the person; or with --annotator a text "
+            "file with one order a line."
+        ),
     ],
     summary: Summary,
     out: Annotated[Path, typer.Option(help="Order to write (JSON).")],
+    annotator: Annotated[
+        str | None, typer.Option(help="Whose line to read, where the file holds one order a line.")
+    ] = None,
+    annotators: Annotated[
+        Path | None,
+        typer.Option(
+            help="Names of the people whose lines the file holds, one a line; default: line 3 of poll.txt is poll-03."
+        ),
+    ] = None,
 ) -> None:
     """Read the partial order that a person gave, on the annotation page or as text."""
+    if annotators is not None and annotator is None:
+        raise InputError(f"--annotators {annotators} goes with --annotator: say whose line to read.")
     ranked = read_ranked(summary)
-    order, facts = _annotated(annotation, ranked) if annotation.suffix == ".json" else (_read(annotation, ranked), {})
+    facts: dict[str, Any] = {}
+    if annotator is not None:
+        order = _line_of(annotation, annotator, annotators, ranked)
+    elif annotation.suffix == ".json":
+        order, facts = _annotated(annotation, ranked)
+    else:
+        order = _parsed(read_text(annotation), str(annotation), ranked)
+    inputs = {"annotation": annotation, "summary": summary}
+    inputs |= {} if annotators is None else {"annotators": annotators}
     write_json(
         out,
         {
-            "source": {"kind": "person", "annotator": annotation.stem},
+            "source": {"kind": "person", "annotator": annotator or annotation.stem},
             **order.to_document(),
             **facts,
             "fingerprint": ranked.fingerprint,
-            "provenance": provenance("transcribe", None, {"annotation": annotation, "summary": summary}),
+            "provenance": provenance("transcribe", None, inputs),
         },
     )
+
+
+def _line_of(path: Path, annotator: str, annotators: Path | None, ranked: Ranked) -> PartialOrder:
+    """One line of a file that holds the orders of several people."""
+    lines = collection_lines(path, annotators)
+    if annotator not in lines:
+        raise OrderError(f"--annotator {annotator} has no line in {path}; it holds the orders of {', '.join(lines)}.")
+    number, line = lines[annotator]
+    return _parsed(line, f"{path}, line {number} ({annotator})", ranked)
 
 
 def _annotated(path: Path, ranked: Ranked) -> tuple[PartialOrder, dict[str, Any]]:
@@ -54,21 +90,9 @@ def _annotated(path: Path, ranked: Ranked) -> tuple[PartialOrder, dict[str, Any]
     return order, {"annotation": {"duplicate": consistency(annotation), "seconds": annotation.seconds}}
 
 
-def _read(annotation: Path, ranked: Ranked) -> PartialOrder:
-    order = PartialOrder.parse(read_text(annotation), origin=str(annotation))
+def _parsed(text: str, origin: str, ranked: Ranked) -> PartialOrder:
+    order = PartialOrder.parse(text, origin=origin)
     if ranked.uninhabited is not None and ranked.uninhabited in order.clusters:
-        order = _without_uninhabited(order, ranked.uninhabited, annotation)
-    check_clusters(order.clusters, ranked.clusters, str(annotation))
+        order = without_uninhabited(order, ranked.uninhabited, origin)
+    check_clusters(order.clusters, ranked.clusters, origin)
     return order
-
-
-def _without_uninhabited(order: PartialOrder, uninhabited: int, annotation: Path) -> PartialOrder:
-    """People may write the uninhabited cluster down where it belongs: at the bottom."""
-    others = [cluster for cluster in order.clusters if cluster != uninhabited]
-    wrong = [cluster for cluster in others if order.relation(uninhabited, cluster) in ("higher", "equal")]
-    if wrong or not others:
-        raise OrderError(
-            f"{annotation} puts the uninhabited cluster {uninhabited} level with or above {wrong}: it is the lowest by "
-            f"definition; leave it out."
-        )
-    return order.restricted(others)

@@ -1,4 +1,4 @@
-"""Cutting an image, or a folder of tiles, into one mappable array of patches and their index."""
+"""Cutting an image, or a folder of tiles or pictures, into one mappable array of patches and their index."""
 
 import contextlib
 import io
@@ -15,26 +15,34 @@ from rankscape.foundation.settings.tiles import TileSettings
 from rankscape.tiles.folders import open_folder
 from rankscape.tiles.scene import open_scene
 from rankscape.tiles.source import Layout, PatchSource, check_any_data
+from rankscape.tiles.unplaced import open_pictures
 
 Opener = Callable[[], AbstractContextManager[PatchSource]]
 """Opens the source; every rank opens it for itself."""
 
 
 @contextlib.contextmanager
-def open_source(path: Path, quality: Path | None, granule: str, settings: TileSettings) -> Iterator[PatchSource]:
-    """Open what patches are cut from: a GeoTIFF, or a folder of web-mercator tiles.
+def open_source(
+    path: Path, quality: Path | None, granule: str, settings: TileSettings, *, pictures: bool = False
+) -> Iterator[PatchSource]:
+    """Open what patches are cut from: a GeoTIFF, a folder of web-mercator tiles, or a folder of any `pictures`.
 
     Raises:
         RasterError: If it cannot be cut; the message names the file and what is wrong with it.
         InputError: If a quality raster is given for a folder.
     """
+    if pictures and quality is not None:
+        raise InputError(f"--quality {quality} belongs to an image; --pictures says that {path} is none.")
+    if pictures:
+        yield open_pictures(Path(path), granule, settings)
+        return
     if not Path(path).is_dir():
         with open_scene(path, quality, granule, settings.patch_px) as scene:
             yield scene
         return
     if quality is not None:
         raise InputError(f"--quality {quality} belongs to an image; {path} is a folder of tiles: leave it out.")
-    yield open_folder(Path(path), granule, settings.zoom)
+    yield open_folder(Path(path), granule, settings.zoom, skip=settings.broken == "skip")
 
 
 def cut(opener: Opener, out: Path) -> tuple[Layout, np.ndarray]:

@@ -7,13 +7,16 @@ import numpy as np
 from pyproj import CRS, Transformer
 from shapely import STRtree, points
 
+from rankscape.tiles.store import is_located
+
 
 def distinct_places(indices: Sequence[gpd.GeoDataFrame]) -> list[np.ndarray]:
     """Say which patches lie on land that no earlier granule covers already.
 
     Granules are taken in the order of their ids, whatever the order given, so that the choice does not depend on how
     files are listed. A patch is dropped when its centre lies inside, or on the edge of, a usable patch of an earlier
-    granule; what is dropped and what is usable stay two different questions.
+    granule; what is dropped and what is usable stay two different questions. Pictures without coordinates cover
+    nothing, and none is dropped.
 
     Args:
         indices: Patch indices (columns of `tiles.store.INDEX_COLUMNS`), a granule each, each in its own CRS.
@@ -38,7 +41,7 @@ def _granule(index: gpd.GeoDataFrame) -> str:
 def _covered(index: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> np.ndarray:
     """Whether the centre of each patch lies in a patch of `other`, bool, shape (patches,)."""
     covered = np.zeros(len(index), bool)
-    if index.empty or other.empty:
+    if index.empty or other.empty or not (is_located(index) and is_located(other)):
         return covered
     east, north = centres(index, other.crs)
     left, bottom, right, top = other.total_bounds

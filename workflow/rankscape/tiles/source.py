@@ -1,4 +1,4 @@
-"""What patches are cut from, step by step: an image, or a folder of tiles."""
+"""What patches are cut from, step by step: an image, or a folder of tiles or pictures."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,7 +9,7 @@ import shapely
 
 from rankscape.foundation.errors import RasterError
 from rankscape.foundation.settings.tiles import TileSettings
-from rankscape.tiles.store import Grid
+from rankscape.tiles.store import PICTURE, Grid
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Layout:
     """Type of the pixels."""
     patches_per_step: int
     """Patches that one step reads; the number of patches is a multiple of it."""
+    pictures: tuple[str, ...] = ()
+    """Path of each patch's picture below its folder; empty where patches have coordinates."""
 
     @property
     def steps(self) -> int:
@@ -76,10 +78,11 @@ def make_index(layout: Layout, shares: np.ndarray, settings: TileSettings) -> gp
         settings: Limits that make a patch usable.
 
     Returns:
-        Columns `tiles.store.INDEX_COLUMNS`, one row a patch, footprints in the grid's CRS.
+        Columns `tiles.store.INDEX_COLUMNS`, one row a patch, footprints in the grid's CRS; of pictures without
+        coordinates also `tiles.store.PICTURE`.
     """
     usable = (shares[:, 0] >= settings.min_valid_fraction) & (shares[:, 1] <= settings.max_cloud_fraction)
-    return gpd.GeoDataFrame(
+    index = gpd.GeoDataFrame(
         {
             "patch_id": list(layout.ids),
             "granule": layout.granule,
@@ -92,6 +95,7 @@ def make_index(layout: Layout, shares: np.ndarray, settings: TileSettings) -> gp
         geometry=_footprints(layout),
         crs=layout.grid.crs,
     )
+    return index.assign(**{PICTURE: list(layout.pictures)}) if layout.pictures else index
 
 
 def _footprints(layout: Layout) -> np.ndarray:

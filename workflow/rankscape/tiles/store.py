@@ -13,6 +13,13 @@ from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_geotable, read_metadata, write_table
 
 GRID = "grid"
+PICTURE = "picture"
+"""Column that only indices of pictures without coordinates have: path below their folder, with `/`."""
+NOWHERE = (
+    'ENGCRS["Pictures without coordinates",EDATUM["No place on the Earth"],CS[Cartesian,2],'
+    'AXIS["east",east],AXIS["north",north],LENGTHUNIT["metre",1]]'
+)
+"""CRS of patches of which nobody knows where they lie: their places are invented, one below another."""
 INDEX_COLUMNS = ("patch_id", "granule", "row", "col", "valid_fraction", "cloud_fraction", "usable", "geometry")
 
 
@@ -49,6 +56,11 @@ class Patches:
     grid: Grid
 
 
+def is_located(index: gpd.GeoDataFrame) -> bool:
+    """Say whether the places of an index are on the Earth, or invented (`NOWHERE`)."""
+    return index.crs is None or not index.crs.is_engineering
+
+
 def patch_id(granule: str, row: int, col: int) -> str:
     """Return the id of a patch; rows and columns count from 0 at the upper left."""
     return f"{granule}_{row}_{col}"
@@ -56,7 +68,8 @@ def patch_id(granule: str, row: int, col: int) -> str:
 
 def write_index(path: Path, index: gpd.GeoDataFrame, grid: Grid, record: dict[str, Any]) -> None:
     """Write the index of a granule's patches with its grid and provenance."""
-    write_table(path, index[list(INDEX_COLUMNS)], {GRID: asdict(grid), KEY: record})
+    columns = [*INDEX_COLUMNS, *([PICTURE] if PICTURE in index else [])]
+    write_table(path, index[columns], {GRID: asdict(grid), KEY: record})
 
 
 def read_index(path: Path) -> gpd.GeoDataFrame:

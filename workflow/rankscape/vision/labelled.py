@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rankscape.foundation.errors import RasterError, TableError
-from rankscape.tiles.blocks import block_of
+from rankscape.tiles.blocks import places_of
 from rankscape.tiles.store import Patches
 from rankscape.vision.preparation import Preparation
 
@@ -62,9 +62,12 @@ class LabelledPatches:
         return pictures
 
     def blocks(self, block_m: float) -> np.ndarray:
-        """Return the number of the block of land that holds each patch, int64, shape (n,)."""
-        numbers = block_of([store.index for store in self.stores], block_m)
-        return np.array([numbers[s][p] for s, p in zip(self.store, self.position, strict=True)], np.int64)
+        """Return the number of the block of land that holds each patch, or of the picture without coordinates.
+
+        Returns:
+            int64, shape (n,).
+        """
+        return places_of(self.stores, self.store, self.position, block_m)
 
 
 def sample_unlabelled(patches: LabelledPatches, most: int, generator: np.random.Generator) -> LabelledPatches:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from rankscape.foundation.errors import OrderError
-from rankscape.ranking.people import annotation_files, check_annotator
+from rankscape.foundation.settings.ranking import PeopleSettings
+from rankscape.ranking.people import PersonOrder, annotation_files, check_annotator, orders_of_people
 
 
 @pytest.mark.parametrize("name", ["anna", "Li-Wei", "expert_2", "a-b-c", "7"])
@@ -51,3 +52,35 @@ def test_nothing_to_take(tmp_path: Path, files: list[str], said: str) -> None:
         (tmp_path / name).touch()
     with pytest.raises(OrderError, match=said):
         annotation_files(tmp_path)
+
+
+def test_files_and_lines_vote_together(tmp_path: Path) -> None:
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders/ben.txt").write_text("1>0")
+    poll = tmp_path / "poll.txt"
+    poll.write_text("0>1\n0=1\n")
+    settings = {"folder": str(tmp_path / "orders"), "collection": str(poll)}
+    ben, first, second = (
+        PersonOrder(str(tmp_path / "orders/ben.txt")),
+        *(PersonOrder(str(poll), s) for s in ("0>1", "0=1")),
+    )
+    assert orders_of_people(PeopleSettings(**settings)) == {"ben": ben, "poll-01": first, "poll-02": second}
+    (tmp_path / "names.txt").write_text("anna\nben\n")
+    with pytest.raises(OrderError, match=r"ben\.txt and .*poll\.txt, line 2, are orders of one annotator, ben"):
+        orders_of_people(PeopleSettings(**settings, annotators=str(tmp_path / "names.txt")))
+
+
+@pytest.mark.parametrize(("text", "said"), [("# nobody\n", "holds no order"), (None, "does not exist")])
+def test_a_collection_without_orders(tmp_path: Path, text: str | None, said: str) -> None:
+    if text is not None:
+        (tmp_path / "poll.txt").write_text(text)
+    with pytest.raises(OrderError, match=said):
+        orders_of_people(PeopleSettings(collection=str(tmp_path / "poll.txt")))
+
+
+def test_the_ten_experts_have_their_names(shared: Path) -> None:
+    orders = shared / "data/north-korea/orders"
+    settings = {"collection": f"{orders}/POG_collection.txt", "annotators": f"{orders}/POG_annotators.txt"}
+    found = orders_of_people(PeopleSettings(**settings))
+    assert list(found) == ["sat1", "sat2", "sat3", "loc1", "loc2", "loc3", "eco1", "eco2", "eco3", "eco4"]
+    assert str(found["sat1"].line).startswith("3=4=6>1=2=7>0")

@@ -16,6 +16,8 @@ class LabelSettings(Section):
     """`file`: a table of soft labels; `judge`: a judge is asked; `none`: all land is one category."""
     file: str | None = None
     """CSV or TSV with the column `patch_id` and one column a category; the shares of each row add up to 1."""
+    column: str = "patch_id"
+    """Column of the file that names the patch; any other than `patch_id` holds names of pictures, such as 7 or 0007."""
     categories: tuple[CategoryName, ...] = ("land",)
     """Land categories, the same in the labels file."""
     uninhabited: CategoryName | None = None
@@ -35,8 +37,9 @@ class LabelSettings(Section):
             raise ValueError("categories is empty; name one at least")
         if len(set(self.categories)) != len(self.categories):
             raise ValueError(f"a category is listed twice in {list(self.categories)}")
-        if "patch_id" in self.categories:
-            raise ValueError("`patch_id` is a column of the labels, no category")
+        own = sorted({"patch_id", self.column} & {*self.categories})
+        if own:
+            raise ValueError(f"`{own[0]}` is a column of the labels, no category")
         if self.uninhabited is not None and self.uninhabited not in self.categories:
             raise ValueError(f"uninhabited = {self.uninhabited!r} is none of categories {list(self.categories)}")
         if self.source == "file" and not self.file:
@@ -49,8 +52,15 @@ class LabelSettings(Section):
 
 
 class ClusterSettings(Section):
-    """How patches of one category are grouped by look."""
+    """How patches of one category are grouped by look, or which clusters are given."""
 
+    given: Literal["none", "folders", "file"] = "none"
+    """`folders`: the name of a picture's subfolder, a whole number, is its cluster; `file`: a table says it; `none`:
+    patches are grouped by look."""
+    file: str | None = None
+    """CSV or TSV with the columns `patch_id` and `cluster`, for `given: file`."""
+    categories: dict[CategoryName, tuple[Annotated[int, Field(ge=0)], ...]] = {}
+    """Given clusters by land category; one that is not listed takes the category of most of its patches."""
     k_min: Annotated[int, Field(ge=2, le=100)] = 3
     """Fewest clusters tried in a category."""
     k_max: Annotated[int, Field(ge=2, le=100)] = 20
@@ -76,6 +86,24 @@ class ClusterSettings(Section):
     def _range(self) -> "ClusterSettings":
         if self.k_min > self.k_max:
             raise ValueError(f"k_min = {self.k_min} is above k_max = {self.k_max}")
+        return self
+
+    @model_validator(mode="after")
+    def _given_whole(self) -> "ClusterSettings":
+        if (self.given == "file") != bool(self.file):
+            raise ValueError(
+                f"given = {self.given!r} and file = {self.file!r}: given `file` and the key `file` go together"
+            )
+        if self.given == "none" and self.categories:
+            raise ValueError("categories lists given clusters, but given is 'none'")
+        if self.given != "none" and self.method == "deepcluster":
+            raise ValueError(f"method = 'deepcluster' groups by look, but the clusters are given ({self.given})")
+        if self.given != "none" and self.k:
+            raise ValueError(f"k = {self.k} divides categories by look, but the clusters are given ({self.given})")
+        listed = [cluster for members in self.categories.values() for cluster in members]
+        twice = sorted({cluster for cluster in listed if listed.count(cluster) > 1})
+        if twice:
+            raise ValueError(f"categories lists the clusters {twice} twice")
         return self
 
 

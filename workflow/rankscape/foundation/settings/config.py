@@ -1,5 +1,6 @@
 """The whole configuration, checked before any job."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ from rankscape.foundation.settings.scenes import ComposeSettings, FetchSettings,
 from rankscape.foundation.settings.scoring import PredictSettings, ReviewSettings, TrainSettings
 from rankscape.foundation.settings.tiles import TileSettings
 from rankscape.foundation.settings.vision import AdaptSettings, EmbedSettings, PretrainSettings
+from rankscape.foundation.sheet import GranuleRow
 
 
 class Config(Section):
@@ -38,7 +40,7 @@ class Config(Section):
     region: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
     """Name of the region; results go to `results/<region>/`."""
     granules: str
-    """Granule sheet (TSV): granule, role, start, end, max_cloud_percent, and optionally folder."""
+    """Granule sheet (TSV): granule, role, start, end, max_cloud_percent, and optionally folder or pictures."""
     judges: dict[Identifier, JudgeSettings] = {}
     """Judges by name."""
     prompts: tuple[Identifier, ...] = ()
@@ -83,8 +85,11 @@ class Config(Section):
             )
         if bool(self.judges) != bool(self.prompts) and not (self.judges and self.label.source == "judge"):
             raise ValueError("judges and prompts go together: give both, or neither")
-        if not self.judges and self.people.folder is None and not self.derive.references:
-            raise ValueError("nobody ranks the clusters: give judges and prompts, people.folder, or derive.references")
+        if not self.judges and not self.people.vote and not self.derive.references:
+            raise ValueError(
+                "nobody ranks the clusters: give judges and prompts, people.folder, people.collection, or "
+                "derive.references"
+            )
         return self
 
     def _names_known(self) -> None:
@@ -93,9 +98,12 @@ class Config(Section):
         unknown = sorted(set(self.derive.references) - set(self.references))
         if unknown:
             raise ValueError(f"derive.references names {unknown}; references has {sorted(self.references)}")
-        strangers = sorted(set(self.cluster.k) - set(self.label.categories))
-        if strangers:
-            raise ValueError(f"cluster.k names {strangers}; label.categories are {list(self.label.categories)}")
+        for name in ("k", "categories"):
+            strangers = sorted(set(getattr(self.cluster, name)) - set(self.label.categories))
+            if strangers:
+                raise ValueError(
+                    f"cluster.{name} names {strangers}; label.categories are {list(self.label.categories)}"
+                )
 
     def _labels_usable(self) -> None:
         judge = self.judges[self.label.judge] if self.label.judge is not None else None
@@ -132,6 +140,25 @@ def check_config(values: dict[str, Any], origin: str) -> Config:
         return Config.model_validate(own)
     except ValidationError as error:
         raise SettingsError(explain(error, origin)) from None
+
+
+def check_places(config: Config, sheet: Mapping[str, GranuleRow]) -> None:
+    """Refuse references where no granule has coordinates that they could be compared at.
+
+    Raises:
+        SettingsError: Naming the references.
+    """
+    located = [row for row in sheet.values() if row.located]
+    if config.references and not located:
+        raise SettingsError(
+            f"references = {sorted(config.references)}: no granule of {config.granules} has coordinates (all are "
+            "`pictures`), so nothing can be compared with a raster: leave references out."
+        )
+    if config.derive.references and not any(row.role == "fit" for row in located):
+        raise SettingsError(
+            f"derive.references = {list(config.derive.references)}: no granule of {config.granules} with the role "
+            "`fit` has coordinates: leave it out."
+        )
 
 
 def load_config(path: Path) -> Config:

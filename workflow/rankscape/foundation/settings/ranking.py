@@ -194,9 +194,23 @@ class PeopleSettings(Section):
 
     folder: str | None = None
     """Folder of annotators' files, `.txt` (text) or `.json` (of `rankscape annotate`); each file votes as one order."""
+    collection: str | None = None
+    """Text file with one order a line, a person each; each line votes as one order."""
+    annotators: str | None = None
+    """Text file with the names of the collection's people, one a line in the same order; without it they are
+    numbered by line."""
 
     @model_validator(mode="after")
     def _not_empty(self) -> "PeopleSettings":
-        if self.folder is not None and not self.folder.strip():
-            raise ValueError("folder must name a folder, or be null")
+        for name, kind in (("folder", "folder"), ("collection", "file"), ("annotators", "file")):
+            value = getattr(self, name)
+            if value is not None and not value.strip():
+                raise ValueError(f"{name} must name a {kind}, or be null")
+        if self.annotators is not None and self.collection is None:
+            raise ValueError("annotators names the people of a collection: give collection too")
         return self
+
+    @property
+    def vote(self) -> bool:
+        """Whether people's orders are given at all."""
+        return self.folder is not None or self.collection is not None

@@ -1,0 +1,77 @@
+"""The pictures of a folder and the folders in it, and the ids that they go by.
+
+It opens no picture and imports nothing heavy: the workflow lists folders before any job.
+"""
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from rankscape.foundation.errors import RasterError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+"""Endings of files that count as pictures, in lower case."""
+_NO_WORD = re.compile(r"\W+")
+
+
+def list_pictures(folder: Path) -> list[str]:
+    """List the pictures of a folder and the folders in it; hidden files and folders are passed over.
+
+    Returns:
+        Paths below `folder`, with `/`, sorted; numbers in names sort as numbers, so that 2.png comes before 10.png.
+
+    Raises:
+        RasterError: If it is no folder, or holds no picture.
+    """
+    if not folder.is_dir():
+        raise RasterError(f"{folder} is no folder: `pictures` in the sheet must name a folder of pictures.")
+    found: list[str] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = Path(place).relative_to(folder)
+        found += [(inside / name).as_posix() for name in files if is_picture(name)]
+    if not found:
+        raise RasterError(f"{folder} holds no picture: files ending in {', '.join(SUFFIXES)} are read.")
+    return sorted(found, key=_order)
+
+
+def is_picture(name: str) -> bool:
+    """Say whether a file's name is that of a picture."""
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
+def picture_ids(granule: str, pictures: Sequence[str]) -> list[str]:
+    """Make the patch id of every picture: the granule, and the path without its ending.
+
+    What is no letter, digit or underscore becomes an underscore: `00/1.webp` of granule `towns` is `towns_00_1`. An id
+    depends on its own path alone, so that it stays when others come or go.
+
+    Raises:
+        RasterError: If two pictures have one id; the message names both.
+    """
+    by_id: dict[str, str] = {}
+    for picture in pictures:
+        plain = unicodedata.normalize("NFC", picture.rpartition(".")[0])
+        name = f"{granule}_{_NO_WORD.sub('_', plain)}"
+        if name in by_id:
+            raise RasterError(f"{by_id[name]} and {picture} both go by the id {name}: rename or remove one.")
+        by_id[name] = picture
+    return list(by_id)
+
+
+def fingerprint_of(folder: Path, pictures: Sequence[str]) -> str:
+    """Return a hash of the names and sizes of pictures: it differs when one is added, removed, renamed or replaced.
+
+    Times do not count, so that a copy of the folder has the same hash; of a picture that is replaced by one of the same
+    number of bytes nothing is noticed.
+    """
+    lines = (f"{picture}\t{(folder / picture).stat().st_size}\n" for picture in pictures)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _order(picture: str) -> tuple[tuple[tuple[int, str], ...], str]:
+    parts = re.split(r"(\d+)", picture)
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts), picture
