@@ -20,6 +20,7 @@ from torch import Tensor
 from rankscape.foundation import progress
 from rankscape.foundation.errors import WeightsError
 from rankscape.scoring.course import Course, Epoch
+from rankscape.vision.teams import Team
 from rankscape.vision.weights import load_weights, save_weights, under
 
 _NAME_DIGITS = 16
@@ -71,12 +72,13 @@ class Checkpoints:
         document |= {"fingerprint": self.fingerprint, "seed": seed}
         save_weights(self.path(seed), tensors, {**document, "digest": _digest(tensors, document)})
 
-    def resume(self, seed: int, course: Course) -> None:
+    def resume(self, seed: int, course: Course, team: Team) -> None:
         """Put a training where its checkpoint left it; without one it stays at its start.
 
-        Call it where the training draws from the global random generators, which are set too.
+        Call it where the training draws from the global random generators, which are set too. Of several processes the
+        first reads the checkpoint for all.
         """
-        found = self._read(seed)
+        found = team.agreed(self._read(seed) if team.rank == 0 else None)
         if found is None:
             return
         tensors, document = found

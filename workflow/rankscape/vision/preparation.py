@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from rankscape.foundation.errors import RasterError
 from rankscape.tiles.pictures import WHITE_REFLECTANCE
+from rankscape.vision.resizing import holes, resize
 
 Colour = Literal["rgb", "all", "grey"]
 Normalisation = Literal["imagenet", "patches", "each", "none"]
@@ -47,11 +47,7 @@ class Preparation:
         return channels_of(self.colour, len(self.bands))
 
     def tensor(self, patches: np.ndarray) -> Tensor:
-        """Turn patches into network input.
-
-        Bytes are divided by 255 and reflectance by 0.3, so that both show land about as bright as a photograph does.
-        Pixels without data (NaN, or bytes that are 0 in every band) take the mean, which is 0 after normalisation.
-        The picture is resized with a triangle filter as wide as the reduction asks for.
+        """Turn patches into network input: `resized`, then `values`, then `normalised`.
 
         Args:
             patches: uint8, or float32 reflectance; shape (n, height, width, bands).
@@ -62,26 +58,78 @@ class Preparation:
         Raises:
             RasterError: If the patches have fewer bands than the colour setting needs, or another type.
         """
+        return self.normalised(self.values(torch.from_numpy(self.resized(patches))))
+
+    def resized(self, patches: np.ndarray) -> np.ndarray:
+        """Make patches as large as the network's input, and leave out bands that it does not see.
+
+        See `resizing.resize`. Pixels without data count as the mean, which is 0 after normalisation. What was resized
+        is not changed by resizing it again.
+
+        Args:
+            patches: uint8, or float32 reflectance; shape (n, height, width, bands).
+
+        Returns:
+            The patches' type, shape (n, input_px, input_px, bands seen).
+
+        Raises:
+            RasterError: If the patches have fewer bands than the colour setting needs, or another type.
+        """
+        _check(patches)
         if self.colour == "all" and patches.shape[-1] != len(self.bands):
             raise RasterError(
                 f"The network was fitted to the {len(self.bands)} bands {list(self.bands)}, the patches have"
                 f" {patches.shape[-1]}: give patches of the same bands, or fit it with adapt.colour: rgb."
             )
-        values = _channels(patches, self.colour)
+        seen = np.array(patches if self.colour == "all" else patches[..., :3])
+        return resize(seen, self.input_px, self._fill(seen))
+
+    def values(self, patches: Tensor) -> Tensor:
+        """Turn what `resized` returns into brightness, where changes of season and haze can be imitated.
+
+        Bytes are divided by 255 and reflectance by 0.3, so that both show land about as bright as a photograph does.
+
+        Args:
+            patches: uint8, or float32 reflectance; shape (n, input_px, input_px, bands seen), on any device.
+
+        Returns:
+            About [0, 1], NaN without data; float32, shape (n, channels, input_px, input_px), on the patches' device.
+        """
+        return _channels(patches, self.colour)
+
+    def normalised(self, values: Tensor) -> Tensor:
+        """Bring what `values` returns to the mean and deviation that the network expects, pixels without data to 0.
+
+        Args:
+            values: float32, NaN without data, shape (n, channels, side, side), on any device.
+
+        Returns:
+            float32, the same shape and device.
+        """
         mean, std = self._statistics(values)
-        normal = values.sub_(mean).div_(std).nan_to_num_(nan=0.0)
-        if normal.shape[-2:] == (self.input_px, self.input_px):
-            return normal
-        side = (self.input_px, self.input_px)
-        return F.interpolate(normal, side, mode="bilinear", align_corners=False, antialias=True)
+        return (values - mean).div_(std).nan_to_num_(nan=0.0)
 
     def _statistics(self, values: Tensor) -> tuple[Tensor, Tensor]:
         if self.normalisation == "each":
             mean = values.nanmean((-2, -1), keepdim=True)
             deviation = (values - mean).square().nanmean((-2, -1), keepdim=True).sqrt()
             return mean, deviation.clamp_min(_SMALLEST_STD)
-        mean, deviation = (torch.tensor(numbers)[:, None, None] for numbers in (self.mean, self.std))
+        mean, deviation = (torch.tensor(n, device=values.device)[:, None, None] for n in (self.mean, self.std))
         return mean, deviation
+
+    def _fill(self, patches: np.ndarray) -> np.ndarray:
+        """Return what pixels without data count as, in the patches' unit: the mean, of `each` that of the picture."""
+        if self.normalisation != "each":
+            mean = np.array(self.mean if self.colour != "grey" else self.mean * 3)
+            return np.asarray(np.round(mean * 255) if patches.dtype == np.uint8 else mean * WHITE_REFLECTANCE)
+        places, (count, height, width, bands) = holes(patches), patches.shape
+        if not len(places):
+            return np.zeros(bands)
+        whole = np.ones((count, height * width, 1), bool)
+        whole.reshape(-1)[places] = False
+        pixels = patches.reshape(count, -1, bands)
+        mean = np.where(whole, pixels, 0).sum(1, dtype=np.float64) / whole.sum(1).clip(min=1)
+        return np.asarray(np.round(mean) if patches.dtype == np.uint8 else mean)
 
     def to_document(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -132,7 +180,8 @@ def _patch_statistics(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     count, total, squares = np.zeros((3, channels))
     for chunk in chunks:
-        values = _channels(chunk, colour).double()
+        _check(chunk)
+        values = _channels(torch.from_numpy(np.array(chunk)), colour).double()
         count += values.isfinite().sum((0, 2, 3)).numpy()
         total += values.nansum((0, 2, 3)).numpy()
         squares += values.square().nansum((0, 2, 3)).numpy()
@@ -153,10 +202,15 @@ def _imagenet_statistics(colour: Colour, channels: int) -> tuple[tuple[float, ..
     )
 
 
-def _channels(patches: np.ndarray, colour: Colour) -> Tensor:
-    """Values of about [0, 1] in the channels of the colour setting, NaN without data, shape (n, channels, h, w)."""
+def _check(patches: np.ndarray) -> None:
     if patches.ndim != 4 or patches.shape[-1] < 3:
         raise RasterError(f"Patches of shape {patches.shape} given; (n, height, width, bands), three bands at least.")
+    if patches.dtype not in (np.uint8, np.float32):
+        raise RasterError(f"Patches of type {patches.dtype} given; uint8 pictures or float32 reflectance are needed.")
+
+
+def _channels(patches: Tensor, colour: Colour) -> Tensor:
+    """Values of about [0, 1] in the channels of the colour setting, NaN without data, shape (n, channels, h, w)."""
     values = _brightness(patches if colour == "all" else patches[..., :3])
     if colour != "grey":
         return values
@@ -164,12 +218,17 @@ def _channels(patches: np.ndarray, colour: Colour) -> Tensor:
     return (red + green + blue)[:, None]
 
 
-def _brightness(patches: np.ndarray) -> Tensor:
-    if patches.dtype not in (np.uint8, np.float32):
-        raise RasterError(f"Patches of type {patches.dtype} given; uint8 pictures or float32 reflectance are needed.")
-    numbers = torch.from_numpy(np.array(patches)).permute(0, 3, 1, 2).contiguous()
-    if patches.dtype == np.float32:
-        return numbers.div_(WHITE_REFLECTANCE)
-    empty = numbers.amax(1, keepdim=True) == 0
+def _brightness(patches: Tensor) -> Tensor:
+    numbers = patches.permute(0, 3, 1, 2).contiguous()
+    if patches.dtype == torch.float32:
+        return numbers / WHITE_REFLECTANCE
     values = numbers.float().div_(255)
-    return values.masked_fill_(empty, torch.nan) if bool(empty.any()) else values
+    if patches.device.type != "cpu":
+        # Asking whether there is such a pixel would make the host wait for the device.
+        return values.masked_fill_(numbers.amax(1, keepdim=True) == 0, torch.nan)
+    places = holes(patches.numpy())
+    if len(places):
+        empty = np.zeros((len(values), 1, *values.shape[2:]), bool)
+        empty.reshape(-1)[places] = True
+        values.masked_fill_(torch.from_numpy(empty), torch.nan)
+    return values
