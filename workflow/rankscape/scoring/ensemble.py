@@ -21,6 +21,7 @@ from rankscape.scoring.targets import Targets
 from rankscape.scoring.training import Fit, Lesson, train_network
 from rankscape.vision.backbones import RANDOM
 from rankscape.vision.preparation import Preparation
+from rankscape.vision.teams import Team
 from rankscape.vision.weights import load_weights
 
 
@@ -31,6 +32,8 @@ def train_ensemble(
     settings: TrainSettings,
     device: torch.device,
     checkpoints: Checkpoints | None = None,
+    cache_mb: float = 0.0,
+    team: Team | None = None,
 ) -> tuple[ScoreModel, dict[str, Any]]:
     """Train one network a seed.
 
@@ -41,6 +44,8 @@ def train_ensemble(
         settings: How to train.
         device: Where to train.
         checkpoints: Where a training that was killed goes on from; None starts anew and keeps nothing.
+        cache_mb: Memory for patches resized to the network's input, in units of 1,000,000 bytes.
+        team: The processes that train together, each of which calls this function; None for this one alone.
 
     Returns:
         The model, its networks on the CPU, and the document `score.json` without its provenance.
@@ -58,8 +63,8 @@ def train_ensemble(
     )
     _say_split(split)
     lesson = Lesson(
-        drawn.take(split.training), drawn.take(split.validation), preparation, settings, device, targets.order
-    )
+        drawn.take(split.training), drawn.take(split.validation), preparation, settings, device, targets.order, cache_mb, team
+    )  # fmt: skip
     seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
     start = str(backbone) if settings.start == "adapted" else RANDOM
     trained = [_train_one(architecture, start, lesson, seed, checkpoints) for seed in seeds]

@@ -5,7 +5,7 @@ kept as bytes, a quarter of the patch. Everything that chance changes comes afte
 training shows the same pictures, bit for bit, whatever is kept and however far ahead is read.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -57,11 +57,8 @@ class Pictures:
         return result
 
     def batches(self, parts: Iterable[np.ndarray], device: torch.device) -> Iterator[Tensor]:
-        """Yield batches on a device as `resized` returns them, read ahead where that pays."""
-        is_far = device.type == "cuda"
-        ready = (_pinned(self.resized(part)) if is_far else torch.from_numpy(self.resized(part)) for part in parts)
-        for batch in ahead(ready, _AHEAD[device.type]):
-            yield batch.to(device, non_blocking=True)
+        """Yield batches on a device as `resized` returns them; see `fed`."""
+        return fed(self.resized, parts, device)
 
     def _remembered(self, chosen: np.ndarray) -> np.ndarray:
         made = self._preparation.resized(self._pool.pixels(chosen))
@@ -82,6 +79,27 @@ class Pictures:
         is_resized = made.shape[1:3] != self._pool.stores[0].array.shape[1:3]
         rows = int(min(len(self._pool), self._keep_bytes // made[0].nbytes)) if is_resized else 0
         return np.empty((rows, *made.shape[1:]), made.dtype)
+
+
+def fed(
+    read: Callable[[np.ndarray], np.ndarray], parts: Iterable[np.ndarray], device: torch.device
+) -> Iterator[Tensor]:
+    """Yield batches on a device, in their order.
+
+    For a GPU another thread reads them ahead into pinned memory, from which they are copied while the GPU computes.
+
+    Args:
+        read: Turns positions into patches, shape (m, height, width, bands).
+        parts: Positions of each batch, int64.
+        device: Where the batches are used.
+
+    Yields:
+        The patches' type and shape.
+    """
+    is_far = device.type == "cuda"
+    ready = (_pinned(read(part)) if is_far else torch.from_numpy(read(part)) for part in parts)
+    for batch in ahead(ready, _AHEAD[device.type]):
+        yield batch.to(device, non_blocking=True)
 
 
 def _pinned(patches: np.ndarray) -> Tensor:

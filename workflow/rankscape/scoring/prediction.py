@@ -9,6 +9,7 @@ import torch
 
 from rankscape.foundation import progress
 from rankscape.foundation.errors import RasterError
+from rankscape.scoring.feeding import fed
 from rankscape.scoring.images import (
     MIN_VALID_FRACTION,
     Raster,
@@ -49,10 +50,12 @@ def score_patches(
     _check_store(model, patches, origin)
     usable = np.flatnonzero(patches.index["usable"].to_numpy(bool))
     scores = np.full((len(model.networks), len(patches.array)), np.nan)
-    starts = range(0, len(usable), batch_size)
-    for start in progress.track(starts, f"scoring {origin}", unit="batch"):
-        chosen = usable[start : start + batch_size]
-        scores[:, chosen] = model.score(model.preparation.tensor(patches.array[chosen]), device)
+    parts = [usable[start : start + batch_size] for start in range(0, len(usable), batch_size)]
+    preparation = model.preparation
+    batches = fed(lambda rows: preparation.resized(patches.array[rows]), parts, device)
+    for chosen in progress.track(parts, f"scoring {origin}", unit="batch"):
+        images = preparation.normalised(preparation.values(next(batches)))
+        scores[:, chosen] = model.score(images, device)
     return _with_scores(pd.DataFrame(patches.index[["patch_id", "granule"]]), scores)
 
 

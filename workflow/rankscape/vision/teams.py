@@ -9,7 +9,9 @@ a loss may compare any two images of a batch, and several devices train what one
 import ctypes
 import io
 import json
+import logging
 import os
+import pickle
 import signal
 import sys
 import tempfile
@@ -169,6 +171,8 @@ def _launched(work: Any, size: int, gpus: int, threads: int, given: Any, named: 
     from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
     os.environ.pop("MASTER_PORT", None)
+    # That the others are ended where one fails is said by the error.
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder) / "error.json"
         fabric = Fabric(
@@ -179,7 +183,9 @@ def _launched(work: Any, size: int, gpus: int, threads: int, given: Any, named: 
             strategy=DDPStrategy(start_method="spawn", static_graph=True),
         )
         try:
-            return fabric.launch(_member, work, gpus, threads, os.getpid(), said, given, named)
+            # Fabric looks into collections and dataclasses, and refuses frozen ones.
+            task = pickle.dumps((work, given, named))
+            return fabric.launch(_member, task, gpus, threads, os.getpid(), said)
         except ProcessRaisedException:
             if said.exists():
                 raise _heard(said) from None
@@ -193,7 +199,7 @@ def _launched(work: Any, size: int, gpus: int, threads: int, given: Any, named: 
             os.environ.pop("MASTER_PORT", None)
 
 
-def _member(fabric: Any, work: Any, gpus: int, threads: int, parent: int, said: Path, given: Any, named: Any) -> Any:
+def _member(fabric: Any, task: bytes, gpus: int, threads: int, parent: int, said: Path) -> Any:
     """Work in one of several processes."""
     _die_with(parent)
     rank = int(fabric.global_rank)
@@ -201,6 +207,7 @@ def _member(fabric: Any, work: Any, gpus: int, threads: int, parent: int, said: 
         # Process 0 speaks for all.
         sys.stderr = io.StringIO()
     team = Team(use_device(gpus, threads, rank), rank, int(fabric.world_size), fabric)
+    work, given, named = pickle.loads(task)
     try:
         return work(team, *given, **named)
     except RankscapeError as error:
