@@ -1,16 +1,16 @@
 """Does the network wait for its data? Images a second of training and prediction against the bare network.
 
-The whole loop is the product's own: patches of 256 px are read from a mapped array, resized, normalised, augmented; then
-forward, backward and optimiser step, or forward alone. The bare network is given a ready batch of as many pictures as
-the loop puts through it (`regression` shows half as many mixtures again) on the same device, in the same precision,
-with the same optimiser. Loop and bare network take turns; a ratio is that of their medians, since other work on the
-machine changes from minute to minute. On one thread of the CPU, seconds are those that the processor spent on this
-process (both clocks agree where nothing else runs, since nothing is waited for). An epoch reads what an epoch before it resized and kept; `first epoch` is the one
-that has to resize.
+The whole loop is the product's own: patches of 256 px are read from a mapped array, resized, normalised, augmented;
+then forward, backward and optimiser step, or forward alone, by one network and by an ensemble of three as trained by
+default. The bare network is given a ready batch of as many pictures as the loop puts through it (`regression` shows
+half as many mixtures again) on the same device, in the same precision, with the same optimiser. Loop and bare network
+take turns; a ratio is that of their medians, since other work on the machine changes from minute to minute. On one
+thread of the CPU, seconds are those that the processor spent on this process (both clocks agree where nothing else
+runs, since nothing is waited for). An epoch reads what one before it resized and kept; `first epoch` has to resize.
 
     .venv/bin/python benchmarks/training_throughput.py
-    .venv/bin/python benchmarks/training_throughput.py --gpus 1 --architecture resnet50 --input-px 256 --batch-size 256 \
-        --precision bfloat16 --batches 40
+    .venv/bin/python benchmarks/training_throughput.py --gpus 1 --architecture resnet50 --input-px 256 \
+        --batch-size 256 --precision bfloat16 --batches 40
 """
 
 import argparse
@@ -39,6 +39,8 @@ BANDS = ("B04", "B03", "B02")
 PATCH_PX = 256
 LEVELS = 8
 KEPT_MB = 4000
+MORE = 4
+"""Batches that are scored, as a multiple of those trained on."""
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 
 
@@ -73,8 +75,7 @@ def invented(folder: Path, count: int) -> Patches:
     return Patches(np.load(folder / "03TVF.npy", mmap_mode="r"), index, grid)
 
 
-def pool_of(patches: Patches) -> Pool:
-    count = len(patches.array)
+def pool_of(patches: Patches, count: int) -> Pool:
     cluster = np.arange(count) % LEVELS
     target = (1 - cluster / (LEVELS - 1)).astype(np.float32)
     return Pool((patches,), np.zeros(count, np.int64), np.arange(count), cluster, cluster.copy(), target)
@@ -114,7 +115,9 @@ def bare_training(network: ScoreNetwork, images: torch.Tensor, steps: int) -> Ca
 def measured(name: str, precision: str, patches: Patches, given: argparse.Namespace) -> list[tuple[str, float, float]]:
     """Return (what, images a second of the loop, of the bare network)."""
     device, clock = use_device(given.gpus, given.threads), CLOCKS[given.clock]
-    pool, count = pool_of(patches), len(patches.array)
+    stored = len(patches.array)
+    count = given.batches * given.batch_size
+    pool = pool_of(patches, count)
     preparation = Preparation(given.input_px, "rgb", "imagenet", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), BANDS)
     settings = TrainSettings(
         batch_size=given.batch_size, precision=precision, appearance=0.5, epochs=1000, learning_rate=1e-4
@@ -125,28 +128,34 @@ def measured(name: str, precision: str, patches: Patches, given: argparse.Namesp
         one.use(precision)
     course, objective = training._course(network, lesson, 0), objective_of(settings)
     shown = round(given.batch_size * (1 + settings.linearity_share))
-    ready = preparation.tensor(patches.array[np.arange(shown) % count]).to(device)
+    ready = preparation.tensor(patches.array[np.arange(shown) % stored]).to(device)
     epoch = lambda: training._one_epoch(course, network, lesson, objective, name)  # noqa: E731
     steps = bare_training(bare, ready, given.batches)
     bare.train()
     timed(steps, device, clock)
     first = timed(epoch, device, clock)
     loop, alone = in_turns([epoch, steps], given.repeats, device, clock)
-    model = ScoreModel((bare,), name, preparation, (0,), "uint8", PATCH_PX)
+    rows = [("training, first epoch", count / first, count / alone), ("training", count / loop, count / alone)]
+    for networks in (1, 3):
+        model = ScoreModel((bare,) * networks, name, preparation, (0,) * networks, "uint8", PATCH_PX)
+        rows.append((f"prediction, {networks} network(s)", *predicted(model, patches, ready, given, device)))
+    return rows
+
+
+def predicted(
+    model: ScoreModel, patches: Patches, ready: torch.Tensor, given: argparse.Namespace, device: torch.device
+) -> tuple[float, float]:
     batch = ready[: given.batch_size]
 
+    def whole() -> None:
+        score_patches(model, patches, device, given.batch_size, "patches")
+
     def forward() -> None:
-        for _ in range(given.batches):
+        for _ in range(given.batches * MORE):
             model.score(batch, device)
 
-    predict, forwards = in_turns(
-        [lambda: score_patches(model, patches, device, given.batch_size, "patches"), forward], given.repeats, device, clock
-    )
-    return [
-        ("training, first epoch", count / first, count / alone),
-        ("training", count / loop, count / alone),
-        ("prediction", count / predict, count / forwards),
-    ]
+    times = in_turns([whole, forward], given.repeats, device, CLOCKS[given.clock])
+    return len(patches.array) / times[0], len(patches.array) / times[1]
 
 
 def main() -> None:
@@ -156,11 +165,13 @@ def main() -> None:
     print(f"{device}; PyTorch {torch.__version__}; {sizes}; {given.clock} clock")
     print("\n| network | precision | | images/s | bare, images/s | ratio |\n|---|---|---|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as folder:
-        patches = invented(Path(folder), given.batches * given.batch_size)
+        patches = invented(Path(folder), MORE * given.batches * given.batch_size)
         for name in given.architecture:
             for precision in given.precision:
                 for what, loop, bare in measured(name, precision, patches, given):
-                    print(f"| {name} | {precision} | {what} | {loop:.1f} | {bare:.1f} | {loop / bare:.3f} |", flush=True)
+                    print(
+                        f"| {name} | {precision} | {what} | {loop:.1f} | {bare:.1f} | {loop / bare:.3f} |", flush=True
+                    )
 
 
 if __name__ == "__main__":

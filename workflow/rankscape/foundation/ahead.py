@@ -51,7 +51,7 @@ def _fill(
             if not _put(waiting, (item, None, False), unwanted):
                 return
         _put(waiting, (None, None, True), unwanted)
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         _put(waiting, (None, error, False), unwanted)
 
 

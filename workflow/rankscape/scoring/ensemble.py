@@ -62,9 +62,8 @@ def train_ensemble(
         drawn, settings.block_m, settings.validation_fraction, np.random.default_rng([settings.seed, 1])
     )
     _say_split(split)
-    lesson = Lesson(
-        drawn.take(split.training), drawn.take(split.validation), preparation, settings, device, targets.order, cache_mb, team
-    )  # fmt: skip
+    sides = drawn.take(split.training), drawn.take(split.validation)
+    lesson = Lesson(*sides, preparation, settings, device, targets.order, cache_mb, team)
     seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
     start = str(backbone) if settings.start == "adapted" else RANDOM
     trained = [_train_one(architecture, start, lesson, seed, checkpoints) for seed in seeds]

@@ -1,8 +1,8 @@
 """Patches on their way to the network: read and resized ahead of their use, kept where memory allows.
 
-What costs the most is done once: a patch of 256 px that the network sees at 128 px is resized when it is first shown and
-kept as bytes, a quarter of the patch. Everything that chance changes comes after that, on the network's device. So a
-training shows the same pictures, bit for bit, whatever is kept and however far ahead is read.
+What costs the most is done once: a patch of 256 px that the network sees at 128 px is resized when it is first shown
+and kept as bytes, a quarter of the patch. Everything that chance changes comes after that, on the network's device. So
+a training shows the same pictures, bit for bit, whatever is kept and however far ahead is read.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -15,8 +15,8 @@ from rankscape.foundation.settings.scoring import TrainSettings
 from rankscape.ranking.orders import PartialOrder
 from rankscape.scoring.checkpoints import Checkpoints
 from rankscape.scoring.course import Course, Epoch
-from rankscape.scoring.metrics import balanced_mean, validation_metrics
 from rankscape.scoring.feeding import Pictures
+from rankscape.scoring.metrics import balanced_mean, validation_metrics
 from rankscape.scoring.network import ScoreNetwork, freeze_batch_norm
 from rankscape.scoring.objectives import Objective, objective_of
 from rankscape.scoring.pool import Pool

@@ -36,7 +36,10 @@ def train(
     out: Annotated[Path, typer.Option(help="Model to write: score.safetensors.")],
     record: Annotated[Path, typer.Option(help="Record of the training to write: score.json.")],
     card: Annotated[
-        Path | None, typer.Option(help="Model card to write, for people; default: beside the model, ending in .md. Its curves go beside it.")
+        Path | None,
+        typer.Option(
+            help="Model card to write, for people; default: beside the model, ending in .md. Its curves go beside it."
+        ),
     ] = None,
     checkpoints: Annotated[
         Path | None,
@@ -44,7 +47,8 @@ def train(
     ] = None,
     checkpoint_epochs: Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")] = 1,
     cache_mb: Annotated[
-        float, typer.Option(min=0, help="Memory in MB for patches at the size that the network sees; changes no result.")
+        float,
+        typer.Option(min=0, help="Memory in MB for patches at the size that the network sees; changes no result."),
     ] = 1000.0,
     gpus: Gpus = 0,
     threads: Threads = 1,

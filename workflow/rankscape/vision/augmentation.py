@@ -25,8 +25,8 @@ def appearance(batch: Tensor, generator: torch.Generator, strength: float) -> Te
     """Change each picture as another date would: gain, tint, haze and saturation, each drawn uniformly.
 
     x becomes (1 - h) g_c (y + s (x - y)) + h v with y the mean over the channels, s in 1 ± `SATURATION`, g_c in
-    (1 ± `LIGHT`)(1 ± `TINT`), the tint by channel, h in 0 ... `HAZE` and v in `VEIL`; the ranges of s, g and h shrink in
-    proportion to the strength. Haze is the additive path radiance of a homogeneous scatterer (Chavez 1988).
+    (1 ± `LIGHT`)(1 ± `TINT`), the tint by channel, h in 0 ... `HAZE` and v in `VEIL`; the ranges of s, g and h shrink
+    in proportion to the strength. Haze is the additive path radiance of a homogeneous scatterer (Chavez 1988).
 
     Args:
         batch: Pictures of about [0, 1], NaN without data, float32, shape (n, channels, height, width).
@@ -45,7 +45,8 @@ def appearance(batch: Tensor, generator: torch.Generator, strength: float) -> Te
     haze = strength * HAZE * share
     grey = batch.mean(1, keepdim=True)
     coloured = torch.lerp(grey.expand_as(batch), batch, 1 + strength * SATURATION * (vivid * 2 - 1))
-    return (coloured * ((1 - haze) * gain) + haze * (VEIL[0] + (VEIL[1] - VEIL[0]) * veil)).clamp_min_(0)
+    veiled = coloured.mul_((1 - haze) * gain).add_(haze * (VEIL[0] + (VEIL[1] - VEIL[0]) * veil))
+    return veiled.clamp_min_(0)
 
 
 def augment(batch: Tensor, generator: torch.Generator) -> Tensor:
@@ -71,7 +72,7 @@ def augment(batch: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _turned(batch: Tensor, turns: Tensor) -> Tensor:
-    """Turn each picture by its own number of quarters; `turns` may lie on the CPU, which need not wait for a GPU then."""
+    """Turn each picture by its own number of quarters; with `turns` on the CPU nothing waits for a GPU."""
     result = batch.clone()
     for quarter in (1, 2, 3):
         chosen = (turns == quarter).nonzero().squeeze(1).to(batch.device, non_blocking=True)

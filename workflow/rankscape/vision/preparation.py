@@ -101,13 +101,13 @@ class Preparation:
         """Bring what `values` returns to the mean and deviation that the network expects, pixels without data to 0.
 
         Args:
-            values: float32, NaN without data, shape (n, channels, side, side), on any device.
+            values: float32, NaN without data, shape (n, channels, side, side), on any device; changed in place.
 
         Returns:
-            float32, the same shape and device.
+            The same tensor.
         """
         mean, std = self._statistics(values)
-        return (values - mean).div_(std).nan_to_num_(nan=0.0)
+        return values.sub_(mean).div_(std).nan_to_num_(nan=0.0)
 
     def _statistics(self, values: Tensor) -> tuple[Tensor, Tensor]:
         if self.normalisation == "each":
@@ -221,6 +221,7 @@ def _channels(patches: Tensor, colour: Colour) -> Tensor:
 def _brightness(patches: Tensor) -> Tensor:
     numbers = patches.permute(0, 3, 1, 2).contiguous()
     if patches.dtype == torch.float32:
+        # The patches may be an array that others use too.
         return numbers / WHITE_REFLECTANCE
     values = numbers.float().div_(255)
     if patches.device.type != "cpu":

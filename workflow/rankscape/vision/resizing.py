@@ -1,8 +1,8 @@
 """Making patches as large as a network's input, in the numbers that they are stored in.
 
 Bytes stay bytes: resized once, a patch of 256 px takes 49 KB at 128 px, so that many fit in memory, and the kernel for
-bytes takes a seventh of the time of that for floats. What rounding adds (0.3 of a step of 1/255 on average) is less than
-what the bytes of the patch itself were rounded by.
+bytes takes a seventh of the time of that for floats. Rounding adds 0.3 of a step of 1/255 on average, about as much as
+the bytes of the patch itself were rounded by.
 """
 
 import numpy as np
@@ -36,7 +36,7 @@ def _black(patch: np.ndarray) -> np.ndarray:
     first = first[first % bands == 0]
     for band in range(1, bands):
         first = first[zero[first + band]]
-    return first // bands
+    return np.asarray(first // bands)
 
 
 def resize(patches: np.ndarray, side_px: int, fill: np.ndarray) -> np.ndarray:

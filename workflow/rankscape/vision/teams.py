@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -29,7 +29,6 @@ from rankscape.foundation.errors import DeviceError, RankscapeError
 from rankscape.vision.backbones import synchronised
 from rankscape.vision.devices import use_device
 
-Given = ParamSpec("Given")
 Result = TypeVar("Result")
 Anything = TypeVar("Anything")
 
@@ -135,14 +134,7 @@ def _share(count: int, rank: int, size: int) -> tuple[int, int]:
     return int(cuts[rank]), int(cuts[rank + 1])
 
 
-def together(
-    work: Callable[Concatenate[Team, Given], Result],
-    gpus: int,
-    threads: int,
-    *given: Given.args,
-    processes: int | None = None,
-    **named: Given.kwargs,
-) -> Result:
+def together(work: Callable[..., Result], gpus: int, threads: int, *given: Any, processes: int | None = None) -> Result:
     """Do work on the CPU, on a GPU, or on several GPUs, with a process each.
 
     Args:
@@ -151,7 +143,6 @@ def together(
         threads: CPU threads of all processes together.
         given: Further arguments of `work`, which can be pickled where there are several processes.
         processes: Processes; default: one a GPU. Several on the CPU serve tests: they share its threads.
-        named: Further arguments by name.
 
     Raises:
         DeviceError: If there are fewer GPUs than asked for, or a process died.
@@ -159,15 +150,17 @@ def together(
     """
     size = max(1, gpus) if processes is None else processes
     if size == 1:
-        return work(Team(use_device(gpus, threads)), *given, **named)
+        return work(Team(use_device(gpus, threads)), *given)
     use_device(gpus, threads)
-    return _launched(work, size, gpus, max(1, threads // size), given, named)
+    result: Result = _launched(work, size, gpus, max(1, threads // size), given)
+    return result
 
 
-def _launched(work: Any, size: int, gpus: int, threads: int, given: Any, named: Any) -> Any:
+def _launched(work: Any, size: int, gpus: int, threads: int, given: tuple[Any, ...]) -> Any:
+    # Importing Fabric takes seconds that one process need not spend.
     from lightning_fabric import Fabric
-    from lightning_fabric.plugins.environments import LightningEnvironment
-    from lightning_fabric.strategies import DDPStrategy
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.strategies.ddp import DDPStrategy
     from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
     os.environ.pop("MASTER_PORT", None)
@@ -184,8 +177,9 @@ def _launched(work: Any, size: int, gpus: int, threads: int, given: Any, named: 
         )
         try:
             # Fabric looks into collections and dataclasses, and refuses frozen ones.
-            task = pickle.dumps((work, given, named))
-            return fabric.launch(_member, task, gpus, threads, os.getpid(), said)
+            member: Callable[..., Any] = _member
+            task = pickle.dumps((work, given))
+            return fabric.launch(member, task, gpus, threads, os.getpid(), said)
         except ProcessRaisedException:
             if said.exists():
                 raise _heard(said) from None
@@ -207,9 +201,9 @@ def _member(fabric: Any, task: bytes, gpus: int, threads: int, parent: int, said
         # Process 0 speaks for all.
         sys.stderr = io.StringIO()
     team = Team(use_device(gpus, threads, rank), rank, int(fabric.world_size), fabric)
-    work, given, named = pickle.loads(task)
+    work, given = pickle.loads(task)
     try:
-        return work(team, *given, **named)
+        return work(team, *given)
     except RankscapeError as error:
         part = said.with_suffix(f".{rank}")
         part.write_text(json.dumps([type(error).__name__, str(error)]))
