@@ -60,9 +60,10 @@ def features(adapted: Adapted, tiles: Patches, strength: float) -> np.ndarray:
     seen = []
     with torch.inference_mode():
         for start in range(0, len(tiles.array), BATCH):
-            values = adapted.preparation.values(tiles.array[start : start + BATCH])
+            resized = adapted.preparation.resized(tiles.array[start : start + BATCH])
+            values = adapted.preparation.values(torch.from_numpy(resized))
             looks = appearance(values, light, strength) if strength else values
-            pictures = adapted.preparation.finish(looks).contiguous(memory_format=torch.channels_last)
+            pictures = adapted.preparation.normalised(looks).contiguous(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
                 seen.append(adapted.backbone(pictures).float().numpy())
     return np.concatenate(seen)

@@ -15,6 +15,7 @@ rule train:
         model="<results>/model/score.safetensors",
         record="<results>/model/score.json",
         card="<results>/model/score.md",
+        curves="<results>/model/score-curves.png",
     log:
         "<logs>/train.log",
     benchmark:
@@ -25,6 +26,7 @@ rule train:
     resources:
         gpu=0,
         checkpoint_epochs=1,
+        cache_mb=1000,
         mem_mb=memory(8000),
         runtime=minutes(600),
     params:
@@ -37,7 +39,7 @@ rule train:
         "python -m rankscape train --settings {params.settings:q} --order {input.order:q} --tiles {input.tiles:q}"
         " --clusters {input.clusters:q} --summary {input.summary:q} --backbone {input.backbone:q}"
         " --out {output.model:q} --record {output.record:q} --card {output.card:q} --checkpoints {params.checkpoints:q}"
-        " --checkpoint-epochs {resources.checkpoint_epochs} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+        " --checkpoint-epochs {resources.checkpoint_epochs} --cache-mb {resources.cache_mb} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule predict:

@@ -4,8 +4,10 @@ import re
 
 import pytest
 from jinja2 import UndefinedError
+from PIL import Image
 from rankscape.foundation.files import read_json
 from rankscape.scoring.card import model_card
+from rankscape.scoring.curves import draw_curves
 from rankscape.stages.train import train
 
 from .conftest import World
@@ -20,10 +22,15 @@ def record(world: World):
 
 def test_train_writes_the_card_of_its_record(world: World, record):
     text = (world.folder / "score.md").read_text(encoding="utf-8")
-    assert text == model_card(record)
+    assert text == model_card(record, "score-curves.png")
+    assert "](score-curves.png)" in text
+    assert "](" not in model_card(record)
+    with Image.open(world.folder / "score-curves.png") as curves:
+        assert (curves.format, curves.size) == ("PNG", (1650, 480))
+    assert (world.folder / "score-curves.png").read_bytes() == draw_curves(record)
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     assert headings == [
-        "Score model", "What it is for", "Data", "Metrics", "Limits", "Settings", "Where it comes from",
+        "Score model", "What it is for", "Data", "Training", "Metrics", "Limits", "Settings", "Where it comes from",
     ]  # fmt: skip
     assert "2 networks of architecture `test_resnet`" in text
     assert "8-bit pictures of the bands B04, B03, B02" in text
@@ -52,6 +59,8 @@ def test_the_card_can_be_written_elsewhere(world: World):
     assert "1 network of architecture" in text
     assert "nothing of its own uncertainty" in text
     assert not out.with_suffix(".md").exists()
+    assert (world.folder / "cards" / "README-curves.png").exists()
+    assert "](README-curves.png)" in text
 
 
 def test_metrics_that_could_not_be_had_are_dashes(record):
@@ -61,8 +70,17 @@ def test_metrics_that_could_not_be_had_are_dashes(record):
     assert "surface reflectance of the bands" in text
 
 
+def test_the_card_says_how_it_was_trained(record):
+    settings = {**record["settings"], "appearance": 0.5, "backbone_rate": 0.1, "precision": "bfloat16"}
+    text = model_card({**record, "settings": settings})
+    assert "the backbone at 0.1 times the head's learning rate, in bfloat16" in text
+    assert "as on another date (strength 0.5)" in text
+    assert "the head alone" in model_card({**record, "settings": {**settings, "backbone_rate": 0}})
+    assert "haze" not in model_card(record)
+
+
 def test_a_value_with_bars_and_lines_stays_in_its_cell(record):
-    text = model_card({**record, "settings": {"a": "x|y\nz"}})
+    text = model_card({**record, "settings": {**record["settings"], "a": "x|y\nz"}})
     assert "| a | x\\|y z |" in text
 
 

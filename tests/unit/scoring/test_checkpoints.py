@@ -32,6 +32,7 @@ from rankscape.stages.train import train
 from rankscape.vision.checkpoints import digest
 from rankscape.vision.devices import use_device
 from rankscape.vision.preparation import Preparation
+from rankscape.vision.teams import Team
 from rankscape.vision.weights import load_weights, save_weights
 from torch import nn
 
@@ -162,7 +163,7 @@ def test_losses_that_are_no_numbers_survive_too(kept: Checkpoints):
     first, second = course(), course()
     first.note(Epoch(1, 0.1, math.nan, 0.0), np.ones(4))
     kept.keep(1, first, False)
-    kept.resume(1, second)
+    kept.resume(1, second, Team(torch.device("cpu")))
     assert len(second.curve) == 1
     assert math.isnan(second.curve[0].validation_loss)
     assert (second.best, len(second.best_scores)) == (math.inf, 0)

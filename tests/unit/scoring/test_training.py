@@ -155,3 +155,31 @@ def test_weights_of_another_architecture_are_refused(pool, world):
     save_weights(world.folder / "other.safetensors", tensors, {**document, "architecture": "resnet10t"})
     with pytest.raises(WeightsError, match="no weights of resnet10t"):
         ensemble(pool, world, world.folder / "other.safetensors")
+
+
+@pytest.mark.parametrize(("rate", "groups"), [(1.0, 1), (0.1, 2)])
+def test_the_backbone_learns_at_its_own_rate(pool, world, rate, groups):
+    lesson = lesson_of(pool, world, backbone_rate=rate)
+    network = start_network(ARCHITECTURE, str(world.backbone), 3, 0)
+    optimizer, _ = training._optimizer(network, 64, lesson.settings)
+    rates = [group["max_lr"] for group in optimizer.param_groups]
+    assert len(rates) == groups
+    assert rates == pytest.approx([5e-3 * rate, 5e-3][-groups:])
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(network.parameters()))
+
+
+def test_with_rate_0_the_head_alone_is_trained(pool, world):
+    before = start_network(ARCHITECTURE, str(world.backbone), 3, 0).state_dict()
+    network, fit = fitted(lesson_of(pool, world, epochs=4, backbone_rate=0.0), world)
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"head.weight", "head.bias"}
+    assert fit.epochs[-1].validation_loss < fit.epochs[0].validation_loss
+
+
+def test_appearance_changes_training_and_repeats_itself(pool, world):
+    first, again, plain = (
+        fitted(lesson_of(pool, world, epochs=1, appearance=strength), world)[0].state_dict()
+        for strength in (0.5, 0.5, 0)
+    )
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["head.weight"], plain["head.weight"])

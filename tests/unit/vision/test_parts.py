@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rankscape.foundation.errors import DeviceError, WeightsError
 from rankscape.foundation.tables import read_table
 from rankscape.tiles.store import open_patches
-from rankscape.vision.augmentation import BRIGHTNESS, GAIN, augment
+from rankscape.vision.augmentation import BRIGHTNESS, GAIN, appearance, augment
 from rankscape.vision.backbones import create_backbone
 from rankscape.vision.devices import use_device
 from rankscape.vision.fitting import batches, right, settle_batch_norm
@@ -179,3 +179,42 @@ def test_a_category_is_never_held_out_whole(labelled):
     lopsided = type(labelled)(labelled.stores, labelled.store, labelled.position, only_there)
     assert len(block) == len(lopsided)
     assert "a category stands only in the blocks" in draw(lopsided).reason
+
+
+def seen(strength, seed=0, batch=None):
+    given = torch.rand(64, 3, 8, 8, generator=torch.Generator().manual_seed(9)) if batch is None else batch
+    return appearance(given, torch.Generator().manual_seed(seed), strength), given
+
+
+def test_appearance_of_strength_0_changes_nothing_and_draws_nothing():
+    generator = torch.Generator().manual_seed(0)
+    batch = torch.rand(4, 3, 8, 8)
+    assert appearance(batch, generator, 0) is batch
+    assert torch.equal(generator.get_state(), torch.Generator().manual_seed(0).get_state())
+
+
+def test_appearance_repeats_itself_and_differs_between_pictures_and_channels():
+    level = torch.full((64, 3, 4, 4), 0.3)
+    first, again, other = (seen(1, seed, level)[0] for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert (first.std((2, 3)) < 1e-6).all()
+    assert first[:, 0, 0, 0].std() > 0.03
+    assert (first[:, 0, 0, 0] / first[:, 2, 0, 0]).std() > 0.02
+
+
+def test_appearance_grows_with_its_strength_and_keeps_pixels_without_data():
+    changes = [float((seen(strength)[0] - seen(strength)[1]).abs().mean()) for strength in (0.1, 0.5, 1.0)]
+    assert 0 < changes[0] < changes[1] < changes[2]
+    batch = torch.rand(5, 4, 6, 6)
+    batch[1, :, :2] = torch.nan
+    after, _ = seen(1, batch=batch)
+    assert torch.equal(after.isnan(), batch.isnan())
+    assert (after[~after.isnan()] >= 0).all()
+
+
+def test_haze_takes_contrast_and_saturation_keeps_the_mean():
+    after, before = seen(1)
+    assert (after.std((1, 2, 3)) / before.std((1, 2, 3))).median() < 1
+    grey = torch.rand(8, 1, 4, 4).expand(8, 3, 4, 4).contiguous()
+    assert torch.isfinite(seen(1, batch=grey)[0]).all()

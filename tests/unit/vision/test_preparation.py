@@ -143,3 +143,56 @@ def test_wrong_patches_are_refused():
         prepared(noise(), "rgb").tensor(noise(bands=2))
     with pytest.raises(RasterError, match="no pixel with data"):
         prepared(np.full((2, 16, 16, 4), np.nan, np.float32), "all", "patches")
+
+
+@pytest.mark.parametrize("colour", ["rgb", "all", "grey"])
+@pytest.mark.parametrize("normalisation", ["imagenet", "patches", "none"])
+def test_resizing_before_normalising_is_resizing_after_it(colour, normalisation):
+    patches = noise(side=32)
+    one = prepared(patches, colour, normalisation)
+    whole = Preparation(**{**one.to_document(), "input_px": 32}).tensor(patches)
+    after = torch.nn.functional.interpolate(whole, (16, 16), mode="bilinear", antialias=True)
+    assert torch.allclose(one.tensor(patches), after, atol=1e-5)
+
+
+def test_bytes_are_resized_to_within_a_step():
+    patches = noise(bands=3, side=64, dtype=np.uint8)
+    reflectance = (patches / np.float32(255) * np.float32(0.3)).astype(np.float32)
+    one = prepared(patches, normalisation="none", input_px=24)
+    assert (one.tensor(patches) - one.tensor(reflectance)).abs().max() < 1.01 / 255
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("normalisation", ["imagenet", "each"])
+def test_resized_patches_are_patches_of_the_network_size(dtype, normalisation):
+    patches = noise(side=32, dtype=dtype)
+    patches[1, :9] = 0 if dtype == np.uint8 else np.nan
+    one = prepared(patches, normalisation=normalisation)
+    small = one.resized(patches)
+    assert (small.shape, small.dtype) == ((5, 16, 16, 3), dtype)
+    np.testing.assert_array_equal(one.resized(small), small)
+    assert torch.equal(one.tensor(small), one.tensor(patches))
+    assert torch.equal(one.normalised(one.values(torch.from_numpy(small))), one.tensor(patches))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_pixel_mostly_without_data_has_none_after_resizing(dtype):
+    patches = noise(side=32, bands=3, dtype=dtype)
+    patches[2, :9] = 0 if dtype == np.uint8 else np.nan
+    one = prepared(patches)
+    values = one.values(torch.from_numpy(one.resized(patches)))
+    assert torch.isnan(values[2, :, :4]).all()
+    assert torch.isfinite(values[2, :, 4:]).all()
+    assert torch.isfinite(values[[0, 1, 3, 4]]).all()
+    assert (one.tensor(patches)[2, :, :4] == 0).all()
+    # The half row takes half the mean.
+    larger = Preparation(**{**one.to_document(), "input_px": 64})
+    assert torch.isnan(larger.values(torch.from_numpy(larger.resized(patches)))[2, :, :18]).all()
+
+
+def test_dark_bytes_stay_data_when_resized():
+    patches = np.ones((1, 32, 32, 3), np.uint8)
+    patches[0, :, :, 1:] = 0
+    patches[0, 0, 0] = 0
+    one = prepared(patches)
+    assert torch.isfinite(one.values(torch.from_numpy(one.resized(patches)))).all()

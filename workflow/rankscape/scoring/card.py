@@ -9,14 +9,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 _NOTHING = "–"
 
 
-def model_card(record: Mapping[str, Any]) -> str:
+def model_card(record: Mapping[str, Any], curves: str | None = None) -> str:
     """Write the card of a score model.
 
     Args:
         record: The document `score.json`, with `model` and `provenance`.
+        curves: Path of the picture of its learning curves, as seen from the card; None leaves it out.
 
     Returns:
-        Markdown: use, data, settings, metrics, limits, provenance; the same record gives the same text.
+        Markdown: use, data, training, metrics, limits, settings, provenance; the same record gives the same text.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -27,7 +28,9 @@ def model_card(record: Mapping[str, Any]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"number": _number, "percent": _percent, "cell": _cell}
-    text: str = environment.get_template("card.md.j2").render(record=record, parts=record["model"]["parts"])
+    text: str = environment.get_template("card.md.j2").render(
+        record=record, parts=record["model"]["parts"], curves=curves
+    )
     return text
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from rankscape.foundation import progress
 from rankscape.scoring.course import Course, Epoch
 from rankscape.vision.checkpoints import CheckpointFiles, pack, unpack
+from rankscape.vision.teams import Team
 from rankscape.vision.weights import under
 
 
@@ -26,12 +27,13 @@ class Checkpoints(CheckpointFiles):
         if is_over or len(course.curve) % self.every == 0:
             self.write(seed, *_packed(course, is_over))
 
-    def resume(self, seed: int, course: Course) -> None:
+    def resume(self, seed: int, course: Course, team: Team) -> None:
         """Put a training where its checkpoint left it; without one it stays at its start.
 
-        Call it where the training draws from the global random generators, which are set too.
+        Call it where the training draws from the global random generators, which are set too. Of several processes the
+        first reads the checkpoint for all.
         """
-        found = self.read(seed)
+        found = team.agreed(self.read(seed) if team.rank == 0 else None)
         if found is None:
             return
         tensors, document = found

@@ -25,6 +25,7 @@ from rankscape.scoring.team import History, assemble
 from rankscape.scoring.training import Fit, Lesson, train_network
 from rankscape.vision.backbones import RANDOM
 from rankscape.vision.preparation import Preparation
+from rankscape.vision.teams import Team
 from rankscape.vision.weights import load_weights
 
 
@@ -35,6 +36,8 @@ def train_ensemble(
     settings: TrainSettings,
     device: torch.device,
     checkpoints: Checkpoints | None = None,
+    cache_mb: float = 0.0,
+    team: Team | None = None,
 ) -> tuple[ScoreModel, dict[str, Any]]:
     """Train one network a seed, and the partner that the settings ask for.
 
@@ -45,6 +48,8 @@ def train_ensemble(
         settings: How to train.
         device: Where to train.
         checkpoints: Where a training that was killed goes on from; None starts anew and keeps nothing.
+        cache_mb: Memory for patches resized to the network's input, in units of 1,000,000 bytes.
+        team: The processes that train together, each of which calls this function; None for this one alone.
 
     Returns:
         The model, its networks on the CPU, and the document `score.json` without its provenance.
@@ -61,9 +66,8 @@ def train_ensemble(
         drawn, settings.block_m, settings.validation_fraction, np.random.default_rng([settings.seed, 1])
     )
     _say_split(split)
-    lesson = Lesson(
-        drawn.take(split.training), drawn.take(split.validation), preparation, settings, device, targets.order
-    )
+    sides = drawn.take(split.training), drawn.take(split.validation)
+    lesson = Lesson(*sides, preparation, settings, device, targets.order, cache_mb, team)
     seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
     start = str(backbone) if settings.start == "adapted" else RANDOM
     fits: Sequence[History]

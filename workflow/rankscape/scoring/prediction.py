@@ -9,6 +9,7 @@ import torch
 
 from rankscape.foundation import progress
 from rankscape.foundation.errors import RasterError
+from rankscape.scoring.feeding import fed
 from rankscape.scoring.images import (
     MIN_VALID_FRACTION,
     Raster,
@@ -19,6 +20,7 @@ from rankscape.scoring.images import (
     valid_fraction,
 )
 from rankscape.scoring.model import ScoreModel
+from rankscape.scoring.parts import Part
 from rankscape.tiles.store import Patches
 
 _WHITE = 255.0
@@ -49,11 +51,20 @@ def score_patches(
     check_store(model, patches, origin)
     usable = np.flatnonzero(patches.index["usable"].to_numpy(bool))
     scores = np.full((len(model.networks), len(patches.array)), np.nan)
-    starts = range(0, len(usable), batch_size)
-    for start in progress.track(starts, f"scoring {origin}", unit="batch"):
-        chosen = usable[start : start + batch_size]
-        scores[:, chosen] = model.score(patches.array[chosen], device)
+    batches = [usable[start : start + batch_size] for start in range(0, len(usable), batch_size)]
+    feeds = [fed(_reader(part, patches), batches, device) for part in model.parts]
+    for chosen in progress.track(batches, f"scoring {origin}", unit="batch"):
+        found = [
+            part.scores(part.preparation.normalised(part.preparation.values(next(feed))), device, model.views)
+            for part, feed in zip(model.parts, feeds, strict=True)
+        ]
+        scores[:, chosen] = np.concatenate(found)
     return _with_scores(model, pd.DataFrame(patches.index[["patch_id", "granule"]]), scores)
+
+
+def _reader(part: Part, patches: Patches) -> Callable[[np.ndarray], np.ndarray]:
+    """Return how rows of a patch store are read as large as a part sees them."""
+    return lambda rows: part.preparation.resized(patches.array[rows])
 
 
 def score_pictures(

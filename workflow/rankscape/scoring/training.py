@@ -3,24 +3,27 @@
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rankscape.foundation import progress
 from rankscape.foundation.settings.scoring import TrainSettings
 from rankscape.ranking.orders import PartialOrder
 from rankscape.scoring.checkpoints import Checkpoints
 from rankscape.scoring.course import Course, Epoch
+from rankscape.scoring.feeding import Pictures
 from rankscape.scoring.metrics import balanced_mean, validation_metrics
 from rankscape.scoring.network import ScoreNetwork, freeze_batch_norm
 from rankscape.scoring.objectives import Objective, objective_of
 from rankscape.scoring.pool import Pool
 from rankscape.scoring.sampling import batches
-from rankscape.vision.augmentation import augment
+from rankscape.vision.augmentation import appearance, augment
 from rankscape.vision.preparation import Preparation
+from rankscape.vision.teams import Team
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,26 @@ class Lesson:
     """Where to train."""
     order: PartialOrder | None = None
     """What the clusters are to each other; only objectives that learn from the order alone need it."""
+    cache_mb: float = 0.0
+    """Memory for resized patches, in units of 1,000,000 bytes; it changes no result."""
+    together: Team | None = None
+    """The processes that train together; None for this one alone."""
+
+    @property
+    def team(self) -> Team:
+        """The processes that train together."""
+        return self.together or Team(self.device)
+
+    def pictures(self, pool: Pool) -> Pictures:
+        """Return the patches of a pool at the network's size; those of the lesson's own pools are kept."""
+        known = [pictures for own, pictures in self._kept if own is pool]
+        return known[0] if known else Pictures(pool, self.preparation)
+
+    @cached_property
+    def _kept(self) -> list[tuple[Pool, Pictures]]:
+        pools, mine = (self.training, self.validation), self.cache_mb / self.team.size
+        patches = sum(map(len, pools))
+        return [(pool, Pictures(pool, self.preparation, mine * len(pool) / patches)) for pool in pools]
 
 
 @dataclass(frozen=True)
@@ -80,16 +103,17 @@ def train_network(network: ScoreNetwork, lesson: Lesson, seed: int, checkpoints:
         seed: Seed of batches and augmentation.
         checkpoints: Where to go on from, and to keep what is needed to go on; None keeps nothing.
     """
-    settings, objective = lesson.settings, objective_of(lesson.settings, lesson.order)
+    settings, team = lesson.settings, lesson.team
     course = _course(network, lesson, seed)
     # Backbones with dropout draw from the global generator.
     with torch.random.fork_rng(devices=[lesson.device] if lesson.device.type == "cuda" else []):
         torch.manual_seed(seed)
         if checkpoints is not None:
-            checkpoints.resume(seed, course)
+            checkpoints.resume(seed, course, team)
+        taught = team.taught(network)
         while not course.is_over(settings.epochs, settings.patience):
-            _advance(course, network, lesson, objective, seed)
-            if checkpoints is not None:
+            _advance(course, taught, lesson, seed)
+            if checkpoints is not None and team.rank == 0:
                 checkpoints.keep(seed, course, course.is_over(settings.epochs, settings.patience))
     network.load_state_dict(course.best_state)
     return Fit(seed, tuple(course.curve), course.best_epoch, course.best_scores)
@@ -102,69 +126,85 @@ def _course(network: ScoreNetwork, lesson: Lesson, seed: int) -> Course:
     return Course(network, optimizer, schedule, chance, light, lesson.device)
 
 
-def _advance(course: Course, network: ScoreNetwork, lesson: Lesson, objective: Objective, seed: int) -> None:
+def _advance(course: Course, taught: nn.Module, lesson: Lesson, seed: int) -> None:
     """Train and validate one epoch more."""
-    number, chance = len(course.curve) + 1, (course.chance, course.light)
-    name = f"seed {seed}, {number}"
-    loss = _one_epoch(network, lesson, objective, course.optimizer, course.schedule, chance, name)
-    scores = predict_pool(network, lesson.validation, lesson)
+    number, objective = len(course.curve) + 1, objective_of(lesson.settings, lesson.order)
+    if lesson.team.rank:
+        # Dropout differs between the processes, and is the same after a kill.
+        torch.manual_seed(int(np.random.default_rng([seed, number, lesson.team.rank]).integers(2**62)))
+    loss = _one_epoch(course, taught, lesson, objective, f"seed {seed}, {number}")
+    scores = predict_pool(course.network, lesson.validation, lesson)
     course.note(_epoch(number, loss, scores, lesson.validation, objective), scores)
     _report(course.curve[-1], seed, lesson.settings.epochs)
 
 
-def predict_pool(network: ScoreNetwork, pool: Pool, lesson: Lesson) -> np.ndarray:
+def predict_pool(network: nn.Module, pool: Pool, lesson: Lesson) -> np.ndarray:
     """Score every patch of a pool with one network, without augmentation; float64, shape (n,)."""
     network.eval()
+    team, preparation = lesson.team, lesson.preparation
+    parts = np.array_split(np.arange(len(pool)), max(1, math.ceil(len(pool) / lesson.settings.batch_size)))
+    shares = [part[team.share(len(part))] for part in parts]
     scores = []
     with torch.inference_mode():
-        for chosen in np.array_split(np.arange(len(pool)), max(1, math.ceil(len(pool) / lesson.settings.batch_size))):
-            images = lesson.preparation.tensor(pool.pixels(chosen)).to(lesson.device)
-            scores.append(network(images).double().cpu().numpy())
-    return np.concatenate(scores)
+        for part, patches in zip(parts, lesson.pictures(pool).batches(shares, team.device), strict=True):
+            images = preparation.normalised(preparation.values(patches))
+            scores.append(team.gather(network(images), len(part)))
+    return torch.cat(scores).double().cpu().numpy()
 
 
-def _one_epoch(
-    network: ScoreNetwork,
-    lesson: Lesson,
-    objective: Objective,
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    chance: tuple[np.random.Generator, torch.Generator],
-    name: str,
-) -> float:
-    network.train()
+def _one_epoch(course: Course, taught: nn.Module, lesson: Lesson, objective: Objective, name: str) -> float:
+    course.network.train()
     if lesson.settings.batch_norm == "frozen":
-        freeze_batch_norm(network)
+        freeze_batch_norm(course.network)
+    if lesson.settings.backbone_rate == 0:
+        course.network.get_submodule("backbone").eval()
     losses = []
-    for images, labels in _shown(lesson, objective, chance[0], name):
-        loss = objective.loss(network, augment(images, chance[1]), labels, chance[1])
-        optimizer.zero_grad()
+    for images, labels in _shown(lesson, objective, course, name):
+        loss = objective.loss(taught, images, labels, course.light)
+        course.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        losses.append(float(loss.detach()))
-    return float(np.mean(losses))
+        course.optimizer.step()
+        course.schedule.step()
+        # A number would make the host wait for the device.
+        losses.append(loss.detach())
+    return float(np.mean(torch.stack(losses).tolist()))
 
 
-def _shown(
-    lesson: Lesson, objective: Objective, chance: np.random.Generator, name: str
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the epoch's batches, read from the mapped arrays one at a time."""
-    pool, labels = lesson.training, objective.labels(lesson.training)
-    for chosen in progress.track(objective.batches(pool, lesson.settings, chance), name, unit="batch"):
-        images = lesson.preparation.tensor(pool.pixels(chosen))
-        yield images.to(lesson.device), torch.from_numpy(labels[chosen]).to(lesson.device)
+def _shown(lesson: Lesson, objective: Objective, course: Course, name: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the epoch's batches, augmented; each process reads its share of a batch."""
+    pool, team, preparation = lesson.training, lesson.team, lesson.preparation
+    labels, parts = objective.labels(pool), objective.batches(pool, lesson.settings, course.chance)
+    shares = (part[team.share(len(part))] for part in parts)
+    patches = lesson.pictures(pool).batches(shares, team.device)
+    for part in progress.track(parts, name, unit="batch"):
+        whole = team.gather(next(patches), len(part))
+        values = appearance(preparation.values(whole), course.light, lesson.settings.appearance)
+        images = augment(preparation.normalised(values), course.light)
+        yield images, torch.from_numpy(labels[part]).to(team.device)
 
 
 def _optimizer(
     network: ScoreNetwork, patches: int, settings: TrainSettings
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    groups = _groups(network, settings)
+    optimizer = torch.optim.AdamW(groups, settings.learning_rate, weight_decay=settings.weight_decay)
     steps = settings.epochs * len(batches(np.arange(patches), settings.batch_size))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.learning_rate, total_steps=steps + 1, anneal_strategy="cos"
+        optimizer, [group["lr"] for group in groups], total_steps=steps + 1, anneal_strategy="cos"
     )
     return optimizer, schedule
+
+
+def _groups(network: ScoreNetwork, settings: TrainSettings) -> list[dict[str, Any]]:
+    """Return the parameters that are trained, with their learning rates."""
+    rate = settings.learning_rate
+    if settings.backbone_rate == 1:
+        return [{"params": list(network.parameters()), "lr": rate}]
+    head = {"params": list(network.head.parameters()), "lr": rate}
+    network.backbone.requires_grad_(settings.backbone_rate > 0)
+    if settings.backbone_rate == 0:
+        return [head]
+    return [{"params": list(network.backbone.parameters()), "lr": rate * settings.backbone_rate}, head]
 
 
 def _epoch(number: int, loss: float, scores: np.ndarray, validation: Pool, objective: Objective) -> Epoch:

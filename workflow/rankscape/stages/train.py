@@ -4,6 +4,7 @@ The targets of the clusters come from the order; training and validation are spl
 several networks, whose spread is the score's uncertainty. A training that was killed goes on from its checkpoint.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from rankscape.foundation.settings.scoring import TrainSettings
 from rankscape.foundation.tables import read_table
 from rankscape.scoring.card import model_card
 from rankscape.scoring.checkpoints import Checkpoints
+from rankscape.scoring.curves import draw_curves
 from rankscape.scoring.ensemble import train_ensemble
 from rankscape.scoring.model import write_model
 from rankscape.scoring.pool import open_pool
@@ -30,7 +32,7 @@ from rankscape.stages.options import (
     Tiles,
 )
 from rankscape.tiles.store import index_of
-from rankscape.vision.devices import use_device
+from rankscape.vision.teams import Team, together
 
 
 def train(
@@ -43,26 +45,83 @@ def train(
     out: Annotated[Path, typer.Option(help="Model to write: score.safetensors.")],
     record: Annotated[Path, typer.Option(help="Record of the training to write: score.json.")],
     card: Annotated[
-        Path | None, typer.Option(help="Model card to write, for people; default: beside the model, ending in .md.")
+        Path | None,
+        typer.Option(
+            help="Model card to write, for people; default: beside the model, ending in .md. Its curves go beside it."
+        ),
     ] = None,
     checkpoints: CheckpointFolder = None,
     checkpoint_epochs: CheckpointEpochs = 1,
+    cache_mb: Annotated[
+        float,
+        typer.Option(min=0, help="Memory in MB for patches at the size that the network sees; changes no result."),
+    ] = 1000.0,
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
     """Train the score networks on the merged order, validated on blocks of land that they never saw."""
     values = TrainSettings.from_text(settings, "train")
-    device = use_device(gpus, threads)
-    targets = cluster_targets(read_json(order), read_json(summary), values.targets, str(order))
-    pool = open_pool(tiles, read_table(clusters, ("patch_id", "cluster")), targets)
-    inputs = {"order": order, "clusters": clusters, "summary": summary, "backbone": backbone}
-    inputs |= {f"tiles {path.stem}": path for path in tiles} | {f"index {path.stem}": index_of(path) for path in tiles}
-    origin = provenance("train", values, inputs, seed=values.seed, backend=device.type)
-    kept = None if checkpoints is None else Checkpoints.of(checkpoints, origin, checkpoint_epochs)
-    model, document = train_ensemble(pool, targets, backbone, values, device, kept)
+    given = Given(order, tuple(tiles), clusters, summary, backbone)
+    text = card or out.with_suffix(".md")
+    made = Made(out, record, text, text.with_name(f"{text.stem}-curves.png"))
+    kept = Kept(checkpoints, checkpoint_epochs, cache_mb)
+    together(train_together, gpus, threads, values, given, made, kept)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Files that a training reads."""
+
+    order: Path
+    tiles: tuple[Path, ...]
+    clusters: Path
+    summary: Path
+    backbone: Path
+
+    def named(self) -> dict[str, Path]:
+        """Return the files by the names that provenance gives them."""
+        single = {name: getattr(self, name) for name in ("order", "clusters", "summary", "backbone")}
+        arrays = {f"tiles {path.stem}": path for path in self.tiles}
+        return single | arrays | {f"index {path.stem}": index_of(path) for path in self.tiles}
+
+
+@dataclass(frozen=True)
+class Made:
+    """Files that a training writes."""
+
+    out: Path
+    record: Path
+    card: Path
+    curves: Path
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a training keeps while it runs."""
+
+    checkpoints: Path | None = None
+    """Folder of the checkpoints."""
+    every: int = 1
+    """Epochs from one checkpoint to the next."""
+    cache_mb: float = 0.0
+    """Memory for resized patches."""
+
+
+def train_together(team: Team, values: TrainSettings, given: Given, made: Made, kept: Kept) -> None:
+    """Train in every process of a team; the first writes the files."""
+    targets = cluster_targets(read_json(given.order), read_json(given.summary), values.targets, str(given.order))
+    pool = open_pool(given.tiles, read_table(given.clusters, ("patch_id", "cluster")), targets)
+    origin = provenance("train", values, given.named(), seed=values.seed, backend=team.backend)
+    checkpoints = None if kept.checkpoints is None else Checkpoints.of(kept.checkpoints, origin, kept.every)
+    model, document = train_ensemble(
+        pool, targets, given.backbone, values, team.device, checkpoints, kept.cache_mb, team
+    )
+    if team.rank:
+        return
     document["provenance"] = origin
-    write_model(out, model, targets, origin)
-    write_json(record, document)
-    write_bytes(card or out.with_suffix(".md"), model_card(document).encode())
-    if kept is not None:
-        kept.clear()
+    write_model(made.out, model, targets, origin)
+    write_json(made.record, document)
+    write_bytes(made.curves, draw_curves(document))
+    write_bytes(made.card, model_card(document, made.curves.name).encode())
+    if checkpoints is not None:
+        checkpoints.clear()

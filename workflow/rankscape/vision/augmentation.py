@@ -65,10 +65,10 @@ def turn(batch: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _turned(batch: Tensor, turns: Tensor) -> Tensor:
-    """Turn each picture by its own number of quarters."""
+    """Turn each picture by its own number of quarters; with `turns` on the CPU nothing waits for a GPU."""
     result = batch.clone()
     for quarter in (1, 2, 3):
-        chosen = turns == quarter
+        chosen = (turns == quarter).nonzero().squeeze(1).to(batch.device, non_blocking=True)
         result[chosen] = torch.rot90(batch[chosen], quarter, (-2, -1))
     return result
 
@@ -86,11 +86,13 @@ def appearance(batch: Tensor, generator: torch.Generator, strength: float) -> Te
         batch: Pictures of values of about [0, 1], before normalisation, red, green, blue first where there are three
             channels or more; float32, shape (n, channels, height, width). Pixels without data (NaN) stay so.
         generator: Source of chance; the same state gives the same pictures, on every device.
-        strength: 0 changes nothing, 1 is what dates do, with some to spare.
+        strength: 0 changes nothing and draws nothing, 1 is what dates do, with some to spare.
 
     Returns:
-        New tensor of the same shape, type and device.
+        New tensor of the same shape, type and device; `batch` itself for strength 0.
     """
+    if strength == 0:
+        return batch
     count, channels = batch.shape[:2]
     drawn = torch.rand((count, 5 + 2 * channels, 1, 1), generator=generator, device=generator.device).to(batch) * 2 - 1
     of_all, tint, colour = drawn[:, :5].unbind(1), drawn[:, 5 : 5 + channels], drawn[:, 5 + channels :]

@@ -69,6 +69,14 @@ def check_input(backbone: torch.nn.Module, channels: int, input_px: int, archite
         ) from None
 
 
+def synchronised(network: torch.nn.Module) -> None:
+    """Let batch normalisation, also timm's own kind, take the statistics of all processes' pictures; changes in place.
+
+    Names and shapes of the weights stay. Only GPUs can do it.
+    """
+    _timm().layers.convert_sync_batchnorm(network)
+
+
 def find_weights(architecture: str, weights: str) -> Path | None:
     """Return the file that initial weights come from; None for `random`.
 

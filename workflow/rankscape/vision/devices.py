@@ -7,15 +7,16 @@ import torch
 from rankscape.foundation.errors import DeviceError
 
 
-def use_device(gpus: int, threads: int) -> torch.device:
-    """Prepare the CPU, or the first GPU, so that the same inputs give the same results.
+def use_device(gpus: int, threads: int, rank: int = 0) -> torch.device:
+    """Prepare the CPU, or a GPU, so that the same inputs give the same results.
 
     On the CPU results repeat bit for bit for the same number of threads; between CPU and GPU, or between numbers of
     threads, they differ by rounding. Reduced precision (TF32) is switched off, since it would differ by more.
 
     Args:
-        gpus: GPUs asked for; 0 is the CPU. One is used, the first that `CUDA_VISIBLE_DEVICES` shows.
-        threads: CPU threads.
+        gpus: GPUs asked for; 0 is the CPU.
+        threads: CPU threads of this process.
+        rank: Which of the GPUs that `CUDA_VISIBLE_DEVICES` shows this process uses.
 
     Raises:
         DeviceError: If more GPUs are asked for than there are; nothing falls back to the CPU silently.
@@ -37,4 +38,5 @@ def use_device(gpus: int, threads: int) -> torch.device:
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
-    return torch.device("cuda", 0)
+    torch.cuda.set_device(rank)
+    return torch.device("cuda", rank)

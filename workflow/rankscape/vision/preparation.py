@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from rankscape.foundation.errors import RasterError
 from rankscape.tiles.pictures import WHITE_REFLECTANCE
+from rankscape.vision.resizing import holes, resize
 
 Colour = Literal["rgb", "all", "grey"]
 Normalisation = Literal["imagenet", "patches", "each", "none"]
@@ -24,6 +24,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 IMAGENET_STATISTICS: Statistics = (IMAGENET_MEAN, IMAGENET_STD)
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green, blue in grey (ITU-R BT.601)."""
+_VISIBLE = 3
+"""Red, green and blue."""
 _SMALLEST_STD = 0.01
 """Deviations count as at least this, or `each` would blow the noise of still water up to the strength of a town."""
 
@@ -51,11 +53,7 @@ class Preparation:
         return channels_of(self.colour, len(self.bands))
 
     def tensor(self, patches: np.ndarray) -> Tensor:
-        """Turn patches into network input.
-
-        Bytes are divided by 255 and reflectance by 0.3, so that both show land about as bright as a photograph does.
-        Pixels without data (NaN, or bytes that are 0 in every band) take the mean, which is 0 after normalisation.
-        The picture is resized with a triangle filter as wide as the reduction asks for.
+        """Turn patches into network input: `resized`, then `values`, then `normalised`.
 
         Args:
             patches: uint8, or float32 reflectance; shape (n, height, width, bands).
@@ -66,53 +64,82 @@ class Preparation:
         Raises:
             RasterError: If the patches have fewer bands than the colour setting needs, or another type.
         """
-        return self.finish(self.values(patches))
+        return self.normalised(self.values(torch.from_numpy(self.resized(patches))))
 
-    def values(self, patches: np.ndarray) -> Tensor:
-        """Return the values that `finish` makes network input of: about [0, 1], NaN without data.
+    def resized(self, patches: np.ndarray) -> np.ndarray:
+        """Make patches as large as the network's input, and leave out bands that it does not see.
 
-        Between the two a picture may be cropped, or made to look as on another date (`vision.augmentation.appearance`).
+        See `resizing.resize`. Pixels without data count as the mean, which is 0 after normalisation. What was resized
+        is not changed by resizing it again.
 
         Args:
-            patches: As for `tensor`.
+            patches: uint8, or float32 reflectance; shape (n, height, width, bands).
 
         Returns:
-            float32, shape (n, bands, height, width); red, green, blue alone unless all bands are seen.
+            The patches' type, shape (n, input_px, input_px, bands seen).
 
         Raises:
-            RasterError: As `tensor`.
+            RasterError: If the patches have fewer bands than the colour setting needs, or another type.
         """
+        _check(patches)
         if self.colour == "all" and patches.shape[-1] != len(self.bands):
             raise RasterError(
                 f"The network was fitted to the {len(self.bands)} bands {list(self.bands)}, the patches have"
                 f" {patches.shape[-1]}: give patches of the same bands, or fit it with adapt.colour: rgb."
             )
-        return _values(patches, self.colour)
+        seen = np.array(patches if self.colour == "all" else patches[..., :_VISIBLE])
+        return resize(seen, self.input_px, self._fill(seen))
 
-    def finish(self, values: Tensor) -> Tensor:
-        """Turn values into network input.
+    def values(self, patches: Tensor) -> Tensor:
+        """Turn patches into brightness, where changes of season and haze can be imitated.
+
+        Bytes are divided by 255 and reflectance by 0.3, so that both show land about as bright as a photograph does.
+        Here a picture may be cropped, or made to look as on another date (`vision.augmentation.appearance`).
 
         Args:
-            values: As `values` returns them, of any size, on any device.
+            patches: uint8, or float32 reflectance, as `resized` returns them or of another size; shape
+                (n, height, width, bands), on any device.
 
         Returns:
-            float32, shape (n, channels, input_px, input_px), on the same device.
+            About [0, 1], NaN without data; float32, shape (n, bands seen, height, width), on the patches' device:
+            red, green and blue also where the network sees grey.
+        """
+        return _brightness(patches if self.colour == "all" else patches[..., :_VISIBLE])
+
+    def normalised(self, values: Tensor) -> Tensor:
+        """Bring what `values` returns to the mean and deviation that the network expects, pixels without data to 0.
+
+        Args:
+            values: float32, NaN without data, shape (n, bands seen, side, side), on any device; may be changed.
+
+        Returns:
+            float32, shape (n, channels, side, side), on the same device.
         """
         seen = _coloured(values, self.colour)
         mean, std = self._statistics(seen)
-        normal = (seen - mean).div_(std).nan_to_num_(nan=0.0)
-        if normal.shape[-2:] == (self.input_px, self.input_px):
-            return normal
-        side = (self.input_px, self.input_px)
-        return F.interpolate(normal, side, mode="bilinear", align_corners=False, antialias=True)
+        return seen.sub_(mean).div_(std).nan_to_num_(nan=0.0)
 
     def _statistics(self, values: Tensor) -> tuple[Tensor, Tensor]:
         if self.normalisation == "each":
             mean = values.nanmean((-2, -1), keepdim=True)
             deviation = (values - mean).square().nanmean((-2, -1), keepdim=True).sqrt()
             return mean, deviation.clamp_min(_SMALLEST_STD)
-        mean, deviation = (torch.tensor(numbers).to(values.device)[:, None, None] for numbers in (self.mean, self.std))
+        mean, deviation = (torch.tensor(n, device=values.device)[:, None, None] for n in (self.mean, self.std))
         return mean, deviation
+
+    def _fill(self, patches: np.ndarray) -> np.ndarray:
+        """Return what pixels without data count as, in the patches' unit: the mean, of `each` that of the picture."""
+        if self.normalisation != "each":
+            mean = np.array(self.mean if self.colour != "grey" else self.mean * 3)
+            return np.asarray(np.round(mean * 255) if patches.dtype == np.uint8 else mean * WHITE_REFLECTANCE)
+        places, (count, height, width, bands) = holes(patches), patches.shape
+        if not len(places):
+            return np.zeros(bands)
+        whole = np.ones((count, height * width, 1), bool)
+        whole.reshape(-1)[places] = False
+        pixels = patches.reshape(count, -1, bands)
+        mean = np.where(whole, pixels, 0).sum(1, dtype=np.float64) / whole.sum(1).clip(min=1)
+        return np.asarray(np.round(mean) if patches.dtype == np.uint8 else mean)
 
     def to_document(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -168,7 +195,8 @@ def fit_preparation(
 def _patch_statistics(chunks: Iterable[np.ndarray], colour: Colour, channels: int) -> Statistics:
     count, total, squares = np.zeros((3, channels))
     for chunk in chunks:
-        values = _channels(chunk, colour).double()
+        _check(chunk)
+        values = _channels(torch.from_numpy(np.array(chunk)), colour).double()
         count += values.isfinite().sum((0, 2, 3)).numpy()
         total += values.nansum((0, 2, 3)).numpy()
         squares += values.square().nansum((0, 2, 3)).numpy()
@@ -187,15 +215,16 @@ def _published_statistics(published: Statistics, colour: Colour, channels: int) 
     return mean + (float(np.mean(mean)),) * more, std + (float(np.mean(std)),) * more
 
 
-def _channels(patches: np.ndarray, colour: Colour) -> Tensor:
-    """Values of about [0, 1] in the channels of the colour setting, NaN without data, shape (n, channels, h, w)."""
-    return _coloured(_values(patches, colour), colour)
-
-
-def _values(patches: np.ndarray, colour: Colour) -> Tensor:
-    if patches.ndim != 4 or patches.shape[-1] < 3:
+def _check(patches: np.ndarray) -> None:
+    if patches.ndim != 4 or patches.shape[-1] < _VISIBLE:
         raise RasterError(f"Patches of shape {patches.shape} given; (n, height, width, bands), three bands at least.")
-    return _brightness(patches if colour == "all" else patches[..., :3])
+    if patches.dtype not in (np.uint8, np.float32):
+        raise RasterError(f"Patches of type {patches.dtype} given; uint8 pictures or float32 reflectance are needed.")
+
+
+def _channels(patches: Tensor, colour: Colour) -> Tensor:
+    """Values of about [0, 1] in the channels of the colour setting, NaN without data, shape (n, channels, h, w)."""
+    return _coloured(_brightness(patches if colour == "all" else patches[..., :_VISIBLE]), colour)
 
 
 def _coloured(values: Tensor, colour: Colour) -> Tensor:
@@ -205,12 +234,18 @@ def _coloured(values: Tensor, colour: Colour) -> Tensor:
     return (red + green + blue)[:, None]
 
 
-def _brightness(patches: np.ndarray) -> Tensor:
-    if patches.dtype not in (np.uint8, np.float32):
-        raise RasterError(f"Patches of type {patches.dtype} given; uint8 pictures or float32 reflectance are needed.")
-    numbers = torch.from_numpy(np.array(patches)).permute(0, 3, 1, 2).contiguous()
-    if patches.dtype == np.float32:
-        return numbers.div_(WHITE_REFLECTANCE)
-    empty = numbers.amax(1, keepdim=True) == 0
+def _brightness(patches: Tensor) -> Tensor:
+    numbers = patches.permute(0, 3, 1, 2).contiguous()
+    if patches.dtype == torch.float32:
+        # The patches may be an array that others use too.
+        return numbers / WHITE_REFLECTANCE
     values = numbers.float().div_(255)
-    return values.masked_fill_(empty, torch.nan) if bool(empty.any()) else values
+    if patches.device.type != "cpu":
+        # Asking whether there is such a pixel would make the host wait for the device.
+        return values.masked_fill_(numbers.amax(1, keepdim=True) == 0, torch.nan)
+    places = holes(patches.numpy())
+    if len(places):
+        empty = np.zeros((len(values), 1, *values.shape[2:]), bool)
+        empty.reshape(-1)[places] = True
+        values.masked_fill_(torch.from_numpy(empty), torch.nan)
+    return values

@@ -172,14 +172,17 @@ def _views(
 ) -> Tensor:
     """Two views of each patch, shape (2 n, channels, input_px, input_px), the first ones of all before the second."""
     side = settings.input_px
-    groups = [(torch.from_numpy(places), preparation.values(pixels)) for places, pixels in patches.pixels(chosen)]
+    groups = [
+        (torch.from_numpy(places), preparation.values(torch.from_numpy(pixels)))
+        for places, pixels in patches.pixels(chosen)
+    ]
     views = []
     for _ in range(2):
         cut = torch.empty(len(chosen), groups[0][1].shape[1], side, side)
         for places, values in groups:
             cut[places] = crop(values, settings.smallest_crop, side, run.light)
         looks = appearance(turn(cut.to(run.device), run.light), run.light, settings.strength)
-        views.append(preparation.finish(looks))
+        views.append(preparation.normalised(looks))
     return torch.cat(views)
 
 
