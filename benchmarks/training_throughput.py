@@ -51,7 +51,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--input-px", type=int, default=128)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--batches", type=int, default=2, help="batches of an epoch")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--gpus", type=int, default=0, choices=(0, 1))
     parser.add_argument("--clock", choices=(*CLOCKS,), help="default: processor on one CPU thread, else wall")
