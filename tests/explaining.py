@@ -15,9 +15,9 @@ torch.set_num_threads(1)  # networks as small as these only wait for each other'
 BANDS = ("B04", "B03", "B02")
 
 
-def network_of(architecture: str, seed: int = 0, strength: float = 1.0) -> ScoreNetwork:
+def network_of(architecture: str, seed: int = 0, strength: float = 1.0, link: Link = "sigmoid") -> ScoreNetwork:
     """A network with a random head, or with random filters where it has none yet."""
-    network = ScoreNetwork(create_backbone(architecture, "random", 3, seed)).eval()
+    network = ScoreNetwork(create_backbone(architecture, "random", 3, seed), link).eval()
     generator = torch.Generator().manual_seed(seed)
     for name, buffer in network.backbone.named_buffers():
         if name == "filters":
@@ -55,10 +55,21 @@ def model_of(
     networks: Iterable[ScoreNetwork], architecture: str = "invented", *, input_px: int = 64, patch_px: int = 64
 ) -> ScoreModel:
     """A model that sees the colours as they are."""
-    ready = tuple(networks)
+    return ScoreModel((_part_of(tuple(networks), architecture, input_px),), "uint8", patch_px)
+
+
+def partnered_model(input_px: tuple[int, int] = (96, 128), *, patch_px: int = 64) -> ScoreModel:
+    """A model of two networks, and of a partner of random convolutions that sees pictures at another size."""
+    name, own = "random-convolutions-3px-4", [network_of("test_resnet", seed, 3.0) for seed in range(2)]
+    partner = network_of(name, 5, 0.1, "clip")
+    torch.nn.init.constant_(partner.head.bias, 0.5)
+    parts = _part_of(tuple(own), "test_resnet", input_px[0], 0.75), _part_of((partner,), name, input_px[1], 0.25)
+    return ScoreModel(parts, "uint8", patch_px)
+
+
+def _part_of(networks: tuple[ScoreNetwork, ...], architecture: str, input_px: int, weight: float = 1.0) -> Part:
     preparation = Preparation(input_px, "rgb", "none", (0.0,) * 3, (1.0,) * 3, BANDS)
-    part = Part(ready, architecture, preparation, tuple(range(len(ready))))
-    return ScoreModel((part,), "uint8", patch_px)
+    return Part(networks, architecture, preparation, tuple(range(len(networks))), weight)
 
 
 def noise(count: int, side: int, seed: int = 0) -> np.ndarray:

@@ -6,14 +6,14 @@ import numpy as np
 import pystac
 import pytest
 import rasterio
-from explaining import BANDS, CPU, bright_network, model_of, network_of, noise
+from explaining import BANDS, CPU, bright_network, model_of, network_of, noise, partnered_model
 from rankscape.__main__ import main
 from rankscape.foundation.errors import RasterError, WeightsError
 from rankscape.mapping.dense import TOLERANCE, corrected, dense_map, deviations, patch_means, raised_cosine
 from rankscape.mapping.windows import Windows
 from rankscape.scoring.model import write_model
 from rankscape.scoring.prediction import score_patches
-from rankscape.tiles.store import open_patches
+from rankscape.tiles.store import NOWHERE, open_patches
 from scipy.special import logit
 
 
@@ -152,12 +152,29 @@ def test_the_command_writes_a_map_that_lies_on_the_land(land, tmp_path):
     assert out.with_suffix(".qml").is_file()
 
 
+def test_the_command_maps_a_model_of_two_parts(land, tmp_path):
+    """The parts tell 3 x 3 and 4 x 4 places apart; a patch's mean is the score that the whole model gives it."""
+    tiles, model, out = land(), tmp_path / "score.safetensors", tmp_path / "dense.tif"
+    write_model(model, partnered_model(), Targets(), {})
+    words = ["dense", "--settings", "{}", "--tiles", str(tiles), "--model", str(model)]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--out", str(out), "--item", str(out.with_suffix(".json"))])
+    assert ended.value.code in (0, None)
+    scores = score_patches(partnered_model(), open_patches(tiles), CPU, 8, "tiles").score.to_numpy().reshape(3, 4)
+    with rasterio.open(out) as raster:
+        score, spread = raster.read()
+        assert json.loads(raster.tags()["DEVIATIONS"])["final"]["largest"] < TOLERANCE
+    assert score.shape == (12, 16)
+    assert np.nanmax(np.abs(patch_means(score, 4) - scores)) < TOLERANCE / 2
+    assert np.nanmin(spread) > 0
+
+
 def test_what_has_no_dense_map_is_refused_in_one_line(land):
     patches = open_patches(land())
     with pytest.raises(WeightsError, match="keeps no map of features by place"):
         dense_map(model_of([network_of("test_vit")], input_px=160), patches, CPU, 8, "tiles")
     with pytest.raises(RasterError, match="was trained on 32 px"):
         dense_map(model_of([bright_network(1.0)], patch_px=32), patches, CPU, 8, "tiles")
-    object.__setattr__(patches.grid, "crs", "")
+    nowhere = land(granule="pictures", crs=NOWHERE)
     with pytest.raises(RasterError, match="without coordinates, which have no map"):
-        dense_map(model_of([bright_network(1.0)]), patches, CPU, 8, "tiles")
+        dense_map(model_of([bright_network(1.0)]), open_patches(nowhere), CPU, 8, "tiles")

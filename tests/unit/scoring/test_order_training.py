@@ -89,7 +89,7 @@ def test_chains_do_not_go_with_other_balances_nor_with_small_batches(world, caps
 
 
 def test_unknown_objectives_are_refused():
-    with pytest.raises(SettingsError, match=r"objective.*'regression', 'rank' or 'listwise'"):
+    with pytest.raises(SettingsError, match=r"objective.*'regression', 'rank', 'listwise' or 'ridge'"):
         TrainSettings.from_text('{"objective": "magic"}', "train")
 
 

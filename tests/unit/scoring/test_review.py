@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from explaining import BANDS, model_of, network_of, noise
+from explaining import BANDS, model_of, network_of, noise, partnered_model
 from PIL import Image
 from rankscape.__main__ import main
 from rankscape.foundation.errors import TableError
@@ -82,7 +82,7 @@ def test_tables_that_do_not_fit_are_refused(tables):
 def region(tmp_path, patch_store):
     """Files that the stage reads; `write(architecture, input_px)` makes them."""
 
-    def write(architecture="test_resnet", input_px=96):
+    def write(architecture="test_resnet", input_px=96, model=None):
         tiles = [patch_store(name, pixels=noise(1, 256, n)[0], patch_px=64, bands=BANDS) for n, name in enumerate("ab")]
         ids = [list(open_patches(path).index.patch_id) for path in tiles]
         generator = np.random.default_rng(1)
@@ -95,7 +95,8 @@ def region(tmp_path, patch_store):
         write_table(tmp_path / "clusters.parquet", clusters, {})
         write_json(tmp_path / "score.json", {"targets": {str(k): v for k, v in TARGETS.items()}})
         networks = [network_of(architecture, seed, 3.0) for seed in range(2)]
-        write_model(tmp_path / "model.safetensors", model_of(networks, architecture, input_px=input_px), Targets(), {})
+        chosen = model or model_of(networks, architecture, input_px=input_px)
+        write_model(tmp_path / "model.safetensors", chosen, Targets(), {})
         words = ["review", "--settings", json.dumps({"spectrum": 9, "uncertain": 4, "explained": 2})]
         words += ["--tiles", *map(str, tiles), "--scores", *map(str, scores)]
         for option, name in (
@@ -132,6 +133,13 @@ def test_the_stage_draws_every_sheet_and_lists_its_patches(region, tmp_path):
     assert Image.open(tmp_path / "review/explained.png").width > 1000
     assert run(words) == 0
     assert {path.name: path.read_bytes() for path in (tmp_path / "review").iterdir()} == first
+
+
+def test_patches_are_explained_by_a_model_of_two_parts(region, tmp_path):
+    assert run(region(model=partnered_model())) == 0
+    (sheet,) = [s for s in read_json(tmp_path / "review/index.json")["sheets"] if s["name"] == "explained"]
+    assert sheet["file"] == "explained.png"
+    assert len(sheet["patches"]) >= 4
 
 
 @pytest.mark.parametrize(

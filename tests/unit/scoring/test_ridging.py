@@ -106,6 +106,24 @@ def test_sums_and_all_rows_at_once_give_the_same_ridge(pool, world: World, monke
     assert not np.allclose(rows[: len(rows) // 2], rows[len(rows) // 2 :], atol=1e-3)
 
 
+def test_copies_look_as_training_shows_patches(pool, world: World):
+    """With `appearance` their colours differ from the patch's too; the first row of a patch is the patch as it is."""
+    flat = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    flat.num_features = 3
+    rows = {}
+    for strength in (0.0, 1.0):
+        lesson = lesson_of(pool, world, appearance=strength)
+        with spooled(flat, lesson, 2, 0) as spool:
+            found = np.concatenate([block for _, block in spool.blocks()])
+        rows[strength] = np.split(found, 2)
+        np.testing.assert_allclose(rows[strength][0], features_by_hand(flat, lesson, lesson.training), atol=1e-6)
+    plain, changed = (np.abs(copy - patch).max() for patch, copy in rows.values())
+    assert plain < 0.4 < changed
+    light = torch.Generator().manual_seed(0)
+    shown = lesson.varied(torch.from_numpy(lesson.preparation.resized(lesson.training.pixels(np.arange(32)))), light)
+    np.testing.assert_allclose(rows[1.0][1][:32], flat(shown), atol=1e-6)
+
+
 def test_ridge_trains_predicts_and_says_so(world: World):
     out, record = trained(world, objective="ridge", seeds=3)
     assert record["validation"]["kendall_tau_b"] > 0.7

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from explaining import CPU, bright_network, model_of, network_of, noise
+from explaining import CPU, bright_network, model_of, network_of, noise, partnered_model
 from PIL import Image
 from rankscape.__main__ import main
 from rankscape.foundation.errors import RasterError, WeightsError
@@ -20,6 +20,7 @@ from rankscape.scoring.overlays import (
     shortened,
     wrapped,
 )
+from rankscape.scoring.parts import combine
 from rankscape.scoring.saliency import explain, explain_change, interpolated
 from rankscape.vision.places import feature_map
 
@@ -73,11 +74,11 @@ def test_the_mean_of_a_map_is_the_value_of_the_picture(architecture):
     model = model_of([network], input_px=96)
     picture = noise(1, 96)[0]
     (found,) = explain(model, [picture], CPU)
-    tensor = model.parts[0].preparation.tensor(picture[None])
+    tensor = model.parts[0].images(picture[None])
     with torch.no_grad():
         value = float(head_value(network, feature_map(network.backbone, tensor)))
     assert found.places.mean() == pytest.approx(value * 5 / 4, abs=1e-5)
-    assert found.score == pytest.approx(float(model.score(tensor, CPU)[0, 0]), abs=1e-6)
+    assert found.score == pytest.approx(float(model.score(picture[None], CPU)[0, 0]), abs=1e-6)
 
 
 def test_networks_share_the_map_and_the_finest_grid_is_kept():
@@ -158,6 +159,24 @@ def test_the_command_explains_pictures(saved, tmp_path):
     assert np.array(document["pictures"][2]["places"]).shape == (3, 3)
     assert document["provenance"]["stage"] == "explain"
     assert "no proof" in document["note"]
+
+
+def test_the_command_explains_a_model_of_two_parts(tmp_path):
+    """The mean of the map is the score of both parts together; dates are explained too."""
+    model, picture = partnered_model(patch_px=96), with_corner()
+    write_model(tmp_path / "score.safetensors", model, Targets(), {})
+    for name, brightness in (("before", 60), ("after", 250)):
+        Image.fromarray(with_corner(brightness)).save(tmp_path / f"{name}.png")
+    common = ["--model", tmp_path / "score.safetensors", "--out", tmp_path / "why"]
+    assert run("explain", tmp_path / "after.png", *common) == 0
+    (found,) = read_json(tmp_path / "why/explained.json")["pictures"]
+    expected = combine(model.score(picture[None], CPU), model.parts)[0][0]
+    assert found["score"] == pytest.approx(expected, abs=1e-5)
+    assert np.array(found["places"]).shape == (4, 4)
+    assert run("explain", "--before", tmp_path / "before.png", "--after", tmp_path / "after.png", *common) == 0
+    change = read_json(tmp_path / "why/explained.json")["change"]
+    assert change["score_after"] == pytest.approx(expected, abs=1e-5)
+    assert change["difference"] != 0
 
 
 def test_the_command_explains_a_change(saved, tmp_path):

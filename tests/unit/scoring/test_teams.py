@@ -16,6 +16,7 @@ from rankscape.foundation.errors import DeviceError, OrderError
 from rankscape.foundation.files import read_json
 from rankscape.foundation.settings.scoring import TrainSettings
 from rankscape.ranking.orders import PartialOrder
+from rankscape.scoring import ensemble
 from rankscape.scoring.network import ScoreNetwork
 from rankscape.scoring.objectives import objective_of
 from rankscape.stages.train import Given, Kept, Made, train_together
@@ -84,8 +85,16 @@ def children(parent: int) -> list[int]:
     return [pid for pid in listed if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
+def alone_after_training(team: Team, *given: Any) -> None:
+    """Train with a partner, which fails on all processes but the first."""
+    if team.rank:
+        ensemble.assemble = None
+    train_together(team, *given)
+
+
 def task(world: World, name: str, checkpoints: Path | None = None) -> tuple[Any, ...]:
     changes = {"batch_norm": "frozen", "seeds": 1, "epochs": 3, "batch_size": 16, "learning_rate": 1e-3}
+    changes["partner"] = {"architecture": "random-convolutions-3px-8-log-standard", "input_px": 16, "seeds": 1}
     settings = TrainSettings.from_text(world.settings(**changes), "train")
     files = world.train_files()
     given = Given(files["order"], tuple(files["tiles"]), files["clusters"], files["summary"], files["backbone"])
@@ -117,7 +126,7 @@ def test_a_process_that_fails_ends_all_with_one_error(how: str, error: type[Exce
 def test_two_processes_train_the_curve_of_one_also_after_a_kill(world: World):
     """The parent is killed with SIGKILL after its first epoch: its processes end, and a new start goes on."""
     for name, processes in (("one", 1), ("two", 2)):
-        together(train_together, 0, 2, *task(world, name), processes=processes)
+        together(alone_after_training, 0, 2, *task(world, name), processes=processes)
     np.testing.assert_allclose(curve(world.folder / "two"), curve(world.folder / "one"), rtol=1e-3)
     first, second = (load_weights(world.folder / name / "score.safetensors")[0] for name in ("one", "two"))
     assert all(torch.allclose(first[name].float(), second[name].float(), atol=1e-3) for name in first)
@@ -148,6 +157,17 @@ def test_two_processes_train_the_curve_of_one_also_after_a_kill(world: World):
     for name in ("score.safetensors", "score.json", "score-curves.png"):
         assert (world.folder / "killed" / name).read_bytes() == (world.folder / "two" / name).read_bytes()
     assert not kept.exists()
+
+
+@pytest.mark.parametrize(("rank", "made"), [(0, 1), (1, 0)])
+def test_ridges_are_fitted_by_the_first_process_alone(world: World, monkeypatch: pytest.MonkeyPatch, rank, made):
+    fitted = []
+    fit = ensemble.ridges_of
+    monkeypatch.setattr(ensemble, "ridges_of", lambda *given: fitted.append(given) or fit(*given))
+    settings, given, files, _ = task(world, "ridge")
+    ridge = settings.model_copy(update={"objective": "ridge", "partner": None})
+    train_together(Team(torch.device("cpu"), rank, 2), ridge, given, files, Kept())
+    assert (len(fitted), files.out.exists()) == (made, bool(made))
 
 
 def is_zombie(pid: int) -> bool:

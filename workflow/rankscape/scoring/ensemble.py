@@ -38,8 +38,10 @@ def train_ensemble(
     checkpoints: Checkpoints | None = None,
     cache_mb: float = 0.0,
     team: Team | None = None,
-) -> tuple[ScoreModel, dict[str, Any]]:
+) -> tuple[ScoreModel, dict[str, Any]] | None:
     """Train one network a seed, and the partner that the settings ask for.
+
+    The processes of a team train networks together; ridge and partner are fitted by the first alone.
 
     Args:
         pool: Labelled patches of all granules.
@@ -52,7 +54,8 @@ def train_ensemble(
         team: The processes that train together, each of which calls this function; None for this one alone.
 
     Returns:
-        The model, its networks on the CPU, and the document `score.json` without its provenance.
+        The model, its networks on the CPU, and the document `score.json` without its provenance; None on the other
+        processes of a team.
 
     Raises:
         RasterError: If the backbone was adapted to other bands than the patches have.
@@ -68,18 +71,27 @@ def train_ensemble(
     _say_split(split)
     sides = drawn.take(split.training), drawn.take(split.validation)
     lesson = Lesson(*sides, preparation, settings, device, targets.order, cache_mb, team)
-    seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
     start = str(backbone) if settings.start == "adapted" else RANDOM
-    fits: Sequence[History]
-    if settings.objective == "ridge":
-        part, fits = ridges_of(architecture, start, lesson, seeds)
-    else:
-        trained = [_train_one(architecture, start, lesson, seed, checkpoints) for seed in seeds]
-        part = Part(tuple(network.cpu() for network, _ in trained), architecture, preparation, seeds)
-        fits = [fit for _, fit in trained]
+    made = _networks(architecture, start, lesson, checkpoints)
+    if made is None:
+        return None
+    part, fits = made
     model, known = assemble(part, fits, lesson)
     document = training_record(settings, targets, drawn, split, fits)
     return model, {**document, **known, "model": model.to_document()}
+
+
+def _networks(
+    architecture: str, start: str, lesson: Lesson, checkpoints: Checkpoints | None
+) -> tuple[Part, Sequence[History]] | None:
+    """Make one network a seed, and say how each came about; None on all processes of a team but the first."""
+    settings, is_first = lesson.settings, lesson.team.rank == 0
+    seeds = tuple(range(settings.seed, settings.seed + settings.seeds))
+    if settings.objective == "ridge":
+        return ridges_of(architecture, start, lesson, seeds) if is_first else None
+    trained = [_train_one(architecture, start, lesson, seed, checkpoints) for seed in seeds]
+    networks = tuple(network.cpu() for network, _ in trained)
+    return (Part(networks, architecture, lesson.preparation, seeds), [fit for _, fit in trained]) if is_first else None
 
 
 def _train_one(

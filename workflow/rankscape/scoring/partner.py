@@ -47,7 +47,8 @@ def partner_part(settings: PartnerSettings, lesson: Lesson, first_seed: int) -> 
         WeightsError: If the architecture's name cannot be read, or does not take the input.
     """
     preparation = _preparation(settings, lesson)
-    own = replace(lesson, preparation=preparation)
+    # The memory for resized patches is filled with those of the networks.
+    own = replace(lesson, preparation=preparation, cache_mb=0.0)
     seeds = range(first_seed, first_seed + settings.seeds)
     found = [
         ridge_part(

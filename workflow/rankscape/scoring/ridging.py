@@ -23,7 +23,6 @@ from rankscape.scoring.ridge import PENALTIES, Ridge, fit_ridge
 from rankscape.scoring.sampling import batches
 from rankscape.scoring.spool import ROOM_MB, Spool
 from rankscape.scoring.training import Lesson
-from rankscape.vision.augmentation import augment
 from rankscape.vision.backbones import RANDOM, create_backbone
 
 
@@ -90,7 +89,7 @@ def ridge_part(
         architecture: Its name.
         lesson: Patches and settings; `balance` says how much every patch counts.
         seeds: Seeds of the heads.
-        copies: Rows a patch: the patch as it is, and augmented copies of it.
+        copies: Rows a patch: the patch as it is, and copies of it as training varies them.
         resample: Whether each head learns from places drawn with replacement, so that heads of different seeds
             differ; else from all.
 
@@ -119,24 +118,24 @@ def ridge_part(
 
 
 def spooled(backbone: nn.Module, lesson: Lesson, copies: int, seed: int, room_mb: float = ROOM_MB) -> Spool:
-    """Compute the features of the training patches: all as they are, then augmented, copy by copy.
+    """Compute the features of the training patches: all as they are, then as training varies them, copy by copy.
 
     Args:
         backbone: Prepared images to features.
         lesson: Patches and settings.
         copies: Rows a patch.
-        seed: Seed of the augmentation.
+        seed: Seed of the variation.
         room_mb: MB of features that may be held in memory; more lie in a temporary file.
     """
     network, light = _ready(ScoreNetwork(backbone, "clip"), lesson), torch.Generator().manual_seed(seed)
     spool = Spool(int(backbone.num_features), room_mb)  # type: ignore[arg-type]
     chosen = batches(np.arange(len(lesson.training)), lesson.settings.batch_size)
     shown = [(copy, rows) for copy in range(copies) for rows in chosen]
+    patches = lesson.pictures(lesson.training).batches((rows for _, rows in shown), lesson.device)
     with torch.inference_mode():
-        for copy, rows in progress.track(shown, "features", unit="batch"):
-            images = lesson.preparation.tensor(lesson.training.pixels(rows))
-            seen = augment(images, light) if copy else images
-            spool.append(network.features(seen.to(lesson.device)).cpu().numpy())
+        for copy, _ in progress.track(shown, "features", unit="batch"):
+            images = lesson.varied(next(patches), light) if copy else lesson.prepared(next(patches))
+            spool.append(network.features(images).cpu().numpy())
     return spool
 
 

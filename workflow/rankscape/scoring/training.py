@@ -57,6 +57,15 @@ class Lesson:
         known = [pictures for own, pictures in self._kept if own is pool]
         return known[0] if known else Pictures(pool, self.preparation)
 
+    def prepared(self, patches: Tensor) -> Tensor:
+        """Return patches of the network's size as it sees them, float32, shape (n, channels, side, side)."""
+        return self.preparation.normalised(self.preparation.values(patches))
+
+    def varied(self, patches: Tensor, chance: torch.Generator) -> Tensor:
+        """Return the same as another date, and another way round, might have shown it (`vision.augmentation`)."""
+        values = appearance(self.preparation.values(patches), chance, self.settings.appearance)
+        return augment(self.preparation.normalised(values), chance)
+
     @cached_property
     def _kept(self) -> list[tuple[Pool, Pictures]]:
         pools, mine = (self.training, self.validation), self.cache_mb / self.team.size
@@ -141,14 +150,13 @@ def _advance(course: Course, taught: nn.Module, lesson: Lesson, seed: int) -> No
 def predict_pool(network: nn.Module, pool: Pool, lesson: Lesson) -> np.ndarray:
     """Score every patch of a pool with one network, without augmentation; float64, shape (n,)."""
     network.eval()
-    team, preparation = lesson.team, lesson.preparation
+    team = lesson.team
     parts = np.array_split(np.arange(len(pool)), max(1, math.ceil(len(pool) / lesson.settings.batch_size)))
     shares = [part[team.share(len(part))] for part in parts]
     scores = []
     with torch.inference_mode():
         for part, patches in zip(parts, lesson.pictures(pool).batches(shares, team.device), strict=True):
-            images = preparation.normalised(preparation.values(patches))
-            scores.append(team.gather(network(images), len(part)))
+            scores.append(team.gather(network(lesson.prepared(patches)), len(part)))
     return torch.cat(scores).double().cpu().numpy()
 
 
@@ -172,15 +180,13 @@ def _one_epoch(course: Course, taught: nn.Module, lesson: Lesson, objective: Obj
 
 def _shown(lesson: Lesson, objective: Objective, course: Course, name: str) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the epoch's batches, augmented; each process reads its share of a batch."""
-    pool, team, preparation = lesson.training, lesson.team, lesson.preparation
+    pool, team = lesson.training, lesson.team
     labels, parts = objective.labels(pool), objective.batches(pool, lesson.settings, course.chance)
     shares = (part[team.share(len(part))] for part in parts)
     patches = lesson.pictures(pool).batches(shares, team.device)
     for part in progress.track(parts, name, unit="batch"):
         whole = team.gather(next(patches), len(part))
-        values = appearance(preparation.values(whole), course.light, lesson.settings.appearance)
-        images = augment(preparation.normalised(values), course.light)
-        yield images, torch.from_numpy(labels[part]).to(team.device)
+        yield lesson.varied(whole, course.light), torch.from_numpy(labels[part]).to(team.device)
 
 
 def _optimizer(

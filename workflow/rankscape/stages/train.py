@@ -113,11 +113,10 @@ def train_together(team: Team, values: TrainSettings, given: Given, made: Made, 
     pool = open_pool(given.tiles, read_table(given.clusters, ("patch_id", "cluster")), targets)
     origin = provenance("train", values, given.named(), seed=values.seed, backend=team.backend)
     checkpoints = None if kept.checkpoints is None else Checkpoints.of(kept.checkpoints, origin, kept.every)
-    model, document = train_ensemble(
-        pool, targets, given.backbone, values, team.device, checkpoints, kept.cache_mb, team
-    )
-    if team.rank:
+    trained = train_ensemble(pool, targets, given.backbone, values, team.device, checkpoints, kept.cache_mb, team)
+    if trained is None:
         return
+    model, document = trained
     document["provenance"] = origin
     write_model(made.out, model, targets, origin)
     write_json(made.record, document)
