@@ -131,14 +131,15 @@ def check_config(values: dict[str, Any], origin: str) -> Config:
         SettingsError: If a key or value is wrong, in one line.
     """
     own = {key: value for key, value in values.items() if key not in {"pathvars"}}
-    if not {"region", "granules"} & own.keys():
-        raise SettingsError(
-            f"{origin} names no region and no granules: a file of settings, such as a preset, is given after a "
-            f"region's own file: --configfile config/mine.yaml {origin}."
-        )
     try:
         return Config.model_validate(own)
     except ValidationError as error:
+        faults = {(fault["type"], fault["loc"]) for fault in error.errors()}
+        if faults == {("missing", ("region",)), ("missing", ("granules",))}:
+            raise SettingsError(
+                f"{origin} names no region and no granules: a file of settings, such as a preset, is given after a "
+                f"region's own file: --configfile config/mine.yaml {origin}."
+            ) from None
         raise SettingsError(explain(error, origin)) from None
 
 
