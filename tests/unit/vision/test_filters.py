@@ -192,5 +192,5 @@ def test_one_label_is_too_few(stores, labelled):
 
 def test_nothing_usable_is_refused(patch_store):
     none = patch_store("03TYF", pixels=np.ones((16, 16, 3), np.float32), usable=np.zeros(4, bool))
-    with pytest.raises(RasterError, match="nothing to take filters from"):
+    with pytest.raises(RasterError, match="nothing to learn from"):
         usable_patches([open_patches(none)])
