@@ -1,10 +1,10 @@
 """How much of the published order frozen features tell: random weights, self-supervised ones, ImageNet's.
 
-Run `.venv/bin/python benchmarks/pretraining.py ../shared/data/north-korea` (half an hour on one thread; `--help` shows
-what can be changed). Pre-training sees the 877 tiles of the clusters and the 612 labelled ones, without any label. Then
-features are frozen, and a ridge regression on the published level of a tile's cluster is fitted to four fifths of the
-877 tiles and scores the rest, by three splits. `other looks`: the tiles to be scored look as on other dates (gain,
-tint, haze, colours, blur; another seed than in training), while the fitted ones are as they are.
+Run `.venv/bin/python benchmarks/pretraining.py ../shared/data/north-korea` (half an hour on one shared core; `--help`
+shows what can be changed). Pre-training sees the 877 tiles of the clusters and the 612 labelled ones, without any
+label. Then features are frozen, and a ridge regression on the published level of a tile's cluster is fitted to four
+fifths of the 877 tiles and scores the rest, by three splits. `other looks`: the tiles to be scored look as on other
+dates (gain, tint, haze, colours, blur; another seed than in training), while the fitted ones are as they are.
 """
 
 import argparse
@@ -104,11 +104,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder with clusters/ and labelled/")
     parser.add_argument("--architecture", default="resnet10t")
-    parser.add_argument("--input-px", type=int, default=96)
+    parser.add_argument("--input-px", type=int, default=64)
     parser.add_argument("--scored-px", type=int, default=128, help="side of tiles that features are computed of")
     parser.add_argument("--normalisation", default="each")
     parser.add_argument("--methods", nargs="*", default=["vicreg", "simclr"])
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--strength", type=float, default=1.0)
     parser.add_argument("--smallest-crop", type=float, default=0.3)
