@@ -10,7 +10,7 @@ from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_metadata, read_table, write_table
 from rankscape.vision.backbones import create_backbone
 from rankscape.vision.model import load_adapted
-from rankscape.vision.weights import load_weights
+from rankscape.vision.weights import load_weights, read_safetensors, under
 
 
 @pytest.fixture
@@ -158,3 +158,12 @@ def test_settings_are_closed(run, land, tmp_path, capsys):
     given = ["--labels", land.labels, "--tiles", *land.tiles, "--out", tmp_path / "b", "--record", tmp_path / "r"]
     assert run("adapt", "--settings", json.dumps({"momentum": 1}), *given) == 2
     assert "adapt.momentum is no known key" in capsys.readouterr().err
+
+
+def test_the_head_alone_is_fitted_where_the_settings_say_so(adapt, tmp_path):
+    plain, headed = tmp_path / "plain.safetensors", tmp_path / "headed.safetensors"
+    adapt(plain, epochs=0)
+    assert adapt(headed, epochs=1, fitted="head") == 0
+    before, after = (under(read_safetensors(path)[0], "backbone.") for path in (plain, headed))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert "head.weight" in read_safetensors(headed)[0]

@@ -196,3 +196,14 @@ def test_dark_bytes_stay_data_when_resized():
     patches[0, 0, 0] = 0
     one = prepared(patches)
     assert torch.isfinite(one.values(torch.from_numpy(one.resized(patches)))).all()
+
+
+def test_each_gives_pictures_the_contrast_that_the_weights_know():
+    patches = np.random.default_rng(3).integers(1, 255, (2, 32, 32, 3)).astype(np.uint8)
+    one = fit_preparation(
+        [], ("B04", "B03", "B02"), input_px=32, colour="rgb", normalisation="each", published=((0.5,) * 3, (0.5,) * 3)
+    )
+    seen = one.tensor(patches)
+    for band, (mean, std) in enumerate(zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)):
+        assert seen[:, band].mean((1, 2)).numpy() == pytest.approx((mean - 0.5) / 0.5, abs=1e-5)
+        assert seen[:, band].std((1, 2), correction=0).numpy() == pytest.approx(std / 0.5, abs=1e-5)

@@ -85,8 +85,8 @@ def _fit(
     generator: np.random.Generator,
     lesson: Lesson | None,
 ) -> Fit:
-    """Fit backbone and head together, or the head alone where nothing in the backbone can be trained."""
-    if any(True for _ in backbone.parameters()):
+    """Fit backbone and head together, or the head alone, as settings say or where nothing else can be trained."""
+    if settings.fitted == "all" and any(True for _ in backbone.parameters()):
         return fit(backbone, preparation, shown, settings, device, generator, lesson)
     return fit_head(backbone, preparation, shown, settings)
 

@@ -10,6 +10,7 @@ import torch
 
 from rankscape.foundation.errors import WeightsError
 from rankscape.vision.convolutions import RandomConvolutions, form_of
+from rankscape.vision.levels import Levels, base_of, has_levels, headless
 from rankscape.vision.packaged import packaged_file, packaged_weights
 from rankscape.vision.preparation import IMAGENET_STATISTICS, Statistics
 from rankscape.vision.published import published_weights
@@ -21,6 +22,8 @@ HUB_PREFIX = "hf-hub:"
 OWN_PREFIX = "backbone."
 """Prefix of the backbone's weights in files that the stage `adapt` writes."""
 
+_INNER_PREFIX = "network."
+"""Prefix, after that, of the network inside of `Levels`."""
 _KEPT_ALIVE: list[torch.library.Library] = []
 """Operators are forgotten when their library object is."""
 
@@ -29,8 +32,9 @@ def create_backbone(architecture: str, weights: str, channels: int, seed: int) -
     """Make a backbone.
 
     Args:
-        architecture: Name of a timm model, such as `resnet18`, or of random convolutions, such as
-            `random-convolutions-3px-128`: with weights `random` these have no filters until `vision.filters` sets them.
+        architecture: Name of a timm model, such as `resnet18`, with `+levels` for features of all its resolutions
+            (`vision.levels`), or of random convolutions, such as `random-convolutions-3px-128`: with weights `random`
+            these have no filters until `vision.filters` sets them.
         weights: `imagenet`, `packaged`, `random`, `hf-hub:` and the name of a repository, or the path of a safetensors
             file with weights of this architecture: as timm publishes them, or as a stage wrote them.
         channels: Channels of the input. Published weights for three channels are repeated over more, and summed over
@@ -47,7 +51,12 @@ def create_backbone(architecture: str, weights: str, channels: int, seed: int) -
     source = find_weights(architecture, weights)
     if source is not None:
         tensors = packaged_weights(source) if weights == PACKAGED else read_safetensors(source)[0]
-        _fill(model, tensors, f"{source}", architecture, channels)
+        own = under(tensors, f"{OWN_PREFIX}{_INNER_PREFIX}") if has_levels(architecture) else {}
+        if own:
+            model = headless(model, architecture)
+        _fill(model, own or tensors, f"{source}", architecture, channels)
+    if has_levels(architecture):
+        return Levels(headless(model, architecture), channels, architecture).eval()
     model.num_features = int(getattr(model, "head_hidden_size", None) or model.num_features)
     ready: torch.nn.Module = model.eval()
     return ready
@@ -89,7 +98,7 @@ def find_weights(architecture: str, weights: str) -> Path | None:
     if weights == RANDOM:
         return None
     if weights == PACKAGED:
-        return packaged_file(architecture)
+        return packaged_file(base_of(architecture))
     if weights.startswith(HUB_PREFIX):
         return published_weights(weights.removeprefix(HUB_PREFIX), architecture)
     if weights != IMAGENET:
@@ -108,7 +117,7 @@ def published_statistics(architecture: str) -> Statistics:
 
     Most of timm's took ImageNet's, others one half, as TensorFlow's networks did; ImageNet's where nothing is known.
     """
-    known = None if form_of(architecture) else _timm().get_pretrained_cfg(architecture)
+    known = None if form_of(architecture) else _timm().get_pretrained_cfg(base_of(architecture))
     return IMAGENET_STATISTICS if known is None else (tuple(known.mean), tuple(known.std))
 
 
@@ -118,8 +127,8 @@ def _from_hub(architecture: str) -> Path:
             f"{architecture} takes its filters from the patches and has no ImageNet weights: set adapt.weights to"
             f" `{RANDOM}`, or to a file that adapt wrote."
         )
-    _check_name(architecture)
-    known = _timm().get_pretrained_cfg(architecture)
+    _check_name(base_of(architecture))
+    known = _timm().get_pretrained_cfg(base_of(architecture))
     if known is None or not known.hf_hub_id:
         raise WeightsError(
             f"timm publishes no ImageNet weights of {architecture}: set adapt.weights to `{RANDOM}` or a file."
@@ -131,10 +140,10 @@ def _new_model(architecture: str, channels: int, seed: int) -> Any:
     form = form_of(architecture)
     if form:
         return RandomConvolutions(form, channels)
-    _check_name(architecture)
+    _check_name(base_of(architecture))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return _timm().create_model(architecture, pretrained=False, num_classes=0, in_chans=channels)
+        return _timm().create_model(base_of(architecture), pretrained=False, num_classes=0, in_chans=channels)
 
 
 def _check_name(architecture: str) -> None:

@@ -27,7 +27,7 @@ def fit_head(backbone: nn.Module, preparation: Preparation, patches: LabelledPat
     the standardised weights, which makes the minimum unique; L-BFGS finds it. The returned head takes raw features.
 
     Args:
-        backbone: Network without parameters, on its device.
+        backbone: Network on its device; it is left as it is.
         preparation: How patches become its input.
         patches: Labelled patches, two at least.
         settings: Epochs of 20 steps, weight decay, and how many patches are read at once.

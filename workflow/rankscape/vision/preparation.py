@@ -39,11 +39,11 @@ class Preparation:
     colour: Colour
     """`rgb`, `all` bands, or `grey`."""
     normalisation: Normalisation
-    """`imagenet` and `patches` use `mean` and `std`; `each` takes those of each picture itself; `none` neither."""
+    """`imagenet` and `patches` use `mean` and `std`; `each` those of each picture itself first; `none` neither."""
     mean: tuple[float, ...]
-    """Mean of each channel; all 0 for `each` and `none`."""
+    """Mean of each channel; of `each`, after the picture's own was taken away; 0 for `none`."""
     std: tuple[float, ...]
-    """Standard deviation of each channel; all 1 for `each` and `none`."""
+    """Standard deviation of each channel; of `each`, after it was divided by the picture's own; 1 for `none`."""
     bands: tuple[str, ...]
     """Bands of the patches that it was made for, red, green, blue first."""
 
@@ -116,16 +116,12 @@ class Preparation:
             float32, shape (n, channels, side, side), on the same device.
         """
         seen = _coloured(values, self.colour)
-        mean, std = self._statistics(seen)
-        return seen.sub_(mean).div_(std).nan_to_num_(nan=0.0)
-
-    def _statistics(self, values: Tensor) -> tuple[Tensor, Tensor]:
         if self.normalisation == "each":
-            mean = values.nanmean((-2, -1), keepdim=True)
-            deviation = (values - mean).square().nanmean((-2, -1), keepdim=True).sqrt()
-            return mean, deviation.clamp_min(_SMALLEST_STD)
-        mean, deviation = (torch.tensor(n, device=values.device)[:, None, None] for n in (self.mean, self.std))
-        return mean, deviation
+            own = seen.nanmean((-2, -1), keepdim=True)
+            deviation = (seen - own).square().nanmean((-2, -1), keepdim=True).sqrt()
+            seen = seen.sub_(own).div_(deviation.clamp_min(_SMALLEST_STD))
+        mean, std = (torch.tensor(n, device=seen.device)[:, None, None] for n in (self.mean, self.std))
+        return seen.sub_(mean).div_(std).nan_to_num_(nan=0.0)
 
     def _fill(self, patches: np.ndarray) -> np.ndarray:
         """Return what pixels without data count as, in the patches' unit: the mean, of `each` that of the picture."""
@@ -187,6 +183,8 @@ def fit_preparation(
         mean, std = _patch_statistics(chunks, colour, channels)
     elif normalisation == "imagenet":
         mean, std = _published_statistics(published, colour, channels)
+    elif normalisation == "each":
+        mean, std = _as_photographs(published, colour, channels)
     else:
         mean, std = (0.0,) * channels, (1.0,) * channels
     return Preparation(input_px, colour, normalisation, mean, std, tuple(bands))
@@ -204,6 +202,16 @@ def _patch_statistics(chunks: Iterable[np.ndarray], colour: Colour, channels: in
         raise RasterError("The patches hold no pixel with data in some band, so there is no mean to normalise by.")
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, _SMALLEST_STD**2))
+    return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def _as_photographs(published: Statistics, colour: Colour, channels: int) -> Statistics:
+    """What gives pictures of mean 0 and deviation 1 the contrast of photographs, as the weights saw these.
+
+    0 and 1 for weights that ImageNet's own statistics were taken off; 0.07 and 2.2 for those of TensorFlow's networks.
+    """
+    usual, theirs = (np.array(_published_statistics(one, colour, channels)) for one in (IMAGENET_STATISTICS, published))
+    mean, std = (theirs[0] - usual[0]) / usual[1], theirs[1] / usual[1]
     return tuple(mean.tolist()), tuple(std.tolist())
 
 

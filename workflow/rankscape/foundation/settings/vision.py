@@ -40,6 +40,8 @@ class AdaptSettings(Section):
     """Side of the square blocks of land that are held out whole; above the correlation length."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of initial weights, held-out blocks, order and augmentation."""
+    fitted: Literal["all", "head"] = "all"
+    """Backbone and head, or the head alone on the features of the backbone as it came."""
     method: Literal["supervised", "mean_teacher"] = "supervised"
     """Labelled patches alone, or Mean Teacher, which learns from patches without a label too."""
     consistency_weight: Annotated[float, Field(ge=0, le=1000)] = 12.5
@@ -53,6 +55,10 @@ class AdaptSettings(Section):
 
     @model_validator(mode="after")
     def _something_to_teach(self) -> "AdaptSettings":
+        if self.method == "mean_teacher" and self.fitted == "head":
+            raise ValueError(
+                "method = 'mean_teacher' trains the backbone: set fitted to 'all', or method to 'supervised'"
+            )
         if self.method == "mean_teacher" and self.architecture.startswith("random-convolutions"):
             raise ValueError(
                 f"method = 'mean_teacher' trains the backbone, and nothing in {self.architecture} can be trained: set "
