@@ -67,7 +67,8 @@ class TrainSettings(Section):
     backbone_rate: Annotated[float, Field(ge=0, le=10)] = 1.0
     """Learning rate of the backbone as a multiple of the head's; below 1 for small data, 0 trains the head alone."""
     appearance: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """How much the look of a date (gain, tint, haze, saturation) changes by chance in training; 0 not, 1 strongly."""
+    """How much the look of a date (gain, tint, haze, saturation) changes by chance in training, and in copies; 0 not,
+    1 strongly."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 1e-2
     """Weight decay of AdamW."""
     precision: Precision = "float32"
