@@ -51,6 +51,21 @@ def test_every_cluster_and_seed_has_a_row(record):
     assert re.findall(r"^\| seed (\d) ", text, re.MULTILINE) == ["0", "1"]
 
 
+@pytest.mark.parametrize(("copies", "said"), [(1, "shown once, as it is."), (3, "in 2 more rows turned and mirrored")])
+def test_the_card_of_a_ridge_speaks_of_penalties_not_of_epochs(world: World, copies: int, said: str):
+    out = world.folder / "score.safetensors"
+    train(world.settings(objective="ridge", copies=copies), **world.train_files(), out=out, record=world.folder / "r")
+    text, record = (world.folder / "score.md").read_text(encoding="utf-8"), read_json(world.folder / "r")
+    assert "Objective `ridge`: a linear head on the features of the backbone as it is" in text
+    assert said in text
+    assert "every epoch" not in text
+    assert "![Error of each penalty on parts held out" in text
+    drawn = (world.folder / "score-curves.png").read_bytes()
+    assert drawn == draw_curves(record)
+    record["seeds"][0]["ridge"]["errors"]["0.0001"] *= 2
+    assert drawn != draw_curves(record)
+
+
 def test_the_card_can_be_written_elsewhere(world: World):
     out = world.folder / "score.safetensors"
     files = {**world.train_files(), "out": out, "record": out.with_suffix(".json")}
