@@ -93,12 +93,8 @@ def local_file(href):
 
 def without(section, *names):
     """A section without keys that the job does not read: the number of rounds must not ask finished rounds again."""
-    values = json.loads(section.canonical())
-    return json.dumps(
-        {key: value for key, value in values.items() if key not in names},
-        sort_keys=True,
-        ensure_ascii=False,
-    )
+    values = {key: value for key, value in json.loads(section.canonical()).items() if key not in names}
+    return json.dumps(values, sort_keys=True, ensure_ascii=False)
 
 
 def only(section, *names):

@@ -33,6 +33,8 @@ for option, value in zip(arguments, arguments[1:]):
         path.write_text(verb)
         if verb in MORE and option in {"--out", "--patches"}:
             path.with_suffix(MORE[verb]).write_text(verb)
+        if option == "--card":
+            path.with_name(path.stem + "-curves.png").write_text(verb)
 """
 
 

@@ -16,7 +16,9 @@ from .conftest import STUB
 CONFIG = ("--configfile", "config/north-korea.yaml")
 LEARNED = {"adapt", "embed", "categorize", "cluster", "sheet", "transcribe", "ensemble", "audit", "train", "predict"}
 MERGED = {"ensemble ranking/order.json", "audit ranking/audit.json", "train model/score.safetensors"}
-SCORED = {"predict scores/clusters.parquet", "predict scores/labelled.parquet", "report report/index.html"}
+SCORED = {
+    "predict scores/clusters.parquet", "predict scores/labelled.parquet", "review review", "report report/index.html",
+}  # fmt: skip
 
 
 def invent(folder: Path) -> Path:
@@ -68,7 +70,7 @@ def verbs(jobs):
 def test_a_region_without_coordinates_asks_for_no_map(study):
     project, _ = study
     jobs = project.planned(*CONFIG)
-    assert verbs(jobs) == LEARNED | {"tile", "label", "report"}
+    assert verbs(jobs) == LEARNED | {"tile", "label", "review", "report"}
     assert {job for job in jobs if job.startswith("transcribe ")} == {
         "transcribe ranking/orders/person--sat1.json",
         "transcribe ranking/orders/person--loc1.json",
