@@ -282,3 +282,28 @@ def test_the_recorded_score_is_that_of_the_model(pool, world: World):
     scores = model.score(held_out.pixels(np.arange(len(held_out))), CPU)
     metrics = validation_metrics(combine(scores, model.parts)[0], held_out.target, held_out.level)
     assert metrics["mean_absolute_error"] == pytest.approx(record["validation"]["mean_absolute_error"], abs=1e-5)
+
+
+def test_a_measured_ridge_can_be_fitted_anew_to_all_patches(pool, world: World):
+    targets = cluster_targets(read_json(world.order), read_json(world.summary), "levels", "order.json")
+    models, records = {}, {}
+    for refit in (False, True):
+        text = world.settings(objective="ridge", seeds=1, partner={**PARTNER, "seeds": 1}, refit=refit)
+        settings = TrainSettings.from_text(text, "train")
+        models[refit], records[refit] = train_ensemble(pool, targets, world.backbone, settings, CPU)
+    assert records[True]["validation"] == records[False]["validation"]
+    assert any("held-out ones included" in limit for limit in records[True]["limits"])
+    assert models[True].calibration == models[False].calibration
+    assert [part.weight for part in models[True].parts] == [0.5, 0.5]
+    split = split_by_place(pool, settings.block_m, settings.validation_fraction, np.random.default_rng([0, 1]))
+    rows = split.validation
+    errors = {
+        refit: float(np.abs(model.combined(model.score(pool.pixels(rows), CPU)).score - pool.target[rows]).mean())
+        for refit, model in models.items()
+    }
+    assert errors[True] < errors[False]
+
+
+def test_only_ridge_is_fitted_anew():
+    with pytest.raises(SettingsError, match="refit goes with objective = 'ridge' alone"):
+        TrainSettings.from_text('{"refit": true}', "train")

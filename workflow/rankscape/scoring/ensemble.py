@@ -1,6 +1,7 @@
 """Training the ensemble: one draw of patches, one split by place, one network a seed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rankscape.scoring.checkpoints import Checkpoints
 from rankscape.scoring.model import ScoreModel
 from rankscape.scoring.network import ScoreNetwork, start_network
 from rankscape.scoring.objectives import objective_of
+from rankscape.scoring.partner import partner_part
 from rankscape.scoring.parts import Part
 from rankscape.scoring.pool import Pool, limited
 from rankscape.scoring.record import training_record
@@ -77,6 +79,8 @@ def train_ensemble(
         return None
     part, fits = made
     model, known = assemble(part, fits, lesson)
+    if settings.refit:
+        model = _from_all(model, part, start, replace(lesson, training=drawn))
     document = training_record(settings, targets, drawn, split, fits)
     return model, {**document, **known, "model": model.to_document()}
 
@@ -92,6 +96,20 @@ def _networks(
     trained = [_train_one(architecture, start, lesson, seed, checkpoints) for seed in seeds]
     networks = tuple(network.cpu() for network, _ in trained)
     return (Part(networks, architecture, lesson.preparation, seeds), [fit for _, fit in trained]) if is_first else None
+
+
+def _from_all(model: ScoreModel, own: Part, start: str, lesson: Lesson) -> ScoreModel:
+    """Fit the ridges of a model anew, now to the held-out patches too; weights and calibration stay as measured."""
+    progress.say(f"fitted anew to all {len(lesson.training)} patches")
+    parts = []
+    for part in model.parts:
+        if part.networks is own.networks:
+            anew, _ = ridges_of(own.architecture, start, lesson, own.seeds)
+        else:
+            assert lesson.settings.partner is not None
+            anew, _ = partner_part(lesson.settings.partner, lesson, lesson.settings.seed)
+        parts.append(replace(anew, weight=part.weight))
+    return replace(model, parts=tuple(parts))
 
 
 def _train_one(

@@ -90,9 +90,20 @@ def _limits_of_choices(settings: TrainSettings) -> list[str]:
     chosen = [] if settings.objective == "ridge" else ["the epoch at which training stopped"]
     if settings.partner is not None and settings.partner.weight == "auto":
         chosen.append("the partner's share in the score")
+    refitted = (
+        [
+            "After it was measured, the model was fitted anew to all patches, held-out ones included: the metrics are "
+            "those of the model before."
+        ]
+        if settings.refit
+        else []
+    )
     if not chosen:
-        return []
-    return [f"The held-out patches also chose {' and '.join(chosen)}, so their metrics are slightly too good."]
+        return refitted
+    return [
+        *refitted,
+        f"The held-out patches also chose {' and '.join(chosen)}, so their metrics are slightly too good.",
+    ]
 
 
 def _limit_of_places(settings: TrainSettings, split: Split) -> str:

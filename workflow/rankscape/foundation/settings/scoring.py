@@ -77,11 +77,21 @@ class TrainSettings(Section):
     """Share of the patches, in whole blocks of land, that is held out for early stopping."""
     block_m: Annotated[float, Field(gt=0)] = 20_000.0
     """Side of the square blocks of land that training and validation never share; above the correlation length."""
+    refit: bool = False
+    """Whether `ridge`, once measured on the held-out patches, is fitted anew to all patches, these included."""
     seeds: Annotated[int, Field(ge=1, le=50)] = 3
     """Networks trained; the spread of their scores tells how uncertain a score is. Several of `ridge` learn from
     places drawn with replacement."""
     seed: Annotated[int, Field(ge=0)] = 0
     """First seed; the draw of patches and the split by place are the same for all networks."""
+
+    @model_validator(mode="after")
+    def _nothing_stops_a_ridge(self) -> "TrainSettings":
+        if self.refit and self.objective != "ridge":
+            raise ValueError(
+                f"refit goes with objective = 'ridge' alone: {self.objective!r} needs held-out patches to know when to stop"
+            )
+        return self
 
     @model_validator(mode="after")
     def _chains_show_levels(self) -> "TrainSettings":
