@@ -89,7 +89,7 @@ class TrainSettings(Section):
     def _nothing_stops_a_ridge(self) -> "TrainSettings":
         if self.refit and self.objective != "ridge":
             raise ValueError(
-                f"refit goes with objective = 'ridge' alone; {self.objective!r} stops by the held-out patches: leave it off"
+                f"refit goes with objective = 'ridge' alone; {self.objective!r} stops by held-out patches: leave it off"
             )
         return self
 
