@@ -121,13 +121,13 @@ def test_no_responses_take_more_memory_than_allowed():
     with Largest(images) as seen, torch.inference_mode():
         network("-rms", count=40, activation_mb=0.25)(images)
     all_at_once = 20 * 40 * 32 * 32 * 4
-    assert 4 * seen.most_bytes <= 0.25 * 2**20 < all_at_once
+    assert seen.most_bytes <= 0.25 * 2**20 < all_at_once
     with Largest(images) as seen, torch.inference_mode():
         network("-rms", count=40, activation_mb=1000)(images)
     assert seen.most_bytes >= all_at_once
     with Largest(images) as seen, torch.inference_mode():
         network("-rms", count=80)(images)
-    assert 4 * seen.most_bytes <= 4 * 2**20 < 2 * all_at_once
+    assert seen.most_bytes <= 4 * 2**20 < 2 * all_at_once
 
 
 @settings(max_examples=20, deadline=None)

@@ -31,7 +31,8 @@ _LOG_FLOOR = 1e-3
 _SMALLEST_POWER = 1e-12
 """Mean squares count as at least this: the slope of the root at 0 is infinite."""
 _COPIES = 4
-"""Tensors as large as the responses that live at once: responses, their negative, what is kept of it, its square."""
+"""Tensors as large as the responses that live at once where they are pooled by cell: responses, their negative, what is
+kept of it, its square. Over whole pictures only the responses live."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ class RandomConvolutions(nn.Module):
                 f"{self.form.name} has no filters yet: adapt takes them from patches; start from the file that it wrote"
                 " (train.start: adapted)."
             )
-        together, filters = self._at_once(images)
+        together, filters = self._at_once(images, 1 if cells == (1, 1) else _COPIES)
         # Reduced precision would lose the digits of means over thousands of pixels.
         with torch.autocast(images.device.type, enabled=False):
             answers = [
@@ -207,10 +208,10 @@ class RandomConvolutions(nn.Module):
             ]
         return torch.cat(answers).flatten(1, 2)
 
-    def _at_once(self, images: Tensor) -> tuple[int, int]:
+    def _at_once(self, images: Tensor, copies: int) -> tuple[int, int]:
         """Pictures and filters whose responses fit into memory together."""
         height, width = (side - self.form.size_px + 1 for side in images.shape[-2:])
-        pair_bytes = _COPIES * self.filters.element_size() * max(height * width, 1)
+        pair_bytes = copies * self.filters.element_size() * max(height * width, 1)
         usual = CPU_MB if images.device.type == "cpu" else GPU_MB
         allowed = usual if self.activation_mb is None else self.activation_mb
         room = max(int(allowed * 2**20) // pair_bytes, 1)
@@ -221,8 +222,31 @@ class RandomConvolutions(nn.Module):
 def _pooled(images: Tensor, filters: Tensor, rms: bool, cells: tuple[int, int]) -> Tensor:
     """Pool what filters answer over each cell of each picture, shape (n, measures, filters, *cells)."""
     responses = torch.nn.functional.conv2d(images, filters)
+    if cells == (1, 1):
+        return _pooled_whole(responses, rms)[..., None, None]
     sides = [_measures(side.relu(), rms, cells) for side in (responses, -responses)]
     return torch.stack([measure for measures in zip(*sides, strict=True) for measure in measures], 1)
+
+
+def _pooled_whole(responses: Tensor, rms: bool) -> Tensor:
+    """Pool over whole pictures in few passes, shape (n, measures, filters); overwrites responses that want no gradient.
+
+    relu(-r) = relu(r) - r and relu(-r)² = r² - relu(r)², so sums of r and of relu(r) say all four.
+    """
+    mean, square = responses.mean((-2, -1)), _mean_square(responses) if rms else None
+    kept = responses.relu() if responses.requires_grad else responses.relu_()
+    above = kept.mean((-2, -1))
+    measures = [above, (above - mean).clamp_min(0)]
+    if square is not None:
+        high = _mean_square(kept)
+        measures += [high, (square - high).clamp_min(0)]
+    return torch.stack(measures, 1)
+
+
+def _mean_square(values: Tensor) -> Tensor:
+    """Mean square over the places, without a tensor of squares."""
+    norm: Tensor = torch.linalg.vector_norm(values, dim=(-2, -1))
+    return norm.square() / values.shape[-2:].numel()
 
 
 def _measures(kept: Tensor, rms: bool, cells: tuple[int, int]) -> list[Tensor]:
@@ -231,8 +255,6 @@ def _measures(kept: Tensor, rms: bool, cells: tuple[int, int]) -> list[Tensor]:
 
 def _means(kept: Tensor, cells: tuple[int, int]) -> Tensor:
     """Means over equally large cells, shape (n, filters, *cells)."""
-    if cells == (1, 1):
-        return kept.mean((-2, -1), keepdim=True)
     down, across = (_shares(side, count, kept) for side, count in zip(kept.shape[-2:], cells, strict=True))
     return down @ kept @ across.T
 
