@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rankscape.foundation.errors import OrderError
-from rankscape.scoring.targets import by_level, by_rank, cluster_targets
+from rankscape.foundation.errors import OrderError, SettingsError
+from rankscape.foundation.settings.scoring import TrainSettings
+from rankscape.scoring.targets import by_level, by_rank, by_share, cluster_shares, cluster_targets
 
 ORDER = {
     "levels": [[3], [2, 0], [1], [4]],
@@ -109,3 +110,43 @@ def test_targets_fall_from_one_to_zero_in_even_steps(sizes: list[int]):
     assert targets[start - 1] == 0.0
     assert steps == pytest.approx([1 / (len(levels) - 1)] * len(steps))
     assert all(len({targets[c] for c in members}) == 1 for members in levels)
+
+
+def test_shares_put_a_level_where_its_land_stands():
+    found = by_share([[4], [1, 2], [3]], {1: 0.2, 2: 0.3, 3: 0.4, 4: 0.1})
+    places = {4: 0.95, 1: 0.65, 2: 0.65, 3: 0.2}
+    for cluster, place in places.items():
+        assert found[cluster] == pytest.approx((place - 0.2) / 0.75)
+
+
+def test_equal_shares_are_even_steps():
+    levels = [[0], [1], [2], [3]]
+    assert by_share(levels, dict.fromkeys(range(4), 0.25)) == pytest.approx(by_level(levels))
+
+
+def shares_summary():
+    sizes = {1: ("town", 30), 2: ("town", 10), 3: ("field", 60)}
+    return {"clusters": [{"cluster": c, "category": name, "size": size} for c, (name, size) in sizes.items()]}
+
+
+def test_land_shares_are_divided_by_patches_within_a_category():
+    assert cluster_shares(shares_summary(), {}) == pytest.approx({1: 0.3, 2: 0.1, 3: 0.6})
+    given = cluster_shares(shares_summary(), {"town": 0.2, "field": 0.8})
+    assert given == pytest.approx({1: 0.15, 2: 0.05, 3: 0.8})
+
+
+def test_land_shares_of_other_categories_are_refused():
+    with pytest.raises(SettingsError, match=r"\['field', 'sea'\], the clusters have \['field', 'town'\]"):
+        cluster_shares(shares_summary(), {"field": 0.5, "sea": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ('{"land_shares": {"a": 0.5, "b": 0.5}}', "land_shares goes with targets = 'shares', not 'levels'"),
+        ('{"targets": "shares", "land_shares": {"a": 0.5, "b": 0.4}}', "land_shares adds up to 0.9, not to 1"),
+    ],
+)
+def test_land_shares_that_cannot_be_are_refused(settings, said):
+    with pytest.raises(SettingsError, match=said):
+        TrainSettings.from_text(settings, "train")

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rankscape.foundation.errors import OrderError
+from rankscape.foundation.errors import OrderError, SettingsError
 from rankscape.ranking.orders import PartialOrder
 
-Rule = Literal["levels", "ranks"]
+Rule = Literal["levels", "ranks", "shares"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,13 @@ class Targets:
         }
 
 
-def cluster_targets(order: Mapping[str, Any], summary: Mapping[str, Any], rule: Rule, origin: str) -> Targets:
+def cluster_targets(
+    order: Mapping[str, Any],
+    summary: Mapping[str, Any],
+    rule: Rule,
+    origin: str,
+    land_shares: Mapping[str, float] | None = None,
+) -> Targets:
     """Read the target of every cluster from the merged order.
 
     Every cluster of a level is trained on, tied ones too: the Sichuan report trains one representative a level and
@@ -46,17 +52,25 @@ def cluster_targets(order: Mapping[str, Any], summary: Mapping[str, Any], rule: 
     Args:
         order: The merged order, `order.json`.
         summary: What is known of the clusters, `clusters.json`.
-        rule: `levels`: best 1 to worst 0 in even steps; `ranks`: merged ranks scaled to [0, 1].
+        rule: `levels`: best 1 to worst 0 in even steps; `ranks`: merged ranks scaled to [0, 1]; `shares`: by how much
+            land stands below (`by_share`).
         origin: File of the order, for messages.
+        land_shares: For `shares`: the share of all land of each category; None or empty counts patches.
 
     Raises:
         OrderError: If the order is about other clusters, misses one or names one twice, ties all of them, or has
             edges that contradict its levels.
+        SettingsError: If land shares name other categories than the clusters have.
     """
     _same_clusters(order, summary, origin)
     levels = tuple(tuple(sorted(int(cluster) for cluster in members)) for members in order.get("levels") or ())
     _complete(levels, {int(entry["cluster"]) for entry in summary["clusters"]}, origin)
-    target = by_level(levels) if rule == "levels" else by_rank(_ranks(order, levels, origin), origin)
+    if rule == "levels":
+        target = by_level(levels)
+    elif rule == "ranks":
+        target = by_rank(_ranks(order, levels, origin), origin)
+    else:
+        target = by_share(levels, cluster_shares(summary, land_shares or {}))
     return Targets(levels, target, relations(order, levels, origin))
 
 
@@ -77,6 +91,51 @@ def by_rank(ranks: Mapping[int, float], origin: str) -> dict[int, float]:
     if best == worst:
         raise OrderError(f"{origin} gives every cluster the rank {best}: there is nothing to learn from it.")
     return {cluster: (worst - rank) / (worst - best) for cluster, rank in ranks.items()}
+
+
+def by_share(levels: Iterable[Iterable[int]], shares: Mapping[int, float]) -> dict[int, float]:
+    """Give every level its place among all land: the share that stands below it, and half of its own.
+
+    This is the ridit of the level (Bross, Biometrics 1958): the expected rank of its patches, as a share of all. A
+    score that is fitted to it by squares is the expected rank of a patch given its look, which is what Spearman's
+    correlation with any measure of development rewards. Even steps instead give the few rich clusters as much of the scale as all
+    villages, and put land without people one step below the poorest of them, however many people live in between.
+
+    Args:
+        levels: Clusters by level, best first.
+        shares: Share of all land of every cluster, summing to 1.
+
+    Returns:
+        Target of every cluster, scaled so that the best level has 1 and the worst 0.
+    """
+    listed = [list(members) for members in levels]
+    own = np.array([sum(shares[cluster] for cluster in members) for members in listed])
+    place = own[::-1].cumsum()[::-1] - own / 2
+    scaled = (place - place[-1]) / (place[0] - place[-1])
+    return {cluster: float(step) for members, step in zip(listed, scaled, strict=True) for cluster in members}
+
+
+def cluster_shares(summary: Mapping[str, Any], land_shares: Mapping[str, float]) -> dict[int, float]:
+    """Say how much of all land each cluster is.
+
+    Args:
+        summary: What is known of the clusters, `clusters.json`.
+        land_shares: Share of each category, divided among its clusters by their patches; empty counts all patches.
+
+    Raises:
+        SettingsError: If a category of the clusters has no share, or a share belongs to no cluster.
+    """
+    size = {int(entry["cluster"]): float(entry["size"]) for entry in summary["clusters"]}
+    category = {int(entry["cluster"]): str(entry["category"]) for entry in summary["clusters"]}
+    present = set(category.values())
+    if land_shares and set(land_shares) != present:
+        raise SettingsError(
+            f"train.land_shares has the categories {sorted(land_shares)}, the clusters have {sorted(present)}: give "
+            "the share of each of these, or none."
+        )
+    total = {name: sum(size[c] for c in size if category[c] == name) for name in present}
+    whole = sum(size.values())
+    return {c: land_shares.get(category[c], total[category[c]] / whole) * size[c] / total[category[c]] for c in size}
 
 
 def relations(order: Mapping[str, Any], levels: tuple[tuple[int, ...], ...], origin: str) -> PartialOrder:

@@ -109,7 +109,9 @@ class Kept:
 
 def train_together(team: Team, values: TrainSettings, given: Given, made: Made, kept: Kept) -> None:
     """Train in every process of a team; the first writes the files."""
-    targets = cluster_targets(read_json(given.order), read_json(given.summary), values.targets, str(given.order))
+    targets = cluster_targets(
+        read_json(given.order), read_json(given.summary), values.targets, str(given.order), values.land_shares
+    )
     pool = open_pool(given.tiles, read_table(given.clusters, ("patch_id", "cluster")), targets)
     origin = provenance("train", values, given.named(), seed=values.seed, backend=team.backend)
     checkpoints = None if kept.checkpoints is None else Checkpoints.of(kept.checkpoints, origin, kept.every)

@@ -38,8 +38,12 @@ class TrainSettings(Section):
     ridge regression on the features of the backbone as it is."""
     rank_steepness: Annotated[float, Field(gt=0, le=1000)] = 30.0
     """Factor k of the sigmoid that compares two scores, for `rank` and `listwise`."""
-    targets: Literal["levels", "ranks"] = "levels"
-    """A cluster's target: evenly spaced by its level, or its merged rank scaled to [0, 1]."""
+    targets: Literal["levels", "ranks", "shares"] = "levels"
+    """A cluster's target: evenly spaced by its level, its merged rank scaled to [0, 1], or the share of all land that
+    its level stands above."""
+    land_shares: dict[str, Annotated[float, Field(gt=0, lt=1)]] = {}
+    """For `shares`: share of all land of each land category, where patches were not drawn in proportion; they add up to
+    1. Without them patches are counted."""
     linearity_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
     """Weight lambda of the linearity loss of `regression`; 0 leaves it out, and saves its forward passes."""
     linearity_share: Annotated[float, Field(gt=0, le=1)] = 0.5
@@ -84,6 +88,14 @@ class TrainSettings(Section):
     places drawn with replacement."""
     seed: Annotated[int, Field(ge=0)] = 0
     """First seed; the draw of patches and the split by place are the same for all networks."""
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> "TrainSettings":
+        if self.land_shares and self.targets != "shares":
+            raise ValueError(f"land_shares goes with targets = 'shares', not {self.targets!r}")
+        if self.land_shares and abs(sum(self.land_shares.values()) - 1) > 1e-6:
+            raise ValueError(f"land_shares adds up to {sum(self.land_shares.values()):g}, not to 1")
+        return self
 
     @model_validator(mode="after")
     def _nothing_stops_a_ridge(self) -> "TrainSettings":
