@@ -98,8 +98,8 @@ def by_share(levels: Iterable[Iterable[int]], shares: Mapping[int, float]) -> di
 
     This is the ridit of the level (Bross, Biometrics 1958): the expected rank of its patches, as a share of all. A
     score that is fitted to it by squares is the expected rank of a patch given its look, which is what Spearman's
-    correlation with any measure of development rewards. Even steps instead give the few rich clusters as much of the scale as all
-    villages, and put land without people one step below the poorest of them, however many people live in between.
+    correlation with any measure of development rewards. Even steps instead give the few rich clusters as much of the
+    scale as all villages, and put land without people one step below the poorest of them.
 
     Args:
         levels: Clusters by level, best first.
