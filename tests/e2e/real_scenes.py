@@ -165,7 +165,14 @@ def configuration(catalogue: Path, labels: Path) -> str:
             },
             "cluster": {"k_min": 2, "k_max": 5},
             "rate": {"rounds": 2},
-            "train": {"epochs": 8, "block_m": 1500, "patches_per_cluster": 400, "seeds": 2},
+            # Eight epochs of eleven steps: mixed images leave the forests of Bolzano between 0.3 and 0.6, by the seed.
+            "train": {
+                "epochs": 8,
+                "block_m": 1500,
+                "patches_per_cluster": 400,
+                "seeds": 2,
+                "linearity_weight": 0,
+            },
             "report": {"title": "Bolzano and the Dolomites", "note": "The judge is a stand-in, no vision model."},
         },
         indent=1,
