@@ -48,6 +48,8 @@ def main() -> None:
     parser.add_argument("--normalisation", default="patches", choices=["imagenet", "patches", "each", "none"])
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--learning-rate", type=float, default=3e-3)
+    parser.add_argument("--fitted", default="all", choices=["all", "head"], help="as adapt.fitted")
+    parser.add_argument("--weight-decay", type=float, default=1e-2)
     parser.add_argument("--consistency-weight", type=float, default=12.5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", default=["supervised", "mean_teacher"])
@@ -65,6 +67,8 @@ def main() -> None:
             architecture=chosen.architecture,
             weights=chosen.weights,
             input_px=chosen.input_px,
+            fitted=chosen.fitted,
+            weight_decay=chosen.weight_decay,
             colour=chosen.colour,
             normalisation=chosen.normalisation,
             epochs=chosen.epochs,
