@@ -13,7 +13,7 @@ from rankscape.scoring.parts import Part, combine, read_part
 from rankscape.scoring.targets import Targets
 from rankscape.vision.backbones import create_backbone
 from rankscape.vision.devices import use_device
-from rankscape.vision.preparation import Preparation
+from rankscape.vision.preparation import Preparation, channels_of
 
 from .conftest import ARCHITECTURE
 
@@ -25,7 +25,8 @@ PATCHES = np.random.default_rng(5).integers(1, 256, (4, 16, 16, 3), np.uint8)
 def invented_part(*seeds: int, weight: float = 1.0, input_px: int = 32, colour: str = "rgb", link: str = "sigmoid"):
     # More threads than free cores make small networks slow.
     use_device(0, 1)
-    preparation = Preparation(input_px, colour, "each", (0.0,) * 3, (1.0,) * 3, BANDS)
+    channels = channels_of(colour, len(BANDS))
+    preparation = Preparation(input_px, colour, "each", (0.0,) * channels, (1.0,) * channels, BANDS)
     networks = []
     for seed in seeds:
         network = ScoreNetwork(create_backbone(ARCHITECTURE, "random", preparation.channels, seed), link)
