@@ -3,7 +3,7 @@
 Run `.venv/bin/python benchmarks/north_korea.py ../shared/data/north-korea` (about 25 minutes on two cores). 877 tiles
 in 22 clusters, their order by ten experts, 266 tiles that all annotators call uninhabited, and 346 on which they
 differ or which are inhabited. A fifth of each cluster (and of the labelled tiles) is held out; three splits; mean and
-standard deviation. Every row changes one choice of the first. Backbones stay as they are; ridge regression gives the
+standard deviation. Every row changes one choice of the default. Backbones stay as they are; ridge regression gives the
 score. Columns:
 
 - of land: Spearman's correlation of held-out scores with the published level, tiles weighted by the land they stand for
