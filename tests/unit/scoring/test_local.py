@@ -6,7 +6,7 @@ import pytest
 import torch
 from explaining import bright_network, model_of, network_of
 from rankscape.foundation.errors import WeightsError
-from rankscape.scoring.local import agreeing, link_of, local_scores, members, places_a_side
+from rankscape.scoring.local import agreeing, link_of, local_scores, places_a_side, sights
 from rankscape.vision.backbones import create_backbone
 from rankscape.vision.places import at_each_place, feature_map, pooled
 
@@ -17,10 +17,16 @@ def images(count: int = 3, side: int = 96, seed: int = 0) -> torch.Tensor:
     return torch.rand((count, 3, side, side), generator=torch.Generator().manual_seed(seed))
 
 
+def scored(network, pictures, cells=None):
+    """Scores of pictures and of their places."""
+    with torch.inference_mode():
+        return local_scores(network, feature_map(network.backbone, pictures), cells)
+
+
 @pytest.mark.parametrize("architecture", [*ARCHITECTURES, "random-convolutions-5px-6"])
 def test_the_places_of_a_picture_agree_with_its_score(architecture):
     network = network_of(architecture, strength=0.3)
-    scores, places = local_scores(network, images())
+    scores, places = scored(network, images())
     assert scores.numpy() == pytest.approx(network(images()).detach().numpy(), abs=1e-5)
     assert places.shape == (3, 3, 3)
     assert places.mean((1, 2)).numpy() == pytest.approx(scores.numpy(), abs=1e-6)
@@ -28,7 +34,7 @@ def test_the_places_of_a_picture_agree_with_its_score(architecture):
 
 
 def test_places_are_interpolated_and_still_agree():
-    scores, places = local_scores(network_of("test_resnet", strength=5.0), images(), cells=8)
+    scores, places = scored(network_of("test_resnet", strength=5.0), images(), cells=8)
     assert places.shape == (3, 8, 8)
     assert places.mean((1, 2)).numpy() == pytest.approx(scores.numpy(), abs=1e-6)
 
@@ -56,7 +62,7 @@ def test_a_clipped_value_agrees_also_at_its_ends(whole):
 def test_a_network_may_carry_another_link():
     network = bright_network(1.0, "clip")
     assert link_of(network).slope == 1
-    scores, places = local_scores(network, images(side=64))
+    scores, places = scored(network, images(side=64))
     assert scores.numpy() == pytest.approx(images(side=64).mean((1, 2, 3)).numpy(), abs=1e-6)
     assert places.shape == (3, 2, 2)
 
@@ -90,9 +96,13 @@ def test_cells_of_random_convolutions_are_means_of_equal_parts():
     assert torch.allclose(cells[0, :4, 0, 2], responses[0, :, :32, 64:].mean((1, 2)), atol=1e-5)
 
 
-def test_members_share_the_score_by_part_and_network():
+def test_networks_of_one_backbone_see_together_in_the_order_of_the_model():
     first, second = model_of([bright_network(1.0), bright_network(2.0)]), model_of([bright_network(-1.0)])
-    parts = replace(first.parts[0], weight=0.25), replace(second.parts[0], weight=0.75)
-    found = members(replace(first, parts=parts))
-    assert [member.weight for member in found] == pytest.approx([0.125, 0.125, 0.75])
+    twin = bright_network(3.0)
+    twin.backbone = second.networks[0].backbone
+    shared = replace(second.parts[0], networks=(*second.networks, twin), seeds=(0, 1))
+    model = replace(first, parts=(*first.parts, shared))
+    found = sights(model)
+    assert [len(sight.networks) for sight in found] == [1, 1, 2]
+    assert tuple(network for sight in found for network in sight.networks) == model.networks
     assert places_a_side(found[0]) == 2

@@ -16,7 +16,7 @@ from rankscape.mapping.granules import tag_statistics
 from rankscape.mapping.surface import BANDS
 from rankscape.mapping.windows import Strip, Windows
 from rankscape.scenes.rasters import cog_writer
-from rankscape.scoring.local import Member, local_scores, members, places_a_side
+from rankscape.scoring.local import Sight, local_scores, places_a_side, sights
 from rankscape.scoring.model import ScoreModel
 from rankscape.scoring.parts import combine
 from rankscape.scoring.prediction import check_store
@@ -68,10 +68,10 @@ def dense_map(model: ScoreModel, patches: Patches, device: torch.device, batch_s
         WeightsError: If a network of the model keeps no map of features by place.
     """
     _check(model, patches, origin)
-    networks = members(model)
-    cells = max(2, *(places_a_side(member) for member in networks))
+    seen = sights(model)
+    cells = max(2, *map(places_a_side, seen))
     windows = Windows(patches, cells)
-    scores, targets = _blended(networks, windows, patches.grid, cells, device, batch_size)
+    scores, targets = _blended(seen, windows, patches.grid, cells, device, batch_size)
     found, aim = model.combined(scores), combine(targets, model.parts)[0]
     score = found.score.astype(np.float64)
     final = corrected(score, aim, cells)
@@ -88,16 +88,16 @@ def _check(model: ScoreModel, patches: Patches, origin: str) -> None:
 
 
 def _blended(
-    networks: Sequence[Member], windows: Windows, grid: Grid, cells: int, device: torch.device, batch_size: int
+    seen: Sequence[Sight], windows: Windows, grid: Grid, cells: int, device: torch.device, batch_size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Blended scores of every network by place, and its scores of the patches; NaN where there is no usable patch."""
-    shape = (grid.rows * cells, grid.cols * cells)
-    total, weight = np.zeros((len(networks), *shape)), np.zeros(shape)
-    targets = np.full((len(networks), grid.rows, grid.cols), np.nan)
+    shape, networks = (grid.rows * cells, grid.cols * cells), sum(len(sight.networks) for sight in seen)
+    total, weight = np.zeros((networks, *shape)), np.zeros(shape)
+    targets = np.full((networks, grid.rows, grid.cols), np.nan)
     window = raised_cosine(cells)
     with bar("dense", unit="strip", total=windows.steps) as progress:
         for strip in windows.strips(batch_size):
-            whole, local = _scored(networks, strip, cells, device)
+            whole, local = _scored(seen, strip, cells, device)
             for place, across in enumerate(strip.across):
                 top, left = windows.offset(strip.down), windows.offset(int(across))
                 there = (slice(top, top + cells), slice(left, left + cells))
@@ -110,16 +110,16 @@ def _blended(
         return np.where(weight > 0, total / weight, np.nan), targets
 
 
-def _scored(
-    networks: Sequence[Member], strip: Strip, cells: int, device: torch.device
-) -> tuple[np.ndarray, np.ndarray]:
+def _scored(seen: Sequence[Sight], strip: Strip, cells: int, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
     """Scores of the windows, shape (networks, n), and of their places, shape (networks, n, cells, cells)."""
     whole, local = [], []
-    for member in networks:
-        images = member.preparation.tensor(strip.pixels).to(device)
-        scores, places = local_scores(member.network, images, cells)
-        whole.append(scores.cpu().numpy())
-        local.append(places.cpu().numpy())
+    for sight in seen:
+        with torch.inference_mode():
+            maps = sight.maps(sight.preparation.tensor(strip.pixels).to(device))
+        for network in sight.networks:
+            scores, places = local_scores(network, maps, cells)
+            whole.append(scores.cpu().numpy())
+            local.append(places.cpu().numpy())
     return np.stack(whole), np.stack(local)
 
 

@@ -16,15 +16,17 @@ _HALVINGS = 40
 
 
 @dataclass(frozen=True)
-class Member:
-    """One network of a score model."""
+class Sight:
+    """Networks of a score model that see pictures alike: through one backbone."""
 
-    network: ScoreNetwork
-    """The network."""
+    networks: tuple[ScoreNetwork, ...]
+    """The networks, which differ in their heads alone."""
     preparation: Preparation
-    """How pictures become its input."""
-    weight: float
-    """Its share in the score; the shares of all members add up to 1."""
+    """How pictures become their input."""
+
+    def maps(self, images: Tensor) -> Tensor:
+        """Compute the maps of features that all of the networks judge; see `places.feature_map`."""
+        return feature_map(self.networks[0].backbone, images)
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,9 @@ _MIDDLES = {"sigmoid": (0.0, STEEPNESS / 4), "clip": (0.5, 1.0)}
 """Value of the score one half and slope there: of 1 / (1 + exp(-5 x)), and of the value itself, cut at its limits."""
 
 
-def members(model: ScoreModel) -> tuple[Member, ...]:
-    """Return the networks of a model, each with its preparation and its share in the score."""
-    return tuple(
-        Member(network, part.preparation, part.weight / len(part.networks))
-        for part in model.parts
-        for network in part.networks
-    )
+def sights(model: ScoreModel) -> list[Sight]:
+    """Return the networks of a model, in its order, those of one backbone together."""
+    return [Sight(run, part.preparation) for part in model.parts for run in part.sharing]
 
 
 def link_of(network: ScoreNetwork) -> Link:
@@ -57,17 +55,17 @@ def link_of(network: ScoreNetwork) -> Link:
     return Link(network.bounded, *_MIDDLES[network.link])
 
 
-def places_a_side(member: Member) -> int:
-    """Return how many places a side a network tells apart in its input.
+def places_a_side(sight: Sight) -> int:
+    """Return how many places a side networks tell apart in their input.
 
     Raises:
-        WeightsError: If its backbone keeps no map of features by place.
+        WeightsError: If their backbone keeps no map of features by place.
     """
-    preparation = member.preparation
+    preparation = sight.preparation
     side = preparation.input_px
     with torch.inference_mode():
-        empty = torch.zeros(1, preparation.channels, side, side, device=member.network.head.weight.device)
-        return int(feature_map(member.network.backbone, empty).shape[-1])
+        empty = torch.zeros(1, preparation.channels, side, side, device=sight.networks[0].head.weight.device)
+        return int(sight.maps(empty).shape[-1])
 
 
 def head_value(network: ScoreNetwork, maps: Tensor) -> Tensor:
@@ -76,8 +74,8 @@ def head_value(network: ScoreNetwork, maps: Tensor) -> Tensor:
     return value
 
 
-def local_scores(network: ScoreNetwork, images: Tensor, cells: int | None = None) -> tuple[Tensor, Tensor]:
-    """Score pictures and every place of theirs, so that both agree.
+def local_scores(network: ScoreNetwork, maps: Tensor, cells: int | None = None) -> tuple[Tensor, Tensor]:
+    """Score pictures and every place of theirs, from their maps of features, so that both agree.
 
     A place's value is that of the head for the features of the place alone. Values are linear in the features of a
     network that only averages over places; scores are not, so that the mean of the places' scores is not the picture's
@@ -85,18 +83,14 @@ def local_scores(network: ScoreNetwork, images: Tensor, cells: int | None = None
 
     Args:
         network: The network.
-        images: Prepared pictures, float32, shape (n, channels, height, width), on the device of the network.
+        maps: Maps of the network's backbone, shape (n, maps, rows, columns).
         cells: Places wanted a side, to which values are interpolated where the network has others; None leaves them.
 
     Returns:
         Scores of the pictures, float64, shape (n,), and of their places, float64, shape (n, rows, columns); a usual
         network has a place every 32 px of its input.
-
-    Raises:
-        WeightsError: If the backbone keeps no map of features by place.
     """
     with torch.inference_mode():
-        maps = feature_map(network.backbone, images)
         whole = head_value(network, maps).double()
         values = network.head(at_each_place(network.backbone, maps)).squeeze(-1).double()
         if cells is not None and values.shape[1:] != (cells, cells):

@@ -1,5 +1,6 @@
 """A part of a score model: networks of one architecture that see pictures prepared in one way."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,12 +40,12 @@ class Part:
     @property
     def is_shared(self) -> bool:
         """Whether all networks have one backbone, and differ in their heads alone."""
-        return len(self._apart) == 1
+        return len(self.sharing) == 1
 
     @property
-    def _apart(self) -> tuple[ScoreNetwork, ...]:
-        """One network a backbone."""
-        return tuple({id(network.backbone): network for network in reversed(self.networks)}.values())[::-1]
+    def sharing(self) -> list[tuple[ScoreNetwork, ...]]:
+        """The networks in their order, those that share a backbone together: it need run once for them."""
+        return [tuple(run) for _, run in itertools.groupby(self.networks, key=lambda network: id(network.backbone))]
 
     def images(self, patches: np.ndarray | Sequence[np.ndarray]) -> Tensor:
         """Prepare patches, or pictures of any sizes, each of which is prepared by itself.
@@ -78,8 +79,11 @@ class Part:
 
     def _seen(self, images: Tensor) -> Tensor:
         """Score one view of images, shape (networks, n)."""
-        seen = {id(network.backbone): network.eval().features(images) for network in self._apart}
-        return torch.stack([network.eval().judged(seen[id(network.backbone)]) for network in self.networks])
+        scores = []
+        for run in self.sharing:
+            features = run[0].eval().features(images)
+            scores += [network.judged(features) for network in run]
+        return torch.stack(scores)
 
     def to_document(self) -> dict[str, Any]:
         """Describe the part as JSON."""

@@ -4,7 +4,7 @@ Selvaraju et al., "Grad-CAM: Visual explanations from deep networks via gradient
 on a score of development by Ahn et al., Nature Communications 2023.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,10 @@ from captum.attr import LayerAttribution, LayerGradCam
 from torch import Tensor, nn
 
 from rankscape.foundation.errors import RasterError
-from rankscape.scoring.local import Member, head_value, link_of, members
+from rankscape.scoring.local import Sight, head_value, link_of, sights
 from rankscape.scoring.model import ScoreModel
 from rankscape.scoring.network import ScoreNetwork
 from rankscape.scoring.parts import combine
-from rankscape.vision.places import feature_map
 
 
 @dataclass(frozen=True)
@@ -132,24 +131,25 @@ def explain_change(model: ScoreModel, before: np.ndarray, after: np.ndarray, dev
 
 
 def _explain(model: ScoreModel, picture: np.ndarray, device: torch.device) -> Saliency:
-    found = [_of_network(member, picture, device) for member in members(model)]
+    found = [one for sight in sights(model) for one in _of_networks(sight, picture, device)]
     combined = model.combined(np.array([[score] for score, _ in found]))
     size = max(places.shape for _, places in found)
     maps = np.stack([interpolated(places, size) for _, places in found])
     return Saliency(float(combined.score[0]), float(combined.score_std[0]), combine(maps, model.parts)[0])
 
 
-def _of_network(member: Member, picture: np.ndarray, device: torch.device) -> tuple[float, np.ndarray]:
-    """Score of a picture by one network, and its map."""
-    network, link = member.network, link_of(member.network)
-    rest = _Rest(network)
+def _of_networks(sight: Sight, picture: np.ndarray, device: torch.device) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield the score of a picture by each network, and its map."""
     with torch.no_grad():
-        maps = feature_map(network.backbone, member.preparation.tensor(picture[None]).to(device))
-        value = rest(maps).double()
-    cam = LayerGradCam(rest, rest.places).attribute(maps.requires_grad_(), relu_attributions=False)
-    cam = cam.detach()[0, 0].double() * maps[0, 0].numel()
-    places = (cam - cam.mean() + value - link.middle) * link.slope
-    return float(link.apply(value)), places.cpu().numpy()
+        maps = sight.maps(sight.preparation.tensor(picture[None]).to(device))
+    for network in sight.networks:
+        rest, link = _Rest(network), link_of(network)
+        with torch.no_grad():
+            value = rest(maps).double()
+        cam = LayerGradCam(rest, rest.places).attribute(maps.requires_grad_(), relu_attributions=False)
+        cam = cam.detach()[0, 0].double() * maps[0, 0].numel()
+        places = (cam - cam.mean() + value - link.middle) * link.slope
+        yield float(link.apply(value)), places.cpu().numpy()
 
 
 def interpolated(places: np.ndarray, size: tuple[int, int]) -> np.ndarray:
