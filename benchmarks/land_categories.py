@@ -15,26 +15,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
+from published_tiles import CATEGORIES, cluster_tiles, labelled_tiles, store
 from rankscape.evaluation.baselines import baselines
 from rankscape.foundation.settings.vision import AdaptSettings
-from rankscape.tiles.store import Grid, Patches
+from rankscape.vision.adapting import fit_by, lesson_of, prepare
 from rankscape.vision.backbones import create_backbone
 from rankscape.vision.devices import use_device
-from rankscape.vision.fitting import assess, fit
-from rankscape.vision.labelled import LabelledPatches, sample_unlabelled
+from rankscape.vision.fitting import assess
+from rankscape.vision.labelled import LabelledPatches
 from rankscape.vision.measures import auc
-from rankscape.vision.preparation import fit_preparation
-from rankscape.vision.teaching import MeanTeacher
 from sklearn.model_selection import train_test_split
 
-CATEGORIES = ("urban", "rural", "uninhabited")
 KINDS = ("urban", "inhabited")
-BANDS = ("B04", "B03", "B02")
 HELD_OUT = 0.2
 
 
@@ -80,22 +75,14 @@ def main() -> None:
 
 
 def read(folder: Path) -> LabelledPatches:
-    """Read labelled tiles as the first store and unlabelled ones as the second."""
-    table = pd.read_csv(folder / "labelled.csv").sort_values("image_id")
-    labelled = [folder / f"labelled/{number:04d}.webp" for number in table["image_id"]]
-    known = {file.read_bytes() for file in labelled}
-    others = [file for file in sorted(folder.glob("clusters/*/*.webp")) if file.read_bytes() not in known]
-    shares = table[list(CATEGORIES)].to_numpy(np.float32)
+    """Read labelled tiles as the first store and unlabelled ones, of other bytes, as the second."""
+    labelled, shares = labelled_tiles(folder)
+    others, _ = cluster_tiles(folder)
+    known = {tile.tobytes() for tile in labelled}
+    others = others[[tile.tobytes() not in known for tile in others]]
     rows = np.arange(len(labelled))
-    return LabelledPatches((store(labelled), store(others)), np.zeros_like(rows), rows, shares)
-
-
-def store(files: Sequence[Path]) -> Patches:
-    """Make a patch store of tiles in memory; their places are not known."""
-    array = np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files])
-    side = array.shape[1]
-    index = gpd.GeoDataFrame({"usable": np.ones(len(files), bool)})
-    return Patches(array, index, Grid("", (1, 0, 0, 0, -1, 0), side, side, side, len(files), 1, BANDS))
+    stores = store(labelled, "labelled"), store(others, "others")
+    return LabelledPatches(stores, np.zeros_like(rows), rows, shares.astype(np.float32))
 
 
 def split(shares: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -117,22 +104,12 @@ def trivial(gradient: np.ndarray, shares: np.ndarray, seed: int) -> dict[str, fl
 
 def measure(settings: AdaptSettings, patches: LabelledPatches, seed: int, device: torch.device) -> dict[str, float]:
     """Fit to four fifths of the labelled tiles, and measure on the others."""
-    start = time.perf_counter()
+    start, settings = time.perf_counter(), settings.model_copy(update={"seed": seed})
     fitted, held = (patches.take(rows) for rows in split(patches.shares, seed))
-    preparation = fit_preparation(
-        [pixels for _, pixels in fitted.pixels(np.arange(len(fitted)))],
-        BANDS,
-        input_px=settings.input_px,
-        colour=settings.colour,
-        normalisation=settings.normalisation,
-    )
+    preparation = prepare(settings, fitted, np.random.default_rng(seed))
     backbone = create_backbone(settings.architecture, settings.weights, preparation.channels, seed).to(device)
-    lesson = None
-    if settings.method == "mean_teacher":
-        draw, order = (np.random.default_rng([seed, part]) for part in (1, 2))
-        unlabelled = sample_unlabelled(patches, settings.unlabelled_patches, draw)
-        lesson = MeanTeacher(settings, unlabelled, preparation, order)
-    head = fit(backbone, preparation, fitted, settings, device, np.random.default_rng([seed, 0]), lesson).head
+    lesson = lesson_of(settings, patches, preparation)
+    head = fit_by(backbone, preparation, fitted, settings, device, np.random.default_rng([seed, 0]), lesson).head
     found = assess(backbone, head, preparation, held, settings.batch_size, device, CATEGORIES, "uninhabited")
     return {
         "accuracy": found["unanimous"]["accuracy"],

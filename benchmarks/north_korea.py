@@ -15,7 +15,7 @@ score. Columns:
 - inhabited: AUC of held-out labelled tiles of which most annotators say inhabited, against the others.
 - urban: the same, urban against the rest.
 
-Objectives that train a network run through the stage `train` and its own split; see `--objectives`.
+Objectives that train a network: `benchmarks/objectives.py`.
 """
 
 import argparse
@@ -28,14 +28,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
-from PIL import Image
+from published_tiles import BANDS, LEVELS, cluster_tiles, labelled_tiles, store
+from rankscape.evaluation.correlation import WeightedRanks, weighted_correlation
 from rankscape.foundation.files import read_json
 from rankscape.scoring.network import ScoreNetwork
 from rankscape.scoring.ridge import chance_parts, fit_ridge
 from rankscape.scoring.targets import by_level, by_rank, by_share
-from rankscape.tiles.store import Grid, Patches
 from rankscape.vision.augmentation import appearance
 from rankscape.vision.backbones import create_backbone, published_statistics
 from rankscape.vision.convolutions import RandomConvolutions
@@ -45,15 +44,12 @@ from scipy.stats import kendalltau
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-BANDS = ("B04", "B03", "B02")
-PUBLISHED = ((1, 2, 3, 4, 6), (0, 7), (5, 8, 9, 10), (14, 15, 16, 20), (17, 21), (13, 18), (11, 12), (19,))
-"""The published order of the clusters, best first."""
 UNINHABITED = 22
 SHARES = {c: (0.08 if c < 11 else 0.61) / 11 for c in range(UNINHABITED)} | {UNINHABITED: 0.31}
 """Share of all land of each cluster, as config/north-korea.yaml has it."""
 SPLITS, FOLDS, HELD_OUT = 3, 5, 0.2
 BATCH = 32
-LEVELS, LITE = "tf_efficientnet_lite0+levels", "tf_efficientnet_lite0"
+RESOLUTIONS, LITE = "tf_efficientnet_lite0+levels", "tf_efficientnet_lite0"
 CONVOLUTIONS = "random-convolutions-3px-128-rms-log-standard"
 COLUMNS = ("of land", "tau-b", "within .07", "other looks", "moved", "inhabited", "urban")
 
@@ -74,7 +70,7 @@ class Tiles:
 class Choice:
     """One way to make features, and what is fitted to them."""
 
-    architecture: str = LEVELS
+    architecture: str = RESOLUTIONS
     weights: str = "packaged"
     normalisation: str = "each"
     colour: str = "rgb"
@@ -89,37 +85,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder with clusters/, labelled/, labelled.csv, orders/")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument(
-        "--objectives",
-        type=Path,
-        help="results folder of config/north-korea.yaml: train networks on its tiles by every objective instead",
-    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    if arguments.objectives:
-        return print_objectives(arguments.objectives, arguments.threads)
     tiles, targets = read_tiles(arguments.folder), read_targets(arguments.folder)
     with threadpool_limits(arguments.threads):
         print_choices(Bench(tiles, targets))
-    return None
 
 
 def read_tiles(folder: Path) -> Tiles:
     """Read all tiles and their labels."""
-    files = sorted(folder.glob("clusters/[0-9][0-9]/*.webp"))
-    table = pd.read_csv(folder / "labelled.csv")
-    labelled = [folder / "labelled" / f"{number:04d}.webp" for number in table.image_id]
-    shares = table[["urban", "rural", "uninhabited"]].to_numpy(np.float64)
-    cluster = np.array([int(path.parent.name) for path in files])
+    ranked, cluster = cluster_tiles(folder)
+    labelled, shares = labelled_tiles(folder)
     empty = np.where(shares[:, 2] == 1, UNINHABITED, -1)
-    pixels = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in [*files, *labelled]])
-    unlabelled = np.full((len(files), 3), np.nan)
-    return Tiles(pixels, np.concatenate([cluster, empty]), np.concatenate([unlabelled, shares]))
+    unlabelled = np.full((len(ranked), 3), np.nan)
+    return Tiles(
+        np.concatenate([ranked, labelled]), np.concatenate([cluster, empty]), np.concatenate([unlabelled, shares])
+    )
 
 
 def read_targets(folder: Path) -> dict[str, dict[int, float]]:
     """Merge the experts' orders by several methods, and make targets of each."""
-    found = {"published": by_level([*PUBLISHED, (UNINHABITED,)])}
+    found = {"published": by_level([*LEVELS, (UNINHABITED,)])}
     for method in ("robust", "welsch", "report", "mean"):
         with tempfile.TemporaryDirectory() as place:
             out = Path(place) / "order.json"
@@ -202,13 +188,6 @@ def prepared(choice: Choice) -> Preparation:
     )
 
 
-def store(pixels: np.ndarray) -> Patches:
-    """Hold pictures as patches of a granule."""
-    index = pd.DataFrame({"patch_id": [f"tile_{n}" for n in range(len(pixels))], "granule": "tiles", "usable": True})
-    grid = Grid("EPSG:4326", (1.0, 0, 0, 0, -1.0, 0), 256, 256 * len(pixels), 256, 1, len(pixels), BANDS)
-    return Patches(pixels, index, grid)
-
-
 def held_out(tiles: Tiles, split: int) -> np.ndarray:
     """Hold out a fifth of each cluster and of the other labelled tiles; bool, shape (n,)."""
     chance, held = np.random.default_rng([split, 1]), np.zeros(len(tiles.cluster), bool)
@@ -252,18 +231,9 @@ def _figures(bench: Bench, plain: np.ndarray, other: np.ndarray, held: np.ndarra
 
 def spearman_of_land(scores: np.ndarray, levels: np.ndarray, cluster: np.ndarray) -> float:
     """Spearman's correlation where every tile counts as much as the land that it stands for."""
-    counts = {one: (cluster == one).sum() for one in np.unique(cluster)}
-    weights = np.array([SHARES[one] / counts[one] for one in cluster])
-    first, second = (weighted_ranks(values, weights) for values in (scores, levels))
-    covariance = np.cov(first, second, aweights=weights)
-    return float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
-
-
-def weighted_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weight below each value, and half of the weight of its equals."""
-    distinct, place = np.unique(values, return_inverse=True)
-    own = np.bincount(place, weights, len(distinct))
-    return (own.cumsum() - own / 2)[place]
+    weights = np.array([SHARES[one] for one in cluster]) / np.bincount(cluster)[cluster]
+    first, second = (WeightedRanks(values).ranks(weights) for values in (scores, levels))
+    return float(weighted_correlation(first, second, weights))
 
 
 def mixed(bench: Bench, choices: Sequence[tuple[Choice, float]]) -> Scorer:
@@ -321,52 +291,6 @@ def print_choices(bench: Bench) -> None:
     print("| choice | " + " | ".join(COLUMNS) + " |")
     print("|---|" + "---|" * len(COLUMNS))
     print("\n".join(lines))
-
-
-def print_objectives(results: Path, threads: int) -> None:
-    """Train small networks by every objective on the tiles of a run, three seeds each, and print what `train` records.
-
-    Networks are `resnet10t` at 64 px from random weights, which a processor trains in minutes.
-    """
-    files = sorted((results / "tiles").glob("*.npy"))
-    inputs = ["--order", results / "ranking/order.json", "--clusters", results / "clusters/clusters.parquet"]
-    inputs += ["--summary", results / "clusters/clusters.json", *(part for file in files for part in ("--tiles", file))]
-    print("| objective | tau-b, mean of three networks | tau-b of each | within .07 | epochs |")
-    print("|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as place:
-        backbone = _random_backbone(results, Path(place), files)
-        rows: list[tuple[str, dict]] = [(name, {"objective": name}) for name in ("regression", "rank", "listwise")]
-        rows.append(("regression, no mixtures", {"linearity_weight": 0}))
-        for name, changes in rows:
-            settings = {"start": "random", "seeds": 3, "epochs": 5, "batch_size": 32, "learning_rate": 3e-3} | changes
-            _say_objective(name, settings, [*inputs, "--backbone", backbone], Path(place), threads)
-
-
-def _random_backbone(results: Path, place: Path, files: Sequence[Path]) -> Path:
-    settings = {"architecture": "resnet10t", "weights": "random", "input_px": 64, "normalisation": "each", "epochs": 0}
-    out = place / "backbone.safetensors"
-    _rankscape(
-        "adapt", "--settings", json.dumps(settings), "--labels", results / "model/labels.parquet",
-        *(part for file in files for part in ("--tiles", file)), "--out", out, "--record", place / "backbone.json",
-    )  # fmt: skip
-    return out
-
-
-def _say_objective(name: str, settings: dict, inputs: Sequence, place: Path, threads: int) -> None:
-    record = place / "score.json"
-    _rankscape(
-        "train", "--settings", json.dumps(settings), *inputs, "--out", place / "score.safetensors",
-        "--record", record, "--threads", str(threads),
-    )  # fmt: skip
-    found = read_json(record)
-    each = ", ".join(f"{seed['validation']['kendall_tau_b']:.3f}" for seed in found["seeds"])
-    epochs = ", ".join(str(seed["best_epoch"]) for seed in found["seeds"])
-    whole = found["validation"]
-    print(f"| {name} | {whole['kendall_tau_b']:.3f} | {each} | {whole['share_within']:.3f} | {epochs} |", flush=True)
-
-
-def _rankscape(*words: object) -> None:
-    subprocess.run([sys.executable, "-m", "rankscape", *map(str, words)], check=True, capture_output=True)
 
 
 if __name__ == "__main__":

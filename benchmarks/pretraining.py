@@ -12,12 +12,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
-from PIL import Image
+from published_tiles import LEVELS, cluster_tiles, labelled_tiles, store
 from rankscape.foundation.settings.vision import AdaptSettings, PretrainSettings
 from rankscape.scoring.ridge import chance_parts, fit_ridge
-from rankscape.tiles.store import Grid, Patches
+from rankscape.tiles.store import Patches
 from rankscape.vision.adapting import prepare
 from rankscape.vision.augmentation import appearance
 from rankscape.vision.backbones import create_backbone
@@ -28,8 +27,6 @@ from rankscape.vision.pretraining import pretrain_backbone
 from scipy.stats import kendalltau
 from threadpoolctl import threadpool_limits
 
-LEVELS = ((1, 2, 3, 4, 6), (0, 7), (5, 8, 9, 10), (14, 15, 16, 20), (17, 21), (13, 18), (11, 12), (19,))
-"""The published order of the clusters, best first (Ahn et al., Nature Communications 2023)."""
 SPLITS, FOLDS = 3, 5
 STRENGTH = 1.0
 BATCH = 64
@@ -38,19 +35,9 @@ BATCH = 64
 def read_tiles(folder: Path) -> tuple[Patches, Patches, np.ndarray]:
     """Read the tiles of the clusters, the labelled ones, and the level of each of the first, best 1, worst 0."""
     level = {cluster: 1 - place / (len(LEVELS) - 1) for place, tied in enumerate(LEVELS) for cluster in tied}
-    files = sorted(folder.glob("clusters/[0-9][0-9]/*.webp"))
-    clusters = store("clusters", files)
-    labelled = store("labelled", sorted(folder.glob("labelled/*.webp")))
-    return clusters, labelled, np.array([level[int(path.parent.name)] for path in files])
-
-
-def store(name: str, files: list[Path]) -> Patches:
-    """Hold pictures as patches of a granule."""
-    pixels = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in files])
-    index = pd.DataFrame({"patch_id": [f"{name}_{n}" for n in range(len(files))], "granule": name, "usable": True})
-    side, bands = pixels.shape[1], ("B04", "B03", "B02")
-    grid = Grid("EPSG:4326", (1.0, 0.0, 0.0, 0.0, -1.0, 0.0), side, side * len(files), side, 1, len(files), bands)
-    return Patches(pixels, index, grid)
+    tiles, clusters = cluster_tiles(folder)
+    labelled, _ = labelled_tiles(folder)
+    return store(tiles, "clusters"), store(labelled, "labelled"), np.array([level[one] for one in clusters.tolist()])
 
 
 def features(adapted: Adapted, tiles: Patches, strength: float) -> np.ndarray:

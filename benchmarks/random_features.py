@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from published_tiles import cluster_tiles
 from rankscape.foundation.settings.scoring import PartnerSettings, TrainSettings
 from rankscape.ranking.orders import PartialOrder
 from rankscape.scoring.drawing import Draw, even_parts
@@ -153,9 +153,7 @@ def read_tiles(data: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     lines = (data / "orders" / "POG_collection.txt").read_text(encoding="utf-8").split()
     orders = [PartialOrder.parse(line) for line in lines]
     mean = dict(zip(orders[0].clusters, np.mean([order.ranks() for order in orders], axis=0), strict=True))
-    paths = sorted((data / "clusters").glob("*/*.webp"))
-    clusters = np.array([int(path.parent.name) for path in paths])
-    tiles = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
+    tiles, clusters = cluster_tiles(data)
     return tiles, np.array([mean[cluster] for cluster in clusters.tolist()]), clusters
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.stats import kendalltau
 
+from rankscape.scoring.pool import Pool
+
 TOLERANCE = 0.07
 """A score this near to its target counts as right (the Sichuan report, 2024)."""
 
@@ -27,6 +29,11 @@ def validation_metrics(scores: np.ndarray, targets: np.ndarray, levels: np.ndarr
         "mean_absolute_error": float(np.mean(error)),
         "kendall_tau_b": float(tau) if np.isfinite(tau) else None,
     }
+
+
+def held_out_metrics(scores: np.ndarray, held_out: Pool) -> dict[str, float | int | None]:
+    """Compare scores with the pseudo labels of held-out patches; see `validation_metrics`."""
+    return validation_metrics(scores, held_out.target, held_out.level)
 
 
 def balanced_mean(values: np.ndarray, groups: np.ndarray) -> float:

@@ -14,7 +14,7 @@ from torch import nn
 from rankscape.foundation import progress
 from rankscape.foundation.errors import WeightsError
 from rankscape.foundation.settings.scoring import PartnerSettings
-from rankscape.scoring.metrics import validation_metrics
+from rankscape.scoring.metrics import held_out_metrics
 from rankscape.scoring.parts import Part
 from rankscape.scoring.pool import Pool
 from rankscape.scoring.ridging import RidgeFit, joined, ridge_part
@@ -87,7 +87,7 @@ def balance(weight: float | str, own: np.ndarray, partner: np.ndarray, held_out:
 
 
 def _tau(scores: np.ndarray, held_out: Pool) -> float | None:
-    return validation_metrics(scores, held_out.target, held_out.level)["kendall_tau_b"]
+    return held_out_metrics(scores, held_out)["kendall_tau_b"]
 
 
 def _preparation(settings: PartnerSettings, lesson: Lesson) -> Preparation:

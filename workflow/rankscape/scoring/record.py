@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from rankscape.foundation.settings.scoring import TrainSettings
-from rankscape.scoring.metrics import TOLERANCE, validation_metrics
+from rankscape.scoring.metrics import TOLERANCE, held_out_metrics
 from rankscape.scoring.pool import Pool
 from rankscape.scoring.splitting import Split
 from rankscape.scoring.targets import Targets
@@ -36,7 +34,7 @@ def training_record(
         "objective": settings.objective,
         **targets.to_document(),
         "tolerance": TOLERANCE,
-        "seeds": [{**fit.to_document(), "validation": _metrics(fit.scores, held_out)} for fit in fits],
+        "seeds": [{**fit.to_document(), "validation": held_out_metrics(fit.scores, held_out)} for fit in fits],
         "patches": {
             "training": len(split.training),
             "validation": len(split.validation),
@@ -49,10 +47,6 @@ def training_record(
         "settings": settings.model_dump(mode="json"),
         "limits": _limits(settings, targets, pool, split),
     }
-
-
-def _metrics(scores: np.ndarray, held_out: Pool) -> dict[str, float | int | None]:
-    return validation_metrics(scores, held_out.target, held_out.level)
 
 
 def _cluster_counts(targets: Targets, pool: Pool, split: Split) -> dict[str, dict[str, int]]:
@@ -87,23 +81,20 @@ def _limits(settings: TrainSettings, targets: Targets, pool: Pool, split: Split)
 
 def _limits_of_choices(settings: TrainSettings) -> list[str]:
     """Say what the held-out patches decided, and so flatter."""
+    limits = []
+    if settings.refit:
+        limits.append(
+            "After it was measured, the model was fitted anew to all patches, held-out ones included: the metrics are "
+            "those of the model before."
+        )
     chosen = [] if settings.objective == "ridge" else ["the epoch at which training stopped"]
     if settings.partner is not None and settings.partner.weight == "auto":
         chosen.append("the partner's share in the score")
-    refitted = (
-        [
-            "After it was measured, the model was fitted anew to all patches, held-out ones included: the metrics are "
-            "those of the model before."
-        ]
-        if settings.refit
-        else []
-    )
-    if not chosen:
-        return refitted
-    return [
-        *refitted,
-        f"The held-out patches also chose {' and '.join(chosen)}, so their metrics are slightly too good.",
-    ]
+    if chosen:
+        limits.append(
+            f"The held-out patches also chose {' and '.join(chosen)}, so their metrics are slightly too good."
+        )
+    return limits
 
 
 def _limit_of_places(settings: TrainSettings, split: Split) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rankscape.foundation import progress
-from rankscape.scoring.metrics import validation_metrics
+from rankscape.scoring.metrics import held_out_metrics
 from rankscape.scoring.model import ScoreModel
 from rankscape.scoring.partner import balance, partner_part
 from rankscape.scoring.parts import Part, combine
@@ -51,7 +51,7 @@ class Member:
             "name": self.name,
             "architecture": self.part.architecture,
             "weight": self.part.weight,
-            "validation": _metrics(self.scores.mean(axis=0), held_out),
+            "validation": held_out_metrics(self.scores.mean(axis=0), held_out),
             **self.known,
         }
 
@@ -79,7 +79,7 @@ def assemble(part: Part, fits: Sequence[History], lesson: Lesson) -> tuple[Score
     store = held_out.stores[0]
     model = ScoreModel(parts, str(store.array.dtype), store.grid.patch_px, calibration)
     document = {
-        "validation": _metrics(score, held_out),
+        "validation": held_out_metrics(score, held_out),
         "parts": [member.to_document(held_out) for member in team],
         "uncertainty": None if calibration is None else _uncertainty(calibration, errors, spread, lesson),
     }
@@ -114,7 +114,3 @@ def _uncertainty(calibration: Calibration, errors: np.ndarray, spread: np.ndarra
         f"0.99 spreads {coverage['spread']['within_68']:.0%}"
     )
     return {**calibration.to_document(), "coverage": coverage}
-
-
-def _metrics(scores: np.ndarray, held_out: Pool) -> dict[str, float | int | None]:
-    return validation_metrics(scores, held_out.target, held_out.level)

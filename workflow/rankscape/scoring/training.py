@@ -16,7 +16,7 @@ from rankscape.ranking.orders import PartialOrder
 from rankscape.scoring.checkpoints import Checkpoints
 from rankscape.scoring.course import Course, Epoch
 from rankscape.scoring.feeding import Pictures
-from rankscape.scoring.metrics import balanced_mean, validation_metrics
+from rankscape.scoring.metrics import balanced_mean, held_out_metrics
 from rankscape.scoring.network import ScoreNetwork, freeze_batch_norm
 from rankscape.scoring.objectives import Objective, objective_of
 from rankscape.scoring.pool import Pool
@@ -215,7 +215,7 @@ def _groups(network: ScoreNetwork, settings: TrainSettings) -> list[dict[str, An
 
 def _epoch(number: int, loss: float, scores: np.ndarray, validation: Pool, objective: Objective) -> Epoch:
     distance = balanced_mean(objective.distance(scores, objective.labels(validation)), validation.level)
-    share = validation_metrics(scores, validation.target, validation.level)["share_within"]
+    share = held_out_metrics(scores, validation)["share_within"]
     return Epoch(number, loss, distance, float(share or 0.0))
 
 

@@ -60,8 +60,8 @@ def adapt_backbone(
     if len(patches) and settings.epochs:
         split = hold_out(patches, settings.held_out_fraction, settings.block_m, held)
         shown = patches.take(~split.held)
-        lesson = _lesson(settings, patches, preparation)
-        result = _fit(backbone.to(device), preparation, shown, settings, device, fitting, lesson)
+        lesson = lesson_of(settings, patches, preparation)
+        result = fit_by(backbone.to(device), preparation, shown, settings, device, fitting, lesson)
         head = result.head
         sides = {
             name: assess(backbone, head, preparation, part, settings.batch_size, device, categories, uninhabited)
@@ -76,7 +76,7 @@ def adapt_backbone(
     return adapted, {**adapted.describe(), "weights": settings.weights, "dims": adapted.dims, **record}
 
 
-def _fit(
+def fit_by(
     backbone: torch.nn.Module,
     preparation: Preparation,
     shown: LabelledPatches,
@@ -91,7 +91,7 @@ def _fit(
     return fit_head(backbone, preparation, shown, settings)
 
 
-def _lesson(settings: AdaptSettings, patches: LabelledPatches, preparation: Preparation) -> MeanTeacher | None:
+def lesson_of(settings: AdaptSettings, patches: LabelledPatches, preparation: Preparation) -> MeanTeacher | None:
     """Prepare what Mean Teacher learns from beside the labels; patches that are held out count as labelled."""
     if settings.method == "supervised":
         return None
