@@ -1,6 +1,7 @@
 """What tests of every domain share: invented patch stores, the folder of real data, files served on loopback."""
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,6 +16,9 @@ from rankscape.tiles.store import Grid, index_of, patch_id, write_index
 from shapely.geometry import box
 
 ROOT = Path(__file__).parents[1]
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, which every program they start would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

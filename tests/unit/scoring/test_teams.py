@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -81,8 +82,10 @@ def failing(team: Team, how: str) -> None:
 
 
 def children(parent: int) -> list[int]:
+    """Processes of a parent, without those of multiprocessing itself: these, once started by any test, live on."""
     listed = [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-    return [pid for pid in listed if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    words = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in listed}
+    return [pid for pid in listed if not re.search(rb"multiprocessing\.(resource_tracker|forkserver)", words[pid])]
 
 
 def alone_after_training(team: Team, *given: Any) -> None:
