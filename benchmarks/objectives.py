@@ -1,7 +1,7 @@
 """Objectives that train a network, compared on the published tiles of North Korea by what `train` records.
 
 Run the region once (`.venv/bin/snakemake --cores 2 --configfile config/north-korea.yaml`), then
-`.venv/bin/python benchmarks/objectives.py results/north-korea` (ten minutes on two cores). Networks are `resnet10t` at
+`.venv/bin/python benchmarks/objectives.py results/north-korea` (half an hour on two cores). Networks are `resnet10t` at
 64 px from random weights, which a processor trains in minutes; three seeds each; the split is the stage's own, and the
 uninhabited tiles are among the levels. The last row is the region's own model on the same split.
 """
