@@ -12,7 +12,7 @@ import httpx2
 from rankscape.scenes.assets import AgainError, Asset, SpoiltError, StoppedError, failure
 from rankscape.scenes.checksums import header_checksums
 from rankscape.scenes.connections import Connections
-from rankscape.scenes.parts import Origin, Part
+from rankscape.scenes.parts import Origin, Part, Range
 from rankscape.scenes.room import Meter, Room
 
 PIECE_BYTES = 8 << 20
@@ -51,6 +51,8 @@ class Pull:
         self._room = room
         self._meter = meter
         self._given_up = threading.Event()
+        self._futures: list[Future[None]] = []
+        self._opened_bytes: int | None = None
 
     def complete(self) -> None:
         """Bring what is missing.
@@ -61,22 +63,36 @@ class Pull:
             DiskError: If the disk is too full.
             StoppedError: If the asset is no longer wanted.
         """
+        errors: list[BaseException] = []
+        try:
+            self._begin_or_go_on()
+        except BaseException as failed:
+            self._given_up.set()
+            errors.append(failed)
+        # The part may be thrown away only when no thread writes to it any more.
+        wait(self._futures)
+        errors += [error for future in self._futures if (error := future.exception()) is not None]
+        # Who stopped because of another's fault has nothing to say.
+        errors.sort(key=lambda error: isinstance(error, StoppedError))
+        if errors:
+            raise errors[0]
+
+    def _begin_or_go_on(self) -> None:
         if self._part.origin(self._asset.href) is None:
             self._connections.patiently(self._asset, self._open, lambda: self._part.finished_bytes)
-        missing = self._part.missing(PIECE_BYTES)
-        rest_bytes = sum(stop - start for start, stop in missing)
-        self._room.reserve(self._asset.path, rest_bytes)
-        self._meter.expect(rest_bytes)
-        self._gather(self._pool.submit(self._bring, _Span(*place)) for place in missing)
+        self._spread(
+            (start, min(stop, self._opened_bytes or stop))
+            for start, stop in self._part.missing(PIECE_BYTES)
+            if self._opened_bytes is None or start < self._opened_bytes
+        )
 
-    def _gather(self, requests: Iterable["Future[None]"]) -> None:
-        """Wait until no thread writes to the part any more; raise what went wrong first."""
-        futures = list(requests)
-        wait(futures)
-        errors = [error for future in futures if (error := future.exception()) is not None]
-        true_errors = [error for error in errors if not isinstance(error, StoppedError)]
-        if errors:
-            raise (true_errors or errors)[0]
+    def _spread(self, ranges: Iterable[Range]) -> None:
+        """Have ranges brought side by side."""
+        missing = list(ranges)
+        rest_bytes = sum(stop - start for start, stop in missing)
+        self._room.reserve(self._asset.path, max(rest_bytes, self._room.needed(self._asset.path)))
+        self._meter.expect(rest_bytes)
+        self._futures += [self._pool.submit(self._bring, _Span(*place)) for place in missing]
 
     def _open(self) -> None:
         """Ask for the first piece; the answer tells version and size, and whether the server gives pieces at all."""
@@ -108,7 +124,16 @@ class Pull:
         self._room.reserve(self._asset.path, origin.size_bytes or 0)
         self._meter.expect(stop or 0)
         self._part.begin(origin)
-        self._receive(answer, _Span(0, stop))
+        in_pieces = answer.status_code == HTTPStatus.PARTIAL_CONTENT
+        if in_pieces:
+            self._opened_bytes = stop
+            self._spread(self._part.missing(PIECE_BYTES)[1:])
+        try:
+            self._receive(answer, _Span(0, stop))
+        except AgainError:
+            # The rest of it is a range like all others from now on.
+            if not in_pieces:
+                raise
 
     def _bring(self, span: _Span) -> None:
         """Bring one range, whatever number of attempts it takes; another's fault ends it early."""

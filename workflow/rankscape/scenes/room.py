@@ -52,6 +52,11 @@ class Room:
                 )
             self._needed[path] = count_bytes
 
+    def needed(self, path: Path) -> int:
+        """Return the bytes that are set aside for a file."""
+        with self._lock:
+            return self._needed.get(path, 0)
+
     def release(self, path: Path, count_bytes: int | None = None) -> None:
         """Give back room that a file has taken up; all of it without `count_bytes`."""
         with self._lock:

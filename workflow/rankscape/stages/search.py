@@ -31,16 +31,16 @@ def search(
     wanted = Window.from_text(window, "window")
     first, *others = find_scenes(chosen, wanted)
     files = {
-        name: local_path(source.href)
+        name: file
         for name, source in zip(("catalogue", "fallback"), chosen.catalogues(), strict=False)
-        if source.kind == "static"
+        if source.kind == "static" and (file := local_path(source.href)) is not None and file.is_file()
     }
     document = {
         "granule": wanted.granule,
         "window": wanted.model_dump(mode="json"),
         **first,
         **({"fallback": others[0]} if others else {}),
-        "provenance": provenance("search", chosen, {name: file for name, file in files.items() if file}),
+        "provenance": provenance("search", chosen, files),
     }
     write_json(out, document)
     for answer in (first, *others):
