@@ -110,8 +110,9 @@ def window(wildcards):
 
 
 def catalogue_file(wildcards):
-    """The catalogue, where it is a file that a rule may make."""
-    return local_file(CONFIG.search.href) if CONFIG.search.kind == "static" else []
+    """The catalogues, where they are files that a rule may make."""
+    static = [source.href for source in CONFIG.search.catalogues() if source.kind == "static"]
+    return [file for href in static for file in local_file(href)]
 
 
 def tile_source(wildcards):

@@ -2,37 +2,32 @@
 
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 import threading
 import time
 from collections import namedtuple
 
+import numpy as np
 import pytest
-from asset_server import cut, instead, part_of_another, reset, status
-from planetary_computer.settings import Settings
+from asset_server import (
+    cut,
+    elsewhere,
+    etag_of,
+    instead,
+    part_of_another,
+    reset,
+    shorter,
+    status,
+)
 from rankscape.foundation.errors import DiskError, DownloadError, RasterError
 from rankscape.scenes.addresses import is_safe_name, local_path, redacted, unsigned
-from rankscape.scenes.downloading import Delivery, alone, bring
+from rankscape.scenes.assets import Asset, MissingAssetError
+from rankscape.scenes.checksums import catalogue_checksum
+from rankscape.scenes.downloading import Delivery, alone
 from rankscape.scenes.retries import Patience
-from rankscape.scenes.signing import NoSigner, PlanetaryComputerSigner, signer_of
-from rankscape.scenes.transfers import Asset, MissingAssetError
-from unit.scenes.inventing import QUICK, write_tif
-
-
-@pytest.fixture
-def big(server, noise):
-    """A served raster of several hundred kilobytes."""
-    return write_tif(server.folder / "B04.tif", noise((1, 700, 900)))
-
-
-def asset(server, tmp_path, name="B04.tif", **stated):
-    return Asset(f"03TVF, item S2A_01, asset {name}", f"{server.address}/{name}", tmp_path / "assets" / name, **stated)
-
-
-def fetch(*assets, signer=None, local=False, patience=QUICK, threads=2):
-    return bring(assets, signer or NoSigner(), local=local, patience=patience, threads=threads)
+from unit.scenes.bringing import asset, fetch
+from unit.scenes.inventing import write_tif
 
 
 def test_assets_come_whole_with_size_and_hash(server, big, tmp_path, noise):
@@ -74,11 +69,29 @@ def test_what_changed_since_is_brought_again(server, big, tmp_path, harm):
 def test_an_interrupted_download_goes_on_where_it_stopped(server, big, tmp_path):
     server.faults["/B04.tif"] = [cut(0.4)]
     (result,) = fetch(asset(server, tmp_path))
+    content = big.read_bytes()
+    assert result.path.read_bytes() == content
+    assert server.spans("/B04.tif") == ["bytes=0-8388607", f"bytes={int(len(content) * 0.4)}-{len(content) - 1}"]
+    assert server.requests[1][1]["if-range"] == server.requests[1][1]["if-match"] == etag_of(content)
+
+
+def test_a_large_asset_comes_in_pieces_that_are_asked_for_once(server, big, tmp_path, monkeypatch):
+    monkeypatch.setattr("rankscape.scenes.pieces.PIECE_BYTES", 50_000)
+    server.faults["/B04.tif"] = [cut(1.0), reset(0.5), status(503), cut(0.3)]
+    (result,) = fetch(asset(server, tmp_path))
+    size = len(big.read_bytes())
     assert result.path.read_bytes() == big.read_bytes()
-    (_, first, _), (_, second, _) = server.requests
-    assert "range" not in first
-    assert second["range"] == f"bytes={int(len(big.read_bytes()) * 0.4)}-"
-    assert second["if-range"] == f'"{hashlib.md5(big.read_bytes()).hexdigest()}"'
+    asked = sorted(tuple(map(int, span.removeprefix("bytes=").split("-"))) for span in server.spans("/B04.tif"))
+    assert {first for first, _ in asked} >= set(range(0, size, 50_000))
+    assert len(asked) == -(-size // 50_000) + 3
+
+
+def test_a_server_that_gives_no_parts_is_read_in_one_go(server, big, tmp_path):
+    server.ranges = False
+    server.faults["/B04.tif"] = [cut(0.4)]
+    (result,) = fetch(asset(server, tmp_path))
+    assert result.path.read_bytes() == big.read_bytes()
+    assert server.fetched("/B04.tif") == 3
 
 
 def test_a_reset_connection_is_tried_again(server, big, tmp_path):
@@ -99,14 +112,36 @@ def test_the_next_run_goes_on_from_the_part_of_a_killed_one(server, big, tmp_pat
     assert not part.exists()
 
 
+def note_all(part, size):
+    """Write into a part's ledger that all has come."""
+    with part.with_name(part.name + ".ledger").open("a") as ledger:
+        ledger.write(f"[0, {size}]\n")
+
+
 def test_a_whole_part_needs_no_further_request(server, big, tmp_path):
     server.faults["/B04.tif"] = [cut(0.6)]
     with pytest.raises(DownloadError):
         fetch(asset(server, tmp_path), patience=Patience(attempts=1))
-    shutil.copy(big, tmp_path / "assets/B04.tif.part")
+    part = tmp_path / "assets/B04.tif.part"
+    shutil.copy(big, part)
+    note_all(part, big.stat().st_size)
     (result,) = fetch(asset(server, tmp_path))
     assert isinstance(result, Delivery)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("harm", ["half a line", "nonsense", "beyond the part", "backwards"])
+def test_a_ledger_that_a_kill_has_hurt_costs_bytes_and_no_more(server, big, tmp_path, harm):
+    server.faults["/B04.tif"] = [cut(0.6)]
+    with pytest.raises(DownloadError):
+        fetch(asset(server, tmp_path), patience=Patience(attempts=1))
+    lines = {"half a line": "[500000, 5", "nonsense": "{}\n[1]\n[true, 5]\n", "beyond the part": "[0, 9000000]\n"}
+    with (tmp_path / "assets/B04.tif.part.ledger").open("a") as ledger:
+        ledger.write(lines.get(harm, "[9, 2]\n"))
+    (result,) = fetch(asset(server, tmp_path))
+    assert result.path.read_bytes() == big.read_bytes()
+    assert len(server.requests) == 2
+    assert sorted(path.name for path in (tmp_path / "assets").iterdir()) == ["B04.tif", "B04.tif.json"]
 
 
 def test_another_version_on_the_server_starts_anew(server, big, tmp_path, noise):
@@ -123,20 +158,20 @@ def test_a_part_that_is_longer_than_the_asset_is_thrown_away(server, big, tmp_pa
     server.faults["/B04.tif"] = [cut(0.9)]
     with pytest.raises(DownloadError):
         fetch(asset(server, tmp_path), patience=Patience(attempts=1))
-    note = json.loads((tmp_path / "assets/B04.tif.part.json").read_text())
-    (tmp_path / "assets/B04.tif.part.json").write_text(json.dumps({**note, "size_bytes": None}))
     with (tmp_path / "assets/B04.tif.part").open("ab") as handle:
         handle.write(bytes(10**6))
     (result,) = fetch(asset(server, tmp_path))
     assert result.path.read_bytes() == big.read_bytes()
 
 
-def test_without_any_validator_a_download_starts_anew(server, big, tmp_path):
+def test_without_any_validator_a_download_starts_anew(server, big, tmp_path, monkeypatch):
+    monkeypatch.setattr("rankscape.scenes.pieces.PIECE_BYTES", 50_000)
     server.etags = False
-    server.faults["/B04.tif"] = [cut(0.4)]
+    server.faults["/B04.tif"] = [cut(0.4), cut(0.5)]
     (result,) = fetch(asset(server, tmp_path))
     assert result.path.read_bytes() == big.read_bytes()
-    assert all("range" not in headers for _, headers, _ in server.requests)
+    # Pieces of a file without a version may be of two versions, so the whole is asked for.
+    assert server.spans("/B04.tif") == ["bytes=0-49999", "", "bytes=0-49999", ""]
 
 
 def test_a_busy_server_is_given_the_time_it_asks_for(server, big, tmp_path):
@@ -173,6 +208,9 @@ def test_an_asset_that_is_gone_is_told_apart_and_stops_no_other(server, big, tmp
         (status(400), "HTTP 400"),
         (status(403), "the server refuses access"),
         (instead(b"<html>error</html>"), "starts with b'<htm'"),
+        (shorter(2000), "broke off 2000 bytes too early"),
+        (elsewhere("/B04.tif"), "too many redirects"),
+        (elsewhere("http://127.0.0.1:port/"), "HTTP 302 leads nowhere"),
         (reset(0.0), "the connection failed"),
     ],
 )
@@ -196,25 +234,34 @@ def test_an_error_page_saved_as_a_raster_is_brought_again(server, big, tmp_path)
 
 def test_size_and_hash_that_the_catalogue_states_are_held(server, big, tmp_path):
     content = big.read_bytes()
-    good = {"size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    checksum = catalogue_checksum("1220" + hashlib.sha256(content).hexdigest())
+    good = {"size_bytes": len(content), "checksum": checksum}
     with pytest.raises(DownloadError, match=f"the server has {len(content)} bytes, the catalogue states 7"):
         fetch(asset(server, tmp_path, size_bytes=7))
-    with pytest.raises(DownloadError, match="SHA-256 is not the one"):
-        fetch(asset(server, tmp_path, sha256="0" * 64))
+    with pytest.raises(DownloadError, match="SHA-256 is not the one that the catalogue states, 3 times in a row"):
+        fetch(asset(server, tmp_path, checksum=catalogue_checksum("1220" + "0" * 64)))
     assert isinstance(fetch(asset(server, tmp_path, **good))[0], Delivery)
 
 
 def test_one_broken_asset_stops_the_others_and_keeps_what_came(server, big, tmp_path):
-    server.faults["/bad.tif"] = [status(400)]
-    assets = [asset(server, tmp_path, "bad.tif"), asset(server, tmp_path), asset(server, tmp_path, "none.tif")]
+    def refuse_late(handler, content):
+        time.sleep(0.5)
+        handler.answer(400, b"no")
+
+    server.faults["/bad.tif"] = [refuse_late]
+    server.faults["/B04.tif"] = [cut(0.4), status(503, Retry_After="120")]
     with pytest.raises(DownloadError, match=r"bad\.tif"):
-        fetch(*assets, threads=1)
-    assert server.fetched("/B04.tif") == 0
+        fetch(asset(server, tmp_path, "bad.tif"), asset(server, tmp_path))
+    assert not (tmp_path / "assets/B04.tif").exists()
+    server.faults.clear()
+    shutil.copy(big, server.folder / "bad.tif")
+    fetch(asset(server, tmp_path, "bad.tif"), asset(server, tmp_path))
+    assert server.spans("/B04.tif").count("bytes=0-8388607") == 1
 
 
 def test_a_full_disk_is_noticed_before_the_bytes_come(server, big, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr("rankscape.scenes.transfers.shutil.disk_usage", lambda _: usage(1, 1, 64 << 20))
+    monkeypatch.setattr("rankscape.scenes.room.shutil.disk_usage", lambda _: usage(1, 1, 64 << 20))
     with pytest.raises(DiskError, match="has 64 MiB free, but 64 MiB are needed"):
         fetch(asset(server, tmp_path))
     with pytest.raises(DiskError, match="make room"):
@@ -223,12 +270,28 @@ def test_a_full_disk_is_noticed_before_the_bytes_come(server, big, tmp_path, mon
 
 
 def test_a_disk_that_fills_up_while_writing_is_one_line(server, big, tmp_path, monkeypatch):
-    def full(self):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("rankscape.scenes.parts.Part.open_end", full)
+    monkeypatch.setattr("rankscape.scenes.pieces.os.pwrite", full)
     with pytest.raises(DiskError, match="No disk space left"):
         fetch(asset(server, tmp_path))
+
+
+def test_room_for_all_assets_is_asked_for_before_the_first_byte(server, big, tmp_path, monkeypatch):
+    write_tif(server.folder / "small.tif", np.ones((1, 20, 20), np.uint8))
+    server.claimed["/small.tif"] = 900 << 20
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("rankscape.scenes.room.shutil.disk_usage", lambda _: usage(1, 1, 800 << 20))
+    with pytest.raises(DiskError, match="has 800 MiB free, but 964 MiB are needed"):
+        fetch(asset(server, tmp_path), asset(server, tmp_path, "small.tif"))
+    assert server.requests == []
+    # A size that the catalogue states needs no question; what is there already needs no room.
+    server.claimed.clear()
+    fetch(asset(server, tmp_path))
+    with pytest.raises(DiskError, match="964 MiB are needed"):
+        fetch(asset(server, tmp_path), asset(server, tmp_path, "small.tif", size_bytes=900 << 20))
+    assert sorted(server.heads) == ["/B04.tif", "/B04.tif", "/small.tif"]
 
 
 # Local assets
@@ -259,106 +322,10 @@ def test_broken_and_missing_local_assets(tmp_path, noise):
     assert not list((tmp_path / "assets").glob("*.tif*"))
 
 
-@pytest.mark.parametrize(
-    "href", ["/etc/hosts", "file:///etc/hosts", "s3://bucket/B04.tif", "/vsicurl/http://h/B04.tif"]
-)
+@pytest.mark.parametrize("href", ["/etc/hosts", "ftp:///etc/hosts", "s3://bucket/B04.tif", "/vsicurl/http://h/B04.tif"])
 def test_a_remote_catalogue_reads_no_local_files(tmp_path, href):
     with pytest.raises(DownloadError, match="neither over HTTP nor as a path of a local catalogue"):
         fetch(Asset("x", href, tmp_path / "assets/a.tif"))
-
-
-# Signing
-
-
-@pytest.fixture
-def azure(server, monkeypatch):
-    """The peer as the token endpoint, and as the proxy through which Azure's blobs are reached."""
-    monkeypatch.setenv("PC_SDK_SAS_URL", f"{server.address}/token")
-    monkeypatch.setenv("PC_SDK_SUBSCRIPTION_KEY", "")
-    monkeypatch.setenv("HTTP_PROXY", server.address)
-    monkeypatch.setenv("http_proxy", server.address)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    Settings.get.cache_clear()
-    server.signed = True
-    yield server
-    Settings.get.cache_clear()
-
-
-HREF = "http://account.blob.core.windows.net/container/B04.tif"
-
-
-def test_signed_right_before_reading_and_never_written(azure, tmp_path, noise):
-    source = write_tif(azure.folder / "container/B04.tif", noise((1, 300, 300)))
-    (result,) = fetch(Asset("x", HREF, tmp_path / "assets/B04.tif"), signer=signer_of("planetary-computer", QUICK))
-    assert result.path.read_bytes() == source.read_bytes()
-    assert azure.requests[0][2] == "se=2099-01-01&sig=secret0"
-    assert all(b"secret" not in path.read_bytes() for path in (tmp_path / "assets").iterdir())
-
-
-def test_an_expired_token_is_signed_anew_and_the_download_goes_on(azure, tmp_path, noise):
-    source = write_tif(azure.folder / "container/B04.tif", noise((1, 300, 300)))
-    signer = PlanetaryComputerSigner(QUICK)
-    signer.sign(HREF)
-    azure.tokens.append("rotated on the server")
-    (result,) = fetch(Asset("x", HREF, tmp_path / "assets/B04.tif"), signer=signer)
-    assert result.path.read_bytes() == source.read_bytes()
-    assert [query.rpartition("=")[2] for _, _, query in azure.requests] == ["secret0", "secret2"]
-
-
-def test_a_refusal_that_no_signature_mends_is_one_line(azure, tmp_path, noise):
-    write_tif(azure.folder / "container/B04.tif", noise((1, 30, 30)))
-    azure.faults["/container/B04.tif"] = [status(403)] * 9
-    with pytest.raises(DownloadError, match=r"\(HTTP 403: the server refuses access\)") as caught:
-        fetch(Asset("x", HREF, tmp_path / "assets/B04.tif"), signer=PlanetaryComputerSigner(QUICK))
-    assert "secret" not in str(caught.value)
-    assert len(azure.tokens) == 3
-
-
-def test_one_token_serves_all_threads(azure):
-    signer = PlanetaryComputerSigner(QUICK)
-    threads = [threading.Thread(target=signer.sign, args=(HREF,)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(azure.tokens) == 1
-    signed = signer.sign(HREF)
-    assert signer.renew(signed)
-    assert signer.renew(signed)
-    assert signer.sign(HREF) != signed
-    assert signer.renew(signed)
-    assert len(azure.tokens) == 2
-
-
-def test_other_addresses_are_not_signed(azure):
-    signer = PlanetaryComputerSigner(QUICK)
-    for href in (f"{azure.address}/B04.tif", "https://host/B04.tif", "https://account.blob.core.windows.net/B04.tif"):
-        assert signer.sign(href) == href
-        assert not signer.renew(href)
-    assert NoSigner().sign(HREF) == HREF
-    assert not signer_of("none").renew(HREF)
-    assert azure.tokens == []
-
-
-def test_a_token_endpoint_in_trouble(azure):
-    azure.token_faults = [503, 500]
-    assert "sig=secret0" in PlanetaryComputerSigner(QUICK).sign(HREF)
-    azure.token_faults = [503] * 9
-    with pytest.raises(DownloadError, match=r"gave no token \(HTTP 503\)"):
-        PlanetaryComputerSigner(QUICK).sign(HREF)
-    azure.token_faults = [404]
-    with pytest.raises(DownloadError, match=r"/token/account/container gave no token \(HTTP 404\)"):
-        PlanetaryComputerSigner(QUICK).sign(HREF)
-
-
-def test_a_token_endpoint_that_gives_no_token(azure, monkeypatch):
-    (azure.folder / "account").mkdir()
-    (azure.folder / "account/container").write_text("<html>hello</html>")
-    monkeypatch.setenv("PC_SDK_SAS_URL", azure.address)
-    azure.signed = False
-    Settings.get.cache_clear()
-    with pytest.raises(DownloadError, match="something that is no token"):
-        PlanetaryComputerSigner(QUICK).sign(HREF)
 
 
 # Addresses and folders

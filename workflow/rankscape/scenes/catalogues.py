@@ -23,6 +23,7 @@ from rankscape.foundation.settings.scenes import SearchSettings
 from rankscape.foundation.sheet import Window
 from rankscape.scenes.addresses import is_remote, local_path, redacted, unsigned
 from rankscape.scenes.granules import Granule
+from rankscape.scenes.hosts import MAX_REDIRECTS
 from rankscape.scenes.retries import TRANSIENT, NoAnswerError, Patience, ask
 
 _PAGE_ITEMS = 100
@@ -111,7 +112,9 @@ class StacApi:
             allowed_methods=None,
             raise_on_status=False,
         )
-        return StacApiIO(timeout=_TIMEOUT_S, max_retries=retry)
+        transport = StacApiIO(timeout=_TIMEOUT_S, max_retries=retry)
+        transport.session.max_redirects = MAX_REDIRECTS
+        return transport
 
     def _by_month(
         self, client: Client, granule: Granule, window: Window, query: dict[str, Any]
@@ -214,7 +217,9 @@ class _Files(DefaultStacIO):
         self._patience = patience
         self._remote = remote
         self._client = httpx2.Client(
-            follow_redirects=True, timeout=httpx2.Timeout(_TIMEOUT_S[1], connect=_TIMEOUT_S[0])
+            follow_redirects=True,
+            max_redirects=MAX_REDIRECTS,
+            timeout=httpx2.Timeout(_TIMEOUT_S[1], connect=_TIMEOUT_S[0]),
         )
         self.reading = ""
 

@@ -9,19 +9,26 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
-
 from rankscape.foundation import progress
 from rankscape.foundation.errors import DownloadError, InputError, RasterError
 from rankscape.foundation.files import raise_if_disk_full, read_json, sha256, sync_folder, write_json
+from rankscape.foundation.slots import Slots, node_folder
 from rankscape.scenes.addresses import is_remote, local_path
+from rankscape.scenes.assets import Asset, MissingAssetError, StoppedError, UnusableAssetError
+from rankscape.scenes.connections import Connections, open_client, size_on_server
+from rankscape.scenes.hosts import Hosts
 from rankscape.scenes.parts import Part
 from rankscape.scenes.rasters import check_whole
 from rankscape.scenes.retries import Patience
+from rankscape.scenes.room import Meter, Room
 from rankscape.scenes.signing import Signer
-from rankscape.scenes.transfers import CHUNK_BYTES, Asset, Meter, MissingAssetError, Room, StoppedError, Transfer
+from rankscape.scenes.transfers import Transfer, contradiction, contradicts, plain
 
-_TIMEOUT = httpx2.Timeout(60.0, connect=20.0)
+CONNECTIONS = 16
+"""Connections in flight of all jobs of a node, unless they are told otherwise."""
+_COPY_BYTES = 1 << 20
+_ASSETS = 8
+"""Assets on their way at once: while some are verified, the others keep the line busy."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +43,21 @@ class Delivery:
     """SHA-256 of its bytes."""
 
 
+Result = Delivery | UnusableAssetError
+"""What came of an asset."""
+
+
 def bring(
     assets: Sequence[Asset],
     signer: Signer,
     *,
+    hosts: Hosts,
     local: bool,
     patience: Patience | None = None,
     threads: int = 4,
+    connections: int = CONNECTIONS,
     title: str = "fetch",
-) -> list[Delivery | MissingAssetError]:
+) -> list[Result]:
     """Bring assets; those that are there already, whole and unchanged, are not brought again.
 
     A killed run leaves `.part` files, from which the next run goes on.
@@ -52,44 +65,73 @@ def bring(
     Args:
         assets: What to bring.
         signer: Signs remote addresses right before each read.
+        hosts: Hosts that may be asked.
         local: Whether assets may be paths; a remote catalogue must not read this machine's files.
         patience: How often and how long to try again.
-        threads: Assets on their way at once.
+        threads: Assets verified at once.
+        connections: Connections in flight, of all jobs of this user on this node together.
         title: Shown before the progress bar.
 
     Returns:
-        For each asset its delivery, or the error that says that it is not there any more.
+        For each asset its delivery, or the error that says why it can never be had.
 
     Raises:
         DownloadError: If an asset cannot be brought; the others stop, and what has come of them is kept.
+        ForeignHostError: If an address leads to a host that may not be asked.
         RasterError: If a local asset is no whole raster.
         DiskError: If the disk is too full for what is still to come.
     """
-    stop = threading.Event()
-    limits = httpx2.Limits(max_connections=threads)
+    stop, patience = threading.Event(), patience or Patience()
     with (
-        httpx2.Client(follow_redirects=True, timeout=_TIMEOUT, limits=limits) as client,
+        open_client(patience, connections) as client,
         progress.bar(title, unit="B", total=0, scale=True) as bar,
-        ThreadPoolExecutor(threads) as pool,
+        ThreadPoolExecutor(min(_ASSETS, max(1, len(assets)))) as bringers,
+        ThreadPoolExecutor(connections) as pool,
     ):
-        transfer = Transfer(client, signer, patience or Patience(), stop, Room(), Meter(bar))
-        futures = [pool.submit(_bring_one, asset, transfer, local=local) for asset in assets]
+        slots = Slots(node_folder("connections"), connections)
+        line = Connections(client, signer, patience, hosts, slots, stop)
+        transfer = Transfer(line, pool, threading.Semaphore(threads), Room(), Meter(bar))
         try:
-            return _gather(futures)
+            there = list(bringers.map(_present, assets))
+            missing = [asset for asset, found in zip(assets, there, strict=True) if found is None]
+            _reserve_all(missing, transfer, bringers)
+            coming = [bringers.submit(_bring_one, asset, transfer, local=local) for asset in missing]
+            came = iter(_gather(coming))
+            return [found if found is not None else next(came) for found in there]
         finally:
             stop.set()
+            bringers.shutdown(cancel_futures=True)
             pool.shutdown(cancel_futures=True)
 
 
-def _gather(futures: Iterable["Future[Delivery]"]) -> list[Delivery | MissingAssetError]:
+def _reserve_all(assets: Sequence[Asset], transfer: Transfer, bringers: ThreadPoolExecutor) -> None:
+    """Set aside room for all assets before the first byte of any; a size that nobody tells is reserved later."""
+    for asset in assets:
+        asset.path.parent.mkdir(parents=True, exist_ok=True)
+    for asset, rest_bytes in zip(assets, bringers.map(lambda asset: _rest(asset, transfer), assets), strict=True):
+        transfer.room.reserve(asset.path, rest_bytes or 0)
+
+
+def _rest(asset: Asset, transfer: Transfer) -> int | None:
+    """Bytes that are still to come of an asset."""
+    source = None if is_remote(asset.href) else local_path(asset.href)
+    if not is_remote(asset.href):
+        return source.stat().st_size if source is not None and source.is_file() else None
+    part = Part(asset.path)
+    begun = part.origin(asset.href)
+    size_bytes = begun.size_bytes if begun else asset.size_bytes or size_on_server(transfer.connections, asset)
+    return None if size_bytes is None else size_bytes - part.finished_bytes
+
+
+def _gather(futures: Iterable["Future[Delivery]"]) -> list[Result]:
     """Collect what came; after all have ended, the first true error in the order of the assets is raised."""
-    results: list[Delivery | MissingAssetError] = []
+    results: list[Result] = []
     errors: list[BaseException] = []
     for future in futures:
         error = future.exception()
         if error is None:
             results.append(future.result())
-        elif isinstance(error, MissingAssetError):
+        elif isinstance(error, UnusableAssetError):
             results.append(error)
         elif not isinstance(error, StoppedError):
             errors.append(error)
@@ -99,19 +141,16 @@ def _gather(futures: Iterable["Future[Delivery]"]) -> list[Delivery | MissingAss
 
 
 def _bring_one(asset: Asset, transfer: Transfer, *, local: bool) -> Delivery:
-    if transfer.stop.is_set():
+    stop = transfer.connections.stop
+    if stop.is_set():
         raise StoppedError
     try:
-        asset.path.parent.mkdir(parents=True, exist_ok=True)
-        there = _present(asset)
-        if there is None:
-            part = transfer.pull(asset) if is_remote(asset.href) else _copied(asset, transfer, local=local)
-            there = _publish(asset, part)
-        return there
-    except MissingAssetError:
+        part, digest = transfer.pull(asset) if is_remote(asset.href) else _copied(asset, transfer, local=local)
+        return _publish(asset, part, digest)
+    except UnusableAssetError:
         raise
     except BaseException as error:
-        transfer.stop.set()
+        stop.set()
         if isinstance(error, OSError):
             raise_if_disk_full(error, asset.path)
         raise
@@ -139,7 +178,7 @@ def _present(asset: Asset) -> Delivery | None:
     return Delivery(asset.path, asset.path.stat().st_size, digest)
 
 
-def _copied(asset: Asset, transfer: Transfer, *, local: bool) -> Part:
+def _copied(asset: Asset, transfer: Transfer, *, local: bool) -> tuple[Part, str]:
     """Copy a local asset to its part file, and verify it as any other."""
     source = local_path(asset.href)
     if source is None or not local:
@@ -153,24 +192,32 @@ def _copied(asset: Asset, transfer: Transfer, *, local: bool) -> Part:
     transfer.meter.expect(size_bytes)
     part = Part(asset.path)
     with source.open("rb") as reader, part.path.open("wb") as writer:
-        while chunk := reader.read(CHUNK_BYTES):
-            if transfer.stop.is_set():
+        while chunk := reader.read(_COPY_BYTES):
+            if transfer.connections.stop.is_set():
                 raise StoppedError
             writer.write(chunk)
             transfer.meter.advance(len(chunk))
+    with transfer.decoders:
+        _check_copy(asset, part, source)
+        return part, sha256(part.path)
+
+
+def _check_copy(asset: Asset, part: Part, source: Path) -> None:
     try:
-        check_whole(part.path)
+        empty_percent = 100 * check_whole(part.path)
     except RasterError as error:
         part.discard()
-        raise RasterError(f"{asset.label}: {str(error).replace(str(part.path), str(source))}") from None
-    return part
+        raise RasterError(f"{asset.label}: {plain(error, part.path, str(source))}") from None
+    if contradicts(asset, empty_percent):
+        part.discard()
+        raise contradiction(asset, empty_percent)
 
 
-def _publish(asset: Asset, part: Part) -> Delivery:
+def _publish(asset: Asset, part: Part, digest: str) -> Delivery:
     """Give a verified part its final name, with a note beside it that says what it is."""
     with part.path.open("rb") as handle:
         os.fsync(handle.fileno())
-    delivery = Delivery(asset.path, part.size_bytes, sha256(part.path))
+    delivery = Delivery(asset.path, part.size_bytes, digest)
     write_json(_note(asset), {"href": asset.href, "bytes": delivery.size_bytes, "sha256": delivery.sha256})
     part.finish(asset.path)
     sync_folder(asset.path.parent)

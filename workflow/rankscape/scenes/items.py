@@ -77,7 +77,7 @@ def read_scene(item: dict[str, Any]) -> Scene:
         baseline=baseline_of(item),
         generated=_generated(identifier, properties),
         cloud_percent=_cloud_percent(properties),
-        nodata_percent=_nodata_percent(properties),
+        nodata_percent=nodata_percent_of(item),
     )
 
 
@@ -142,7 +142,9 @@ def _cloud_percent(properties: Mapping[str, Any]) -> float | None:
     return sum(known) if len(known) == len(parts) else None
 
 
-def _nodata_percent(properties: Mapping[str, Any]) -> float | None:
+def nodata_percent_of(item: Mapping[str, Any]) -> float | None:
+    """Return the share of a granule's pixels without data that an item states; None where it states none."""
+    properties: Mapping[str, Any] = item.get("properties") or {}
     stated = _number(properties.get("s2:nodata_pixel_percentage"))
     if stated is not None:
         return stated

@@ -1,16 +1,26 @@
-"""Part files: what has come of an asset so far, and whether a later run may go on from there."""
+"""Part files: what has come of an asset so far, and whether a later run may go on from there.
 
+Beside the part lies its ledger, lines of JSON: first where the bytes come from, then a range a line. A range is written
+down after its bytes are on the disk, so a run that is killed asks again only for what was under way.
+"""
+
+import itertools
 import json
+import os
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from rankscape.foundation.files import write_json
+from rankscape.foundation.files import write_bytes
+from rankscape.scenes.checksums import Checksum
+
+Range = tuple[int, int]
+"""First byte, and the byte after the last."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Which version of an asset a part file holds the beginning of."""
+    """Which version of an asset a part file holds bytes of."""
 
     href: str
     """Unsigned address."""
@@ -18,47 +28,130 @@ class Origin:
     """Strong ETag or Last-Modified; None if the server gave neither, so that the part cannot be continued."""
     size_bytes: int | None
     """Size of the whole asset; None if the server did not say."""
+    checksums: tuple[Checksum, ...] = ()
+    """Checksums of the whole asset that the server stated."""
 
 
 class Part:
-    """The part file of an asset, with a note of its origin beside it."""
+    """The part file of an asset, with its ledger beside it; threads may write different ranges at once."""
 
     def __init__(self, final: Path) -> None:
         self.path = final.with_name(final.name + ".part")
-        self._note = final.with_name(final.name + ".part.json")
+        self._ledger = final.with_name(final.name + ".part.ledger")
+        self._origin: Origin | None = None
+        self._finished: list[Range] = []
+        self._lock = threading.Lock()
+
+    @property
+    def origin_now(self) -> Origin:
+        """Where the bytes come from, once the part has begun."""
+        if self._origin is None:
+            raise RuntimeError(f"{self.path} has not begun")
+        return self._origin
 
     @property
     def size_bytes(self) -> int:
-        """Bytes that have come so far."""
+        """Size of the part file; holes count."""
         return self.path.stat().st_size if self.path.is_file() else 0
+
+    @property
+    def finished_bytes(self) -> int:
+        """Bytes that have come and are written down."""
+        with self._lock:
+            return sum(stop - start for start, stop in self._finished)
 
     def origin(self, href: str) -> Origin | None:
         """Return the origin of a part that may be continued; any other part is thrown away."""
-        try:
-            origin = Origin(**json.loads(self._note.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            origin = None
-        too_long = origin is not None and origin.size_bytes is not None and self.size_bytes > origin.size_bytes
-        if origin is None or origin.href != href or origin.validator is None or too_long or not self.size_bytes:
+        origin, ranges = self._read()
+        length = self.size_bytes
+        whole = origin is not None and origin.size_bytes is not None and length <= origin.size_bytes
+        if origin is None or not whole or origin.href != href or origin.validator is None or not ranges:
             self.discard()
             return None
+        if ranges[-1][1] > length:
+            self.discard()
+            return None
+        self._origin, self._finished = origin, ranges
         return origin
 
-    def begin(self, origin: Origin) -> None:
-        """Start anew and note where the bytes come from."""
-        self.discard()
-        write_json(self._note, asdict(origin))
+    def _read(self) -> tuple[Origin | None, list[Range]]:
+        try:
+            first, *lines = self._ledger.read_text(encoding="utf-8").splitlines(keepends=True)
+            values = json.loads(first)
+            checksums = tuple(Checksum(**value) for value in values.pop("checksums"))
+            origin = Origin(**values, checksums=checksums)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None, []
+        # The last line of a run that was killed may be half a line.
+        return origin, merged([found for line in lines if (found := _range(line)) is not None])
 
-    def open_end(self) -> BinaryIO:
-        """Open the part for writing at its end."""
-        return self.path.open("ab")
+    def begin(self, origin: Origin) -> None:
+        """Start anew and write down where the bytes come from."""
+        self.discard()
+        self.path.touch()
+        write_bytes(self._ledger, (json.dumps(asdict(origin)) + "\n").encode())
+        self._origin = origin
+
+    def missing(self, piece_bytes: int) -> list[Range]:
+        """Return the ranges that are still to come, none longer than `piece_bytes`."""
+        size_bytes = self._origin.size_bytes if self._origin is not None else None
+        with self._lock:
+            edges = [(0, 0), *self._finished, (size_bytes or 0, size_bytes or 0)]
+        return [
+            (start, min(start + piece_bytes, after))
+            for (_, before), (after, _) in itertools.pairwise(edges)
+            for start in range(before, after, piece_bytes)
+        ]
+
+    def open(self) -> int:
+        """Open the part for writing at any place; the caller closes the handle."""
+        return os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o666)
+
+    def note(self, handle: int, start: int, stop: int) -> None:
+        """Write down that a range has come, after its bytes have reached the disk; only here if it cannot go on."""
+        if stop <= start:
+            return
+        lasting = self.origin_now.validator is not None
+        if lasting:
+            os.fdatasync(handle)
+        with self._lock:
+            self._finished = merged([*self._finished, (start, stop)])
+            if not lasting:
+                return
+            ledger = os.open(self._ledger, os.O_WRONLY | os.O_APPEND)
+            try:
+                # After half a line of a killed run a new line begins.
+                os.write(ledger, f"\n[{start}, {stop}]\n".encode())
+            finally:
+                os.close(ledger)
 
     def discard(self) -> None:
-        """Throw the part and its note away."""
+        """Throw the part and its ledger away."""
         self.path.unlink(missing_ok=True)
-        self._note.unlink(missing_ok=True)
+        self._ledger.unlink(missing_ok=True)
+        self._origin, self._finished = None, []
 
     def finish(self, final: Path) -> None:
         """Give the verified part its final name."""
         self.path.replace(final)
-        self._note.unlink(missing_ok=True)
+        self._ledger.unlink(missing_ok=True)
+
+
+def _range(line: str) -> Range | None:
+    try:
+        start, stop = json.loads(line)
+    except (ValueError, TypeError):
+        return None
+    good = line.endswith("\n") and type(start) is int and type(stop) is int and 0 <= start < stop
+    return (start, stop) if good else None
+
+
+def merged(ranges: list[Range]) -> list[Range]:
+    """Return the same bytes as ranges in order that neither touch nor overlap."""
+    result: list[Range] = []
+    for start, stop in sorted(ranges):
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(stop, result[-1][1]))
+        else:
+            result.append((start, stop))
+    return result

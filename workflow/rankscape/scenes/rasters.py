@@ -37,6 +37,9 @@ _BLOCK_PX = 512
 _WINDOW_PIXELS = 1 << 24
 _CACHE_BYTES = 256 << 20
 """GDAL's cache of blocks; by itself it takes a share of the machine's memory, however large that is."""
+_CHECK_BYTES = 32 << 20
+_CHECK_PIXELS = 1 << 22
+"""Checking reads every block once, so it needs little memory."""
 
 
 @contextlib.contextmanager
@@ -127,19 +130,25 @@ def windows(height_px: int, width_px: int, pixels: int = _WINDOW_PIXELS, step_px
     ]
 
 
-def check_whole(path: Path, *, max_pixels: int = MAX_PIXELS) -> None:
+def check_whole(path: Path, *, max_pixels: int = MAX_PIXELS) -> float:
     """Decode every block of a raster: a truncated or damaged file fails here, not in the middle of a computation.
+
+    Returns:
+        Share of the pixels that are 0 in all bands, 0 to 1.
 
     Raises:
         RasterError: If the raster cannot be opened or a block cannot be decoded.
     """
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE_BYTES), open_raster(path, max_pixels=max_pixels) as dataset:
+    empty = 0
+    with rasterio.Env(GDAL_CACHEMAX=_CHECK_BYTES), open_raster(path, max_pixels=max_pixels) as dataset:
         step_px = min(max(_BLOCK_PX, *(rows for rows, _ in dataset.block_shapes)), 4 * _BLOCK_PX)
         masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
-        for window in windows(dataset.height, dataset.width, _WINDOW_PIXELS // dataset.count, step_px):
-            dataset.read(window=window)
+        for window in windows(dataset.height, dataset.width, _CHECK_PIXELS // dataset.count, step_px):
+            pixels = dataset.read(window=window)
+            empty += pixels[0].size - int(np.count_nonzero(pixels.any(axis=0)))
             if masked:
                 dataset.read_masks(1, window=window)
+        return empty / float(dataset.height * dataset.width)
 
 
 @contextlib.contextmanager

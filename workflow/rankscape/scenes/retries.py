@@ -24,6 +24,10 @@ class Patience:
     """Wait before the second attempt; doubled each time."""
     longest_s: float = 120.0
     """Longest wait, also where a server asks for more."""
+    stall_s: float = 30.0
+    """A connection that is silent for so long, or slower than `slowest_bytes_s` all the while, is given up."""
+    slowest_bytes_s: float = 1024.0
+    """Bytes a second below which a connection is of no use."""
 
     def wait_s(self, failures: int, retry_after: str | None = None) -> float:
         """Return the seconds to wait after so many failures in a row.

@@ -86,7 +86,8 @@ class PlanetaryComputerSigner:
         address = f"{settings.sas_url}/{account}/{container}"
         headers = {"Ocp-Apim-Subscription-Key": settings.subscription_key} if settings.subscription_key else {}
         try:
-            with httpx2.Client(timeout=30.0, follow_redirects=True) as client:
+            # A redirect would carry the subscription key to another host.
+            with httpx2.Client(timeout=30.0, follow_redirects=False) as client:
                 return _read_token(address, ask(client, address, self._patience, headers))
         except NoAnswerError as error:
             raise DownloadError(

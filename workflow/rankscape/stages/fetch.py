@@ -13,6 +13,7 @@ from rankscape.foundation import progress
 from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings.scenes import FetchSettings
+from rankscape.scenes.downloading import CONNECTIONS
 from rankscape.scenes.fetching import bands_of, fetch_scenes
 from rankscape.stages.options import Settings
 
@@ -21,12 +22,20 @@ def fetch(
     settings: Settings,
     candidates: Annotated[Path, typer.Option(help="Candidates of the granule: candidates.json.")],
     out: Annotated[Path, typer.Option(help="Record to write (.json); assets go to the folder `assets` beside it.")],
-    threads: Annotated[int, typer.Option(min=1, help="Assets on their way at once.")] = 4,
+    threads: Annotated[int, typer.Option(min=1, help="Assets verified at once.")] = 4,
+    connections: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            envvar="RANKSCAPE_CONNECTIONS",
+            help="Connections in flight, of all jobs of this user on this node together.",
+        ),
+    ] = CONNECTIONS,
 ) -> None:
-    """Bring the assets of the best candidates; one that is gone is replaced by the next candidate."""
+    """Bring the assets of the best candidates; what is gone gives way to the next candidate, or to the fallback."""
     chosen = FetchSettings.from_text(settings, "fetch")
     document = read_json(candidates)
-    scenes = fetch_scenes(document, chosen, out.parent, threads=threads)
+    scenes = fetch_scenes(document, chosen, out.parent, threads=threads, connections=connections)
     record = {
         "granule": document["granule"],
         "product": chosen.product,

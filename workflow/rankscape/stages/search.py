@@ -1,7 +1,7 @@
 """Find the scenes of a granule in a STAC catalogue, best first.
 
 In: settings and the granule's window (granule, dates, cloud limit). Out: `candidates.json`, the STAC items that pass
-the filters, in a total order, with unsigned addresses.
+the filters, in a total order, with unsigned addresses; those of the second catalogue under `fallback`.
 """
 
 from pathlib import Path
@@ -14,10 +14,8 @@ from rankscape.foundation.files import write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings.scenes import SearchSettings
 from rankscape.foundation.sheet import Window
-from rankscape.scenes.addresses import local_path
-from rankscape.scenes.catalogues import open_catalogue
-from rankscape.scenes.choosing import choose, require_candidates
-from rankscape.scenes.granules import granule
+from rankscape.scenes.addresses import local_path, redacted
+from rankscape.scenes.searching import find_scenes
 from rankscape.stages.options import Settings
 
 
@@ -31,18 +29,21 @@ def search(
     """Find the scenes of one granule: ask the catalogue, filter again here, drop repeated processings, sort."""
     chosen = SearchSettings.from_text(settings, "search")
     wanted = Window.from_text(window, "window")
-    catalogue = open_catalogue(chosen)
-    choice = choose(catalogue.items(granule(wanted.granule), wanted), wanted, chosen)
-    require_candidates(choice, wanted, chosen, whole_catalogue=catalogue.whole)
-    file = local_path(chosen.href) if chosen.kind == "static" else None
+    first, *others = find_scenes(chosen, wanted)
+    files = {
+        name: file
+        for name, source in zip(("catalogue", "fallback"), chosen.catalogues(), strict=False)
+        if source.kind == "static" and (file := local_path(source.href)) is not None and file.is_file()
+    }
     document = {
         "granule": wanted.granule,
         "window": wanted.model_dump(mode="json"),
-        "source": chosen.model_dump(mode="json", include={"kind", "href", "collection", "signing"}),
-        "items": choice.items,
-        "left_out": choice.left_out,
-        "provenance": provenance("search", chosen, {"catalogue": file} if file else {}),
+        **first,
+        **({"fallback": others[0]} if others else {}),
+        "provenance": provenance("search", chosen, files),
     }
     write_json(out, document)
-    left_out = ", ".join(f"{count} {reason}" for reason, count in choice.left_out.items()) or "none"
-    progress.say(f"{wanted.granule}: {len(choice.items)} candidates, left out: {left_out}.")
+    for answer in (first, *others):
+        left_out = ", ".join(f"{count} {reason}" for reason, count in answer["left_out"].items()) or "none"
+        where = f" in {redacted(answer['source']['href'])}" if others else ""
+        progress.say(f"{wanted.granule}: {len(answer['items'])} candidates{where}, left out: {left_out}.")

@@ -10,8 +10,11 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 BandName = Annotated[str, Field(pattern=r"^B(0[1-9]|1[0-2]|8A)$")]
 
 
-class SearchSettings(Section):
-    """Where scenes are looked for, and which are good enough."""
+HostName = Annotated[str, Field(pattern=r"^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+
+
+class CatalogueSettings(Section):
+    """One catalogue of scenes."""
 
     kind: Literal["stac-api", "static"] = "stac-api"
     """`stac-api`: a STAC API that is asked; `static`: a catalogue of files on disk or behind HTTP that is read."""
@@ -21,8 +24,20 @@ class SearchSettings(Section):
     """STAC collection."""
     signing: Literal["none", "planetary-computer"] = "planetary-computer"
     """How asset addresses are signed right before they are read; no signature is ever written to a file."""
+
+
+class SearchSettings(CatalogueSettings):
+    """Where scenes are looked for, and which are good enough."""
+
+    fallback: CatalogueSettings | None = None
+    """A second catalogue, for where the first does not answer, has no scene, or cannot give the assets of one."""
     max_nodata_percent: Percent = 60.0
     """Scenes with a larger share of pixels without data are left out."""
+
+    def catalogues(self) -> tuple["SearchSettings", ...]:
+        """Return the settings of every catalogue, the first one first, each as if it were the only one."""
+        alone = self.model_copy(update={"fallback": None})
+        return (alone,) if self.fallback is None else (alone, alone.model_copy(update=dict(self.fallback)))
 
 
 class FetchSettings(Section):
@@ -34,6 +49,10 @@ class FetchSettings(Section):
     """Sentinel-2 bands of product `reflectance`, in the order of the image; red, green, blue first."""
     max_scenes: Annotated[int, Field(ge=1, le=24)] = 1
     """So many of the best candidates are downloaded; more than one lets compose fill holes."""
+    hosts: tuple[HostName, ...] = ()
+    """Hosts that assets may come from besides their catalogue's own; `*.example.org`: all below example.org."""
+    nodata_tolerance_percent: Percent = 1.0
+    """An asset whose share of pixels without data differs from its item's by more percentage points is not used."""
 
     @model_validator(mode="after")
     def _bands_differ(self) -> "FetchSettings":

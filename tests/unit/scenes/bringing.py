@@ -1,0 +1,31 @@
+"""Bringing assets of the HTTP peer as fetch does, with little patience."""
+
+from pathlib import Path
+from typing import Any
+
+from asset_server import AssetServer
+from rankscape.scenes.assets import Asset
+from rankscape.scenes.downloading import Result, bring
+from rankscape.scenes.hosts import Hosts
+from rankscape.scenes.retries import Patience
+from rankscape.scenes.signing import NoSigner, Signer
+from unit.scenes.inventing import QUICK
+
+HREF = "http://account.blob.core.windows.net/container/B04.tif"
+
+
+def asset(server: AssetServer, folder: Path, name: str = "B04.tif", **stated: Any) -> Asset:
+    """An asset of the peer, to be brought to the folder `assets`."""
+    return Asset(f"03TVF, item S2A_01, asset {name}", f"{server.address}/{name}", folder / "assets" / name, **stated)
+
+
+def fetch(
+    *assets: Asset,
+    signer: Signer | None = None,
+    local: bool = False,
+    patience: Patience = QUICK,
+    threads: int = 2,
+) -> list[Result]:
+    """Bring assets of loopback and of the invented blob store."""
+    hosts = Hosts(["127.0.0.1", "account.blob.core.windows.net"])
+    return bring(assets, signer or NoSigner(), hosts=hosts, local=local, patience=patience, threads=threads)
