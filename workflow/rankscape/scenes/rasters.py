@@ -36,9 +36,12 @@ TAG = "RANKSCAPE"
 """Tag of a raster that holds its provenance, as JSON."""
 _BLOCK_PX = 512
 _WINDOW_PIXELS = 1 << 24
-_QUICK = {"compress": "ZSTD", "zstd_level": 1}
 _CACHE_BYTES = 256 << 20
 """GDAL's cache of blocks; by itself it takes a share of the machine's memory, however large that is."""
+_ONCE_BYTES = 64 << 20
+"""The same where every block is used once."""
+_QUICK = {"compress": "ZSTD", "zstd_level": 1}
+"""How drafts are compressed whose pixels are so regular that this costs less than writing them."""
 
 
 @contextlib.contextmanager
@@ -140,8 +143,8 @@ def check_whole(path: Path, *, max_pixels: int = MAX_PIXELS, threads: int = 1) -
     Raises:
         RasterError: If the raster cannot be opened or a block cannot be decoded.
     """
-    cares = {"GDAL_CACHEMAX": _CACHE_BYTES, "GDAL_NUM_THREADS": str(threads)}
-    with rasterio.Env(**cares), open_raster(path, max_pixels=max_pixels) as dataset:
+    limits = {"GDAL_CACHEMAX": _ONCE_BYTES, "GDAL_NUM_THREADS": str(threads)}
+    with rasterio.Env(**limits), open_raster(path, max_pixels=max_pixels) as dataset:
         step_px = min(max(_BLOCK_PX, *(rows for rows, _ in dataset.block_shapes)), 4 * _BLOCK_PX)
         masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
         for window in windows(dataset.height, dataset.width, _WINDOW_PIXELS // dataset.count, step_px):
@@ -184,7 +187,6 @@ def cog_writer(
         threads: Threads that compress.
         resampling: How overviews are made: `average` for quantities, `nearest` for classes.
         overview: Gives the overviews of a raster whose pixels are so regular that they need not be averaged one by one.
-            Its draft is compressed, which costs less than writing it.
 
     Yields:
         A rasterio dataset open for writing (`write`, `write_mask`).
@@ -195,8 +197,9 @@ def cog_writer(
     with atomic_path(path) as temporary:
         draft = temporary.with_suffix(".draft.tif")
         profile = _draft_profile(shape, dtype, crs, transform, nodata) | ({} if overview is None else _QUICK)
+        cache = _CACHE_BYTES if overview is None else _ONCE_BYTES
         try:
-            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS=str(threads), GDAL_CACHEMAX=_CACHE_BYTES):
+            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS=str(threads), GDAL_CACHEMAX=cache):
                 with rasterio.open(draft, "w", **profile) as dataset:
                     for place, name in enumerate(names, start=1):
                         dataset.set_band_description(place, name)
