@@ -11,7 +11,8 @@ from rankscape.__main__ import main
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import sha256
 from rankscape.foundation.tables import write_table
-from rankscape.mapping.granules import statistics
+from rankscape.mapping import cpu
+from rankscape.mapping.granules import statistics, write_mosaic
 from rankscape.mapping.surface import read_surface, read_surfaces
 from rankscape.tiles.store import read_grid, read_index, write_index
 
@@ -56,6 +57,37 @@ def test_large_rasters_have_overviews(granule, tmp_path):
     with rasterio.open(tmp_path / "a.tif") as raster:
         assert raster.overviews(1)
         assert np.nanmax(np.abs(raster.read(1, out_shape=(100, 100)) - 0.25)) == 0
+
+
+def test_scores_in_bytes_say_what_a_level_is_worth(granule, score, tmp_path):
+    scores, index = granule(score=score, patch_px=300)
+    assert run(scores, index, tmp_path, '{"dtype":"uint8"}') in (0, None)
+    with rasterio.open(tmp_path / "a.tif") as raster:
+        assert raster.dtypes == ("uint8", "uint8")
+        assert raster.nodata == 255
+        assert raster.scales == pytest.approx((0.004, 0.004))
+        assert float(raster.tags(1)["STATISTICS_MAXIMUM"]) == round(np.nanmax(score) * 250)
+        pixels = raster.read(1, masked=True)[:1200, :1500]
+    with rasterio.open(tmp_path / "a.tif", overview_level=0) as raster:
+        assert (raster.read(1)[:600, :750] == pixels.data[::2, ::2]).all()
+    expected = np.repeat(np.repeat(score, 300, axis=0), 300, axis=1)
+    assert (pixels.mask == np.isnan(expected)).all()
+    assert np.abs(pixels.compressed() * 0.004 - expected[~pixels.mask]).max() <= 0.002 + 1e-6
+    with rasterio.open(tmp_path / "a-patches.tif") as small:
+        np.testing.assert_array_equal(small.read(1), score.astype(np.float32))
+    item = pystac.Item.from_file(tmp_path / "a.json")
+    assert item.assets["map"].extra_fields["bands"][0]["raster:scale"] == 0.004
+    assert "bands" not in item.assets["patches"].extra_fields
+
+
+def test_threads_change_no_byte(granule, tmp_path):
+    scores, index = granule(score=np.random.default_rng(2).random((4, 4)), patch_px=343)
+    surface, sums = read_surface(scores, index), []
+    for threads in (1, 3):
+        path = tmp_path / f"{threads}.tif"
+        write_mosaic(path, surface, cpu.fill, "float32", {"a": "b"}, 3, threads)
+        sums.append(sha256(path))
+    assert sums[0] == sums[1]
 
 
 def test_item_is_valid_relative_and_has_the_checksums(granule, score, tmp_path):

@@ -43,6 +43,66 @@ def test_same_pixels_give_the_same_bytes_whatever_the_threads(tmp_path, noise):
     assert (tmp_path / "1.tif").read_bytes() == (tmp_path / "3.tif").read_bytes()
 
 
+def halves(pixels):
+    """Overviews that no averaging would give, in two parts each."""
+
+    def overview(factor):
+        rows, cols = (-(-side // factor) for side in pixels.shape[1:])
+        level = np.full((pixels.shape[0], rows, cols), factor, np.uint8)
+        yield level[:, : rows // 2]
+        yield level[:, rows // 2 :]
+
+    return overview
+
+
+@pytest.mark.parametrize(("height", "width"), [(700, 2052), (1025, 500), (512, 512)])
+def test_given_overviews_are_those_of_the_file(tmp_path, noise, height, width):
+    pixels, sums = noise((3, height, width)), []
+    for threads in (1, 3):
+        with cog_writer(
+            tmp_path / "a.tif", shape=pixels.shape, dtype="uint8", **FORM, nodata=0, tags={TAG: "{}"}, threads=threads,
+            overview=halves(pixels),
+        ) as dataset:  # fmt: skip
+            dataset.scales = (0.5, 0.5, 0.5)
+            dataset.update_tags(2, STATISTICS_MEAN="3")
+            dataset.write(pixels)
+        sums.append((tmp_path / "a.tif").read_bytes())
+    assert sums[0] == sums[1]
+    write_cog(tmp_path / "plain.tif", pixels, **FORM, nodata=0)
+    with rasterio.open(tmp_path / "a.tif") as dataset, rasterio.open(tmp_path / "plain.tif") as plain:
+        assert np.array_equal(dataset.read(), pixels)
+        assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert dataset.overviews(1) == plain.overviews(1)
+        assert (dataset.transform, dataset.crs, dataset.nodata) == (plain.transform, plain.crs, 0)
+        assert dataset.descriptions == ("B04", "B03", "B02")
+        assert dataset.scales == (0.5, 0.5, 0.5)
+        assert dataset.tags()[TAG] == "{}"
+        assert dataset.tags(2)["STATISTICS_MEAN"] == "3"
+        levels = plain.overviews(1)
+    for place, factor in enumerate(levels):
+        with rasterio.open(tmp_path / "a.tif", overview_level=place) as dataset:
+            assert (dataset.read() == factor).all()
+            assert dataset.shape == (-(-height // factor), -(-width // factor))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "plain.tif"]
+
+
+def test_an_error_while_overviews_are_drawn_leaves_what_was_there(tmp_path, noise):
+    def overview(factor):
+        raise RasterError(f"no overview {factor}")
+
+    (tmp_path / "a.tif").write_bytes(b"before")
+    pixels = noise((1, 600, 600))
+    with (
+        pytest.raises(RasterError, match="no overview 2"),
+        cog_writer(
+            tmp_path / "a.tif", shape=pixels.shape, dtype="uint8", crs=CRS, transform=FORM["transform"], names=["x"],
+            overview=overview,
+        ) as dataset,
+    ):  # fmt: skip
+        dataset.write(pixels)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.tif", b"before")]
+
+
 def test_an_error_while_writing_leaves_what_was_there(tmp_path):
     target = tmp_path / "a.tif"
     target.write_bytes(b"before")

@@ -1,20 +1,33 @@
-"""The kernels that fill rasters, by name; the one asked for runs, or nothing does."""
+"""The mosaic kernels, by name; the ones asked for run, or nothing does."""
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from rankscape.mapping import cuda
-from rankscape.mapping.cpu import fill_rows
+from rankscape.mapping import cpu, cuda
+from rankscape.mapping.pieces import Form, Piece, Places
 
-Fill = Callable[[np.ndarray, int, int, np.ndarray], None]
-"""values (rows, cols), patch_px, start_px, out (height, width): see `mapping.cpu.fill_rows`."""
+Fill = Callable[[np.ndarray, int, Form], Iterator[Piece]]
+"""values (layers, rows, cols), patch_px, form: see `mapping.cpu.fill`."""
+Blend = Callable[[np.ndarray, np.ndarray, Places, Form], Iterator[Piece]]
+"""windows (layers, n, side, side), weights (side, side), places, form: see `mapping.cpu.blend`."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The kernels of one backend."""
+
+    fill: Fill
+    """Fills rasters with the values of patches."""
+    blend: Blend
+    """Blends overlapping windows."""
 
 
 @contextlib.contextmanager
-def open_fill(backend: str) -> Iterator[Fill]:
-    """Yield the kernel of a backend.
+def open_kernels(backend: str) -> Iterator[Kernels]:
+    """Yield the kernels of a backend.
 
     Args:
         backend: `cpu` or `cuda`.
@@ -23,7 +36,8 @@ def open_fill(backend: str) -> Iterator[Fill]:
         DeviceError: If `cuda` is asked for where there is no PyCUDA or no GPU; it is never replaced by the CPU.
     """
     if backend == "cuda":
-        with cuda.open_fill() as fill:
-            yield fill
+        with cuda.open_module() as (driver, module):
+            gpu = cuda.Gpu(driver, module)
+            yield Kernels(gpu.fill, gpu.blend)
     else:
-        yield fill_rows
+        yield Kernels(cpu.fill, cpu.blend)

@@ -12,7 +12,10 @@ from scipy.special import expit, logit
 
 from rankscape.foundation.errors import RasterError
 from rankscape.foundation.progress import bar
+from rankscape.mapping import cpu
+from rankscape.mapping.backends import Blend
 from rankscape.mapping.granules import tag_statistics
+from rankscape.mapping.pieces import Form, Places
 from rankscape.mapping.surface import BANDS
 from rankscape.mapping.windows import Strip, Windows
 from rankscape.scenes.rasters import cog_writer
@@ -48,7 +51,9 @@ class Dense:
         return Affine(*self.grid.transform) @ Affine.scale(self.grid.patch_px / self.cells)
 
 
-def dense_map(model: ScoreModel, patches: Patches, device: torch.device, batch_size: int, origin: str) -> Dense:
+def dense_map(
+    model: ScoreModel, patches: Patches, device: torch.device, batch_size: int, origin: str, blend: Blend = cpu.blend
+) -> Dense:
     """Score every place of a granule.
 
     Windows of a patch's size are scored at steps of half a patch, and so is every place in them
@@ -62,6 +67,7 @@ def dense_map(model: ScoreModel, patches: Patches, device: torch.device, batch_s
         device: Device that holds the model.
         batch_size: Windows a forward pass.
         origin: File of the patches, for messages.
+        blend: Kernel that blends the windows.
 
     Raises:
         RasterError: If the patches have no coordinates, or are of another kind than those trained on.
@@ -71,7 +77,7 @@ def dense_map(model: ScoreModel, patches: Patches, device: torch.device, batch_s
     seen = sights(model)
     cells = max(2, *map(places_a_side, seen))
     windows = Windows(patches, cells)
-    scores, targets = _blended(seen, windows, patches.grid, cells, device, batch_size)
+    scores, targets = _blended(seen, windows, patches.grid, cells, device, batch_size, blend)
     found, aim = model.combined(scores), combine(targets, model.parts)[0]
     score = found.score.astype(np.float64)
     final = corrected(score, aim, cells)
@@ -88,26 +94,36 @@ def _check(model: ScoreModel, patches: Patches, origin: str) -> None:
 
 
 def _blended(
-    seen: Sequence[Sight], windows: Windows, grid: Grid, cells: int, device: torch.device, batch_size: int
+    seen: Sequence[Sight],
+    windows: Windows,
+    grid: Grid,
+    cells: int,
+    device: torch.device,
+    batch_size: int,
+    blend: Blend,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Blended scores of every network by place, and its scores of the patches; NaN where there is no usable patch."""
-    shape, networks = (grid.rows * cells, grid.cols * cells), sum(len(sight.networks) for sight in seen)
-    total, weight = np.zeros((networks, *shape)), np.zeros(shape)
-    targets = np.full((networks, grid.rows, grid.cols), np.nan)
-    window = raised_cosine(cells)
+    form = Form(sum(len(sight.networks) for sight in seen), grid.rows * cells, grid.cols * cells)
+    targets = np.full((form.layers, grid.rows, grid.cols), np.nan)
+    seen_maps, index = [np.empty((form.layers, 0, cells, cells))], np.full((windows.steps, 2 * grid.cols - 1), -1)
     with bar("dense", unit="strip", total=windows.steps) as progress:
         for strip in windows.strips(batch_size):
             whole, local = _scored(seen, strip, cells, device)
-            for place, across in enumerate(strip.across):
-                top, left = windows.offset(strip.down), windows.offset(int(across))
-                there = (slice(top, top + cells), slice(left, left + cells))
-                total[:, *there] += local[:, place] * window
-                weight[there] += window
-                if strip.down % 2 == 0 and across % 2 == 0:
-                    targets[:, strip.down // 2, across // 2] = whole[:, place]
+            seen_maps.append(local)
+            index[strip.down, strip.across] = 0
+            if strip.down % 2 == 0:
+                own = strip.across % 2 == 0
+                targets[:, strip.down // 2, strip.across[own] // 2] = whole[:, own]
             progress.update(strip.down - progress.n)
-    with np.errstate(invalid="ignore"):
-        return np.where(weight > 0, total / weight, np.nan), targets
+    index[index == 0] = np.arange((index == 0).sum())
+    tops, lefts = (np.array([windows.offset(step) for step in range(steps)], np.int32) for steps in index.shape)
+    drawn = blend(
+        np.concatenate(seen_maps, axis=1, dtype=np.float32), raised_cosine(cells), Places(tops, lefts, index), form
+    )
+    scores = np.empty((form.layers, form.height, form.width))
+    for piece in drawn:
+        scores[piece.layers, piece.rows] = piece.pixels
+    return scores, targets
 
 
 def _scored(seen: Sequence[Sight], strip: Strip, cells: int, device: torch.device) -> tuple[np.ndarray, np.ndarray]:

@@ -1,23 +1,18 @@
 """Maps of one granule: the 10 m raster and the native grid, with the same information."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from affine import Affine
 from rasterio.windows import Window
 
 from rankscape.foundation.progress import bar
 from rankscape.mapping.backends import Fill
+from rankscape.mapping.blocks import BlockOverviews
+from rankscape.mapping.pieces import LEVELS, Form, encoded, no_data
 from rankscape.mapping.surface import BANDS, Surface
-from rankscape.scenes.rasters import cog_writer, row_windows
-
-_BAND_PIXELS = 1 << 22
-"""Pixels of a band of rows: its buffer takes 34 MB for both bands, whatever the raster's size."""
-_CACHE_MB = 256
-"""Blocks that GDAL keeps in memory; left to itself it takes a twentieth of the machine."""
+from rankscape.scenes.rasters import cog_writer
 
 
 def statistics(values: np.ndarray) -> dict[str, float]:
@@ -64,35 +59,31 @@ def write_patches(path: Path, surface: Surface, tags: dict[str, str], level: int
         tag_statistics(dataset, surface.values)
 
 
-def write_mosaic(path: Path, surface: Surface, fill: Fill, tags: dict[str, str], level: int, threads: int) -> None:
+def write_mosaic(
+    path: Path, surface: Surface, fill: Fill, dtype: str, tags: dict[str, str], level: int, threads: int
+) -> None:
     """Write the raster of a granule at the pixels of its image as a COG; every patch's score fills its square.
 
     Args:
         path: Raster to write.
         surface: Scores on the native grid.
-        fill: Kernel that fills rows of the raster.
+        fill: Kernel that fills the raster.
+        dtype: `float32`, or `uint8`, whose bands say what a level is worth (GDAL's scale).
         tags: Metadata of the raster.
         level: ZSTD level.
         threads: Threads that compress.
     """
-    grid = surface.grid
-    shape = (len(BANDS), grid.height_px, grid.width_px)
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB), cog_writer(
-        path, shape=shape, dtype="float32", crs=grid.crs, transform=Affine(*grid.transform), names=BANDS,
-        nodata=np.nan, tags=tags, level=level, threads=threads,
-    ) as dataset, bar(f"mosaic {surface.granule}", unit="row", total=grid.height_px) as progress:  # fmt: skip
-        tag_statistics(dataset, surface.values)
-        for window, rows in _filled(surface, fill):
-            dataset.write(rows, window=window)
-            progress.update(window.height)
-
-
-def _filled(surface: Surface, fill: Fill) -> Iterator[tuple[Window, np.ndarray]]:
-    """Yield the raster's rows in bands, float32, shape (2, height, width), in a buffer that is used again."""
-    windows = row_windows(surface.grid.height_px, surface.grid.width_px, _BAND_PIXELS)
-    buffer = np.empty((len(BANDS), windows[0].height, surface.grid.width_px), np.float32)
-    for window in windows:
-        rows = buffer[:, : window.height]
-        for values, out in zip(surface.values, rows, strict=True):
-            fill(values, surface.grid.patch_px, window.row_off, out)
-        yield window, rows
+    grid, values = surface.grid, surface.values
+    form = Form(len(BANDS), grid.height_px, grid.width_px, dtype)
+    with cog_writer(
+        path, shape=(form.layers, form.height, form.width), dtype=dtype, crs=grid.crs,
+        transform=Affine(*grid.transform), names=BANDS, nodata=no_data(dtype), tags=tags, level=level, threads=threads,
+        overview=BlockOverviews(values, grid.patch_px, form),
+    ) as dataset, bar(f"mosaic {surface.granule}", unit="row", total=form.height) as progress:  # fmt: skip
+        if dtype == "uint8":
+            dataset.scales = (1 / LEVELS,) * form.layers
+        tag_statistics(dataset, np.where(np.isnan(values), np.nan, encoded(values, dtype)))
+        for piece in fill(values, grid.patch_px, form):
+            height = piece.rows.stop - piece.rows.start
+            dataset.write(piece.pixels, window=Window(0, piece.rows.start, form.width, height))
+            progress.update(height)

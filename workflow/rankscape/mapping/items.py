@@ -16,11 +16,13 @@ from shapely.geometry import mapping
 
 from rankscape.foundation.files import sha256, write_json
 from rankscape.mapping.granules import statistics
+from rankscape.mapping.pieces import LEVELS, NO_DATA
 from rankscape.mapping.surface import BANDS
 
 _MEDIA = {".tif": pystac.MediaType.COG, ".png": pystac.MediaType.PNG, ".qml": "application/xml"}
 _FIRST_DAY = datetime.datetime(2015, 6, 23, tzinfo=datetime.UTC)
 _LAST_DAY = datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC)
+_RASTER = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
 _SHA256_MULTIHASH = "1220"
 """Code and length of SHA-256 in front of a multihash, as the file extension of STAC asks for."""
 _DIGITS = 7
@@ -38,6 +40,7 @@ def write_item(
     values: np.ndarray,
     outline: gpd.GeoSeries,
     record: dict[str, Any],
+    dtype: str = "float32",
 ) -> None:
     """Write the STAC item of a map.
 
@@ -53,6 +56,7 @@ def write_item(
         values: Pixels of the map or its native grid, shape (bands, rows, columns), for the statistics.
         outline: Polygons that the map covers, with their CRS.
         record: Provenance.
+        dtype: Type of the asset `map`; where it is `uint8`, the asset says what a level is worth.
     """
     geometry = outline.to_crs(4326).union_all().simplify(_TOLERANCE_DEG)
     item = pystac.Item(
@@ -61,6 +65,10 @@ def write_item(
     )  # fmt: skip
     for role, file in assets.items():
         _add_asset(item, role, file, path.parent)
+    if dtype == "uint8":
+        levels = {"data_type": dtype, "nodata": NO_DATA, "raster:scale": 1 / LEVELS, "raster:offset": 0}
+        item.assets["map"].extra_fields["bands"] = [{"name": name, **levels} for name in BANDS]
+        item.stac_extensions.append(_RASTER)
     _project(item, crs, transform, outline)
     item.add_link(pystac.Link("self", f"./{path.name}", pystac.MediaType.GEOJSON))
     document = item.to_dict(include_self_link=False, transform_hrefs=False)

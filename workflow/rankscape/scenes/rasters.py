@@ -15,6 +15,7 @@ from rasterio.windows import Window
 
 from rankscape.foundation.errors import DiskError, RasterError
 from rankscape.foundation.files import atomic_path
+from rankscape.scenes.overviews import Overview, with_overviews
 
 DRIVERS = {
     b"II*\0": "GTiff",
@@ -37,9 +38,12 @@ _BLOCK_PX = 512
 _WINDOW_PIXELS = 1 << 24
 _CACHE_BYTES = 256 << 20
 """GDAL's cache of blocks; by itself it takes a share of the machine's memory, however large that is."""
-_CHECK_BYTES = 32 << 20
+_ONCE_BYTES = 64 << 20
+"""The same where every block is used once."""
 _CHECK_PIXELS = 1 << 22
 """Checking reads every block once, so it needs little memory."""
+_QUICK = {"compress": "ZSTD", "zstd_level": 1}
+"""How drafts are compressed whose pixels are so regular that this costs less than writing them."""
 
 
 @contextlib.contextmanager
@@ -130,8 +134,13 @@ def windows(height_px: int, width_px: int, pixels: int = _WINDOW_PIXELS, step_px
     ]
 
 
-def check_whole(path: Path, *, max_pixels: int = MAX_PIXELS) -> float:
+def check_whole(path: Path, *, max_pixels: int = MAX_PIXELS, threads: int = 1) -> float:
     """Decode every block of a raster: a truncated or damaged file fails here, not in the middle of a computation.
+
+    Args:
+        path: The raster, on a local disk.
+        max_pixels: Larger rasters are refused.
+        threads: Threads that decode.
 
     Returns:
         Share of the pixels that are 0 in all bands, 0 to 1.
@@ -140,7 +149,8 @@ def check_whole(path: Path, *, max_pixels: int = MAX_PIXELS) -> float:
         RasterError: If the raster cannot be opened or a block cannot be decoded.
     """
     empty = 0
-    with rasterio.Env(GDAL_CACHEMAX=_CHECK_BYTES), open_raster(path, max_pixels=max_pixels) as dataset:
+    limits = {"GDAL_CACHEMAX": _ONCE_BYTES, "GDAL_NUM_THREADS": str(threads)}
+    with rasterio.Env(**limits), open_raster(path, max_pixels=max_pixels) as dataset:
         step_px = min(max(_BLOCK_PX, *(rows for rows, _ in dataset.block_shapes)), 4 * _BLOCK_PX)
         masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
         for window in windows(dataset.height, dataset.width, _CHECK_PIXELS // dataset.count, step_px):
@@ -165,11 +175,12 @@ def cog_writer(
     level: int = 3,
     threads: int = 1,
     resampling: str = "average",
+    overview: Overview | None = None,
 ) -> Iterator[Any]:
     """Write a Cloud-Optimized GeoTIFF window by window; `path` appears when the block ends without an error.
 
-    The windows go to a plain tiled GeoTIFF on disk, which is copied to the final form, decoded once to be sure, and
-    renamed. The same pixels and tags give the same bytes, whatever the number of threads.
+    The windows go to a tiled GeoTIFF on disk, which is copied to the final form, decoded once to be sure, and renamed.
+    The same pixels and tags give the same bytes, whatever the number of threads.
 
     Args:
         path: Final name.
@@ -183,6 +194,7 @@ def cog_writer(
         level: ZSTD compression level, 1 to 22.
         threads: Threads that compress.
         resampling: How overviews are made: `average` for quantities, `nearest` for classes.
+        overview: Gives the overviews of a raster whose pixels are so regular that they need not be averaged one by one.
 
     Yields:
         A rasterio dataset open for writing (`write`, `write_mask`).
@@ -192,15 +204,19 @@ def cog_writer(
     """
     with atomic_path(path) as temporary:
         draft = temporary.with_suffix(".draft.tif")
+        profile = _draft_profile(shape, dtype, crs, transform, nodata) | ({} if overview is None else _QUICK)
+        cache = _CACHE_BYTES if overview is None else _ONCE_BYTES
         try:
-            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS=str(threads), GDAL_CACHEMAX=_CACHE_BYTES):
-                with rasterio.open(draft, "w", **_draft_profile(shape, dtype, crs, transform, nodata)) as dataset:
+            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_NUM_THREADS=str(threads), GDAL_CACHEMAX=cache):
+                with rasterio.open(draft, "w", **profile) as dataset:
                     for place, name in enumerate(names, start=1):
                         dataset.set_band_description(place, name)
                     dataset.update_tags(**dict(tags or {}))
                     yield dataset
-                rasterio.shutil.copy(draft, temporary, **_cog_options(dtype, level, threads, resampling))
-            check_whole(temporary, max_pixels=max(MAX_PIXELS, shape[1] * shape[2]))
+                drawn = contextlib.nullcontext(draft) if overview is None else with_overviews(draft, overview, profile)
+                with drawn as source:
+                    rasterio.shutil.copy(source, temporary, **_cog_options(dtype, level, threads, resampling))
+            check_whole(temporary, max_pixels=max(MAX_PIXELS, shape[1] * shape[2]), threads=threads)
         except RasterError as error:
             raise _unwritten(path, error) if str(temporary) in str(error) else error from None
         except RasterioError as error:

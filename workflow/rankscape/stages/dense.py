@@ -12,6 +12,7 @@ import typer
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings.mapping import DenseSettings
+from rankscape.mapping.backends import open_kernels
 from rankscape.mapping.dense import dense_map, write_dense
 from rankscape.mapping.items import write_item
 from rankscape.mapping.ramp import RAMP, read_ramp
@@ -35,7 +36,8 @@ def dense(
     chosen = DenseSettings.from_text(settings, "dense")
     device = use_device(gpus, threads)
     networks, patches = read_model(model, device), open_patches(tiles)
-    found = dense_map(networks, patches, device, chosen.batch_size, str(tiles))
+    with open_kernels(chosen.backend) as kernels:
+        found = dense_map(networks, patches, device, chosen.batch_size, str(tiles), kernels.blend)
     inputs = {"tiles": tiles, "index": index_of(tiles), "model": model, "ramp": RAMP}
     record = provenance("dense", chosen, inputs, seed=networks.seed, backend=device.type)
     tags = {"RANKSCAPE": json.dumps(record, sort_keys=True), "DEVIATIONS": json.dumps(found.facts, sort_keys=True)}

@@ -12,7 +12,7 @@ import typer
 
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings.mapping import MosaicSettings
-from rankscape.mapping.backends import open_fill
+from rankscape.mapping.backends import open_kernels
 from rankscape.mapping.granules import write_mosaic, write_patches
 from rankscape.mapping.items import write_item
 from rankscape.mapping.ramp import RAMP, read_ramp
@@ -37,13 +37,13 @@ def mosaic(
     inputs = {"scores": scores, "index": index, "ramp": RAMP}
     record = provenance("mosaic", chosen, inputs, backend=chosen.backend)
     tags = {"RANKSCAPE": json.dumps(record, sort_keys=True)}
-    with open_fill(chosen.backend) as fill:
-        write_mosaic(out, surface, fill, tags, chosen.compression_level, threads)
+    with open_kernels(chosen.backend) as kernels:
+        write_mosaic(out, surface, kernels.fill, chosen.dtype, tags, chosen.compression_level, threads)
     write_patches(patches, surface, tags, chosen.compression_level)
     for raster in (out, patches):
         write_style(raster, ramp)
     assets = {"map": out, "patches": patches, "style": style_of(out), "style-patches": style_of(patches)}
     write_item(
         item, surface.granule, assets, crs=surface.grid.crs, transform=surface.transform, values=surface.values,
-        outline=gpd.GeoSeries([outline(surface)], crs=surface.grid.crs), record=record,
+        outline=gpd.GeoSeries([outline(surface)], crs=surface.grid.crs), record=record, dtype=chosen.dtype,
     )  # fmt: skip

@@ -12,6 +12,8 @@ class MosaicSettings(Section):
 
     backend: Literal["cpu", "cuda"] = "cpu"
     """Kernel that fills the raster; `cuda` needs the extra `cuda` and a device, and is never replaced silently."""
+    dtype: Literal["float32", "uint8"] = "float32"
+    """Type of the raster at the image's pixels: `float32`, or `uint8`: score x 250, rounded, and 255 without data."""
     compression_level: Annotated[int, Field(ge=1, le=22)] = 3
     """Level of the ZSTD compression."""
 
@@ -21,6 +23,8 @@ class DenseSettings(Section):
 
     enabled: bool = False
     """Whether `maps/dense/{granule}.tif` is made: a score every 32 px of the network's input."""
+    backend: Literal["cpu", "cuda"] = "cpu"
+    """Kernel that blends the windows; `cuda` needs the extra `cuda` and a device, and is never replaced silently."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 64
     """Windows a forward pass; changes speed and memory, and results only in the last digits."""
     compression_level: Annotated[int, Field(ge=1, le=22)] = 3
