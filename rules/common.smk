@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 ROOT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(ROOT / "workflow"))
@@ -15,6 +16,7 @@ from rankscape.clusters.folders import look_through
 from rankscape.foundation.checkout import run_this_checkout
 from rankscape.foundation.codeversion import Notes, code_version
 from rankscape.foundation.errors import InputError
+from rankscape.foundation.locks import release_stale_locks
 from rankscape.foundation.settings.config import check_config, check_places
 from rankscape.foundation.settings.vision import SELF_SUPERVISED
 from rankscape.foundation.sheet import GRANULE_PATTERN, Window, read_sheet
@@ -22,6 +24,8 @@ from rankscape.ranking.people import ANNOTATOR_PATTERN, orders_of_people
 from rankscape.ranking.prompts import read_prompt
 
 run_this_checkout(ROOT / "workflow")
+if release_stale_locks(Path(".snakemake")):
+    logger.info("Removed the locks of a run that was killed.")
 
 # Planning allocates much and frees little: with the usual threshold, looking for garbage is a fifth of its time.
 gc.set_threshold(50_000, 20, 20)

@@ -116,6 +116,7 @@ rule rate:
         draw=rules.draw.output.draw,
     output:
         round="<results>/ranking/rounds/{judge}/{prompt}/{round}.json",
+        times="<results>/ranking/times/{judge}/{prompt}/{round}.json",
     log:
         "<logs>/rate/{judge}/{prompt}/{round}.log",
     benchmark:
@@ -138,4 +139,5 @@ rule rate:
     shell:
         "python -m rankscape rate --settings {params.settings:q} --judge {wildcards.judge:q}"
         " --judge-settings {params.judge:q} --limits {resources.limits:q} --prompt {input.prompt:q}"
-        " --round {wildcards.round} --draw {input.draw:q} --store {params.store:q} --out {output.round:q} > {log:q} 2>&1"
+        " --round {wildcards.round} --draw {input.draw:q} --store {params.store:q} --out {output.round:q}"
+        " --times {output.times:q} > {log:q} 2>&1"

@@ -93,6 +93,12 @@ ROUND_FILES = expand(
     prompt=CONFIG.prompts,
     round=ROUNDS,
 )
+TIMES = expand(
+    rules.rate.output.times,
+    judge=CONFIG.judges,
+    prompt=CONFIG.prompts,
+    round=ROUNDS,
+)
 ORDERS = [
     *expand(
         rules.rank.output.order,
@@ -134,6 +140,7 @@ rule ensemble:
 rule audit:
     input:
         rounds=ROUND_FILES,
+        times=TIMES,
         orders=ORDERS,
         order=rules.ensemble.output.order,
         summary=rules.cluster.output.summary,
@@ -153,9 +160,10 @@ rule audit:
         settings=settings("audit"),
         # An option without a value would take the next option for one: lists that may be empty carry their name.
         rounds=lambda wildcards, input: [f"--rounds={file}" for file in input.rounds],
+        times=lambda wildcards, input: [f"--times={file}" for file in input.times],
         code=code("audit"),
     message:
         "Measuring what the sources of orders can be trusted with"
     shell:
-        "python -m rankscape audit --settings {params.settings:q} {params.rounds:q} --orders {input.orders:q}"
-        " --order {input.order:q} --summary {input.summary:q} --out {output.audit:q} > {log:q} 2>&1"
+        "python -m rankscape audit --settings {params.settings:q} {params.rounds:q} {params.times:q}"
+        " --orders {input.orders:q} --order {input.order:q} --summary {input.summary:q} --out {output.audit:q} > {log:q} 2>&1"

@@ -68,7 +68,7 @@ def _reply(chance: np.random.Generator, temper: Temper, answer: Any) -> dict[str
     return {
         "text": "" if lost else str(answer), "answer": None if lost else answer,
         "missing": "refused" if lost else None, "finish_reason": "stop", "prompt_tokens": 900, "completion_tokens": 12,
-        "seconds": temper.seconds, "attempts": 1, "repairs": int(chance.random() < temper.repaired), "key": "k",
+        "repairs": int(chance.random() < temper.repaired), "key": "k",
     }  # fmt: skip
 
 

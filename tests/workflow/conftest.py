@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 
 OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--truth", "--districts", "--scene",
-           "--record", "--patches", "--item", "--preview", "--places", "--card"}
-INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "review": {"--record"}}
+           "--record", "--patches", "--item", "--preview", "--places", "--card", "--times"}
+INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "review": {"--record"}, "audit": {"--times"}}
 MORE = {"tile": ".parquet", "embed": ".json", "mosaic": ".qml", "merge": ".qml"}
 verb, arguments = sys.argv[1], sys.argv[2:]
 outputs = OUTPUTS - INPUTS.get(verb, set())

@@ -3,6 +3,8 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from rankscape.foundation import files
 from rankscape.foundation.errors import DiskError, InputError
 from rankscape.foundation.files import (
     atomic_path,
@@ -175,3 +178,45 @@ def test_sha256_reads_files_larger_than_a_piece(tmp_path):
 def test_sync_folder_takes_any_folder(tmp_path):
     sync_folder(tmp_path)
     assert json.dumps(sorted(p.name for p in tmp_path.iterdir())) == "[]"
+
+
+STUCK = """
+import sys, time
+from pathlib import Path
+from rankscape.foundation.files import atomic_path
+with atomic_path(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    print(temporary, flush=True)
+    time.sleep(60)
+"""
+
+
+def stuck(path: Path) -> tuple[subprocess.Popen, Path]:
+    """Start a process that stops in the middle of writing; return it and its temporary file."""
+    process = subprocess.Popen([sys.executable, "-c", STUCK, str(path)], stdout=subprocess.PIPE, text=True)
+    return process, Path(process.stdout.readline().strip())
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_one_and_what_a_living_one_writes_stays(tmp_path):
+    killed, torn = stuck(tmp_path / "order.json")
+    killed.kill()
+    killed.wait()
+    assert torn.exists()
+    alive, whole = stuck(tmp_path / "map.tif")
+    mine = tmp_path / ".notes.part.txt"
+    mine.write_text("no writer of ours")
+    try:
+        write_bytes(tmp_path / "order.json", b"new")
+        assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "order.json", mine, whole])
+    finally:
+        alive.kill()
+        alive.wait()
+
+
+def test_what_another_machine_left_stays(tmp_path, monkeypatch):
+    killed, torn = stuck(tmp_path / "order.json")
+    killed.kill()
+    killed.wait()
+    monkeypatch.setattr(files, "_machine", lambda: "01234567")
+    write_bytes(tmp_path / "order.json", b"new")
+    assert torn.exists()

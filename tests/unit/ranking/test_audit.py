@@ -227,6 +227,28 @@ def test_the_stage(region: Region) -> None:
     assert json.loads((region.folder / "audit.json").read_bytes())["judges"] == found["judges"]
 
 
+def test_times_are_taken_from_their_own_files(region: Region) -> None:
+    made = files(region)
+    for path in made["rounds"]:
+        document = read_json(path)
+        del document["usage"]["seconds"]
+        write_json(path, document)
+    about = {"judge": "seer", "prompt": "expert", "fingerprint": "f" * 64, "replies": []}
+    made["times"] = [region.folder / "times" / "seer" / "expert" / f"{number}.json" for number in (2, 1)]
+    for path, number in zip(made["times"], (2, 1), strict=True):
+        write_json(path, {**about, "round": number, "seconds": 10.0 * number})
+    assert audit(region, made) == 0
+    found = read_json(region.folder / "audit.json")
+    assert [row["seconds"] for row in found["rounds"]] == [10.0, 20.0]
+    assert found["judges"][0]["seconds"] == 30.0
+    assert "times/seer--expert--2" in found["provenance"]["inputs"]
+    made["times"].pop()
+    assert audit(region, made) == 0
+    found = read_json(region.folder / "audit.json")
+    assert [row["seconds"] for row in found["rounds"]] == [None, 20.0]
+    assert found["judges"][0]["seconds"] is None, "a sum of the rest would be too low"
+
+
 def test_without_rounds(region: Region) -> None:
     made = files(region)
     assert audit(region, {"orders": made["orders"][-1:]}) == 0
@@ -249,6 +271,11 @@ def test_wrong_inputs_are_named(region: Region, capsys: Any) -> None:
     write_json(made["rounds"][1], {"images": document["questions"]})
     assert audit(region, made) == 2
     assert "2.json was not written by `rankscape rate` (judge: Field required)" in capsys.readouterr().err
+    made = files(region)
+    made["times"] = [region.folder / "times.json"]
+    write_json(made["times"][0], {"judge": "seer", "prompt": "expert", "round": 1, "seconds": "long"})
+    assert audit(region, made) == 2
+    assert "times.json was not written by `rankscape rate` (seconds: " in capsys.readouterr().err
     made = files(region)
     spoil(made["orders"][2], fingerprint="0" * 64)
     assert audit(region, made) == 2
@@ -275,7 +302,7 @@ def test_real_rounds_are_read(region: Region, mode: str) -> None:
     prompt = folder / "roads.md"
     prompt.write_text(f"---\nmode: {mode}\n---\nHow good are the roads?")
     shown = {"tiles": region.tiles, "clusters": region.clusters, "summary": region.summary}
-    made: dict[str, Any] = {"rounds": [], "orders": []}
+    made: dict[str, Any] = {"rounds": [], "times": [], "orders": []}
     for number in (1, 2):
         draw, heard = folder / f"{number}.parquet", folder / "rounds" / "mimic" / "roads" / f"{number}.json"
         order = folder / "orders" / f"mimic--roads--{number}.json"
@@ -290,9 +317,11 @@ def test_real_rounds_are_read(region: Region, mode: str) -> None:
             round=number,
             draw=draw,
             out=heard,
+            times=folder / "times" / "mimic" / "roads" / f"{number}.json",
         )
         verb("rank", settings={}, evidence=heard, summary=region.summary, out=order)
         made["rounds"].append(heard)
+        made["times"].append(folder / "times" / "mimic" / "roads" / f"{number}.json")
         made["orders"].append(order)
     words = [f"--orders={path}" for path in made["orders"]]
     with pytest.raises(SystemExit) as end:

@@ -144,15 +144,22 @@ def test_all_judges_see_the_same_patches_and_a_rerun_repeats_the_round(region: R
     slow = {"concurrency": 1, "attempts": 1, "timeout_s": 5}
     assert rate(region, endpoint, out=outs[1], judge="berta", limits=slow) == 0
     assert rate(region, endpoint, out=outs[2]) == 0
+    assert outs[0].read_bytes() == outs[2].read_bytes(), "the same replies give the same bytes"
     documents = [read_json(out) for out in outs]
-    for document in documents:
-        document["usage"].pop("seconds")
-        for question in document["questions"]:
-            for reply in question["replies"]:
-                reply.pop("seconds")
-    assert documents[0] == documents[2]
     assert documents[0]["pictures_sha256"] == documents[1]["pictures_sha256"]
     assert documents[1]["judge"] == "berta"
+
+
+def test_times_stand_beside_the_round(region: Region, endpoint: Endpoint) -> None:
+    endpoint.answer = by_brightness
+    times = region.folder / "times.json"
+    assert rate(region, endpoint, times=times) == 0
+    found, document = read_json(times), read_json(region.folder / "round.json")
+    assert (found["judge"], found["prompt"], found["round"]) == ("anna", "who", 1)
+    assert found["fingerprint"] == document["fingerprint"]
+    keys = [reply["key"] for question in document["questions"] for reply in question["replies"]]
+    assert [reply["key"] for reply in found["replies"]] == keys
+    assert found["seconds"] > 0
 
 
 def test_what_the_store_has_is_not_asked_again(region: Region, endpoint: Endpoint) -> None:

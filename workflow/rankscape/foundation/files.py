@@ -1,6 +1,7 @@
 """Reading and writing files so that a final name never holds half a file.
 
-Every writer goes to a temporary name in the same folder, flushes it to disk, and renames it.
+Every writer goes to a temporary name in the same folder, flushes it to disk, and renames it. What a killed writer left
+under a temporary name is removed by the next writer in the folder.
 """
 
 import contextlib
@@ -9,8 +10,11 @@ import hashlib
 import io
 import json
 import os
+import re
+import socket
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +23,8 @@ import numpy as np
 from rankscape.foundation.errors import DiskError, InputError
 
 _CHUNK_BYTES = 1 << 20
+_TEMPORARY = re.compile(r"\.([0-9a-f]{8})-([0-9]+)-[a-z0-9_]{8}\.part(\.|$)")
+"""End of a temporary name: where its writer runs, the writer's process, chance."""
 
 
 @contextlib.contextmanager
@@ -38,7 +44,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=f".part{path.suffix}", dir=path.parent)
+    _sweep(path.parent.resolve())
+    prefix = f".{path.stem}.{_machine()}-{os.getpid()}-"
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=f".part{path.suffix}", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     temporary.unlink()
@@ -60,6 +68,35 @@ def raise_if_disk_full(error: OSError, path: Path) -> None:
     """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         raise DiskError(f"No disk space left to write {path}: free some in {path.parent} and start again.") from error
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes of this machine left half-written in a folder; once a process and folder."""
+    for path in folder.glob(".*.part*"):
+        writer = _TEMPORARY.search(path.name)
+        if writer and writer[1] == _machine() and not _is_alive(int(writer[2])):
+            path.unlink(missing_ok=True)
+
+
+@cache
+def _machine() -> str:
+    """Name of the machine, and of the container if this is one: where a process's number means what it means here."""
+    try:
+        numbering = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        numbering = ""
+    return hashlib.sha256(f"{socket.gethostname()} {numbering}".encode()).hexdigest()[:8]
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # somebody else's
+    return True
 
 
 def _publish(temporary: Path, path: Path) -> None:

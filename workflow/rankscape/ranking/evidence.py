@@ -1,7 +1,7 @@
 """What rounds heard, read back from their documents and checked at the door (docs/ranking.md)."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
@@ -50,7 +50,7 @@ class UsageRecord(_Open):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float | None = None
-    """Time that the replies took, added up."""
+    """Time that the replies took, added up; it stands in the round's times, not in the round."""
     cost: float | None = None
     """Money; None where the judge has no price."""
     currency: str | None = None
@@ -78,6 +78,26 @@ class RoundRecord(_Open):
         """All replies."""
         return [reply for question in self.questions for reply in question.replies]
 
+    def timed(self, seconds: float | None) -> "RoundRecord":
+        """Return the round with the time that its replies took; None leaves it as it is."""
+        if seconds is None:
+            return self
+        return self.model_copy(update={"usage": self.usage.model_copy(update={"seconds": seconds})})
+
+
+class TimesRecord(_Open):
+    """How long the replies of a round took: ranking/times/{judge}/{prompt}/{round}.json."""
+
+    judge: str
+    prompt: str
+    round: int
+    fingerprint: str | None = None
+    seconds: float
+    """Time that the replies took, added up."""
+
+
+_Record = TypeVar("_Record", RoundRecord, TimesRecord)
+
 
 def read_round(path: Path) -> RoundRecord:
     """Read a round.
@@ -85,8 +105,21 @@ def read_round(path: Path) -> RoundRecord:
     Raises:
         InputError: If the file is missing, no JSON, or not of this form; the message names the key.
     """
+    return _read(path, RoundRecord)
+
+
+def read_times(path: Path) -> TimesRecord:
+    """Read how long the replies of a round took.
+
+    Raises:
+        InputError: If the file is missing, no JSON, or not of this form; the message names the key.
+    """
+    return _read(path, TimesRecord)
+
+
+def _read(path: Path, form: type[_Record]) -> _Record:
     try:
-        return RoundRecord.model_validate(read_json(path))
+        return form.model_validate(read_json(path))
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(map(str, fault["loc"])) or "(whole)"

@@ -96,6 +96,21 @@ def to_document(heard: Sequence[Heard], scores: dict[int, float], judge: JudgeSe
     }
 
 
+def to_times(heard: Sequence[Heard]) -> dict[str, Any]:
+    """Return how long every reply took, in seconds, and how many tries it needed, by its key in the store.
+
+    Chance decides these. They stand in a file of their own, so that a round and all that follows from it are the same
+    bytes when the replies are the same.
+    """
+    replies = [pair for one in heard for pair in zip(one.replies, one.keys, strict=True)]
+    return {
+        "seconds": round(sum(reply.seconds for reply, _ in replies), 3),
+        "replies": [
+            {"key": key, "seconds": round(reply.seconds, 3), "attempts": reply.attempts} for reply, key in replies
+        ],
+    }
+
+
 def _question(one: Heard) -> dict[str, Any]:
     replies = zip(one.replies, one.readings, one.keys, strict=True)
     return {
@@ -113,8 +128,6 @@ def _reply(reply: Reply, reading: Reading, key: str) -> dict[str, Any]:
         "finish_reason": reply.finish_reason,
         "prompt_tokens": reply.prompt_tokens,
         "completion_tokens": reply.completion_tokens,
-        "seconds": round(reply.seconds, 3),
-        "attempts": reply.attempts,
         "repairs": reply.repairs,
         "key": key,
     }
@@ -132,7 +145,6 @@ def _usage(heard: Sequence[Heard], judge: JudgeSettings) -> dict[str, Any]:
         "repaired": sum(reply.repairs > 0 for reply in replies),
         "prompt_tokens": sum(reply.prompt_tokens for reply in replies),
         "completion_tokens": sum(reply.completion_tokens for reply in replies),
-        "seconds": round(sum(reply.seconds for reply in replies), 3),
         "cost": sum(costs) if costs else None,
         "currency": judge.currency,
     }

@@ -6,7 +6,7 @@ far all sources of orders agree; and which pairs of clusters nobody ordered.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -16,10 +16,12 @@ from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings.ranking import AuditSettings
 from rankscape.ranking.audit import agreement_document, judge_rows, round_rows
-from rankscape.ranking.evidence import RoundRecord, read_round
+from rankscape.ranking.evidence import RoundRecord, TimesRecord, read_round, read_times
 from rankscape.ranking.orders import PartialOrder, check_clusters
 from rankscape.ranking.summary import Ranked, read_ranked
 from rankscape.stages.options import Settings, Summary
+
+_Record = TypeVar("_Record", RoundRecord, TimesRecord)
 
 
 def audit(
@@ -29,10 +31,13 @@ def audit(
     summary: Summary,
     out: Annotated[Path, typer.Option(help="Document to write (JSON).")],
     rounds: Annotated[list[Path] | None, typer.Option(help="Rounds (JSON).")] = None,
+    times: Annotated[list[Path] | None, typer.Option(help="How long the replies of rounds took (JSON).")] = None,
 ) -> None:
     """Measure what judges, people and data can be trusted with."""
     chosen, ranked = AuditSettings.from_text(settings, "audit"), read_ranked(summary)
-    heard = [_read_round(path, ranked) for path in rounds or ()]
+    took = _seconds([_checked(read_times(path), ranked, path) for path in times or ()])
+    heard = [_checked(read_round(path), ranked, path) for path in rounds or ()]
+    heard = [one.timed(took.get((one.judge, one.prompt, one.round))) for one in heard]
     facts, votes = _read_orders(orders, ranked)
     merged = read_json(order)
     ranked.check_fingerprint(merged, order)
@@ -49,16 +54,21 @@ def audit(
             "rounds": round_rows(heard),
             **agreement,
             "fingerprint": ranked.fingerprint,
-            "provenance": provenance("audit", chosen, _inputs(order, orders, rounds or (), summary), seed=chosen.seed),
+            "provenance": provenance(
+                "audit", chosen, _inputs(order, orders, rounds or (), times or (), summary), seed=chosen.seed
+            ),
         },
     )
     say(f"Audit of {len(heard)} rounds and {len(votes)} orders: {out}")
 
 
-def _read_round(path: Path, ranked: Ranked) -> RoundRecord:
-    found = read_round(path)
+def _checked(found: _Record, ranked: Ranked, path: Path) -> _Record:
     ranked.check_fingerprint({"fingerprint": found.fingerprint}, path)
     return found
+
+
+def _seconds(times: Sequence[TimesRecord]) -> dict[tuple[str, str, int], float]:
+    return {(one.judge, one.prompt, one.round): one.seconds for one in times}
 
 
 def _read_orders(paths: Sequence[Path], ranked: Ranked) -> tuple[dict[str, dict[str, Any]], dict[str, PartialOrder]]:
@@ -76,6 +86,9 @@ def _read_orders(paths: Sequence[Path], ranked: Ranked) -> tuple[dict[str, dict[
     return facts, votes
 
 
-def _inputs(order: Path, orders: Sequence[Path], rounds: Sequence[Path], summary: Path) -> dict[str, Path]:
-    named = {f"rounds/{'--'.join((*path.parts[-3:-1], path.stem))}": path for path in rounds}
+def _inputs(
+    order: Path, orders: Sequence[Path], rounds: Sequence[Path], times: Sequence[Path], summary: Path
+) -> dict[str, Path]:
+    of_rounds = [("rounds", path) for path in rounds] + [("times", path) for path in times]
+    named = {f"{role}/{'--'.join((*path.parts[-3:-1], path.stem))}": path for role, path in of_rounds}
     return {"order": order, "summary": summary, **{f"orders/{path.stem}": path for path in orders}, **named}

@@ -23,7 +23,7 @@ from rankscape.ranking.modes.choice import mode_of
 from rankscape.ranking.prompts import Prompt, read_prompt
 from rankscape.ranking.questions import endpoint_name
 from rankscape.ranking.replay import stored_only
-from rankscape.ranking.rounds import ask_round, to_document
+from rankscape.ranking.rounds import ask_round, to_document, to_times
 from rankscape.ranking.store import ReplyStore
 from rankscape.stages.options import Settings
 
@@ -41,6 +41,9 @@ def rate(
     out: Annotated[Path, typer.Option(help="Round to write (JSON).")],
     store: Annotated[
         Path | None, typer.Option(help="Folder of replies: what stands there is not asked again, what is new is kept.")
+    ] = None,
+    times: Annotated[
+        Path | None, typer.Option(help="How long the replies took, to write (JSON); the round itself holds no time.")
     ] = None,
     limits: Annotated[
         str, typer.Option(help="Limits and prices of the judge: a JSON object; they change no reply.")
@@ -61,6 +64,9 @@ def rate(
         **to_document(heard, mode.score(heard, round_name), about),
         "provenance": provenance("rate", chosen, {"prompt": prompt, "draw": draw}, seed=shown.seed),
     }
+    if times is not None:
+        named = {"judge": judge, "prompt": question.name, "round": number}
+        write_json(times, {**named, "fingerprint": shown.fingerprint, **to_times(heard)})
     write_json(out, document)
     usage = document["usage"]
     say(f"{round_name}: {usage['usable']} of {usage['replies']} replies usable.")
