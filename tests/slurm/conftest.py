@@ -1,0 +1,74 @@
+"""A cluster for all tests of this folder, a region that runs on it, and the same region made without it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from slurm_cluster import Cluster, processes_of, running, why_not
+from slurm_region import Start, two_granules
+from workflow_copy import Project
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slurm)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two nodes of one core each."""
+    if reason := why_not():
+        pytest.skip(f"no SLURM here ({reason})")
+    folder = tmp_path_factory.mktemp("slurm")
+    with running(folder) as found:
+        yield found
+    assert processes_of(folder) == []
+
+
+@pytest.fixture(scope="session")
+def made(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The region, made on this machine without SLURM."""
+    project = two_granules(tmp_path_factory.mktemp("made") / "project")
+    project.snakemake("--max-threads", "1")
+    return project
+
+
+@pytest.fixture
+def copied(made: Project, tmp_path: Path) -> Project:
+    shutil.copytree(made.folder, tmp_path / "project")
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture
+def start(cluster: Cluster) -> Iterator[Start]:
+    """Start Snakemake with the repository's profile: `start(project, *arguments)`; what still runs is ended."""
+    runs: list[subprocess.Popen[str]] = []
+
+    def begin(project: Project, *arguments: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "snakemake", "--workflow-profile", "workflow/profiles/slurm", *arguments]
+        with (project.folder / "run.log").open("w") as log:
+            run = subprocess.Popen(
+                command,
+                cwd=project.folder,
+                env=cluster.environment,
+                stdout=log,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+        runs.append(run)
+        return run
+
+    yield begin
+    for run in runs:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+    if jobs := cluster.waiting_or_running():
+        cluster.run("scancel", *jobs)
