@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import shutil
+import threading
 import time
 
 import pytest
@@ -65,12 +66,14 @@ def test_a_busy_server_is_left_alone_by_all_connections(server, tmp_path, noise)
     for name in names:
         write_tif(server.folder / name, noise((1, 20, 20)))
     times = []
+    both_asked = threading.Barrier(2, timeout=30)
 
     def timed(handler, content):
         times.append(time.monotonic())
         handler.serve(content)
 
     def busy(handler, content):
+        both_asked.wait()
         times.append(time.monotonic())
         handler.answer(429, b"", {"Retry-After": "1"})
 
