@@ -38,7 +38,7 @@ _WINDOW_PIXELS = 1 << 24
 _CACHE_BYTES = 256 << 20
 """GDAL's cache of blocks; by itself it takes a share of the machine's memory, however large that is."""
 _CHECK_BYTES = 32 << 20
-_CHECK_PIXELS = 1 << 22
+_CHECK_PIXELS = 1 << 21
 """Checking reads every block once, so it needs little memory."""
 
 
