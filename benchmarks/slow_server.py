@@ -14,20 +14,28 @@ import time
 from pathlib import Path
 
 CHUNK_BYTES = 128 << 10
+LATE_S = 0.2
 MB = 1e6
 
 
 class Bucket:
-    """A limit in bytes a second, kept by handing out times at which bytes may leave; idle time is not saved up."""
+    """A limit in bytes a second, kept by handing out times at which bytes may leave; idle time is not saved up.
+
+    Only what a late timer cost is made up for, or a busy machine would lower the limit.
+    """
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
         self._free_at = 0.0
 
+    def begin(self) -> None:
+        """Start an answer, for which nothing is saved up."""
+        self._free_at = max(self._free_at, time.monotonic())
+
     def delay(self, count_bytes: int) -> float:
         """Book so many bytes; return the seconds until they may leave."""
         now = time.monotonic()
-        self._free_at = max(self._free_at, now) + count_bytes / self._rate
+        self._free_at = max(self._free_at, now - LATE_S) + count_bytes / self._rate
         return self._free_at - now
 
 
@@ -64,6 +72,7 @@ class Server:
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
         if head.startswith("HEAD"):
             return
+        bucket.begin()
         for place in range(first, stop, CHUNK_BYTES):
             chunk = self._content[place : min(place + CHUNK_BYTES, stop)]
             await asyncio.sleep(max(bucket.delay(len(chunk)), self._total.delay(len(chunk))))

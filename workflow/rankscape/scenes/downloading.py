@@ -87,10 +87,11 @@ def bring(
         progress.bar(title, unit="B", total=0, scale=True) as bar,
         ThreadPoolExecutor(min(_ASSETS, max(1, len(assets)))) as bringers,
         ThreadPoolExecutor(connections) as pool,
+        ThreadPoolExecutor(threads) as decoders,
     ):
         slots = Slots(node_folder("connections"), connections)
         line = Connections(client, signer, patience, hosts, slots, stop)
-        transfer = Transfer(line, pool, threading.Semaphore(threads), Room(), Meter(bar))
+        transfer = Transfer(line, pool, decoders, Room(), Meter(bar))
         try:
             there = list(bringers.map(_present, assets))
             missing = [asset for asset, found in zip(assets, there, strict=True) if found is None]
@@ -197,12 +198,11 @@ def _copied(asset: Asset, transfer: Transfer, *, local: bool) -> tuple[Part, str
                 raise StoppedError
             writer.write(chunk)
             transfer.meter.advance(len(chunk))
-    with transfer.decoders:
-        _check_copy(asset, part, source)
-        return part, sha256(part.path)
+    return part, transfer.decoders.submit(_check_copy, asset, part, source).result()
 
 
-def _check_copy(asset: Asset, part: Part, source: Path) -> None:
+def _check_copy(asset: Asset, part: Part, source: Path) -> str:
+    """Verify a copy; return its SHA-256."""
     try:
         empty_percent = 100 * check_whole(part.path)
     except RasterError as error:
@@ -211,6 +211,7 @@ def _check_copy(asset: Asset, part: Part, source: Path) -> None:
     if contradicts(asset, empty_percent):
         part.discard()
         raise contradiction(asset, empty_percent)
+    return sha256(part.path)
 
 
 def _publish(asset: Asset, part: Part, digest: str) -> Delivery:

@@ -40,7 +40,7 @@ _CACHE_BYTES = 256 << 20
 """GDAL's cache of blocks; by itself it takes a share of the machine's memory, however large that is."""
 _ONCE_BYTES = 64 << 20
 """The same where every block is used once."""
-_CHECK_PIXELS = 1 << 22
+_CHECK_PIXELS = 1 << 21
 """Checking reads every block once, so it needs little memory."""
 _QUICK = {"compress": "ZSTD", "zstd_level": 1}
 """How drafts are compressed whose pixels are so regular that this costs less than writing them."""

@@ -1,6 +1,5 @@
 """One asset over HTTP: its bytes brought, then held against all that is said of it before it counts."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,8 @@ class Transfer:
     connections: Connections
     pool: ThreadPoolExecutor
     """Runs the requests of all assets."""
-    decoders: threading.Semaphore
-    """How many assets are verified at once."""
+    decoders: ThreadPoolExecutor
+    """Verifies assets; few threads, since each keeps the memory that decoding once took."""
     room: Room
     meter: Meter
 
@@ -44,8 +43,7 @@ class Transfer:
         while True:
             try:
                 Pull(asset, part, self.connections, self.pool, self.room, self.meter).complete()
-                with self.decoders:
-                    digest, empty_percent = verify(asset, part)
+                digest, empty_percent = self.decoders.submit(verify, asset, part).result()
                 if not contradicts(asset, empty_percent):
                     return part, digest
                 if digest == seen or _is_confirmed(asset, part):
