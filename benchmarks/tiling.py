@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def be_rank(source: Path, out: Path, patch_px: int, ranks: int, threads: int) -> None:
-    """Cut as one rank of some; the first prints seconds from barrier to barrier, and CPU seconds of the busiest rank."""
+    """Cut as one rank of some; the first prints seconds, from barrier to barrier, and CPU seconds of the busiest."""
     from mpi4py import MPI
     from rankscape.tiles.mpi import cut_with_ranks
 
@@ -117,7 +117,7 @@ Times = dict[str, float]
 
 
 def measure(source: Path, out: Path, patch_px: int, repeats: int) -> tuple[Times, Times, Times]:
-    """Run all ways in turns; return their seconds, and of `tile` those of the whole command and of the busiest rank's CPU."""
+    """Run all ways in turns; return their seconds, those of whole commands, and CPU seconds of the busiest rank."""
     best, whole, busy = Times(), Times(), Times()
 
     def note(times: Times, name: str, seconds: float) -> None:
