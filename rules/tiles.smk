@@ -29,6 +29,6 @@ rule tile:
     message:
         "Cutting granule {wildcards.granule} into patches"
     shell:
-        "{resources.mpi} -n {resources.tasks} python -m rankscape tile --mpi --ranks {resources.tasks}"
+        "{resources.mpi} -n {resources.tasks} python -m rankscape tile --mpi --ranks {resources.tasks} --threads {threads}"
         " --settings {params.settings:q} --source {input.source:q} {params.quality:q}"
         " {params.pictures} --granule {wildcards.granule:q} --out {output.patches:q} > {log:q} 2>&1"

@@ -21,6 +21,7 @@ def write_raster(
     mask: np.ndarray | None = None,
     names: tuple[str, ...] = (),
     compress: str = "none",
+    block_px: int = 16,
 ) -> Path:
     """Write pixels of shape (bands, height, width) as a GeoTIFF of 10 m."""
     count, height, width = pixels.shape
@@ -32,11 +33,13 @@ def write_raster(
         "height": height,
         "width": width,
         "dtype": pixels.dtype,
+        "blockxsize": block_px,
+        "blockysize": block_px,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
-        rasterio.open(path, "w", crs=crs, transform=where, tiled=True, blockxsize=16, blockysize=16, **profile) as out,
+        rasterio.open(path, "w", crs=crs, transform=where, tiled=True, **profile) as out,
     ):
         out.write(pixels)
         if mask is not None:

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rankscape.__main__ import main
+from rankscape.tiles.store import read_index
 
 MPIEXEC = Path(sys.executable).parent / "mpiexec"
 pytestmark = pytest.mark.skipif(not MPIEXEC.exists(), reason="no mpiexec beside this Python")
 
 
-def arguments(source: Path, out: Path, *more: object) -> list[str]:
-    chosen = json.dumps({"patch_px": 16})
+def arguments(source: Path, out: Path, *more: object, patch_px: int = 16) -> list[str]:
+    chosen = json.dumps({"patch_px": patch_px})
     given = ["tile", "--settings", chosen, "--source", source, "--granule", "03TVF", "--out", out, *more]
     return [str(one) for one in given]
 
@@ -27,11 +28,13 @@ def serial(source: Path, out: Path, *more: object) -> None:
     assert not end.value.code
 
 
-def tile(ranks: int, source: Path, out: Path, *more: object, **variables: str) -> subprocess.CompletedProcess[str]:
+def tile(
+    ranks: int, source: Path, out: Path, *more: object, patch_px: int = 16, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Cut with a launcher; 0 ranks start the program without one."""
     start = [str(MPIEXEC), "-n", str(ranks)] if ranks else []
     return subprocess.run(
-        [*start, sys.executable, "-m", "rankscape", *arguments(source, out, *more)],
+        [*start, sys.executable, "-m", "rankscape", *arguments(source, out, *more, patch_px=patch_px)],
         capture_output=True,
         text=True,
         timeout=120,
@@ -58,6 +61,21 @@ def test_any_number_of_ranks_gives_the_same_bytes(scene, quality, alone, tmp_pat
     assert sorted(path.name for path in out.parent.iterdir()) == ["03TVF.npy", "03TVF.parquet"]
 
 
+@pytest.mark.parametrize(("ranks", "threads"), [(1, 2), (2, 1), (3, 2), (7, 1)])
+def test_ranks_that_meet_inside_patches_write_every_part_of_them(raster, tmp_path, ranks, threads):
+    """Blocks of 64 rows and patches of 100: every rank begins and ends in the middle of patches."""
+    pixels = np.random.default_rng(1).integers(1, 255, (3, 520, 430), dtype=np.uint8)
+    pixels[:, 90:200, 40:300] = 0
+    source = raster("visual.tif", pixels, compress="deflate", block_px=64)
+    out = tmp_path / "out" / "03TVF.npy"
+    done = tile(ranks, source, out, "--mpi", "--ranks", ranks, "--threads", threads, patch_px=100)
+    assert done.returncode == 0, done.stderr
+    squares = pixels[:, :500, :400].reshape(3, 5, 100, 4, 100).transpose(1, 3, 2, 4, 0).reshape(20, 100, 100, 3)
+    np.testing.assert_array_equal(np.load(out), squares)
+    shares = read_index(out.with_suffix(".parquet"))["valid_fraction"].to_numpy()
+    np.testing.assert_array_equal(shares, squares.any(-1).mean((1, 2)).astype(np.float32))
+
+
 def test_tiles_of_a_folder_are_shared_among_ranks_too(picture, tmp_path):
     for number in range(5):
         picture(tmp_path / "folder" / f"10_{number}.png", seed=number)
@@ -73,7 +91,7 @@ def test_a_failure_is_told_once_and_leaves_nothing(tmp_path):
     done = tile(3, source, tmp_path / "out" / "03TVF.npy", "--mpi")
     assert done.returncode == 2
     assert [line for line in done.stderr.splitlines() if line.startswith("rankscape:")] == [done.stderr.strip()]
-    assert "text.tif is no readable GeoTIFF" in done.stderr
+    assert "text.tif is no GeoTIFF or JPEG 2000" in done.stderr
     assert not (tmp_path / "out" / "03TVF.npy").exists()
 
 

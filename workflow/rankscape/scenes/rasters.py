@@ -32,6 +32,8 @@ A Cloud-Optimized GeoTIFF is read by the driver of GeoTIFF. GDAL is never left t
 MAX_PIXELS = 400_000_000
 """A Sentinel-2 granule has 10980 x 10980 = 1.2e8 pixels; a header that claims far more is an attack or a mistake."""
 MAX_BANDS = 32
+_ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
+"""Nothing beside a raster (.aux.xml, .ovr, .msk, a world file) says anything about it: only the file itself counts."""
 TAG = "RANKSCAPE"
 """Tag of a raster that holds its provenance, as JSON."""
 _BLOCK_PX = 512
@@ -63,7 +65,7 @@ def open_raster(path: Path, *, max_pixels: int = MAX_PIXELS, max_bands: int = MA
     """
     driver = _driver(Path(path))
     try:
-        with rasterio.open(path, driver=driver) as dataset:
+        with rasterio.Env(**_ALONE), rasterio.open(path, driver=driver) as dataset:
             _check_size(path, dataset, max_pixels, max_bands)
             yield dataset
     except RasterioError as error:

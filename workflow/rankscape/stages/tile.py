@@ -44,6 +44,9 @@ def tile(
     ranks: Annotated[
         int | None, typer.Option(min=1, help="With --mpi: number of ranks that there must be; another is an error.")
     ] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads, of every rank with --mpi, that decode an image; they change no byte.")
+    ] = 1,
 ) -> None:
     """Cut a granule's image, or a folder of tiles or pictures, into patches.
 
@@ -54,13 +57,13 @@ def tile(
         raise GranuleError(f"--granule {granule!r} is no id: it must match {GRANULE_PATTERN}.")
     if ranks is not None and not mpi:
         raise InputError(f"--ranks {ranks} goes with --mpi: add it, or leave --ranks out.")
-    opener = partial(open_source, source, quality, granule, chosen, pictures=pictures)
+    opener = partial(open_source, source, quality, granule, chosen, pictures=pictures, threads=threads)
     if mpi:
         from rankscape.tiles.mpi import cut_with_ranks
 
-        result = cut_with_ranks(opener, out, ranks)
+        result = cut_with_ranks(opener, out, ranks, threads)
     else:
-        result = cut(opener, out)
+        result = cut(opener, out, threads)
     if result is None:
         return
     layout, shares = result

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import pi
 from pathlib import Path
@@ -37,7 +37,7 @@ class FolderSource:
     resize: bool = False
     """Whether pictures are resized to the layout's side."""
 
-    def read(self, step: int) -> Piece:
+    def read(self, step: int) -> Iterator[Piece]:
         """Read one picture; pixels that are black in all bands, or transparent, hold no data.
 
         Raises:
@@ -50,13 +50,14 @@ class FolderSource:
             if not self.skip:
                 raise
             say(f"Warning: skipped, so that patch {self.layout.ids[step]} has no data: {error}")
-            return Piece(np.zeros((1, side, side, len(BANDS)), np.uint8), np.zeros((1, 2), np.float32))
+            yield Piece(step, 0, np.zeros((1, side, side, len(BANDS)), np.uint8), np.zeros((1, 2), np.int64))
+            return
         if self.resize:
             picture = picture.resize((side, side), Image.Resampling.BICUBIC)
         pixels = np.array(picture)
         pixels[pixels[..., 3] == 0] = 0
-        shares = np.array([[pixels[..., :3].any(-1).mean(), 0]], np.float32)
-        return Piece(np.ascontiguousarray(pixels[None, ..., :3]), shares)
+        counts = np.array([[np.count_nonzero(pixels[..., :3].any(-1)), 0]])
+        yield Piece(step, 0, np.ascontiguousarray(pixels[None, ..., :3]), counts)
 
 
 def open_folder(folder: Path, granule: str, zoom: int, *, skip: bool = False) -> FolderSource:
@@ -82,7 +83,7 @@ def open_folder(folder: Path, granule: str, zoom: int, *, skip: bool = False) ->
     row, col = (np.array(numbers, np.int32) for numbers in zip(*places, strict=True))
     grid = _grid(row, col, side, zoom)
     ids = tuple(patch_id(granule, *place) for place in places)
-    layout = Layout(granule, ids, row - row.min(), col - col.min(), grid, np.dtype(np.uint8), 1)
+    layout = Layout(granule, ids, row - row.min(), col - col.min(), grid, np.dtype(np.uint8), len(ids))
     return FolderSource(tuple(tiles[place] for place in places), layout, skip)
 
 

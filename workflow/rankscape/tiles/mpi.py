@@ -12,15 +12,15 @@ from mpi4py import MPI
 
 from rankscape.foundation.errors import DeviceError, DiskError
 from rankscape.foundation.files import atomic_path, raise_if_disk_full
-from rankscape.tiles.cutting import Opener, array_header
-from rankscape.tiles.source import Layout, PatchSource, check_any_data
+from rankscape.tiles.cutting import Opener, array_header, write_steps
+from rankscape.tiles.source import Layout, PatchSource, check_any_data, shares_of
 
 Result = TypeVar("Result")
 _LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 """Variables in which launchers say how many processes they started."""
 
 
-def cut_with_ranks(opener: Opener, out: Path, ranks: int | None) -> tuple[Layout, np.ndarray] | None:
+def cut_with_ranks(opener: Opener, out: Path, ranks: int | None, threads: int = 1) -> tuple[Layout, np.ndarray] | None:
     """Do what `tiles.cutting.cut` does with all ranks; the file's bytes are the same for any number of them.
 
     If a rank fails, all stop: one reports, and nothing is published.
@@ -29,6 +29,7 @@ def cut_with_ranks(opener: Opener, out: Path, ranks: int | None) -> tuple[Layout
         opener: Opens the source.
         out: Array of all patches; rank 0 publishes it when every rank has written.
         ranks: Number of ranks that there must be; None accepts any.
+        threads: Threads of each rank, as `cut` takes them.
 
     Returns:
         Layout and shares as `cut` returns them, on rank 0; None on the others, which have nothing left to do.
@@ -46,11 +47,12 @@ def cut_with_ranks(opener: Opener, out: Path, ranks: int | None) -> tuple[Layout
         temporary = str(comm.bcast(mine))
         file = _together(comm, lambda: MPI.File.Open(comm, temporary, MPI.MODE_CREATE | MPI.MODE_WRONLY))
         stack.callback(file.Close)
-        shares = comm.gather(_together(comm, lambda: _write_own(comm, file, source, out)))
-        joined = None if shares is None else np.concatenate(shares)
-        _together(comm, lambda: None if joined is None else check_any_data(joined, source.layout.granule))
+        own = _together(comm, lambda: _write_own(comm, file, temporary, source, out, threads))
+        counts = comm.reduce(own, op=MPI.SUM)
+        shares = None if counts is None else shares_of(counts, source.layout.grid.patch_px)
+        _together(comm, lambda: None if shares is None else check_any_data(shares, source.layout.granule))
         file.Sync()
-    return None if joined is None else (source.layout, joined)
+    return None if shares is None else (source.layout, shares)
 
 
 def _check_size(size: int, ranks: int | None) -> None:
@@ -63,26 +65,20 @@ def _check_size(size: int, ranks: int | None) -> None:
         )
 
 
-def _write_own(comm: Any, file: Any, source: PatchSource, out: Path) -> np.ndarray:
-    """Write this rank's steps at their places; return their shares, float32, shape (patches of this rank, 2)."""
-    layout = source.layout
-    header = array_header(layout)
-    step_bytes = layout.patches_per_step * int(np.prod(layout.shape[1:])) * layout.dtype.itemsize
-    shares = [np.zeros((0, 2), np.float32)]
+def _write_own(comm: Any, file: Any, name: str, source: PatchSource, out: Path, threads: int) -> np.ndarray:
+    """Write this rank's steps at their places; return its part of the counts, int64, shape (patches, 2)."""
     try:
         if comm.rank == 0:
-            file.Write_at(0, header)
-        for step in np.array_split(np.arange(layout.steps), comm.size)[comm.rank].tolist():
-            piece = source.read(step)
-            file.Write_at(len(header) + step * step_bytes, piece.patches)
-            shares.append(piece.shares)
+            file.Write_at(0, array_header(source.layout))
+        steps = np.array_split(np.arange(source.layout.steps), comm.size)[comm.rank].tolist()
+        with Path(name).open("rb") as handle:
+            return write_steps(source, steps, file.Write_at, handle.fileno(), threads)
     except MPI.Exception as error:
         # MPI-IO names the cause in words only; the class of a full disk is often just "other".
         cause = " ".join(error.Get_error_string().split())
         if os.strerror(errno.ENOSPC) in cause:
             raise_if_disk_full(OSError(errno.ENOSPC, cause), out)
         raise DiskError(f"{out} cannot be written ({cause}): mend the disk and start again.") from error
-    return np.concatenate(shares)
 
 
 def _together(comm: Any, work: Callable[[], Result]) -> Result:

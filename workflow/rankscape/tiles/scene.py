@@ -1,4 +1,4 @@
-"""Patches of one image on a granule's grid, read one row of patches at a time."""
+"""Patches of one image on a granule's grid, read one row of the file's blocks at a time."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import rasterio
+from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from rankscape.foundation.errors import RasterError
+from rankscape.scenes.rasters import brief, open_raster
 from rankscape.tiles.source import Layout, Piece
 from rankscape.tiles.store import Grid, patch_id
 
@@ -19,6 +21,11 @@ NO_DATA, CLEAR, CLOUD = 0, 1, 2
 """Values of the quality raster."""
 _CACHE_MB = 256
 """Decoded blocks that GDAL keeps: more than one row of 512 px blocks of a granule, and no share of a large machine."""
+_LEAST_PX = 64
+"""Rows that a step reads at least: files of narrower strips would make steps of no weight."""
+_MOST_PX = 1024
+"""Blocks with more rows are read in part, again and again, since a whole row of them may not fit into memory."""
+_ALL_VALID = ([MaskFlags.all_valid],)
 _COLOURS = ("B04", "B03", "B02")
 
 
@@ -32,9 +39,13 @@ class SceneSource:
     """Open rasterio dataset of the same grid, or None."""
     layout: Layout
     """Which patches there are."""
+    step_px: int
+    """Rows of pixels that a step reads: whole rows of the file's blocks, so that none is decoded twice."""
+    masked: bool
+    """Whether the image says which of its pixels hold data; without that, reading a mask would only take time."""
 
-    def read(self, step: int) -> Piece:
-        """Read one row of patches.
+    def read(self, step: int) -> Iterator[Piece]:
+        """Read whole rows of the file's blocks, and cut them into parts of the patches that they touch.
 
         A pixel is valid where the image's mask says so and it holds a value: no NaN, and not 0 in all bands of a
         picture of bytes, in which Sentinel-2's true colour begins at 1.
@@ -43,72 +54,100 @@ class SceneSource:
             RasterError: If the file is broken.
         """
         side, cols = self.layout.grid.patch_px, self.layout.grid.cols
-        window = Window(0, step * side, cols * side, side)
-        pixels, mask = _read(self.scene, window, "read"), _read(self.scene, window, "dataset_mask")
-        quality = None if self.quality is None else _read(self.quality, window, "read")[0]
-        floating = np.issubdtype(pixels.dtype, np.floating)
-        valid = (mask > 0) & (np.isfinite(pixels).all(0) if floating else pixels.any(0))
-        if quality is not None:
-            valid &= quality != NO_DATA
-        pixels[:, ~valid] = np.nan if floating else 0
-        patches = pixels.reshape(-1, side, cols, side).transpose(2, 1, 3, 0)
-        return Piece(np.ascontiguousarray(patches), _shares(valid, quality, side))
+        top = step * self.step_px
+        bottom = min(top + self.step_px, self.layout.grid.rows * side)
+        window = Window(0, top, cols * side, bottom - top)
+        pixels, flags = self._pixels(window), None if self.quality is None else _read(self.quality, window)[0]
+        valid = self._valid(window, pixels, flags)
+        if valid is not None:
+            pixels[~valid] = np.nan if self.layout.dtype.kind == "f" else 0
+        clouded = None if flags is None or not (flags == CLOUD).any() else _and(flags == CLOUD, valid)
+        for row in range(top // side, -(-bottom // side)):
+            begin, end = max(row * side, top), min((row + 1) * side, bottom)
+            part = slice(begin - top, end - top)
+            patches = pixels[part].reshape(end - begin, cols, side, -1).transpose(1, 0, 2, 3)
+            counts = [_count(valid, part, cols, side, (end - begin) * side), _count(clouded, part, cols, side, 0)]
+            yield Piece(row * cols, begin - row * side, np.ascontiguousarray(patches), np.stack(counts, axis=1))
+
+    def _pixels(self, window: Window) -> np.ndarray:
+        """Read all bands, pixel by pixel as patches hold them: shape (rows, columns, bands)."""
+        pixels = np.empty((window.height, window.width, self.scene.count), self.layout.dtype)
+        _read(self.scene, window, out=pixels.transpose(2, 0, 1))
+        return pixels
+
+    def _valid(self, window: Window, pixels: np.ndarray, flags: np.ndarray | None) -> np.ndarray | None:
+        """Say which pixels hold data, bool, shape (rows, columns); None where all do, as in most places."""
+        valid = _with_value(pixels)
+        if self.masked:
+            valid = _and(_read(self.scene, window, "dataset_mask") > 0, valid)
+        if flags is not None and not flags.all():
+            valid = _and(flags != NO_DATA, valid)
+        return valid
 
 
-def _shares(valid: np.ndarray, quality: np.ndarray | None, side: int) -> np.ndarray:
-    """Valid pixels among all, and clouded ones among the valid, of each patch of a row."""
-    cut = (side, -1, side)
-    seen = valid.reshape(cut).sum((0, 2))
-    clouded = np.zeros_like(seen) if quality is None else (valid & (quality == CLOUD)).reshape(cut).sum((0, 2))
-    return np.stack([seen / side**2, clouded / np.maximum(seen, 1)], axis=1).astype(np.float32)
+def _with_value(pixels: np.ndarray) -> np.ndarray | None:
+    if pixels.dtype.kind == "f":
+        held = np.isfinite(pixels)
+        return None if held.all() else np.logical_and.reduce([held[..., band] for band in range(held.shape[-1])])
+    if pixels.min() > 0:
+        return None
+    return np.asarray(np.bitwise_or.reduce([pixels[..., band] for band in range(pixels.shape[-1])]) != 0)
 
 
-def _read(dataset: Any, window: Window, how: str) -> np.ndarray:
+def _and(one: np.ndarray, other: np.ndarray | None) -> np.ndarray:
+    return one if other is None else one & other
+
+
+def _count(marked: np.ndarray | None, part: slice, cols: int, side: int, else_count: int) -> np.ndarray:
+    """Count marked pixels of each patch in some rows, integers, shape (cols,); `else_count` where nothing is marked."""
+    if marked is None:
+        return np.full(cols, else_count)
+    counts: np.ndarray = np.count_nonzero(marked[part].reshape(-1, cols, side), axis=(0, 2))
+    return counts
+
+
+def _read(dataset: Any, window: Window, how: str = "read", **more: Any) -> np.ndarray:
     try:
-        pixels: np.ndarray = getattr(dataset, how)(window=window)
+        pixels: np.ndarray = getattr(dataset, how)(window=window, **more)
     except RasterioError as error:
         raise RasterError(
-            f"{dataset.name} cannot be read whole ({_line(error)}): delete it and make it again."
+            f"{dataset.name} cannot be read whole ({brief(error)}): delete it and make it again."
         ) from None
     return pixels
 
 
 @contextlib.contextmanager
-def open_scene(path: Path, quality: Path | None, granule: str, patch_px: int) -> Iterator[SceneSource]:
+def open_scene(
+    path: Path, quality: Path | None, granule: str, patch_px: int, threads: int = 1
+) -> Iterator[SceneSource]:
     """Open an image to cut.
 
     Args:
-        path: GeoTIFF, uint8 or float32, three bands or more, north up.
-        quality: GeoTIFF of one uint8 band on the same grid (0 no data, 1 clear, 2 cloud or shadow); None where
+        path: GeoTIFF or JPEG 2000, uint8 or float32, three bands or more, north up.
+        quality: Raster of one uint8 band on the same grid (0 no data, 1 clear, 2 cloud or shadow); None where
             nothing is known of clouds.
         granule: Granule id.
         patch_px: Side of a patch.
+        threads: Threads that decode blocks.
 
     Raises:
-        RasterError: If a file is missing, no GeoTIFF, of another type or band count, without CRS, smaller than a
-            patch, or if the two differ in grid.
+        RasterError: If a file is missing, of another format, type or band count, too large, without CRS, smaller than
+            a patch, or if the two differ in grid.
     """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE_MB))
-        scene = stack.enter_context(_open(path))
+        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, GDAL_NUM_THREADS=str(threads)))
+        scene = stack.enter_context(open_raster(path))
         _check_scene(scene, path, patch_px)
-        flags = None if quality is None else stack.enter_context(_open(quality))
+        flags = None if quality is None else stack.enter_context(open_raster(quality))
         if flags is not None:
             _check_quality(flags, scene)
-        yield SceneSource(scene, flags, _layout(scene, granule, patch_px))
+        step_px, masked = _step_px(scene.block_shapes[0][0]), scene.mask_flag_enums != _ALL_VALID * scene.count
+        yield SceneSource(scene, flags, _layout(scene, granule, patch_px, step_px), step_px, masked)
 
 
-def _open(path: Path) -> Any:
-    if not Path(path).is_file():
-        raise RasterError(f"{path} does not exist: make it first, or mend the path.")
-    try:
-        return rasterio.open(path, driver="GTiff")
-    except RasterioError as error:
-        raise RasterError(f"{path} is no readable GeoTIFF ({_line(error)}): delete it and make it again.") from None
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error.__cause__ or error).split())
+def _step_px(block_px: int) -> int:
+    """Return how many rows a step reads: as many rows of blocks as make `_LEAST_PX`."""
+    return _LEAST_PX if block_px > _MOST_PX else -(-_LEAST_PX // block_px) * block_px
 
 
 def _check_scene(scene: Any, path: Path, patch_px: int) -> None:
@@ -139,7 +178,7 @@ def _check_quality(quality: Any, scene: Any) -> None:
         )
 
 
-def _layout(scene: Any, granule: str, patch_px: int) -> Layout:
+def _layout(scene: Any, granule: str, patch_px: int, step_px: int) -> Layout:
     rows, cols = scene.height // patch_px, scene.width // patch_px
     row, col = np.divmod(np.arange(rows * cols, dtype=np.int32), np.int32(cols))
     grid = Grid(
@@ -153,7 +192,7 @@ def _layout(scene: Any, granule: str, patch_px: int) -> Layout:
         _bands(scene),
     )
     ids = tuple(patch_id(granule, r, c) for r, c in zip(row.tolist(), col.tolist(), strict=True))
-    return Layout(granule, ids, row, col, grid, np.dtype(scene.dtypes[0]), cols)
+    return Layout(granule, ids, row, col, grid, np.dtype(scene.dtypes[0]), -(-rows * patch_px // step_px))
 
 
 def _bands(scene: Any) -> tuple[str, ...]:

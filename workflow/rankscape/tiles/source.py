@@ -1,5 +1,6 @@
 """What patches are cut from, step by step: an image, or a folder of tiles or pictures."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,12 +15,16 @@ from rankscape.tiles.store import PICTURE, Grid
 
 @dataclass(frozen=True)
 class Piece:
-    """The patches of one step."""
+    """The same pixel rows of patches that follow one another."""
 
-    patches: np.ndarray
-    """uint8 or float32, contiguous, shape (patches, patch_px, patch_px, bands)."""
-    shares: np.ndarray
-    """Valid and cloud fraction of each patch, float32, shape (patches, 2)."""
+    first: int
+    """Place of the first of the patches."""
+    top_px: int
+    """Row of the patches at which the pixels begin; 0 where the patches are whole."""
+    pixels: np.ndarray
+    """uint8 or float32, contiguous, shape (patches, rows, patch_px, bands)."""
+    counts: np.ndarray
+    """Of each patch, the pixels with data and those of them that are clouded, integers, shape (patches, 2)."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +43,10 @@ class Layout:
     """Where the patches lie."""
     dtype: np.dtype
     """Type of the pixels."""
-    patches_per_step: int
-    """Patches that one step reads; the number of patches is a multiple of it."""
+    steps: int
+    """Number of steps in which it is read; each reads other pixels, and all together read every pixel once."""
     pictures: tuple[str, ...] = ()
     """Path of each patch's picture below its folder; empty where patches have coordinates."""
-
-    @property
-    def steps(self) -> int:
-        """Number of steps."""
-        return len(self.ids) // self.patches_per_step
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -61,12 +61,26 @@ class PatchSource(Protocol):
     def layout(self) -> Layout:
         """Which patches there are."""
 
-    def read(self, step: int) -> Piece:
-        """Read the patches `step * patches_per_step` and those that follow.
+    def read(self, step: int) -> Iterator[Piece]:
+        """Read the pixels of a step: whole patches, or parts of them, in the array's order.
 
         Raises:
             RasterError: If the pixels cannot be read.
         """
+
+
+def shares_of(counts: np.ndarray, patch_px: int) -> np.ndarray:
+    """Turn counts into shares.
+
+    Args:
+        counts: Pixels with data and clouded ones among them of every patch, integers, shape (patches, 2).
+        patch_px: Side of a patch.
+
+    Returns:
+        Valid pixels among all, and clouded ones among the valid, float32, shape (patches, 2).
+    """
+    seen, clouded = counts.T
+    return np.stack([seen / patch_px**2, clouded / np.maximum(seen, 1)], axis=1).astype(np.float32)
 
 
 def make_index(layout: Layout, shares: np.ndarray, settings: TileSettings) -> gpd.GeoDataFrame:

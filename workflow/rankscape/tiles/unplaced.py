@@ -34,5 +34,6 @@ def open_pictures(folder: Path, granule: str, settings: TileSettings) -> FolderS
     rows = np.arange(len(pictures), dtype=np.int32)
     transform = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
     grid = Grid(NOWHERE, transform, len(pictures) * side, side, side, len(pictures), 1, BANDS)
-    layout = Layout(granule, tuple(ids), rows, np.zeros_like(rows), grid, np.dtype(np.uint8), 1, tuple(pictures))
+    columns, kind = np.zeros_like(rows), np.dtype(np.uint8)
+    layout = Layout(granule, tuple(ids), rows, columns, grid, kind, len(ids), tuple(pictures))
     return FolderSource(files, layout, skip, resize)
