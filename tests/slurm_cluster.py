@@ -19,6 +19,8 @@ from pathlib import Path
 
 NODES = ("n1", "n2")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "squeue", "sinfo", "scancel", "setpriv")
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Starts a program that ends when this process does, however it does."""
 MARK = "RANKSCAPE_TEST_CLUSTER"
 """Variable by which every process of a cluster is known: daemons, steps and jobs inherit it."""
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
@@ -103,7 +105,7 @@ class Cluster:
     def start(self, name: str, *command: str) -> None:
         """Start a daemon that ends with this process, whatever ends it."""
         program = shutil.which(command[0], path=_PATH)
-        words = ["setpriv", "--pdeathsig", "KILL", "--", str(program), *command[1:]]
+        words = [*DIES_WITH_US, str(program), *command[1:]]
         with (self.folder / f"{name}.out").open("ab") as out:
             self.daemons[name] = subprocess.Popen(
                 words, env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out

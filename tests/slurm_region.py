@@ -36,5 +36,5 @@ def two_granules(folder: Path) -> Project:
     project.edit(profile, "max-threads: 8", "max-threads: 1")
     project.edit(profile, "mem_mb: 64000", f"mem_mb: {MOST_MB}")
     project.edit(profile, "tasks: 4", "tasks: 2")
-    project.edit(profile, "status-checks: 10", "status-checks: 8")
+    project.edit(profile, "status-checks: 10", "status-checks: 2")
     return project

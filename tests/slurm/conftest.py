@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from slurm_cluster import Cluster, processes_of, running, why_not
+from slurm_cluster import DIES_WITH_US, Cluster, processes_of, running, why_not
 from slurm_region import Start, two_granules
 from workflow_copy import Project
 
@@ -26,8 +26,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     if reason := why_not():
         pytest.skip(f"no SLURM here ({reason})")
     folder = tmp_path_factory.mktemp("slurm")
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends the tests lets the cluster end
     with running(folder) as found:
         yield found
+    signal.signal(signal.SIGTERM, before)
     assert processes_of(folder) == []
 
 
@@ -51,10 +53,10 @@ def start(cluster: Cluster) -> Iterator[Start]:
     runs: list[subprocess.Popen[str]] = []
 
     def begin(project: Project, *arguments: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "snakemake", "--workflow-profile", "workflow/profiles/slurm", *arguments]
+        snakemake = [sys.executable, "-m", "snakemake", "--workflow-profile", "workflow/profiles/slurm"]
         with (project.folder / "run.log").open("w") as log:
             run = subprocess.Popen(
-                command,
+                [*DIES_WITH_US, *snakemake, *arguments],
                 cwd=project.folder,
                 env=cluster.environment,
                 stdout=log,

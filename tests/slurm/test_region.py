@@ -26,7 +26,7 @@ def test_region_on_the_cluster_is_the_one_made_without(
 
     run = start(project)
 
-    status, log = run.wait(timeout=600), (project.folder / "run.log").read_text()
+    status, log = run.wait(timeout=800), (project.folder / "run.log").read_text()
     assert status == 0, log
     assert results(project) == results(made)
     assert (project.folder / "results/demo/report/index.html").exists()
