@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from asset_server import Handler, running
+from rankscape.scenes.pieces import PIECE_BYTES
 from unit.scenes.inventing import make_candidates, make_item, write_tif
 
-PIECE_BYTES = 8 << 20
 PIECES = 5
 
 
@@ -32,7 +32,7 @@ def _start(work: Path) -> subprocess.Popen:
 
 def test_a_killed_fetch_asks_only_for_what_was_under_way(tmp_path: Path):
     (tmp_path / "served").mkdir()
-    pixels = np.random.default_rng(1).integers(1, 255, (3, 3600, 3600), dtype=np.uint8)
+    pixels = np.random.default_rng(1).integers(1, 255, (3, 2500, 2500), dtype=np.uint8)
     source = write_tif(tmp_path / "served/visual.tif", pixels)
     assert -(-source.stat().st_size // PIECE_BYTES) == PIECES
     with running(tmp_path / "served") as server:

@@ -15,7 +15,7 @@ from rankscape.scenes.connections import Connections
 from rankscape.scenes.parts import Origin, Part, Range
 from rankscape.scenes.room import Meter, Room
 
-PIECE_BYTES = 8 << 20
+PIECE_BYTES = 4 << 20
 """Bytes of one request: long enough that its round trip costs little, short enough to share an asset out."""
 _CHANGED = "the asset changed on the server while it was on its way"
 
