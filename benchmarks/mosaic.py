@@ -206,10 +206,8 @@ def gpu(patch_px: int) -> None:
     side = PATCHES * patch_px
     values = np.concatenate([surface_of(number, patch_px).values[:1] for number in range(_GPU_LAYERS)])
     with cuda.open_module() as (driver, module):
-        print(
-            f"{driver.Device(0).name()}, {_GPU_LAYERS} granules at once\n\n"
-            "| program | GB/s | of a copy |\n|---|---|---|"
-        )
+        print(f"{driver.Device(0).name()}, {_GPU_LAYERS} granules at once\n")
+        print("| program | GB/s | of a copy |\n|---|---|---|")
         size = _GPU_LAYERS * side * side * 4
         source, target, patches = driver.mem_alloc(size), driver.mem_alloc(size), driver.to_device(values)
         copy = 2 * size / device_seconds(driver, lambda: driver.memcpy_dtod_async(target, source, size))

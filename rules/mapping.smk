@@ -21,6 +21,7 @@ rule mosaic:
         "../envs/geo.yaml"
     threads: 1
     resources:
+        gpu=int(CONFIG.mosaic.backend == "cuda"),
         mem_mb=memory(3000),
         runtime=minutes(20),
     params:
