@@ -289,3 +289,9 @@ def test_classes_of_settings_are_canonical():
     one = ReferenceSettings(path="x.tif", title="X", classes={50: 1.0, 10: 0.1})
     assert one == ReferenceSettings.from_text(one.canonical(), "x")
     assert one.canonical() == ReferenceSettings(path="x.tif", title="X", classes={10: 0.1, 50: 1.0}).canonical()
+
+
+def test_a_reference_that_points_at_other_files_is_refused(tmp_path):
+    (tmp_path / "r.tif").write_text("<VRTDataset rasterXSize='2' rasterYSize='2'></VRTDataset>")
+    with pytest.raises(RasterError, match=r"r\.tif is no GeoTIFF or JPEG 2000"):
+        area_means(ReferenceSettings(path=str(tmp_path / "r.tif"), title="R"), patches(SQUARE))

@@ -41,6 +41,11 @@ def test_the_configurations_that_come_with_it_are_valid(name):
     [
         ({**JUDGED, "tiles": {}}, "tiles is no known key"),
         ({**JUDGED, "region": "De mo"}, "region = 'De mo' is refused"),
+        ({**JUDGED, "region": "../x"}, "region = '../x' is refused"),
+        (changed(judges={"../../x": {"model": "m"}}), "../../x"),
+        (changed(prompts=["../../x"]), "prompts.0 = '../../x' is refused"),
+        (changed(references={"../../x": {"path": "x.tif", "title": "X"}}), "../../x"),
+        (changed(label={"categories": ["../../x", "sea"]}), "label.categories.0 = '../../x' is refused"),
         ({key: JUDGED[key] for key in JUDGED if key != "granules"}, "granules is missing"),
         (changed(judges={"Eye": {"model": "m"}}), "Eye"),
         (changed(judges={"eye": {}}), "judges.eye.model is missing"),

@@ -95,3 +95,17 @@ def test_a_full_disk_leaves_the_old_table(tmp_path, monkeypatch):
     with pytest.raises(DiskError, match="No disk space left"):
         write_table(path, pd.DataFrame({"a": [2]}), {})
     assert read_table(path)["a"].to_list() == [1]
+
+
+def test_a_table_of_more_rows_than_there_is_land_is_refused(tmp_path, monkeypatch):
+    write_table(tmp_path / "t.parquet", pd.DataFrame({"a": np.zeros(1001, np.int8)}), {})
+    monkeypatch.setattr("rankscape.foundation.tables._MAX_ROWS", 1000)
+    with pytest.raises(TableError, match="claims 1001 rows"):
+        read_table(tmp_path / "t.parquet")
+
+
+def test_a_table_that_unpacks_to_more_than_fits_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("rankscape.foundation.tables._MAX_BYTES", 4096)
+    write_table(tmp_path / "t.parquet", pd.DataFrame({"a": np.arange(10_000)}), {})
+    with pytest.raises(TableError, match=r"at most .* bytes are read"):
+        read_table(tmp_path / "t.parquet")

@@ -279,3 +279,13 @@ def test_record_is_read_as_it_was_written(work):
     assert (download.granule, download.product, download.bands) == (GRANULE, "reflectance", BANDS)
     assert [scene.label for scene in download.scenes] == ["clear-old", "cloudy-new"]
     assert all(path.is_file() for scene in download.scenes for path in (*scene.bands, scene.classes))
+
+
+@pytest.mark.parametrize("path", ["../outside.tif", "/etc/hostname"])
+def test_a_record_that_names_a_file_elsewhere_is_refused(work, capsys, path):
+    assert (search(work), fetch(work)) == (0, 0)
+    record = json.loads((work / "download.json").read_text())
+    record["scenes"][0]["assets"]["B04"].update(path=path)
+    (work / "download.json").write_text(json.dumps(record))
+    assert compose(work) == 2
+    assert f"the asset '{path}' lies outside of this folder: run the stage fetch again" in last_line(capsys)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from invented_pictures import claiming_png
 from PIL import Image
 from pyproj import Transformer
 from rankscape.foundation.errors import InputError, RasterError
@@ -113,3 +114,18 @@ def test_centres_are_longitude_and_latitude(tmp_path: Path):
 def test_a_patch_larger_than_the_raster_is_refused(tmp_path: Path):
     with pytest.raises(RasterError, match=r"40 x 55 pixels, less than one patch of 64 px"):
         look_at_raster(write_tif(tmp_path / "a.tif", PIXELS), 64)
+
+
+def test_a_picture_that_claims_more_than_a_picture_has_is_refused_before_it_is_decoded(tmp_path: Path):
+    claiming_png(tmp_path / "a.png", 60_000, 60_000)
+    with pytest.raises(RasterError, match=r"a\.png is no whole picture .*decompression bomb"):
+        read_picture(tmp_path / "a.png")
+    claiming_png(tmp_path / "b.png", 9_000, 9_000)
+    with pytest.raises(RasterError, match=r"b\.png claims 9000 x 9000 px; 67108864 px are read at most"):
+        read_picture(tmp_path / "b.png")
+    with rasterio.open(
+        tmp_path / "c.tif", "w", driver="GTiff", width=9000, height=9000, count=3, dtype="uint8", SPARSE_OK="TRUE"
+    ):
+        pass
+    with pytest.raises(RasterError, match="claims 9000 x 9000 pixels in 3 bands; at most 67108864"):
+        read_picture(tmp_path / "c.tif")

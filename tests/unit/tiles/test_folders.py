@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from invented_pictures import claiming_png
 from PIL import Image
 from pyproj import Transformer
 from rankscape.__main__ import main
@@ -141,3 +142,16 @@ def test_a_folder_without_tiles_or_with_a_quality_raster(folder, tmp_path, capsy
     assert "holds no tiles" in capsys.readouterr().err
     assert tile(folder, tmp_path / "a.npy", "--quality", tmp_path / "q.tif") == 2
     assert "folder of tiles" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("broken", ["refuse", "skip"])
+def test_a_picture_of_60000_px_a_side_is_not_decoded(folder, tmp_path, capsys, broken):
+    claiming_png(folder / "12_5.png", 60_000, 60_000)
+    assert tile(folder, tmp_path / "north.npy", zoom=10, broken=broken) == (2 if broken == "refuse" else 0)
+    assert "12_5.png is no whole picture (Image size (3600000000 pixels) exceeds limit" in capsys.readouterr().err
+
+
+def test_other_formats_are_not_opened_whatever_their_names(folder, tmp_path, capsys):
+    Image.new("RGB", (8, 8), "red").save(folder / "12_5.png", format="BMP")
+    assert tile(folder, tmp_path / "north.npy", zoom=10) == 2
+    assert "12_5.png is no whole picture" in capsys.readouterr().err

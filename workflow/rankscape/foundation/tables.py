@@ -51,7 +51,7 @@ def read_table(path: Path, columns: Iterable[str] = ()) -> pd.DataFrame:
     """Read a Parquet table without geometry.
 
     Raises:
-        TableError: If the file is missing, no Parquet, or lacks one of `columns`.
+        TableError: If the file is missing, no Parquet, too large, or lacks one of `columns`.
     """
     return _read(path, columns, geometry=False)
 
@@ -65,8 +65,24 @@ def read_geotable(path: Path, columns: Iterable[str] = ()) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(_read(path, columns, geometry=True))
 
 
+_MAX_ROWS = 100_000_000
+_MAX_BYTES = 16 << 30
+"""All the land there is has 2e7 patches; a small file that claims far more rows or bytes is a bomb or a mistake."""
+
+
+def _check_size(path: Path) -> None:
+    about = pq.read_metadata(path)
+    size_bytes = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
+    if about.num_rows > _MAX_ROWS or size_bytes > _MAX_BYTES:
+        raise TableError(
+            f"{path} claims {about.num_rows} rows and {size_bytes} bytes; at most {_MAX_ROWS} rows and {_MAX_BYTES} "
+            "bytes are read."
+        )
+
+
 def _read(path: Path, columns: Iterable[str], *, geometry: bool) -> pd.DataFrame:
     try:
+        _check_size(path)
         frame: pd.DataFrame = gpd.read_parquet(path) if geometry else pq.read_table(path).to_pandas()
     except FileNotFoundError:
         raise TableError(f"{path} does not exist: make it first, or mend the path.") from None

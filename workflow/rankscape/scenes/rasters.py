@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import rasterio
 import rasterio.shutil
-from rasterio.enums import MaskFlags
+from rasterio.enums import Interleaving, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
@@ -32,6 +32,8 @@ A Cloud-Optimized GeoTIFF is read by the driver of GeoTIFF. GDAL is never left t
 MAX_PIXELS = 400_000_000
 """A Sentinel-2 granule has 10980 x 10980 = 1.2e8 pixels; a header that claims far more is an attack or a mistake."""
 MAX_BANDS = 32
+_MAX_BLOCK_BYTES = 1 << 30
+"""A block is decoded whole: a small file whose one block claims more is a bomb."""
 _ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
 """Nothing beside a raster (.aux.xml, .ovr, .msk, a world file) says anything about it: only the file itself counts."""
 TAG = "RANKSCAPE"
@@ -83,11 +85,18 @@ def _driver(path: Path) -> str:
 
 
 def _check_size(path: Path, dataset: Any, max_pixels: int, max_bands: int) -> None:
-    pixels = max(dataset.height * dataset.width, *(rows * cols for rows, cols in dataset.block_shapes))
-    if pixels > max_pixels or dataset.count > max_bands:
+    if dataset.height * dataset.width > max_pixels or dataset.count > max_bands:
         raise RasterError(
-            f"{path} claims {dataset.height} x {dataset.width} pixels in {dataset.count} bands, {pixels} at once; "
+            f"{path} claims {dataset.height} x {dataset.width} pixels in {dataset.count} bands; "
             f"at most {max_pixels} pixels in {max_bands} bands are read."
+        )
+    rows, cols = dataset.block_shapes[0]
+    together = dataset.count if dataset.interleaving == Interleaving.pixel else 1
+    block_bytes = rows * cols * together * np.dtype(dataset.dtypes[0]).itemsize
+    if block_bytes > _MAX_BLOCK_BYTES:
+        raise RasterError(
+            f"{path} claims blocks of {rows} x {cols} pixels, {block_bytes} bytes each; at most {_MAX_BLOCK_BYTES} are "
+            "decoded at once: write it with blocks of 512 pixels."
         )
 
 

@@ -33,7 +33,7 @@ def read_download(path: Path) -> Download:
         path: The record; asset paths in it are relative to its folder.
 
     Raises:
-        InputError: If the record lacks what fetch writes.
+        InputError: If the record lacks what fetch writes, or names an asset outside of its folder.
         RasterError: If an asset is missing or has another size.
     """
     record = read_json(path)
@@ -58,6 +58,10 @@ def _layers(folder: Path, scene: Mapping[str, Any], names: tuple[str, ...]) -> L
 
 def _present(folder: Path, asset: Mapping[str, Any]) -> Path:
     path: Path = folder / asset["path"]
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"{folder}: the asset {asset['path']!r} lies outside of this folder: run the stage fetch again."
+        )
     size_bytes = path.stat().st_size if path.is_file() else None
     if size_bytes != asset["bytes"]:
         found = "is missing" if size_bytes is None else f"has {size_bytes} bytes"

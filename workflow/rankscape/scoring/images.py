@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 from rasterio.warp import transform as reproject
 from rasterio.windows import Window
 
 from rankscape.foundation.errors import InputError, RasterError
 from rankscape.scenes.rasters import open_raster
+from rankscape.tiles.pictures import MAX_PIXELS, open_image
 
 RASTERS = frozenset({".tif", ".tiff"})
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp"}) | RASTERS
 MIN_VALID_FRACTION = 0.5
 """Images with a smaller share of pixels with data get no score, as in `tile.min_valid_fraction`'s default."""
+_FORMATS = ("PNG", "JPEG", "WEBP")
 _EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 
 
@@ -65,18 +66,15 @@ def read_picture(path: Path) -> np.ndarray:
         uint8 of shape (height, width, 3); of a TIFF the type and bands that it has, pixels without data 0 or NaN.
 
     Raises:
-        RasterError: If it is broken, or no 8-bit picture; the message names it.
+        RasterError: If it is broken, too large, or no 8-bit picture; the message names it.
     """
     if path.suffix.lower() in RASTERS:
-        with open_raster(path) as dataset:
+        with open_raster(path, max_pixels=MAX_PIXELS) as dataset:
             return _window(dataset, Window(0, 0, dataset.width, dataset.height))
-    try:
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as picture:
-            if picture.mode not in _EIGHT_BIT_MODES:
-                raise RasterError(f"{path} is no 8-bit picture (its mode is {picture.mode}): save it as 8-bit RGB.")
-            return np.asarray(picture.convert("RGB"), np.uint8)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise RasterError(f"{path} is no whole picture ({' '.join(str(error).split())}): mend or remove it.") from None
+    with open_image(path, _FORMATS) as picture:
+        if picture.mode not in _EIGHT_BIT_MODES:
+            raise RasterError(f"{path} is no 8-bit picture (its mode is {picture.mode}): save it as 8-bit RGB.")
+        return np.asarray(picture.convert("RGB"), np.uint8)
 
 
 def look_at_raster(path: Path, patch_px: int) -> Raster:

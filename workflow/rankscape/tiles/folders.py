@@ -13,6 +13,7 @@ from PIL import Image
 from rankscape.foundation.errors import RasterError
 from rankscape.foundation.progress import say
 from rankscape.tiles.listing import is_picture
+from rankscape.tiles.pictures import open_image
 from rankscape.tiles.source import Layout, Piece
 from rankscape.tiles.store import Grid, patch_id
 
@@ -22,6 +23,7 @@ BANDS = ("B04", "B03", "B02")
 _HALF_WORLD_M = pi * 6_378_137.0
 """Half the side of the web-mercator square (EPSG:3857, radius of WGS 84)."""
 _LARGEST_PX = 4096
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
 
 
 @dataclass(frozen=True)
@@ -156,17 +158,14 @@ def open_picture(file: Path, *, decode: bool = False) -> Image.Image:
         RasterError: If it is broken, or has other pixels; the message names it.
     """
     try:
-        with Image.open(file) as picture:
+        with open_image(file, _FORMATS) as picture:
             if picture.mode not in ("RGB", "RGBA", "P", "L"):
                 raise RasterError(f"{file} holds pixels of mode {picture.mode}; 8-bit pictures are needed.")
             if decode:
                 picture.load()
             return picture
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise RasterError(
-            f"{file} is no whole picture ({' '.join(str(error).split())}): replace or remove it, or set"
-            " tile.broken to skip."
-        ) from None
+    except RasterError as error:
+        raise RasterError(f"{str(error).removesuffix('.')}, or set tile.broken to skip.") from None
 
 
 def _grid(row: np.ndarray, col: np.ndarray, side: int, zoom: int) -> Grid:

@@ -1,12 +1,42 @@
 """Patches as 8-bit pictures, for people and judges to look at."""
 
+import contextlib
 import io
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from rankscape.foundation.errors import RasterError
+
+MAX_PIXELS = 1 << 26
+"""A picture to look at has 8,192 x 8,192 px at most; a header that claims more is an attack or a mistake."""
 WHITE_REFLECTANCE = 0.3
 """Reflectance that shows as white: most land is darker, and one gain for all dates keeps patches comparable."""
+
+
+@contextlib.contextmanager
+def open_image(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+    """Open a picture: its header only; the block decodes it.
+
+    Args:
+        path: The picture.
+        formats: Formats that it may have, as Pillow names them; it is not left to guess among its forty.
+
+    Raises:
+        RasterError: If it is of another format, broken (inside the block too), or claims more than `MAX_PIXELS`; the
+            message names it.
+    """
+    try:
+        with Image.open(path, formats=formats) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise RasterError(
+                    f"{path} claims {picture.width} x {picture.height} px; {MAX_PIXELS} px are read at most."
+                )
+            yield picture
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise RasterError(f"{path} is no whole picture ({' '.join(str(error).split())}): mend or remove it.") from None
 
 
 def as_rgb(patches: np.ndarray) -> np.ndarray:

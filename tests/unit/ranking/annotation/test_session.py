@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 from rankscape.foundation.errors import InputError, OrderError, TableError
 from rankscape.foundation.files import read_json, write_json
+from rankscape.foundation.tables import read_table, write_table
 from rankscape.ranking.annotation.album import Album
 from rankscape.ranking.annotation.dealing import OFFERED, deal_cards
 from rankscape.ranking.annotation.document import Annotation, read_annotation
@@ -284,3 +285,12 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged(place: Place) -> Non
                 break
         on_disk = read_annotation(draft_of(place.orders / "anna.json"))
         assert on_disk.revision - acknowledged in (0, 1)
+
+
+def test_a_region_lies_in_the_results_and_its_granules_in_the_region(make_place: Callable[..., Place]) -> None:
+    place = make_place()
+    with pytest.raises(InputError, match=r"--region '\.\./work' is no name of a region"):
+        read_region(place.results, "../work")
+    write_table(place.clusters, read_table(place.clusters).assign(granule="../../x"), {"rankscape": {}})
+    with pytest.raises(TableError, match=r"'\.\./\.\./x' is no granule id"):
+        place.region()

@@ -9,6 +9,7 @@ from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_table
 from rankscape.ranking.annotation.document import ClusterFacts
 from rankscape.ranking.summary import Ranked, read_ranked
+from rankscape.scenes.addresses import is_safe_name
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,11 @@ def read_region(results: Path, name: str) -> Region:
     """Read a region's clusters from its results.
 
     Raises:
-        InputError: If there are no results, or no clusters yet.
-        TableError: If table and summary belong to different clusterings.
+        InputError: If `name` is no folder's name, or there are no results, or no clusters yet.
+        TableError: If table and summary belong to different clusterings, or a granule's id cannot name a file.
     """
+    if not is_safe_name(name):
+        raise InputError(f"--region {name!r} is no name of a region: give the name of a folder of {results}.")
     folder = results / name
     if not folder.is_dir():
         others = sorted(path.name for path in results.glob("*") if path.is_dir())
@@ -50,6 +53,9 @@ def read_region(results: Path, name: str) -> Region:
     if {cluster: len(patches) for cluster, patches in members.items()} != {one.cluster: one.size for one in facts}:
         raise TableError(f"{table} and {summary} belong to different clusterings: make the clusters again.")
     granules = sorted(frame.loc[frame["cluster"].isin(ranked.clusters), "granule"].unique())
+    for granule in granules:
+        if not is_safe_name(granule):
+            raise TableError(f"{table}: {granule!r} is no granule id: make the clusters again.")
     return Region(name, ranked, facts, members, tuple(folder / "tiles" / f"{granule}.npy" for granule in granules))
 
 
