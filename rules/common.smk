@@ -36,8 +36,7 @@ try:
     check_places(CONFIG, SHEET)
     PEOPLE = orders_of_people(CONFIG.people)
     PICTURES = look_through(SHEET, CONFIG.cluster.given)
-    for prompt in CONFIG.prompts:
-        read_prompt(Path(f"config/prompts/{prompt}.md"))
+    PROMPTS = {name: read_prompt(Path(f"config/prompts/{name}.md")) for name in CONFIG.prompts}
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -160,6 +159,12 @@ def grouped_features(wildcards):
     if CONFIG.cluster.method == "deepcluster":
         return rules.refine.output.features
     return expand(rules.embed.output.features, granule=FIT)
+
+
+def prompt_text(wildcards):
+    """Hash, mode and language of a prompt: an older version that is put back has an older time, which tells nothing."""
+    prompt = PROMPTS[wildcards.prompt]
+    return f"{prompt.sha256} {prompt.mode} {prompt.language}"
 
 
 def interviewed(wildcards):

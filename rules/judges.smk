@@ -50,6 +50,7 @@ rule brief:
         judge=lambda wildcards: CONFIG.judges[wildcards.judge].asked,
         code=code("brief"),
         asks=code("interview"),  # other questions must be asked before rounds want their replies
+        text=prompt_text,
     message:
         "Writing down what {wildcards.judge} is asked with prompt {wildcards.prompt}"
     shell:
@@ -133,6 +134,7 @@ rule rate:
         settings=without(CONFIG.rate, "rounds"),
         judge=lambda wildcards: CONFIG.judges[wildcards.judge].asked,
         store=STORE,
+        text=prompt_text,
         code=rate_code,
     message:
         "Round {wildcards.round}: asking {wildcards.judge} with prompt {wildcards.prompt}"

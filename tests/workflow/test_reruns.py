@@ -26,7 +26,19 @@ def own_jobs(granule):
     }
 
 
-def test_finished_run_has_nothing_to_do(finished):
+def test_finished_run_has_nothing_to_do_and_a_kill_leaves_no_lock(finished):
+    locks = finished.folder / ".snakemake/locks"
+    locks.mkdir(exist_ok=True)
+    (locks / "0.output.lock").write_text("results/demo/report/index.html\n")
+
+    run = finished.snakemake()
+
+    assert "Removed the locks of a run that was killed" in run.stdout + run.stderr
+    assert "Nothing to be done" in run.stdout + run.stderr
+    assert not list(locks.glob("*"))
+
+
+def test_finished_run_plans_nothing(finished):
     assert finished.planned() == set()
 
 
@@ -102,6 +114,17 @@ def test_changed_prompt_text_asks_that_prompt_only(finished):
     asked = {job for job in jobs if job.startswith("rate ")}
     assert asked == {f"rate ranking/rounds/stand-in/local-resident-zh/{n}.json" for n in (1, 2, 3)}
     assert not verbs(jobs) & {"search", "tile", "adapt", "embed", "cluster"}
+
+
+def test_prompt_that_is_put_back_with_its_old_time_asks_that_prompt_only(finished):
+    path = finished.folder / "config/prompts/local-resident-zh.md"
+    path.write_text(f"{path.read_text()}\n并说明道路。\n")
+    long_ago_s = time.time() - 400 * 86_400
+    os.utime(path, (long_ago_s, long_ago_s))
+
+    asked = {job for job in finished.planned() if job.startswith("rate ")}
+
+    assert asked == {f"rate ranking/rounds/stand-in/local-resident-zh/{n}.json" for n in (1, 2, 3)}
 
 
 def test_new_mode_of_a_prompt_asks_that_prompt_only(finished):
