@@ -3,15 +3,13 @@
 `.venv/bin/python benchmarks/planning.py` (some minutes)
 
 The configuration is `config/sichuan.yaml` with a longer sheet: 60 granules to learn from, all others of role `apply`. A
-plan is `snakemake -n` with nothing made yet, in a copy of the project. `in shards` is one plan of a shard of 600 granules,
-as docs/scaling.md describes them.
+plan is `snakemake -n` with nothing made yet, in a copy of the project.
 """
 
 import argparse
 import itertools
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -69,7 +67,7 @@ def plan(folder: Path) -> tuple[int, float, float]:
     if run.returncode:
         sys.exit(said)
     total = next(line for line in said.splitlines() if line.startswith("total"))
-    return int(total.split()[1]), wall_s, usage.ru_maxrss / (1 << 10) * resource.getpagesize() / 4096
+    return int(total.split()[1]), wall_s, usage.ru_maxrss / 1024
 
 
 if __name__ == "__main__":
