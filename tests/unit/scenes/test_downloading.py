@@ -86,6 +86,24 @@ def test_a_large_asset_comes_in_pieces_that_are_asked_for_once(server, big, tmp_
     assert len(asked) == -(-size // 50_000) + 3
 
 
+@pytest.mark.parametrize("fault", [reset(0.0), reset(0.5), cut(0.5)])
+def test_an_opening_that_breaks_off_loses_no_piece_that_is_under_way(server, big, tmp_path, monkeypatch, fault):
+    monkeypatch.setattr("rankscape.scenes.pieces.PIECE_BYTES", 50_000)
+    size = big.stat().st_size
+
+    def late(handler, content):
+        time.sleep(0.3)
+        handler.serve(content)
+
+    server.faults["/B04.tif"] = [fault, *[late] * 4]
+    (result,) = fetch(asset(server, tmp_path))
+    assert result.path.read_bytes() == big.read_bytes()
+    asked = [int(span.removeprefix("bytes=").partition("-")[0]) for span in server.spans("/B04.tif")]
+    # Nothing of the later pieces is asked for twice, and of the first only what did not come.
+    assert all(asked.count(first) == 1 for first in range(50_000, size, 50_000))
+    assert len(asked) == -(-size // 50_000) + 1
+
+
 def test_a_server_that_gives_no_parts_is_read_in_one_go(server, big, tmp_path):
     server.ranges = False
     server.faults["/B04.tif"] = [cut(0.4)]
@@ -101,8 +119,8 @@ def test_a_reset_connection_is_tried_again(server, big, tmp_path):
 
 
 def test_the_next_run_goes_on_from_the_part_of_a_killed_one(server, big, tmp_path):
-    server.faults["/B04.tif"] = [cut(0.6)]
-    with pytest.raises(DownloadError, match="connection failed"):
+    server.faults["/B04.tif"] = [cut(0.6), status(503)]
+    with pytest.raises(DownloadError, match="HTTP 503"):
         fetch(asset(server, tmp_path), patience=Patience(attempts=1))
     part = tmp_path / "assets/B04.tif.part"
     assert part.stat().st_size == int(len(big.read_bytes()) * 0.6)
@@ -119,7 +137,7 @@ def note_all(part, size):
 
 
 def test_a_whole_part_needs_no_further_request(server, big, tmp_path):
-    server.faults["/B04.tif"] = [cut(0.6)]
+    server.faults["/B04.tif"] = [cut(0.6), status(503)]
     with pytest.raises(DownloadError):
         fetch(asset(server, tmp_path), patience=Patience(attempts=1))
     part = tmp_path / "assets/B04.tif.part"
@@ -127,12 +145,12 @@ def test_a_whole_part_needs_no_further_request(server, big, tmp_path):
     note_all(part, big.stat().st_size)
     (result,) = fetch(asset(server, tmp_path))
     assert isinstance(result, Delivery)
-    assert len(server.requests) == 1
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("harm", ["half a line", "nonsense", "beyond the part", "backwards"])
 def test_a_ledger_that_a_kill_has_hurt_costs_bytes_and_no_more(server, big, tmp_path, harm):
-    server.faults["/B04.tif"] = [cut(0.6)]
+    server.faults["/B04.tif"] = [cut(0.6), status(503)]
     with pytest.raises(DownloadError):
         fetch(asset(server, tmp_path), patience=Patience(attempts=1))
     lines = {"half a line": "[500000, 5", "nonsense": "{}\n[1]\n[true, 5]\n", "beyond the part": "[0, 9000000]\n"}
@@ -140,7 +158,7 @@ def test_a_ledger_that_a_kill_has_hurt_costs_bytes_and_no_more(server, big, tmp_
         ledger.write(lines.get(harm, "[9, 2]\n"))
     (result,) = fetch(asset(server, tmp_path))
     assert result.path.read_bytes() == big.read_bytes()
-    assert len(server.requests) == 2
+    assert len(server.requests) == 3
     assert sorted(path.name for path in (tmp_path / "assets").iterdir()) == ["B04.tif", "B04.tif.json"]
 
 
@@ -155,7 +173,7 @@ def test_another_version_on_the_server_starts_anew(server, big, tmp_path, noise)
 
 
 def test_a_part_that_is_longer_than_the_asset_is_thrown_away(server, big, tmp_path):
-    server.faults["/B04.tif"] = [cut(0.9)]
+    server.faults["/B04.tif"] = [cut(0.9), status(503)]
     with pytest.raises(DownloadError):
         fetch(asset(server, tmp_path), patience=Patience(attempts=1))
     with (tmp_path / "assets/B04.tif.part").open("ab") as handle:

@@ -123,7 +123,7 @@ class Connections:
                     _check_status(asset, answer, signed)
                     yield answer
             except httpx2.TransportError as error:
-                raise AgainError(f"the connection failed ({type(error).__name__})") from None
+                raise _broken(error) from None
             except httpx2.InvalidURL:
                 raise failure(asset, "its address is none") from None
 
@@ -147,12 +147,12 @@ class Connections:
         """Yield an answer's body as it comes, at most tens of kilobytes at once.
 
         Raises:
-            AgainError: If it comes so slowly that the connection is of no use: a server that sends a byte now and then
-                would never run into a timeout of one reading.
+            AgainError: If it breaks off, or comes so slowly that the connection is of no use: a server that sends a
+                byte now and then would never run into a timeout of one reading.
             StoppedError: If the asset is no longer wanted.
         """
         begin, came_bytes = time.monotonic(), 0
-        for chunk in answer.iter_raw():
+        for chunk in _read(answer):
             if self.stop.is_set() or given_up.is_set():
                 raise StoppedError
             yield chunk
@@ -162,6 +162,17 @@ class Connections:
                 if came_bytes < self.patience.slowest_bytes_s * passed_s:
                     raise AgainError(f"only {came_bytes} bytes came in {passed_s:.0f} s")
                 begin, came_bytes = time.monotonic(), 0
+
+
+def _read(answer: httpx2.Response) -> Iterator[bytes]:
+    try:
+        yield from answer.iter_raw()
+    except httpx2.TransportError as error:
+        raise _broken(error) from None
+
+
+def _broken(error: httpx2.TransportError) -> AgainError:
+    return AgainError(f"the connection failed ({type(error).__name__})")
 
 
 def _check_status(asset: Asset, answer: httpx2.Response, signed: str) -> None:

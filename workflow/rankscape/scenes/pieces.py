@@ -96,7 +96,7 @@ class Pull:
 
     def _open(self) -> None:
         """Ask for the first piece; the answer tells version and size, and whether the server gives pieces at all."""
-        if self._part.origin(self._asset.href) is not None:
+        if self._opened_bytes is not None or self._part.origin(self._asset.href) is not None:
             return
         with self._connections.asking(self._asset, "GET", {"Range": f"bytes=0-{PIECE_BYTES - 1}"}) as answer:
             origin = _origin(self._asset, answer)
