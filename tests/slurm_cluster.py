@@ -58,7 +58,7 @@ JobAcctGatherType=jobacct_gather/none
 SlurmdParameters=config_overrides
 SlurmdTimeout=6
 ReturnToService=2
-MinJobAge=300
+MinJobAge=3600
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=1 RealMemory=16000 State=UNKNOWN
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=1 RealMemory=16000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE PriorityTier=1 State=UP
