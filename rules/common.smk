@@ -161,12 +161,6 @@ def grouped_features(wildcards):
     return expand(rules.embed.output.features, granule=FIT)
 
 
-def prompt_text(wildcards):
-    """Hash, mode and language of a prompt: an older version that is put back has an older time, which tells nothing."""
-    prompt = PROMPTS[wildcards.prompt]
-    return f"{prompt.sha256} {prompt.mode} {prompt.language}"
-
-
 def interviewed(wildcards):
     """What a round of a judge that the workflow starts waits for, besides its pictures.
 

@@ -30,6 +30,12 @@ rule draw:
         " --clusters {input.clusters:q} --summary {input.summary:q} --out {output.draw:q} > {log:q} 2>&1"
 
 
+def prompt_text(wildcards):
+    """Hash, mode and language of a prompt: an older version that is put back has an older time, which tells nothing."""
+    prompt = PROMPTS[wildcards.prompt]
+    return f"{prompt.sha256} {prompt.mode} {prompt.language}"
+
+
 rule brief:
     input:
         prompt="config/prompts/{prompt}.md",

@@ -89,7 +89,6 @@ def test_killed_run_goes_on_to_the_same_result(made: Project, tmp_path: Path) ->
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
 
-    project.snakemake("--unlock")
     project.snakemake("--rerun-incomplete")
 
     assert results(project) == results(made)
