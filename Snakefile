@@ -11,6 +11,7 @@ if not workflow.configfiles:  # a region's own file stands alone: nothing of the
 
 
 include: "rules/common.smk"
+include: "rules/scaling.smk"
 include: "rules/demo.smk"
 include: "rules/scenes.smk"
 include: "rules/tiles.smk"
@@ -31,7 +32,10 @@ report: "workflow/report/workflow.rst"
 rule all:
     default_target: True
     input:
-        rules.report.output.page,
-        expand(rules.mosaic.output.raster, granule=LOCATED),
-        [rules.merge.output.raster] if LOCATED else [],
-        expand(rules.dense.output.raster, granule=LOCATED if CONFIG.dense.enabled else []),
+        [] if SHARD else rules.report.output.page,
+        [rules.merge.output.raster] if LOCATED and not SHARD else [],
+        expand(rules.predict.output.scores, granule=own(GRANULES)),
+        expand(rules.mosaic.output.raster, granule=own(LOCATED)),
+        expand(rules.dense.output.raster, granule=own(LOCATED) if CONFIG.dense.enabled else []),
+        expand(rules.baseline.output.baselines, granule=own(LOCATED) if REFERENCES else []),
+        expand(rules.aggregate.output.values, granule=own(LOCATED), reference=REFERENCES),

@@ -1,73 +1,127 @@
-"""How long Snakemake takes to plan a region, and with how much memory, by the number of its granules; prints a table.
+"""How long the workflow plans, and with how much memory, for 60, 600 and 10,000 granules, whole and in shards.
 
-`.venv/bin/python benchmarks/planning.py` (some minutes)
+A copy of the workflow in a temporary folder gets an invented sheet: 60 granules to learn from, the others scored only,
+ids of real form. Measured is `snakemake --dry-run` from its start to its end; of several runs the shortest. CPU seconds
+stand beside, which other work on the machine does not stretch as it does time. Planned is the whole region with nothing
+made yet; the first of its shards (`--config shard=1/n`), with nothing made yet either, which is the largest plan that a
+shard can have; and the joining of all shards (`--config shard=join`), with empty files in place of what they make.
 
-The configuration is `config/sichuan.yaml` with a longer sheet: 60 granules to learn from, all others of role `apply`. A
-plan is `snakemake -n` with nothing made yet, in a copy of the project.
+    .venv/bin/python benchmarks/planning.py
+    .venv/bin/python benchmarks/planning.py --granules 10000 --ways whole --repeats 1     # minutes, 1.5 GB
 """
 
 import argparse
-import itertools
-import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import islice, product
 from pathlib import Path
-
-import yaml
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-HEAD = "granule\trole\tstart\tend\tmax_cloud_percent\n"
 FIT = 60
+PER_GRANULE = (
+    "tiles/{}.npy", "tiles/{}.parquet", "features/{}.npy", "features/{}.json", "scores/{}.parquet", "maps/{}.tif",
+)  # fmt: skip
+
+
+class Plan(NamedTuple):
+    """What one dry run took."""
+
+    jobs: int
+    seconds: float
+    cpu_s: float
+    peak_mb: float
 
 
 def main() -> None:
-    """Print the table."""
-    sys.path.insert(0, str(ROOT / "tests"))
-    from workflow_copy import copy_workflow
-
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--granules", type=int, nargs="+", default=[60, 600, 3_000, 10_000])
-    given = parser.parse_args()
-    print("| granules | jobs | wall, s | processor, s | peak memory, MB |\n|--:|--:|--:|--:|--:|")
-    for count in given.granules:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--granules", type=int, nargs="+", default=[60, 600, 10_000])
+    parser.add_argument("--config", default="config/sichuan.yaml")
+    parser.add_argument("--ways", nargs="+", default=["whole", "shard", "join"], choices=["whole", "shard", "join"])
+    parser.add_argument("--shard-granules", type=int, default=500, help="granules of a shard")
+    parser.add_argument("--repeats", type=int, default=3)
+    chosen = parser.parse_args()
+    print("| granules | plan | jobs | s | CPU, s | peak memory, MB |\n|---|---|---|---|---|---|")
+    for count in chosen.granules:
         with tempfile.TemporaryDirectory() as place:
-            folder = copy_workflow(Path(place) / "project").folder
-            config = yaml.safe_load((folder / "config/sichuan.yaml").read_text(encoding="utf-8"))
-            (folder / config["granules"]).write_text(sheet(count))
-            (folder / "config/many.json").write_text(json.dumps(config))
-            plan(folder)  # the first plan reads all code
-            jobs, wall_s, processor_s, peak_mb = plan(folder)
-        print(f"| {count:,} | {jobs:,} | {wall_s:.1f} | {processor_s:.1f} | {peak_mb:.0f} |", flush=True)
+            folder = Path(place)
+            copy(folder, chosen.config, count)
+            for way in chosen.ways:
+                shards = -(-count // chosen.shard_granules)
+                if way == "join":
+                    make_empty(folder, Path(chosen.config).stem, count)
+                more = {"whole": [], "shard": ["--config", f"shard=1/{shards}"], "join": ["--config", "shard=join"]}[
+                    way
+                ]
+                runs = [plan(folder, chosen.config, *more) for _ in range(chosen.repeats)]
+                best = Plan(runs[0].jobs, *(min(column) for column in list(zip(*runs, strict=True))[1:]))
+                name = f"shard 1/{shards}" if way == "shard" else way
+                figures = f"{best.seconds:.1f} | {best.cpu_s:.1f} | {best.peak_mb:.0f}"
+                print(f"| {count:,} | {name} | {best.jobs:,} | {figures} |", flush=True)
 
 
-def sheet(count: int) -> str:
-    """A sheet of so many granules."""
-    zones, bands, columns, rows = range(1, 61), "KLMNPQRSTU", "ABCDEFGH", "ABCDEFGHJKLMNPQRSTUV"
-    names = (f"{zone:02d}{''.join(rest)}" for zone, *rest in itertools.product(zones, bands, columns, rows))
-    lines = [
-        f"{name}\t{'fit' if place < FIT else 'apply'}\t2023-06-01\t2023-09-30\t20\n"
-        for place, name in enumerate(itertools.islice(names, count))
+def copy(folder: Path, configuration: str, count: int) -> None:
+    """Copy the workflow, and give its configuration a sheet of so many granules."""
+    for name in ("rules", "workflow", "config", "envs", "resources"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    shutil.copy2(ROOT / "Snakefile", folder)
+    rows = [
+        f"{name}\t{'fit' if number < FIT else 'apply'}\t2022-01-01\t2022-12-31\t10"
+        for number, name in enumerate(granules(count))
     ]
-    return HEAD + "".join(lines)
+    sheet = "\n".join(["granule\trole\tstart\tend\tmax_cloud_percent", *rows, ""])
+    (folder / "config/granules/many.tsv").write_text(sheet)
+    file = folder / configuration
+    named = re.sub(r"^granules: .*", "granules: config/granules/many.tsv", file.read_text(), flags=re.MULTILINE)
+    file.write_text(named)
 
 
-def plan(folder: Path) -> tuple[int, float, float, float]:
-    """Plan once; return jobs, wall and processor seconds, and the peak resident memory of the process in MB."""
-    command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--configfile", "config/many.json"]
-    begin = time.perf_counter()
-    run = subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert run.stdout is not None
-    said = run.stdout.read()
-    _, status, usage = os.wait4(run.pid, 0)
-    wall_s = time.perf_counter() - begin
-    run.returncode = os.waitstatus_to_exitcode(status)
-    if run.returncode:
-        sys.exit(said)
-    total = next(line for line in said.splitlines() if line.startswith("total"))
-    return int(total.split()[1]), wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+def granules(count: int) -> list[str]:
+    """Invent granule ids."""
+    letters = product(range(1, 61), "CDEFGHJKLMNPQRSTUVWX", "ABCDEFGHJKLMNPQRSTUVWXYZ", "ABCDEFGHJKLMNPQRSTUV")
+    ids = (f"{zone:02d}{band}{column}{row}" for zone, band, column, row in letters if not {column, row} & {"I", "O"})
+    return list(islice(ids, count))
+
+
+def make_empty(folder: Path, region: str, count: int) -> None:
+    """Make empty files in place of what the shards would make; a region is called as its configuration."""
+    for name in granules(count):
+        for file in PER_GRANULE:
+            path = folder / "results" / region / file.format(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+
+def plan(folder: Path, configuration: str, *more: str) -> Plan:
+    """Run Snakemake as a user does, and measure it."""
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        "--dry-run",
+        "--quiet",
+        "rules",
+        "--configfile",
+        configuration,
+        *more,
+    ]
+    start = time.perf_counter()
+    with (folder / "plan.txt").open("w") as said:
+        process = subprocess.Popen(command, cwd=folder, stdout=said, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    text = (folder / "plan.txt").read_text()
+    total = re.search(r"^total\s+(\d+)", text, re.MULTILINE)
+    if status or total is None:
+        raise SystemExit(text[-2000:])
+    return Plan(int(total[1]), seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from rankscape.foundation.codeversion import Notes, code_version
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.locks import release_stale_locks
 from rankscape.foundation.settings.config import check_config, check_places
+from rankscape.foundation.settings.storage import parse_shard
 from rankscape.foundation.settings.vision import SELF_SUPERVISED
 from rankscape.foundation.sheet import GRANULE_PATTERN, Window, read_sheet
 from rankscape.ranking.people import ANNOTATOR_PATTERN, orders_of_people
@@ -61,7 +62,6 @@ pathvars:
 
 
 wildcard_constraints:
-    granule=GRANULE_PATTERN,
     judge=r"[a-z0-9]+(-[a-z0-9]+)*",
     prompt=r"[a-z0-9]+(-[a-z0-9]+)*",
     round=r"[1-9][0-9]*",

@@ -34,7 +34,7 @@ rule fetch:
     input:
         candidates=rules.search.output.candidates,
     output:
-        download="<results>/scenes/{granule}/download.json",
+        download=dropped("assets", "<results>/scenes/{granule}/download.json"),
     log:
         "<logs>/fetch/{granule}.log",
     benchmark:
@@ -60,8 +60,8 @@ rule compose:
     input:
         download=rules.fetch.output.download,
     output:
-        scene="<results>/scenes/{granule}/scene.tif",
-        quality="<results>/scenes/{granule}/quality.tif",
+        scene=dropped("scenes", "<results>/scenes/{granule}/scene.tif"),
+        quality=dropped("scenes", "<results>/scenes/{granule}/quality.tif"),
     log:
         "<logs>/compose/{granule}.log",
     benchmark:
@@ -70,6 +70,7 @@ rule compose:
         "../envs/geo.yaml"
     threads: 1
     resources:
+        drop="--drop-assets" if "assets" in CONFIG.storage.drop else "",
         mem_mb=memory(4000),
         runtime=minutes(30),
     params:
@@ -79,4 +80,4 @@ rule compose:
         "Composing granule {wildcards.granule}"
     shell:
         "python -m rankscape compose --settings {params.settings:q} --download {input.download:q}"
-        " --scene {output.scene:q} --quality {output.quality:q} > {log:q} 2>&1"
+        " --scene {output.scene:q} --quality {output.quality:q} {resources.drop} > {log:q} 2>&1"

@@ -5,7 +5,7 @@ rule tile:
     input:
         unpack(tile_source),
     output:
-        patches="<results>/tiles/{granule}.npy",
+        patches=dropped("tiles", "<results>/tiles/{granule}.npy"),
         index="<results>/tiles/{granule}.parquet",
     log:
         "<logs>/tile/{granule}.log",

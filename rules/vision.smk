@@ -74,7 +74,7 @@ rule embed:
         index=rules.tile.output.index,
         backbone=rules.adapt.output.backbone,
     output:
-        features="<results>/features/{granule}.npy",
+        features=dropped("features", "<results>/features/{granule}.npy"),
         record="<results>/features/{granule}.json",
     log:
         "<logs>/embed/{granule}.log",

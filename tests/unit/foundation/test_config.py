@@ -41,6 +41,13 @@ def test_the_configurations_that_come_with_it_are_valid(name):
     [
         ({**JUDGED, "tiles": {}}, "tiles is no known key"),
         ({**JUDGED, "region": "De mo"}, "region = 'De mo' is refused"),
+        ({**JUDGED, "shard": "3/2"}, "shard = '3/2': there are only 2 shards"),
+        ({**JUDGED, "shard": "0/2"}, "shard = '0/2' is refused"),
+        (
+            {**JUDGED, "shard": "1/2", "storage": {"drop": ["scenes", "tiles"]}},
+            "joining shards needs tiles; take them out of it",
+        ),
+        (changed(storage={"drop": ["maps"]}), "storage.drop.0 = 'maps' is refused"),
         ({**JUDGED, "region": "../x"}, "region = '../x' is refused"),
         (changed(judges={"../../x": {"model": "m"}}), "../../x"),
         (changed(prompts=["../../x"]), "prompts.0 = '../../x' is refused"),

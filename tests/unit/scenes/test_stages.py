@@ -36,10 +36,10 @@ def fetch(folder: Path, **more) -> int:
     )  # fmt: skip
 
 
-def compose(folder: Path, **more) -> int:
+def compose(folder: Path, *options: str, **more) -> int:
     return run(
         "compose", "--settings", ComposeSettings(**more).canonical(), "--download", str(folder / "download.json"),
-        "--scene", str(folder / "scene.tif"), "--quality", str(folder / "quality.tif"),
+        "--scene", str(folder / "scene.tif"), "--quality", str(folder / "quality.tif"), *options,
     )  # fmt: skip
 
 
@@ -289,3 +289,18 @@ def test_a_record_that_names_a_file_elsewhere_is_refused(work, capsys, path):
     (work / "download.json").write_text(json.dumps(record))
     assert compose(work) == 2
     assert f"the asset '{path}' lies outside of this folder: run the stage fetch again" in last_line(capsys)
+
+
+def test_assets_go_when_the_image_is_written_and_not_before(work, capsys):
+    assert (search(work), fetch(work)) == (0, 0)
+    given = json.loads((work / "download.json").read_text())
+    assets = [work / asset["path"] for scene in given["scenes"] for asset in scene["assets"].values()]
+    broken = assets[0].read_bytes()
+    assets[0].write_bytes(bytes(len(broken)))
+    assert compose(work, "--drop-assets") == 2
+    assert all(path.is_file() for path in assets)
+    assets[0].write_bytes(broken)
+    assert compose(work, "--drop-assets") == 0
+    assert not any(path.exists() for path in assets)
+    assert not (work / "download.json").exists()
+    assert (work / "scene.tif").is_file()

@@ -1,5 +1,6 @@
 """The record of what fetch brought: read back, checked against the files that lie there."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,16 @@ def read_download(path: Path) -> Download:
         return Download(record["granule"], product, bands, scenes, tuple(record["scenes"]))
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} lacks {error}: run the stage fetch again.") from None
+
+
+def drop_download(path: Path, record: Download) -> None:
+    """Remove the record of fetch, then its assets: killed in between, fetch finds no record and starts anew."""
+    path.unlink(missing_ok=True)
+    for scene in record.scenes:
+        for asset in (*scene.bands, *([scene.classes] if scene.classes is not None else [])):
+            asset.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # other assets may still lie there
+                asset.parent.rmdir()
 
 
 def _layers(folder: Path, scene: Mapping[str, Any], names: tuple[str, ...]) -> Layers:

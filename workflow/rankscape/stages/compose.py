@@ -18,7 +18,7 @@ from rankscape.scenes.compositing import compose_windows
 from rankscape.scenes.granules import granule
 from rankscape.scenes.layers import ImageGrid, common_grid
 from rankscape.scenes.rasters import TAG, cog_writer
-from rankscape.scenes.records import Download, read_download
+from rankscape.scenes.records import Download, drop_download, read_download
 from rankscape.stages.options import Settings
 
 
@@ -27,6 +27,9 @@ def compose(
     download: Annotated[Path, typer.Option(help="Record of the downloaded scenes: download.json.")],
     scene: Annotated[Path, typer.Option(help="Image to write (.tif).")],
     quality: Annotated[Path, typer.Option(help="Quality raster to write (.tif).")],
+    drop_assets: Annotated[
+        bool, typer.Option("--drop-assets", help="Remove record and assets of the download when the image is written.")
+    ] = False,
 ) -> None:
     """Compose the image of a granule: the best scene with its holes filled, or the median of clear observations."""
     chosen = ComposeSettings.from_text(settings, "compose")
@@ -49,6 +52,8 @@ def compose(
             raise RasterError(f"{record.granule}: no pixel of its {len(record.scenes)} scenes has data: choose others.")
     share = grid.height_px * grid.width_px
     progress.say(f"{record.granule}: {seen / share:.1%} of the pixels have data, {clear / share:.1%} are clear.")
+    if drop_assets:
+        drop_download(download, record)
 
 
 def _image_form(record: Download, grid: ImageGrid) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from rankscape.foundation.settings.ranking import (
 from rankscape.foundation.settings.report import ReportSettings
 from rankscape.foundation.settings.scenes import ComposeSettings, FetchSettings, SearchSettings
 from rankscape.foundation.settings.scoring import PredictSettings, ReviewSettings, TrainSettings
+from rankscape.foundation.settings.storage import SHARD_PATTERN, StorageSettings, parse_shard
 from rankscape.foundation.settings.tiles import TileSettings
 from rankscape.foundation.settings.vision import AdaptSettings, EmbedSettings, PretrainSettings
 from rankscape.foundation.sheet import GranuleRow
@@ -47,6 +48,9 @@ class Config(Section):
     """Prompts by name: `config/prompts/<name>.md`."""
     references: dict[Identifier, ReferenceSettings] = {}
     """Rasters that the score is compared with, by name."""
+    shard: Annotated[str, Field(pattern=SHARD_PATTERN)] | None = None
+    """Part of a large region that a run plans, such as 3/20, or `join`; given with `--config shard=3/20`."""
+    storage: StorageSettings = StorageSettings()
     invent: InventSettings = InventSettings()
     search: SearchSettings = SearchSettings()
     fetch: FetchSettings = FetchSettings()
@@ -76,6 +80,13 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":
+        parse_shard(self.shard)
+        needed = sorted({"tiles", "features"} & set(self.storage.drop))
+        if self.shard is not None and needed:
+            raise ValueError(
+                f"shard = {self.shard!r} and storage.drop = {list(self.storage.drop)}: joining shards needs "
+                f"{' and '.join(needed)}; take them out of it, and remove them yourself when the region is done"
+            )
         self._names_known()
         self._labels_usable()
         if self.cluster.method == "deepcluster" and self.adapt.architecture.startswith("random-convolutions"):

@@ -1,0 +1,74 @@
+"""Regions of thousands of granules: shards that plan a part each, and large files that are dropped."""
+
+from workflow_copy import Project
+
+ALL = "\nstorage:\n  drop: [assets, scenes, tiles, features]\nregion: demo"
+LARGE = ("scenes/*/download.json", "scenes/*/*.tif", "tiles/*.npy", "features/*.npy")
+
+
+def shard(text: str) -> tuple[str, str]:
+    return "--config", f"shard={text}"
+
+
+def granules_of(jobs: set[str], verb: str) -> set[str]:
+    return {job.rsplit("/", 1)[1].partition(".")[0] for job in jobs if job.startswith(f"{verb} ")}
+
+
+def test_shards_and_their_joining_plan_what_one_run_plans(fresh: Project) -> None:
+    whole = fresh.planned()
+    shards = [fresh.planned(*shard(text)) for text in ("1/2", "2/2")]
+
+    of_region = {job for job in whole if job.split()[0] in {"merge", "evaluate", "review", "audit", "report", "sheet"}}
+    assert shards[0] | shards[1] == whole - of_region
+    mapped = [granules_of(jobs, "mosaic") for jobs in shards]
+    assert not mapped[0] & mapped[1]
+    assert [granules_of(jobs, verb) for jobs in shards for verb in ("predict", "baseline")] == [
+        mapped[0], mapped[0], mapped[1], mapped[1]
+    ]  # fmt: skip
+
+
+def test_shards_are_joined_without_a_look_behind_their_files(finished: Project) -> None:
+    assert finished.planned(*shard("join")) == set()
+    results = finished.folder / "results/demo"
+    for path in (*results.glob("scenes/*/*.tif"), *results.glob("scenes/*/*.json"), results / "maps/region.tif"):
+        path.unlink()
+
+    assert finished.planned(*shard("join")) == {"merge maps/region.tif", "report report/index.html"}
+
+
+def test_a_shard_that_is_missing_is_named_when_shards_are_joined(fresh: Project) -> None:
+    run = fresh.snakemake("--dry-run", *shard("join"), check=False)
+
+    assert run.returncode != 0
+    assert "MissingInputException" in run.stdout + run.stderr
+    assert "results/demo/tiles/03TVG.npy" in run.stdout + run.stderr
+
+
+def test_a_new_granule_is_planned_by_its_own_shard_alone(finished: Project) -> None:
+    sheet = finished.folder / "config/granules/demo.tsv"
+    sheet.write_text(sheet.read_text() + "03TXF\tapply\t2021-01-01\t2023-12-31\t60\n")
+
+    assert finished.planned(*shard("1/2")) == set()
+    assert granules_of(finished.planned(*shard("2/2")), "predict") == {"03TXF"}
+
+
+def test_dropping_reruns_nothing_and_what_is_gone_stays_gone(finished: Project) -> None:
+    finished.edit("config/config.yaml", "region: demo", ALL)
+    assert finished.planned() == set()
+    for path in (path for pattern in LARGE for path in (finished.folder / "results/demo").glob(pattern)):
+        path.unlink()
+
+    assert finished.planned() == set()
+
+
+def test_a_dropped_file_is_made_again_for_a_job_that_needs_it_and_goes_with_it(finished: Project) -> None:
+    finished.edit("config/config.yaml", "region: demo", ALL.replace(", tiles", ""))
+    results = finished.folder / "results/demo"
+    for path in (*(results / "scenes/03TVG").iterdir(), results / "tiles/03TVG.npy"):
+        if path.is_file() and path.name != "candidates.json":
+            path.unlink()
+
+    finished.snakemake("--set-resources", "tile:mpi=mpiexec", "tile:tasks=1", "--", "results/demo/tiles/03TVG.npy")
+
+    assert (results / "tiles/03TVG.npy").is_file()
+    assert [path.name for path in sorted((results / "scenes/03TVG").iterdir())] == ["candidates.json"]
