@@ -31,7 +31,7 @@ def main() -> None:
         reference = undisturbed(place, Path(folder) / "undisturbed")
         while found.kills < given.kills and found.is_well:
             chain(place, reference, Path(folder) / f"chain-{found.chains}", found, given.kills, chance)
-            print(f"{found.kills} kills, {time.monotonic() - begin_s:.0f} s", file=sys.stderr)
+            print(f"{time.monotonic() - begin_s:.0f} s: {found}", file=sys.stderr)
     minutes = (time.monotonic() - begin_s) / 60
     print(f"Outputs compared a chain: {len(reference.hashes)}; undisturbed run: {reference.took_s:.0f} s.\n")
     print(
