@@ -4,7 +4,7 @@ Images are read and combined window by window, so that memory does not grow with
 """
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,7 @@ class View:
 
 def compose_windows(
     scenes: Sequence[Layers], grid: ImageGrid, method: str, cloud_classes: Collection[int]
-) -> Iterator[Piece]:
+) -> Generator[Piece, None, None]:
     """Compose the image of a granule, window by window.
 
     `best`: each pixel from the first scene that shows it clear, else from the first that shows it at all. `median`:

@@ -4,6 +4,7 @@ In: `download.json` of fetch and the assets beside it. Out: `scene.tif`, true co
 [0, 1]) with an internal mask, and `quality.tif`: 0 no data, 1 clear, 2 cloud or shadow.
 """
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,11 +37,12 @@ def compose(
     record = read_download(download)
     grid = common_grid(record.scenes, granule(record.granule).epsg)
     tags = _tags(chosen, download, record)
-    pieces = compose_windows(record.scenes, grid, chosen.composite, chosen.cloud_classes)
     clear = seen = 0
     with (
         cog_writer(scene, **_image_form(record, grid), tags=tags) as image,
         cog_writer(quality, **_quality_form(grid), tags=tags) as classes,
+        # Closed here whatever happens: at the end of the program its open scenes would be in nobody's hands.
+        contextlib.closing(compose_windows(record.scenes, grid, chosen.composite, chosen.cloud_classes)) as pieces,
     ):
         for piece in pieces:
             image.write(piece.pixels, window=piece.window)
