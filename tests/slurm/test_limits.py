@@ -5,26 +5,35 @@ from slurm_cluster import Cluster
 from slurm_region import Start
 from workflow_copy import Project
 
-TRAIN = ("--forcerun", "train", "--until", "train")
+URGENT = ("--default-resources", "slurm_partition=urgent")
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--max-threads", "8"), "Rule train: 8 cores asked for, but partition main gives 1 at most"),
-        (("--default-resources", "slurm_partition=urgent"), "Rule train: 600 minutes asked for, but partition urgent"),
+        (("--forcerun", "train", "--max-threads", "8"), "Rule train: 8 cores asked for, but partition main gives 1 at"),
+        (("--forcerun", "train", *URGENT), "Rule train: 600 minutes asked for, but partition urgent gives 60 at most"),
+        (("--forcerun", "search", *URGENT), "Group of compose, fetch, search: 110 minutes asked for, but partition"),
         (
-            ("--default-resources", "slurm_partition=fast"),
-            "Rule train: there is no partition fast. Set",
+            ("--forcerun", "train", "--default-resources", "slurm_partition=fast"),
+            "Rule train: there is no partition fast. Set slurm_partition to one of main, urgent.",
         ),
     ],
 )
 def test_what_would_wait_for_ever_is_refused(
     cluster: Cluster, start: Start, copied: Project, arguments: tuple[str, ...], said: str
 ) -> None:
-    run = start(copied, *TRAIN, *arguments)
+    run = start(copied, *arguments)
 
     assert run.wait(timeout=60) != 0
     lines = (copied.folder / "run.log").read_text().splitlines()
     assert any(line.startswith(said) for line in lines), lines
     assert cluster.waiting_or_running() == []
+
+
+def test_second_try_that_would_wait_for_ever_is_a_warning(cluster: Cluster, start: Start, copied: Project) -> None:
+    start(copied, "--forcerun", "label", "--until", "label", *URGENT)
+
+    log = copied.folder / "run.log"
+    said = "If it fails once: Rule label: 120 minutes asked for, but partition urgent gives 60 at most"
+    cluster.wait_for(lambda: said in log.read_text() and "submitted with SLURM jobid" in log.read_text(), "warning")
