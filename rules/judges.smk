@@ -30,12 +30,6 @@ rule draw:
         " --clusters {input.clusters:q} --summary {input.summary:q} --out {output.draw:q} > {log:q} 2>&1"
 
 
-def prompt_text(wildcards):
-    """Hash, mode and language of a prompt: an older version that is put back has an older time, which tells nothing."""
-    prompt = PROMPTS[wildcards.prompt]
-    return f"{prompt.sha256} {prompt.mode} {prompt.language}"
-
-
 rule brief:
     input:
         prompt="config/prompts/{prompt}.md",
@@ -56,7 +50,7 @@ rule brief:
         judge=lambda wildcards: CONFIG.judges[wildcards.judge].asked,
         code=code("brief"),
         asks=code("interview"),  # other questions must be asked before rounds want their replies
-        text=prompt_text,
+        text=lambda wildcards: PROMPTS[wildcards.prompt].identity,
     message:
         "Writing down what {wildcards.judge} is asked with prompt {wildcards.prompt}"
     shell:
@@ -140,7 +134,7 @@ rule rate:
         settings=without(CONFIG.rate, "rounds"),
         judge=lambda wildcards: CONFIG.judges[wildcards.judge].asked,
         store=STORE,
-        text=prompt_text,
+        text=lambda wildcards: PROMPTS[wildcards.prompt].identity,
         code=rate_code,
     message:
         "Round {wildcards.round}: asking {wildcards.judge} with prompt {wildcards.prompt}"

@@ -31,6 +31,11 @@ class Prompt:
     language: str | None = None
     """Language that the file names."""
 
+    @property
+    def identity(self) -> str:
+        """All that jobs read of the file: a version that is put back has an old time, which says nothing."""
+        return f"{self.sha256} {self.mode} {self.language}"
+
 
 class FrontMatter(Section):
     """What a prompt file may say of itself, between lines of `---` at its top; it is not sent."""
