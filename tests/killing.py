@@ -128,6 +128,9 @@ def kill_at(run: subprocess.Popen[bytes], after_s: float, found: Found) -> set[s
         found.hit.update(set(jobs.values()) or {"none"})
         found.outlived += _outlive(jobs, 0.2)
         return set(jobs.values())
+    except BaseException:
+        os.killpg(run.pid, signal.SIGKILL)  # whoever stops this program means the run, too
+        raise
     return None
 
 

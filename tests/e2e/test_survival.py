@@ -21,7 +21,7 @@ from killed_region import FIT, Place, served
 from killing import RESULTS, Found, Undisturbed, chain, hashes, jobs_of, start, undisturbed
 from workflow_copy import Project
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 DAY_S = 86_400
 SCORES = f"{RESULTS}/scores/{FIT}.parquet"
