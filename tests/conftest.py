@@ -9,6 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import geopandas as gpd
+import hypothesis
 import numpy as np
 import pytest
 from rankscape.foundation.files import write_array
@@ -16,6 +17,10 @@ from rankscape.tiles.store import Grid, index_of, patch_id, write_index
 from shapely.geometry import box
 
 ROOT = Path(__file__).parents[1]
+
+# How long an example takes says something of the machine, and what else it does.
+hypothesis.settings.register_profile("no-clock", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("no-clock")
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, which every program they start would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
