@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import Interleaving, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
@@ -230,7 +231,8 @@ def cog_writer(
             check_whole(temporary, max_pixels=max(MAX_PIXELS, shape[1] * shape[2]), threads=threads)
         except RasterError as error:
             raise _unwritten(path, error) if str(temporary) in str(error) else error from None
-        except RasterioError as error:
+        # Copying raises GDAL's own errors, which are no RasterioError.
+        except (RasterioError, CPLE_BaseError) as error:
             raise _unwritten(path, error) from None
         finally:
             draft.unlink(missing_ok=True)
