@@ -11,8 +11,10 @@ A granule is 32 x 32 scores and their deviations, which fill 10976 x 10976 pixel
 - `rankscape`: `mapping.granules.write_mosaic` with the kernels of the CPU, in float32 and in bytes. The file is
   decoded once more, flushed to disk and renamed, which the others leave out.
 
-The programs run in turns, granule after granule, so that a slow moment of the machine meets all; a cell is the median.
-Pixels have to be the same in all files, and overviews within 1e-6. Memory is the largest resident set of a process.
+The programs run in turns, granule after granule, so that a slow moment of the machine meets all; cells are medians.
+Seconds are those of the clock; `cores` are those of all cores together, which other work on the machine lengthens less.
+The last granule has to have the same pixels in all files, and overviews within 1e-6 where all patches near have scores.
+Memory is the largest resident set of a process.
 
     .venv/bin/python benchmarks/mosaic.py
     .venv/bin/python benchmarks/mosaic.py --granules 2 --patch-px 100
@@ -24,7 +26,6 @@ twice, a fill writes each once. It has not been run yet, for want of a GPU.
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,7 @@ from rankscape.mapping import cpu, cuda
 from rankscape.mapping.granules import write_mosaic
 from rankscape.mapping.pieces import Form
 from rankscape.mapping.surface import Surface
+from rankscape.scenes.rasters import row_windows
 from rankscape.tiles.store import Grid
 
 PATCHES, PATCH_PX = 32, 343
@@ -94,23 +96,23 @@ def write(path: Path, pixels: np.ndarray, **options: object) -> None:
         dataset.write(pixels)
 
 
-def timed(program: Callable[[], object]) -> float:
-    """Seconds that a program takes."""
-    start = time.perf_counter()
+def timed(program: Callable[[], object]) -> np.ndarray:
+    """Seconds that a program takes: on the clock, and of the cores (all threads)."""
+    start = np.array([time.perf_counter(), time.process_time()])
     program()
-    return time.perf_counter() - start
+    return np.array([time.perf_counter(), time.process_time()]) - start
 
 
 def made(
     drawn: Callable[[Surface], np.ndarray], surface: Surface, path: Path, options: dict[str, object]
-) -> list[float]:
+) -> list[np.ndarray]:
     """Seconds to draw a granule and to write it."""
     pixels: list[np.ndarray] = []
     drawing = timed(lambda: pixels.append(drawn(surface)))
     return [drawing, timed(lambda: write(path, pixels[0], **options))]
 
 
-def measured(surface: Surface, folder: Path) -> dict[str, list[float]]:
+def measured(surface: Surface, folder: Path) -> dict[str, list[np.ndarray]]:
     """Seconds of kernel and writing of every program on one granule."""
     found = {
         "loop, plain GeoTIFF": made(loop, surface, folder / "plain.tif", {"driver": "GTiff"}),
@@ -125,15 +127,15 @@ def measured(surface: Surface, folder: Path) -> dict[str, list[float]]:
     return found
 
 
-def alone(pixels: np.ndarray, folder: Path) -> dict[str, list[float]]:
+def alone(pixels: np.ndarray, folder: Path) -> dict[str, list[np.ndarray]]:
     """Seconds that GDAL takes to write an array."""
     return {
-        "GDAL alone, COG": [0.0, timed(lambda: write(folder / "gdal.tif", pixels, **COG))],
+        "GDAL alone, COG": [np.zeros(2), timed(lambda: write(folder / "gdal.tif", pixels, **COG))],
         "GDAL alone, COG, no overviews": [
-            0.0,
+            np.zeros(2),
             timed(lambda: write(folder / "bare.tif", pixels, **COG, overviews="NONE")),
         ],
-        "GDAL alone, tiled GeoTIFF": [0.0, timed(lambda: write(folder / "tiled.tif", pixels, **TILED))],
+        "GDAL alone, tiled GeoTIFF": [np.zeros(2), timed(lambda: write(folder / "tiled.tif", pixels, **TILED))],
     }
 
 
@@ -145,14 +147,15 @@ def draw(surface: Surface, path: Path, dtype: str) -> None:
 def check(folder: Path) -> None:
     """Compare the files pixel by pixel, and their overviews; ends the program if they differ."""
     with rasterio.open(folder / "float32.tif") as one:
-        pixels, levels = one.read(), one.overviews(1)
-    for name in ("plain", "loop", "repeat", "tiled"):
-        with rasterio.open(folder / f"{name}.tif") as other:
-            if not np.array_equal(other.read(), pixels, equal_nan=True):
-                raise SystemExit(f"{name}: other pixels")
-    for place in range(len(levels)):
+        for name in ("plain", "loop", "repeat", "tiled"):
+            with rasterio.open(folder / f"{name}.tif") as other:
+                for window in row_windows(*one.shape):
+                    if one.read(window=window).tobytes() != other.read(window=window).tobytes():
+                        raise SystemExit(f"{name}: other pixels in {window}")
+        levels = len(one.overviews(1))
+    for place in range(levels):
         both = [rasterio.open(folder / f"{name}.tif", overview_level=place) for name in ("float32", "gdal")]
-        one, other = (dataset.read() for dataset in both)
+        one, other = (dataset.read(1) for dataset in both)
         # Beside land without a score GDAL averages averages, so that only pixels of one patch can be compared.
         share = np.mean(np.abs(one - other)[np.isfinite(one) & np.isfinite(other)] < 1e-6)
         if one.shape != other.shape or share < 0.9:
@@ -181,22 +184,25 @@ def peak_mib(program: str, patch_px: int) -> int:
 
 def table(granules: int, patch_px: int, folder: Path) -> None:
     """Measure and print all programs."""
-    runs: dict[str, list[list[float]]] = {}
+    runs: dict[str, list[list[np.ndarray]]] = {}
     for number in range(granules):
         for name, seconds in measured(surface_of(number, patch_px), folder).items():
             runs.setdefault(name, []).append(seconds)
-        check(folder)
+        print(number + 1, {name: sum(seconds[-1]).round(2).tolist() for name, seconds in runs.items()}, file=sys.stderr)
+    check(folder)
     files = ["plain", "loop", "repeat", "gdal", "bare", "tiled", "float32", "uint8"]
-    medians = {name: statistics.median(map(sum, seconds)) for name, seconds in runs.items()}
+    medians = {name: np.median([sum(both) for both in seconds], axis=0) for name, seconds in runs.items()}
     print(f"{granules} granules of {(PATCHES * patch_px):,} x {(PATCHES * patch_px):,} px, {CORES} cores\n")
-    print("| program | a granule, s | kernel alone, s | writing alone, s | file, MB | of GDAL alone (COG) |")
-    print("|---|---|---|---|---|---|")
+    print("| program | whole, s | kernel, s | writing, s | of GDAL alone | cores, s | of GDAL alone | file, MB |")
+    print("|---|---|---|---|---|---|---|---|")
     for (name, seconds), file in zip(runs.items(), files, strict=True):
-        kernel, writing = (statistics.median(part) for part in zip(*seconds, strict=True))
+        kernel, writing = np.median(np.array(seconds)[:, :, 0], axis=0)
         size = (folder / f"{file}.tif").stat().st_size / 1e6
         shown = f"{kernel:.3f}" if kernel else ""
-        ratio = medians[name] / medians["GDAL alone, COG"]
-        print(f"| {name} | {medians[name]:.2f} | {shown} | {writing:.2f} | {size:.2f} | {ratio:.2f} |")
+        (total, cores), (clock, work) = medians[name], medians[name] / medians["GDAL alone, COG"]
+        print(
+            f"| {name} | {total:.2f} | {shown} | {writing:.2f} | {clock:.2f} | {cores:.2f} | {work:.2f} | {size:.2f} |"
+        )
     peaks = {program: memory(program, patch_px) for program in ("rankscape", "numpy.repeat")}
     print("\nPeak memory: " + ", ".join(f"{program} {mib} MiB" for program, mib in peaks.items()))
 
