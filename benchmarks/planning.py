@@ -55,9 +55,8 @@ def main() -> None:
                 shards = -(-count // chosen.shard_granules)
                 if way == "join":
                     make_empty(folder, Path(chosen.config).stem, count)
-                more = {"whole": [], "shard": ["--config", f"shard=1/{shards}"], "join": ["--config", "shard=join"]}[
-                    way
-                ]
+                part = {"whole": [], "shard": [f"shard=1/{shards}"], "join": ["shard=join"]}[way]
+                more = ["--config", *part] if part else []
                 runs = [plan(folder, chosen.config, *more) for _ in range(chosen.repeats)]
                 best = Plan(runs[0].jobs, *(min(column) for column in list(zip(*runs, strict=True))[1:]))
                 name = f"shard 1/{shards}" if way == "shard" else way

@@ -44,8 +44,7 @@ except InputError as error:
 GRANULES = list(SHEET)
 FIT = [name for name, row in SHEET.items() if row.role == "fit"]
 LOCATED = [name for name, row in SHEET.items() if row.located]  # only these can stand on a map
-LOCATED_FIT = [name for name in FIT if name in LOCATED]
-APPLY = [name for name, row in SHEET.items() if row.role == "apply"]
+LOCATED_FIT = [name for name in FIT if SHEET[name].located]
 ROUNDS = range(1, CONFIG.rate.rounds + 1) if CONFIG.prompts else []
 REFERENCES = list(CONFIG.references)
 NOTES = Notes(Path(".snakemake/rankscape-code.json"))

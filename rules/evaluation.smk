@@ -54,10 +54,10 @@ rule aggregate:
 
 rule evaluate:
     input:
-        scores=expand(rules.predict.output.scores, granule=LOCATED),
-        indices=expand(rules.tile.output.index, granule=LOCATED),
-        values=expand(rules.aggregate.output.values, granule=LOCATED, allow_missing=True),
-        baselines=expand(rules.baseline.output.baselines, granule=LOCATED),
+        scores=each(rules.predict.output.scores, LOCATED),
+        indices=each(rules.tile.output.index, LOCATED),
+        values=each(rules.aggregate.output.values, LOCATED),
+        baselines=each(rules.baseline.output.baselines, LOCATED),
     output:
         document=report(
             "<results>/evaluation/{reference}.json",
@@ -78,7 +78,7 @@ rule evaluate:
     params:
         settings=settings("evaluate"),
         reference=lambda wildcards: CONFIG.references[wildcards.reference].canonical(),
-        apply=[f"--apply={granule}" for granule in LOCATED if granule in APPLY],
+        apply=[f"--apply={granule}" for granule in LOCATED if SHEET[granule].role == "apply"],
         code=code("evaluate"),
     message:
         "Comparing the score with {wildcards.reference}"

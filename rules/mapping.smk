@@ -67,8 +67,8 @@ rule dense:
 
 rule merge:
     input:
-        scores=expand(rules.predict.output.scores, granule=LOCATED),
-        indices=expand(rules.tile.output.index, granule=LOCATED),
+        scores=each(rules.predict.output.scores, LOCATED),
+        indices=each(rules.tile.output.index, LOCATED),
         ramp=RAMP,
     output:
         raster="<results>/maps/region.tif",

@@ -11,7 +11,16 @@ wildcard_constraints:
 
 def own(granules):
     """Those of the granules that this run brings to their maps."""
-    return granules if SHARD is None else [name for name in SHARD.part(GRANULES) if name in set(granules)]
+    mine = set(GRANULES if SHARD is None else SHARD.part(GRANULES))
+    return [name for name in granules if name in mine]
+
+
+def each(pattern, granules):
+    """A file of each granule, as an input function.
+
+    Of a list with a name Snakemake takes the hash once for every file in it, which for 10,000 granules is most of a plan.
+    """
+    return lambda wildcards: expand(pattern, granule=granules, **wildcards)
 
 
 def dropped(kind, path):

@@ -72,10 +72,10 @@ rule predict:
 
 rule review:
     input:
-        tiles=expand(rules.tile.output.patches, granule=GRANULES),
-        indices=expand(rules.tile.output.index, granule=GRANULES),
+        tiles=each(rules.tile.output.patches, GRANULES),
+        indices=each(rules.tile.output.index, GRANULES),
         clusters=rules.cluster.output.clusters,
-        scores=expand(rules.predict.output.scores, granule=GRANULES),
+        scores=each(rules.predict.output.scores, GRANULES),
         model=rules.train.output.model,
         record=rules.train.output.record,
     output:
