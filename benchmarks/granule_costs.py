@@ -24,7 +24,7 @@ import rasterio
 import yaml
 from affine import Affine
 from pyproj import Transformer
-from rankscape.scenes.rasters import write_cog
+from rankscape.scenes.cogs import write_cog
 from shapely.geometry import box, mapping
 
 ROOT = Path(__file__).parents[1]

@@ -11,7 +11,8 @@ import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rankscape.foundation.errors import DiskError, RasterError
-from rankscape.scenes.rasters import TAG, check_whole, cog_writer, open_raster, row_windows, windows, write_cog
+from rankscape.scenes.cogs import TAG, cog_writer, write_cog
+from rankscape.scenes.rasters import check_whole, open_raster, row_windows, windows
 from rasterio.enums import MaskFlags
 from rasterio.transform import from_origin
 from unit.scenes.inventing import CRS, write_tif

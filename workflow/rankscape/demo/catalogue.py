@@ -18,7 +18,7 @@ from rankscape.demo.spectra import BANDS
 from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import bar
 from rankscape.foundation.provenance import KEY
-from rankscape.scenes.rasters import write_cog
+from rankscape.scenes.cogs import write_cog
 
 COLLECTION = "sentinel-2-l2a"
 REPROCESSED = ("03TWF", "05.00", "2023-02-11T08:22:40.000Z")

@@ -20,7 +20,7 @@ from rankscape.demo.layout import CRS, PIXEL_M, Layout
 from rankscape.demo.noise import Shape
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.provenance import KEY
-from rankscape.scenes.rasters import write_cog
+from rankscape.scenes.cogs import write_cog
 
 LIGHT_DEGREES = 1 / 240
 """Pixel of the night lights: 15 arc seconds, about 460 m from south to north, as VIIRS composites have."""

@@ -13,6 +13,10 @@ import pyarrow.parquet as pq
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import atomic_path
 
+_MAX_ROWS = 100_000_000
+_MAX_BYTES = 16 << 30
+"""All the land there is has 2e7 patches; a small file that claims far more rows or bytes is a bomb or a mistake."""
+
 
 def write_table(path: Path, frame: pd.DataFrame, metadata: dict[str, Any]) -> None:
     """Write a table as Parquet, or GeoParquet where `frame` has geometry.
@@ -63,11 +67,6 @@ def read_geotable(path: Path, columns: Iterable[str] = ()) -> gpd.GeoDataFrame:
         TableError: If the file is missing, no GeoParquet, or lacks one of `columns`.
     """
     return gpd.GeoDataFrame(_read(path, columns, geometry=True))
-
-
-_MAX_ROWS = 100_000_000
-_MAX_BYTES = 16 << 30
-"""All the land there is has 2e7 patches; a small file that claims far more rows or bytes is a bomb or a mistake."""
 
 
 def _check_size(path: Path) -> None:

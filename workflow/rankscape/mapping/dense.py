@@ -18,7 +18,7 @@ from rankscape.mapping.granules import tag_statistics
 from rankscape.mapping.pieces import Form, Places
 from rankscape.mapping.surface import BANDS
 from rankscape.mapping.windows import Strip, Windows
-from rankscape.scenes.rasters import cog_writer
+from rankscape.scenes.cogs import cog_writer
 from rankscape.scoring.local import Sight, local_scores, places_a_side, sights
 from rankscape.scoring.model import ScoreModel
 from rankscape.scoring.parts import combine

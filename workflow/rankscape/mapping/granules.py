@@ -12,7 +12,7 @@ from rankscape.mapping.backends import Fill
 from rankscape.mapping.blocks import BlockOverviews
 from rankscape.mapping.pieces import LEVELS, Form, encoded, no_data
 from rankscape.mapping.surface import BANDS, Surface
-from rankscape.scenes.rasters import cog_writer
+from rankscape.scenes.cogs import cog_writer
 
 
 def statistics(values: np.ndarray) -> dict[str, float]:

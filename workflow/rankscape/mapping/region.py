@@ -18,7 +18,7 @@ from rankscape.foundation.errors import SettingsError
 from rankscape.foundation.progress import track
 from rankscape.mapping.granules import tag_statistics
 from rankscape.mapping.surface import BANDS, Surface
-from rankscape.scenes.rasters import cog_writer
+from rankscape.scenes.cogs import cog_writer
 
 MAX_PIXELS = 50_000_000
 """Largest region map: its sums take 40 bytes a pixel, 2 GB at most."""

@@ -97,9 +97,10 @@ class Connections:
                 reached_bytes = max(reached_bytes, came_bytes())
                 if failures >= self.patience.attempts:
                     raise failure(asset, f"{again}, {failures} times in a row") from None
+                rest_s = self.patience.wait_s(failures, again.retry_after)
                 if again.retry_after is not None:
-                    self.pause.postpone(self.patience.wait_s(failures, again.retry_after))
-                if self.stop.wait(self.patience.wait_s(failures, again.retry_after)):
+                    self.pause.postpone(rest_s)
+                if self.stop.wait(rest_s):
                     raise StoppedError from None
 
     @contextlib.contextmanager

@@ -17,7 +17,7 @@ from rankscape.scenes.addresses import is_remote, local_path
 from rankscape.scenes.assets import Asset, MissingAssetError, StoppedError, UnusableAssetError
 from rankscape.scenes.connections import Connections, open_client, size_on_server
 from rankscape.scenes.hosts import Hosts
-from rankscape.scenes.parts import Part
+from rankscape.scenes.parts import Part, note_of
 from rankscape.scenes.rasters import check_whole
 from rankscape.scenes.retries import Patience
 from rankscape.scenes.room import Meter, Room
@@ -115,8 +115,8 @@ def _reserve_all(assets: Sequence[Asset], transfer: Transfer, bringers: ThreadPo
 
 def _rest(asset: Asset, transfer: Transfer) -> int | None:
     """Bytes that are still to come of an asset."""
-    source = None if is_remote(asset.href) else local_path(asset.href)
     if not is_remote(asset.href):
+        source = local_path(asset.href)
         return source.stat().st_size if source is not None and source.is_file() else None
     part = Part(asset.path)
     begun = part.origin(asset.href)
@@ -159,14 +159,10 @@ def _bring_one(asset: Asset, transfer: Transfer, *, local: bool) -> Delivery:
         transfer.room.release(asset.path)
 
 
-def _note(asset: Asset) -> Path:
-    return asset.path.with_name(asset.path.name + ".json")
-
-
 def _present(asset: Asset) -> Delivery | None:
     """What lies there already, if it came from this address and neither it nor a local source has changed since."""
     try:
-        note = read_json(_note(asset))
+        note = read_json(note_of(asset.path))
     except InputError:
         return None
     if not asset.path.is_file() or note.get("href") != asset.href:
@@ -219,7 +215,7 @@ def _publish(asset: Asset, part: Part, digest: str) -> Delivery:
     with part.path.open("rb") as handle:
         os.fsync(handle.fileno())
     delivery = Delivery(asset.path, part.size_bytes, digest)
-    write_json(_note(asset), {"href": asset.href, "bytes": delivery.size_bytes, "sha256": delivery.sha256})
+    write_json(note_of(asset.path), {"href": asset.href, "bytes": delivery.size_bytes, "sha256": delivery.sha256})
     part.finish(asset.path)
     sync_folder(asset.path.parent)
     return delivery

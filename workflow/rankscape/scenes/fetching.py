@@ -1,6 +1,5 @@
 """Which assets of which candidates are brought, and the record of what came."""
 
-import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -137,25 +136,18 @@ def _plans(granule: str, offer: _Offer, settings: FetchSettings, folder: Path) -
             continue
         origin = {**_origin(item, settings), "source": redacted(offer.source["href"])}
         assets = {
-            name: _asset(f"{granule}, item {item['id']}, asset {name}", document, folder / item["id"] / name)
+            name: _asset(
+                f"{granule}, item {item['id']}, asset {name}", document, folder / item["id"] / name,
+                empty_percent=_empty_percent(item, name, origin["offset_dn"], settings),
+                empty_tolerance_percent=settings.nodata_tolerance_percent,
+            )
             for name, document in found.items()
             if document is not None
-        }
-        tolerance_percent = settings.nodata_tolerance_percent
-        yield _Plan(
-            origin,
-            {
-                name: dataclasses.replace(
-                    asset,
-                    empty_percent=_empty_percent(item, name, origin["offset_dn"], tolerance_percent),
-                    empty_tolerance_percent=tolerance_percent,
-                )
-                for name, asset in assets.items()
-            },
-        )
+        }  # fmt: skip
+        yield _Plan(origin, assets)
 
 
-def _asset(label: str, document: Mapping[str, Any], stem: Path) -> Asset:
+def _asset(label: str, document: Mapping[str, Any], stem: Path, **held_to: Any) -> Asset:
     href = str(document["href"])
     suffix = Path(href.partition("?")[0]).suffix.lower()
     size_bytes = document.get("file:size")
@@ -165,10 +157,11 @@ def _asset(label: str, document: Mapping[str, Any], stem: Path) -> Asset:
         path=stem.with_name(stem.name + (suffix if suffix in _SUFFIXES else ".tif")),
         size_bytes=size_bytes if isinstance(size_bytes, int) else None,
         checksum=catalogue_checksum(str(document.get("file:checksum", ""))),
+        **held_to,
     )
 
 
-def _empty_percent(item: Mapping[str, Any], name: str, offset_dn: int | None, tolerance_percent: float) -> float | None:
+def _empty_percent(item: Mapping[str, Any], name: str, offset_dn: int | None, settings: FetchSettings) -> float | None:
     """Share of pixels that must be 0, where that can be said of an asset.
 
     The item's share is of the granule's scene classes, of which 0 means no data, as it does in all three bands of true
@@ -178,7 +171,7 @@ def _empty_percent(item: Mapping[str, Any], name: str, offset_dn: int | None, to
     stated = nodata_percent_of(item)
     if stated is None or name in ("SCL", "visual"):
         return stated
-    return stated if offset_dn == -SHIFT_DN and stated <= tolerance_percent else None
+    return stated if offset_dn == -SHIFT_DN and stated <= settings.nodata_tolerance_percent else None
 
 
 def _record(plan: _Plan, deliveries: Mapping[Path, Result], folder: Path) -> dict[str, Any] | None:

@@ -28,16 +28,19 @@ def factors(height_px: int, width_px: int, block_px: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def with_overviews(draft: Path, overview: Overview, profile: dict[str, Any]) -> Iterator[Path]:
+def with_overviews(draft: Path, overview: Overview | None, profile: dict[str, Any]) -> Iterator[Path]:
     """Yield a raster with the pixels, tags and names of `draft` and given overviews; copying it makes no others.
 
     It is a virtual raster (VRT) over the draft and one plain file an overview, beside the draft.
 
     Args:
         draft: A raster without overviews.
-        overview: Gives the overviews.
+        overview: Gives the overviews; None leaves them to whoever copies the draft.
         profile: How the draft was created.
     """
+    if overview is None:
+        yield draft
+        return
     # GDAL takes the sources of a VRT away with it when it writes over one: the name has to be new.
     virtual = draft.with_suffix(".vrt")
     levels = {

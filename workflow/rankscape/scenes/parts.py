@@ -18,6 +18,11 @@ Range = tuple[int, int]
 """First byte, and the byte after the last."""
 
 
+def note_of(asset: Path) -> Path:
+    """Return the note beside a finished asset that says where it came from, and what it must be."""
+    return asset.with_name(asset.name + ".json")
+
+
 @dataclass(frozen=True)
 class Origin:
     """Which version of an asset a part file holds bytes of."""

@@ -9,6 +9,7 @@ from typing import Any
 from rankscape.foundation.errors import InputError, RasterError
 from rankscape.foundation.files import read_json
 from rankscape.scenes.layers import Layers
+from rankscape.scenes.parts import note_of
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def drop_download(path: Path, record: Download) -> None:
     for scene in record.scenes:
         for asset in (*scene.bands, *([scene.classes] if scene.classes is not None else [])):
             asset.unlink(missing_ok=True)
+            note_of(asset).unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # other assets may still lie there
                 asset.parent.rmdir()
 
