@@ -26,6 +26,7 @@ from affine import Affine
 from pyproj import Transformer
 from rankscape.scenes.cogs import write_cog
 from shapely.geometry import box, mapping
+from tiling import invent
 
 ROOT = Path(__file__).parents[1]
 GRANULE, CRS, SIDE_PX, PATCH_PX = "48RVU", "EPSG:32648", 10980, 343
@@ -124,17 +125,11 @@ def invent_catalogue(folder: Path) -> None:
 
 
 def picture() -> np.ndarray:
-    """Fields, towns and ridges with the noise of a sensor; uint8, shape (3, rows, columns)."""
-    random = np.random.default_rng(0)
-    line = np.arange(SIDE_PX, dtype=np.float32)
-    bands = np.empty((3, SIDE_PX, SIDE_PX), np.uint8)
-    ridges = np.sin(line / 700)[:, None] * np.sin(line / 900 + 1) * 20
-    fields = np.kron(random.normal(0, 12, (SIDE_PX // 12, SIDE_PX // 12)), np.ones((12, 12))).astype(np.float32)
-    # More is built from west to east, so that the judge has something to order.
-    fields *= np.linspace(0.2, 3, SIDE_PX, dtype=np.float32)
-    for band, (mean, share) in enumerate(((70, 1.0), (80, 0.8), (60, 0.6))):
-        noise = random.standard_normal((SIDE_PX, SIDE_PX), np.float32) * 3
-        bands[band] = np.clip(mean + share * (ridges + fields) + noise, 1, 255).astype(np.uint8)
+    """The granule of `benchmarks/tiling.py`, with more contrast from west to east: something to put in order."""
+    contrast = np.linspace(0.3, 2, SIDE_PX, dtype=np.float32)
+    bands = invent(SIDE_PX)
+    for band in bands:
+        band[:] = np.clip(80 + (band - np.float32(80)) * contrast, 1, 255)
     return bands
 
 

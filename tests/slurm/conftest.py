@@ -1,4 +1,4 @@
-"""A cluster for all tests of this folder, a region that runs on it, and the same region made without it."""
+"""A cluster for each module of this folder, a region that runs on it, and the same region made without it."""
 
 import os
 import shutil
@@ -21,10 +21,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Two nodes of one core each."""
+def installed() -> None:
     if reason := why_not():
         pytest.skip(f"no SLURM here ({reason})")
+
+
+@pytest.fixture(scope="module")
+def cluster(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two nodes of one core each; they are up in two seconds, and gone with the tests that need them."""
     folder = tmp_path_factory.mktemp("slurm")
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends the tests lets the cluster end
     with running(folder) as found:
@@ -34,7 +38,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def made(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def made(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The region, made on this machine without SLURM."""
     project = two_granules(tmp_path_factory.mktemp("made") / "project")
     project.snakemake("--max-threads", "1")

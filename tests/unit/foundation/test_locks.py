@@ -80,7 +80,9 @@ def test_a_file_system_without_locks_and_a_folder_that_cannot_be_made_do_no_harm
 ) -> None:
     (tmp_path / "file").touch()
     assert not release_stale_locks(tmp_path / "file" / ".snakemake")
-    started(tmp_path / "here").kill()
+    run = started(tmp_path / "here")
+    run.kill()
+    run.wait()
 
     def unsupported(handle: int, operation: int) -> None:
         raise OSError(95, "Operation not supported")
