@@ -1,6 +1,6 @@
 """Kill the whole workflow with `kill -9` at random moments and compare every output's bytes with an undisturbed run's.
 
-`.venv/bin/python benchmarks/kills.py --kills 100` (about half an hour on 2 cores)
+`.venv/bin/python benchmarks/kills.py --kills 100` (20 to 60 minutes on 2 cores)
 
 A small region, its scenes on a server and its judge at an endpoint, both on loopback. A chain makes it from nothing, is
 killed (its whole process group), started again as docs/workflow.md says, and so on until a run comes through; then its
