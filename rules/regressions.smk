@@ -1,30 +1,20 @@
 # In: scores or their change, tables of the user. Out: what explains them, as a table that can be printed.
 
 
-def regression_tables(wildcards):
-    """The user's tables of a regression."""
-    return list(dict.fromkeys(table.path for table in CONFIG.regressions[wildcards.regression].tables))
-
-
-def regression_places(kind, pattern):
-    """A file of each granule, where a regression explains the score."""
-    return lambda wildcards: (
-        expand(pattern, granule=GRANULES) if CONFIG.regressions[wildcards.regression].places == "score" else []
-    )
-
-
-def regression_change(wildcards):
-    """The change that a regression explains, where it explains one."""
-    pair = CONFIG.regressions[wildcards.regression].change
-    return [f"results/{CONFIG.region}/change/{pair}.parquet"] if pair else []
-
-
 rule regress:
     input:
-        tables=regression_tables,
-        scores=regression_places("score", rules.predict.output.scores),
-        indices=regression_places("score", rules.tile.output.index),
-        change=regression_change,
+        tables=lambda wildcards: CONFIG.regressions[wildcards.regression].paths,
+        scores=lambda wildcards: expand(
+            rules.predict.output.scores,
+            granule=GRANULES if CONFIG.regressions[wildcards.regression].places == "score" else [],
+        ),
+        indices=lambda wildcards: expand(
+            rules.tile.output.index,
+            granule=GRANULES if CONFIG.regressions[wildcards.regression].places == "score" else [],
+        ),
+        change=lambda wildcards: expand(
+            "<results>/change/{change}.parquet", change=CONFIG.regressions[wildcards.regression].change or []
+        ),
     output:
         document="<results>/regressions/{regression}.json",
         coefficients="<results>/regressions/{regression}.csv",

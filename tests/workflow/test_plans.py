@@ -121,3 +121,15 @@ def test_regressions_are_planned_where_the_configuration_names_them(fresh):
     assert "--scores=results/demo/scores/03TVF.parquet" in command[0]
     assert "--indices=results/demo/tiles/03TXG.parquet" in command[0]
     assert " --out results/demo/regressions/roads.json " in command[0]
+
+    fresh.edit("config/config.yaml", "{title: Roads,", "{title: Roads, places: 2016--2019,")
+    change = fresh.folder / "results/demo/change/2016--2019.parquet"
+    change.parent.mkdir(parents=True)
+    change.touch()
+
+    run = fresh.snakemake("results/demo/regressions/roads.json", "--dry-run", "--printshellcmds")
+
+    command = re.search(r"rankscape regress --settings .*", run.stdout + run.stderr)
+    assert command
+    assert "--change=results/demo/change/2016--2019.parquet --out " in command[0]
+    assert "--scores" not in command[0]

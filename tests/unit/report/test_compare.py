@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,7 +14,7 @@ from rankscape.foundation.tables import read_metadata, read_table, write_table
 from rankscape.report.comparing.groups import compare_groups, tau_b
 from rankscape.report.comparing.matching import matched_patches
 from rankscape.report.comparing.runs import read_runs
-from rankscape.tiles.store import index_of
+from rankscape.tiles.store import NOWHERE, index_of, read_grid, read_index, write_index
 from scipy.stats import kendalltau, spearmanr
 from sklearn.metrics import adjusted_rand_score
 
@@ -337,3 +338,42 @@ def test_runs_whose_patches_were_dropped_have_no_pictures(two, compared):
 
     assert document["scores"]["movers"]
     assert 'class="crisp"' not in page
+
+
+def test_both_pictures_are_shown_where_the_scenes_differ(two, compared):
+    array = np.load(two[1] / "tiles/03TVF.npy")
+    np.save(two[1] / "tiles/03TVF.npy", 255 - array)
+    for granule in ("03TUF", "03TVF"):
+        path = two[1] / f"scores/{granule}.parquet"
+        score = read_table(path)["score"].fillna(0).to_numpy().copy()
+        score[9] = 1 - score[9]
+        change_table(path, lambda table, score=score: table.assign(score=score))
+
+    _, _, page = compared()
+
+    assert page.count('alt="Patch 03TVF_1_3, run A"') == page.count('alt="Patch 03TVF_1_3, run B"') == 1
+    assert page.count('alt="Patch 03TUF_1_3, run A"') == 1
+    assert 'alt="Patch 03TUF_1_3, run B"' not in page
+
+
+def test_pictures_without_coordinates_are_matched_by_name(two, compared):
+    for folder, names in zip(
+        two, ([f"p{n}.png" for n in range(36)], [f"p{n + 6}.png" for n in range(36)]), strict=True
+    ):
+        for granule in ("03TUF", "03TVF", "03TWF"):
+            path = folder / f"tiles/{granule}.parquet"
+            index = read_index(path).set_crs(NOWHERE, allow_override=True).assign(picture=names)
+            write_index(path, index, replace(read_grid(path), crs=NOWHERE), read_metadata(path, "rankscape"))
+
+    pairs = matched_patches(*read_runs(two)).set_index("patch_a")
+    _, _, page = compared()
+
+    assert len(pairs) == 90
+    assert pairs.loc["03TUF_1_2", "patch_b"] == "03TUF_0_2"
+    assert "Map of the differences" not in page
+
+
+def test_many_sources_are_folded(two, compared):
+    change_json(two[1] / "ranking/order.json", weights={f"judge--p--{n}": 0.04 for n in range(25)})
+
+    assert "<summary>Weights of " in compared()[2]

@@ -137,3 +137,8 @@ class RegressionSettings(Section):
     def change(self) -> str | None:
         """The pair of periods whose change is explained; None for other places."""
         return None if self.places in {"score", "tables"} else self.places
+
+    @property
+    def paths(self) -> list[str]:
+        """Files of the tables, each once."""
+        return list(dict.fromkeys(table.path for table in self.tables))

@@ -105,7 +105,8 @@ def _read(folder: Path) -> Run:
     tiles, scores = (sorted((folder / kind).glob("*.parquet")) for kind in ("tiles", "scores"))
     downloads = {path.parent.name: read_json(path) for path in sorted((folder / "scenes").glob("*/download.json"))}
     rounds = [read_json(path) for path in sorted((folder / "ranking/rounds").glob("*/*/*.json"))]
-    evaluations = [Evaluation.read(path) for path in sorted((folder / "evaluation").glob("*.json"))]
+    found = sorted((folder / "evaluation").glob("*.json"))
+    evaluations = [Evaluation.read(path) for path in found if "predictors" in read_json(path)]
     summary = Summary.read(folder / "clusters/clusters.json")
     order, training = MergedOrder.read(folder / "ranking/order.json"), Training.read(folder / "model/score.json")
     orders = [read_json(path) for path in sorted((folder / "ranking/orders").glob("*.json"))]
