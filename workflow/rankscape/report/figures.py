@@ -127,13 +127,18 @@ def scatter(name: str, reference: np.ndarray, score: np.ndarray, title: str, par
             )  # fmt: skip
             axes.legend(loc="upper left", bbox_to_anchor=(0, 1.13), borderaxespad=0)
         axes.set(xlabel=title, ylabel="score", ylim=(-0.03, 1.03))
-        bar = axes.figure.colorbar(bins, ax=axes, label="patches", pad=0.02)
-        bar.outline.set_visible(False)
-        bar.ax.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter=FuncFormatter(_plain))
-        bar.ax.yaxis.set(minor_locator=NullLocator())
+        count_bar(axes, bins)
 
     alt = f"Score against {title}, {part.lower()}: {len(score)} patches as hexagons, the median score as a line."
     return plot(name, alt, f"{part}: {len(score):,} patches.", (3.7, 2.9), paint)
+
+
+def count_bar(axes: Axes, bins: Any) -> None:
+    """Draw the colour bar of patches counted in bins whose colours are logarithmic."""
+    bar = axes.figure.colorbar(bins, ax=axes, label="patches", pad=0.02)
+    bar.outline.set_visible(False)
+    bar.ax.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter=FuncFormatter(_plain))
+    bar.ax.yaxis.set(minor_locator=NullLocator())
 
 
 def _plain(value: float, _: int | None) -> str:

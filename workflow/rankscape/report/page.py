@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from rankscape.foundation.settings.report import ReportSettings
@@ -13,6 +12,7 @@ from rankscape.report import gallery, graph, judging, sections, versions, voters
 from rankscape.report.gallery import ClusterView
 from rankscape.report.inputs import Material
 from rankscape.report.palette import ramp_css
+from rankscape.report.templates import template
 from rankscape.tiles.store import is_located
 
 _FOLDER = Path(__file__).parent
@@ -43,7 +43,7 @@ def render(
     """
     shown = versions.configuration(configuration, [*material.records, record])
     views = gallery.cluster_views(material, settings.samples_per_cluster, settings.seed)
-    page: str = _template().render(
+    page: str = template(_FOLDER, "page.html.j2").render(
         settings=settings,
         region=region,
         record=json.dumps(record, ensure_ascii=False, sort_keys=True),
@@ -117,16 +117,3 @@ def _order(material: Material, views: Sequence[ClusterView]) -> dict[str, Any]:
         "open": {c for pair in order.incomparable for level in order.levels if {*pair} <= {*level} for c in pair},
         "incomparable": wording.listed([f"{a} and {b}" for a, b in order.incomparable]),
     }
-
-
-def _template() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": wording.number, "percent": wording.percent, "interval": wording.interval}
-    environment.globals |= {"count": wording.count}
-    return environment.get_template("page.html.j2")

@@ -1,0 +1,42 @@
+# In: scores or their change, tables of the user. Out: what explains them, as a table that can be printed.
+
+
+rule regress:
+    input:
+        tables=lambda wildcards: CONFIG.regressions[wildcards.regression].paths,
+        scores=lambda wildcards: expand(
+            rules.predict.output.scores,
+            granule=GRANULES if CONFIG.regressions[wildcards.regression].places == "score" else [],
+        ),
+        indices=lambda wildcards: expand(
+            rules.tile.output.index,
+            granule=GRANULES if CONFIG.regressions[wildcards.regression].places == "score" else [],
+        ),
+        change=lambda wildcards: expand(
+            "<results>/change/{change}.parquet", change=CONFIG.regressions[wildcards.regression].change or []
+        ),
+    output:
+        document="<results>/regressions/{regression}.json",
+        coefficients="<results>/regressions/{regression}.csv",
+        table="<results>/regressions/{regression}.tex",
+    log:
+        "<logs>/regress/{regression}.log",
+    benchmark:
+        "<benchmarks>/regress/{regression}.tsv"
+    conda:
+        "../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(30),
+    params:
+        settings=lambda wildcards: CONFIG.regressions[wildcards.regression].canonical(),
+        places=lambda wildcards, input: [
+            f"--{option}={file}" for option in ("scores", "indices", "change") for file in input[option]
+        ],
+        code=code("regress"),
+    message:
+        "Explaining {wildcards.regression}"
+    shell:
+        "python -m rankscape regress --settings {params.settings:q} --name {wildcards.regression:q} {params.places:q}"
+        " --out {output.document:q} > {log:q} 2>&1"
