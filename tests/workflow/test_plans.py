@@ -69,7 +69,7 @@ def test_rules_give_every_option_that_their_stage_needs_and_no_other():
         for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
             command = body[body.index("shell:") :]
             command = re.sub(
-                r"\{params.(quality|apply|rounds|evaluations|pretrained|pictures|labels|annotator|annotators|preview)(:q)?\}",
+                r"\{params.(quality|apply|rounds|evaluations|pretrained|pictures|labels|annotator|annotators|preview|order|values)(:q)?\}",
                 r"--\1",
                 command,
             )
@@ -101,3 +101,21 @@ def test_pre_training_is_planned_only_where_the_settings_ask_for_it(fresh):
     asked = r'--network \'{"architecture": "[a-z0-9]+", "colour": "[a-z]+", "normalisation": "[a-z]+"}\''
     assert re.search(rf"rankscape pretrain --settings .* {asked} --tiles .* --out {model} .* --gpus 1 ", text)
     assert re.search(rf"rankscape adapt .* --pretrained {model} --out ", text)
+
+
+def test_a_rival_learns_from_its_own_reference(fresh):
+    more = "baselines:\n  people: {kind: regression, reference: population, train: {objective: ridge}}\n"
+    fresh.edit("config/config.yaml", "baselines:\n", more)
+
+    run = fresh.snakemake("--dry-run", "--printshellcmds")
+
+    lines = [line for line in (run.stdout + run.stderr).splitlines() if "python -m rankscape" in line]
+    training = [line for line in lines if "rankscape train " in line]
+    taught = {re.search(r"--out (\S+)", line)[1].removeprefix("results/demo/"): line for line in training}
+    assert "--order=results/demo/ranking/order.json" in taught["model/score.safetensors"]
+    own = "--order=results/demo/baselines/lights-order/order.json"
+    assert own in taught["baselines/lights-order/model/score.safetensors"]
+    regression = taught["baselines/people/model/score.safetensors"]
+    assert "--order" not in regression
+    assert len(re.findall(r"--values=results/demo/evaluation/references/population/\w+\.parquet", regression)) == 4
+    assert '"objective":"ridge"' in regression

@@ -20,6 +20,7 @@ def own_jobs(granule):
         f"compose {folder}/scene.tif",
         f"tile tiles/{granule}.npy",
         f"predict scores/{granule}.parquet",
+        f"predict baselines/lights-order/scores/{granule}.parquet",
         f"mosaic maps/{granule}.tif",
         f"baseline evaluation/baselines/{granule}.parquet",
         *(f"aggregate evaluation/references/{name}/{granule}.parquet" for name in ("truth", "lights", "population")),
