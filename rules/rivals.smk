@@ -24,3 +24,14 @@ def rival_values(wildcards):
     if baseline.kind == "order":
         return []
     return expand(rules.aggregate.output.values, reference=baseline.reference, granule=LOCATED_FIT)
+
+
+def rival_scores(wildcards):
+    """The scores of all baselines, one baseline after another."""
+    return expand(rules.predict_rival.output.scores, baseline=BASELINES, granule=LOCATED)
+
+
+def rival_options(wildcards, input):
+    """Whose scores each of these files holds."""
+    names = [name for name in BASELINES for _ in LOCATED]
+    return [f"--rival={name}={file}" for name, file in zip(names, input.rivals, strict=True)]

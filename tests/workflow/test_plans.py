@@ -69,7 +69,7 @@ def test_rules_give_every_option_that_their_stage_needs_and_no_other():
         for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
             command = body[body.index("shell:") :]
             command = re.sub(
-                r"\{params.(quality|apply|rounds|evaluations|pretrained|pictures|labels|annotator|annotators|preview|order|values)(:q)?\}",
+                r"\{params.(quality|apply|rounds|evaluations|pretrained|pictures|labels|annotator|annotators|preview|order|values|rival|taught)(:q)?\}",
                 r"--\1",
                 command,
             )
@@ -119,3 +119,19 @@ def test_a_rival_learns_from_its_own_reference(fresh):
     assert "--order" not in regression
     assert len(re.findall(r"--values=results/demo/evaluation/references/population/\w+\.parquet", regression)) == 4
     assert '"objective":"ridge"' in regression
+
+
+def test_rivals_are_compared_under_their_own_names_and_with_what_taught_them(fresh):
+    fresh.edit(
+        "config/config.yaml", "baselines:\n", "baselines:\n  people: {kind: regression, reference: population}\n"
+    )
+
+    run = fresh.snakemake("--dry-run", "--printshellcmds")
+
+    evaluations = [line for line in (run.stdout + run.stderr).splitlines() if "rankscape evaluate " in line]
+    assert len(evaluations) == 3
+    for line in evaluations:
+        rivals = re.findall(r"--rival=([a-z-]+)=results/demo/baselines/([a-z-]+)/scores/(\w+)\.parquet", line)
+        assert all(name == folder for name, folder, _ in rivals)
+        assert len(set(rivals)) == len(rivals) == 10
+        assert re.findall(r"--taught=(\S+)", line) == ["people=population", "lights-order=lights"]
