@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import nnls
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist
 from scipy.special import ndtri
@@ -75,18 +74,43 @@ def normal_scores(values: np.ndarray) -> np.ndarray:
     return np.asarray(ndtri(rankdata(values) / (len(values) + 1)))
 
 
-def empirical_semivariogram(
+@dataclass(frozen=True)
+class PlacePairs:
+    """Pairs of places, from which any number of samples at these places are measured."""
+
+    first: np.ndarray
+    """One place of each pair, int64, shape (pairs,)."""
+    second: np.ndarray
+    """The other place of each pair."""
+    lag: np.ndarray
+    """Number of the lag that each pair belongs to, int64, shape (pairs,)."""
+    lags_m: np.ndarray
+    """Mean distance of the pairs of each lag, float64, shape (lags,); NaN where there is none."""
+    counts: np.ndarray
+    """Pairs in each lag, int64, shape (lags,)."""
+
+    def semivariogram(self, values: np.ndarray, estimator: Estimator = "matheron") -> Semivariogram:
+        """Measure the semivariance of values, finite numbers, shape (n,), in the lags with pairs enough.
+
+        `cressie_hawkins` is robust against single outliers (Cressie and Hawkins 1980).
+        """
+        numbers = np.asarray(values, float)
+        apart = np.abs(numbers[self.first] - numbers[self.second])
+        kept = self.counts >= _FEWEST_PAIRS
+        semivariance = _semivariance(apart, self.lag, self.counts, estimator)
+        return Semivariogram(self.lags_m[kept], semivariance[kept], self.counts[kept])
+
+
+def place_pairs(
     x_m: np.ndarray,
     y_m: np.ndarray,
-    values: np.ndarray,
     *,
     lags: int = 20,
     longest_m: float | None = None,
-    pairs: int = 400_000,
-    estimator: Estimator = "matheron",
+    pairs: int = 60_000,
     seed: int = 0,
-) -> Semivariogram:
-    """Measure the semivariance of values at places, by distance.
+) -> PlacePairs:
+    """Pair places up, so that every distance has pairs.
 
     Lags grow geometrically from the distance of neighbours, so that short ranges show in wide regions. Where there are
     more pairs of places than `pairs`, as many are drawn, equally many for each lag: a place, a direction, a distance,
@@ -95,37 +119,46 @@ def empirical_semivariogram(
     Args:
         x_m: Easting in metres, shape (n,).
         y_m: Northing in metres, shape (n,).
-        values: Finite numbers, shape (n,).
         lags: Number of lags.
         longest_m: Longest distance; by default half the diagonal of the places' box.
-        pairs: Most pairs looked at.
-        estimator: `cressie_hawkins` is robust against single outliers (Cressie and Hawkins 1980).
+        pairs: Most pairs.
         seed: Seed of the draws.
-
-    Returns:
-        The lags with pairs enough; none where all places are one.
     """
     xy = np.column_stack([x_m, y_m]).astype(float)
     first, second, distance = _pairs(xy, lags, longest_m, pairs, seed)
     if not len(distance):
-        return Semivariogram(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
+        return PlacePairs(first, second, first, np.zeros(0), np.zeros(0, np.int64))
     edges = np.geomspace(distance.min(), distance.max() * (1 + 1e-9), lags + 1)
     lag = np.clip(np.searchsorted(edges, distance, side="right") - 1, 0, lags - 1)
-    count = np.bincount(lag, minlength=lags)
-    kept = count >= _FEWEST_PAIRS
-    apart = np.abs(np.asarray(values, float)[first] - np.asarray(values, float)[second])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        semivariance = _semivariance(apart, lag, count, estimator)
-        mean_m = np.bincount(lag, distance, minlength=lags) / count
-    return Semivariogram(mean_m[kept], semivariance[kept], count[kept])
+    counts = np.bincount(lag, minlength=lags)
+    total = np.bincount(lag, distance, minlength=lags)
+    means = np.divide(total, counts, out=np.full(lags, np.nan), where=counts > 0)
+    return PlacePairs(first, second, lag, means, counts)
+
+
+def empirical_semivariogram(
+    x_m: np.ndarray,
+    y_m: np.ndarray,
+    values: np.ndarray,
+    *,
+    lags: int = 20,
+    longest_m: float | None = None,
+    pairs: int = 60_000,
+    estimator: Estimator = "matheron",
+    seed: int = 0,
+) -> Semivariogram:
+    """Measure the semivariance of values, finite numbers, shape (n,), by distance; see `place_pairs`."""
+    found = place_pairs(x_m, y_m, lags=lags, longest_m=longest_m, pairs=pairs, seed=seed)
+    return found.semivariogram(values, estimator)
 
 
 def _semivariance(apart: np.ndarray, lag: np.ndarray, count: np.ndarray, estimator: Estimator) -> np.ndarray:
-    """Semivariance of each lag from absolute differences, float64, shape (lags,)."""
+    """Semivariance of each lag from absolute differences, float64, shape (lags,); 0 where there is no pair."""
+    pairs = np.maximum(count, 1)
     if estimator == "matheron":
-        return np.asarray(np.bincount(lag, apart**2, minlength=len(count)) / (2 * count))
-    root = np.bincount(lag, np.sqrt(apart), minlength=len(count)) / count
-    return np.asarray(root**4 / (2 * (0.457 + 0.494 / count)))
+        return np.asarray(np.bincount(lag, apart**2, minlength=len(count)) / (2 * pairs))
+    root = np.bincount(lag, np.sqrt(apart), minlength=len(count)) / pairs
+    return np.asarray(root**4 / (2 * (0.457 + 0.494 / pairs)))
 
 
 def _pairs(
@@ -176,20 +209,42 @@ def fit_variogram(measured: Semivariogram) -> Variogram | None:
     if known.sum() < _FEWEST_LAGS:
         return None
     lags, semivariances = measured.lags_m[known], measured.semivariances[known]
-    weights = np.sqrt(measured.pairs[known]) / semivariances
-    longest = float(lags.max())
+    weights = measured.pairs[known] / semivariances**2
+    ranges = np.geomspace(lags.min(), 2 * lags.max(), _CANDIDATES)[:, None]
     best: tuple[float, Variogram] | None = None
     for model in _MODELS:
-        for range_m in np.geomspace(lags.min(), 2 * longest, _CANDIDATES):
-            design = np.column_stack([np.ones(len(lags)), _rise(model, lags, range_m)])
-            (nugget, rise), misfit = nnls(design * weights[:, None], semivariances * weights)
-            if best is None or misfit < best[0] * (1 - 1e-9):
-                reach = float(range_m) if rise > 0 else 0.0
-                best = misfit, Variogram(model, float(nugget), float(nugget + rise), reach, longest)
+        nugget, rise, misfit = _closest(_rise(model, lags, ranges), semivariances, weights)
+        place = int(np.argmin(misfit))
+        if best is None or misfit[place] < best[0] * (1 - 1e-9):
+            reach = float(ranges[place, 0]) if rise[place] > 0 else 0.0
+            sill = float(nugget[place] + rise[place])
+            best = float(misfit[place]), Variogram(model, float(nugget[place]), sill, reach, float(lags.max()))
     return None if best is None else best[1]
 
 
-def _rise(model: Model, distance: np.ndarray, range_m: float) -> np.ndarray:
+def _closest(
+    shapes: np.ndarray, semivariances: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nugget, rise and misfit, neither negative, of every curve; shapes (curves, lags) to (curves,).
+
+    Of two numbers that must not be negative the least squares are the free ones, or those with the one or the other 0.
+    """
+    of_lag, of_both, of_shape = weights.sum(), shapes @ weights, shapes**2 @ weights
+    level, slope = weights @ semivariances, shapes @ (weights * semivariances)
+    determinant = np.maximum(of_lag * of_shape - of_both**2, 1e-12 * of_lag * of_shape)
+    free = (of_shape * level - of_both * slope) / determinant, (of_lag * slope - of_both * level) / determinant
+    none = np.zeros(len(shapes))
+    choices = [free, (none, slope / of_shape), (none + level / of_lag, none)]
+    misfits = []
+    for nugget, rise in choices:
+        rest = semivariances - nugget[:, None] - rise[:, None] * shapes
+        misfits.append(np.where((nugget >= 0) & (rise >= 0), rest**2 @ weights, np.inf))
+    chosen = np.argmin(misfits, axis=0)
+    nuggets, rises = (np.choose(chosen, [choice[part] for choice in choices]) for part in (0, 1))
+    return nuggets, rises, np.min(misfits, axis=0)
+
+
+def _rise(model: Model, distance: np.ndarray, range_m: "float | np.ndarray") -> np.ndarray:
     """From 0 to 1 over the range; the exponential model has .95 there."""
     ratio = distance / range_m
     if model == "exponential":
@@ -198,13 +253,16 @@ def _rise(model: Model, distance: np.ndarray, range_m: float) -> np.ndarray:
     return np.asarray(1.5 * inside - 0.5 * inside**3)
 
 
-def variogram(x_m: np.ndarray, y_m: np.ndarray, values: np.ndarray, *, seed: int = 0) -> Variogram | None:
+def variogram(
+    x_m: np.ndarray, y_m: np.ndarray, values: np.ndarray, *, pairs: PlacePairs | None = None, seed: int = 0
+) -> Variogram | None:
     """Measure and fit the variogram of the normal scores of values at places: of their order, not of their scale.
 
     Args:
         x_m: Easting in metres, shape (n,).
         y_m: Northing in metres, shape (n,).
         values: Finite numbers, shape (n,).
+        pairs: Pairs of these places, where they were drawn before.
         seed: Seed of the pairs that are drawn where there are many places.
 
     Returns:
@@ -212,7 +270,7 @@ def variogram(x_m: np.ndarray, y_m: np.ndarray, values: np.ndarray, *, seed: int
     """
     if len(values) < _FEWEST_PLACES or np.all(values == values[0]):
         return None
-    return fit_variogram(empirical_semivariogram(x_m, y_m, normal_scores(values), seed=seed))
+    return fit_variogram((pairs or place_pairs(x_m, y_m, seed=seed)).semivariogram(normal_scores(values)))
 
 
 def correlation_length(x_m: np.ndarray, y_m: np.ndarray, values: np.ndarray, *, seed: int = 0) -> float | None:
