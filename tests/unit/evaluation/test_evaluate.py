@@ -1,6 +1,7 @@
 """The stage evaluate: agreement over granules, places counted once, and what it refuses."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -86,6 +87,30 @@ def test_document_and_table(region, tmp_path):
     assert set(table["role"]) == {"fit", "apply"}
     assert read_metadata(tmp_path / "e.parquet", KEY)["seed"] == 0
     assert "baselines/03TVF" in document["provenance"]["inputs"]
+
+
+def test_a_rival_that_learned_from_the_reference_is_marked(region, tmp_path):
+    files = region(("03TVF", 0), ("03TVG", COUNT))
+    rivals = {"lights-order": files["values"], "people": files["scores"], "wild": files["baselines"]}
+    options = []
+    for name, paths in rivals.items():
+        for path in map(Path, paths):
+            own = tmp_path / name / path.name
+            table = read_table(path).rename(columns={"value": "score", "gradient": "score"})
+            write_table(own, table[["patch_id", "score"]], {})
+            options.append(f"--rival={name}={own}")
+    taught = ["--taught=lights-order=lights", "--taught=people=population"]
+
+    assert run(files, tmp_path, *options, *taught) in (0, None)
+
+    found = result(tmp_path)["predictors"]
+    assert list(found) == [*PREDICTORS, *rivals]
+    assert (found["lights-order"]["taught_by"], found["lights-order"]["learned_from"]) == ("lights", "reference")
+    assert found["people"]["taught_by"] == "population"
+    unmarked = [name for name, predictor in found.items() if "learned_from" not in predictor]
+    assert unmarked == [*PREDICTORS, "people", "wild"]
+    assert found["lights-order"]["pooled"]["spearman"]["value"] == pytest.approx(1)
+    assert found["people"]["pooled"]["spearman"] == found["score"]["pooled"]["spearman"]
 
 
 def test_signs_are_kept_and_baselines_stand_beside(region, tmp_path):

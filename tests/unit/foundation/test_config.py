@@ -85,6 +85,7 @@ def test_the_configurations_that_come_with_it_are_valid(name):
         ),
         (changed(baselines={"score": rival()}), "baselines.score: the evaluation calls something else score"),
         (changed(baselines={"gradient": rival()}), "baselines.gradient: the evaluation calls something else gradient"),
+        (changed(baselines={"coverage": rival()}), "baselines.coverage: the evaluation calls something else coverage"),
         (changed(baselines={"blue_green": rival()}), "blue_green"),
         (changed(baselines={"lights": rival(kind="guess")}), "baselines.lights.kind = 'guess' is refused"),
         (changed(baselines={"lights": {"kind": "order"}}), "baselines.lights.reference is missing"),

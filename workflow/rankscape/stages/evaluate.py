@@ -24,6 +24,7 @@ from rankscape.evaluation.places import (
     with_blocks,
     with_values,
 )
+from rankscape.evaluation.rivals import marks_of, teachers
 from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import KEY, provenance
@@ -51,11 +52,16 @@ def evaluate(
     rival: Annotated[
         list[str] | None, typer.Option(help="NAME=FILE: scores of a rival, a granule each; compared by that name.")
     ] = None,
+    taught: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=REFERENCE: what a rival learned from; compared with that, it is marked."),
+    ] = None,
 ) -> None:
     """Measure how well the score agrees with a reference, with intervals, trivial baselines and rivals beside it."""
     chosen = EvaluateSettings.from_text(settings, "evaluate")
     reference = ReferenceSettings.from_text(reference_settings, f"references.{name}")
     rivals = rival_tables(rival or [])
+    taught_by = teachers(taught or [], rivals)
     granules = read_indices(indices)
     frame = with_values(places(granules, apply or []), scores, values, baselines, chosen, reference, rivals)
     predictors = (*PREDICTORS, *rivals)
@@ -64,6 +70,8 @@ def evaluate(
     known = Terrain(predictors, pairs, block.block_m)
     frame = with_blocks(frame, granules, block.block_m)
     found = agreements(frame, [str(index["granule"].iloc[0]) for index in granules], known, chosen)
+    for learner, teacher in taught_by.items():
+        found[learner] |= marks_of(teacher, name)
     if "reason" in found[SCORE]["pooled"]:
         say(f"No agreement of the score with {name}: {found[SCORE]['pooled']['reason']}.")
     inputs = _inputs(scores, indices, values, baselines) | _rival_inputs(rivals)

@@ -10,8 +10,10 @@ from rankscape.foundation.settings.evaluation import ReferenceSettings
 from rankscape.foundation.settings.ranking import Identifier
 from rankscape.foundation.settings.scoring import TrainSettings
 
-TAKEN = ("score", "gradient", "blue_green", "brightness")
-"""Names of what the evaluation compares besides baselines."""
+TAKEN = (
+    "score", "gradient", "blue_green", "brightness", "granule", "role", "block", "distinct", "value", "raw", "coverage",
+)  # fmt: skip
+"""Names of what the evaluation compares besides baselines, and of its columns."""
 
 
 class BaselineTrainSettings(Section):
