@@ -12,6 +12,7 @@ if not workflow.configfiles:  # a region's own file stands alone: nothing of the
 
 include: "rules/common.smk"
 include: "rules/scaling.smk"
+include: "rules/rivals.smk"
 include: "rules/demo.smk"
 include: "rules/scenes.smk"
 include: "rules/tiles.smk"
@@ -23,6 +24,7 @@ include: "rules/scoring.smk"
 include: "rules/mapping.smk"
 include: "rules/evaluation.smk"
 include: "rules/regressions.smk"
+include: "rules/baselines.smk"
 include: "rules/report.smk"
 include: "rules/slurm.smk"
 
@@ -41,3 +43,4 @@ rule all:
         expand(rules.baseline.output.baselines, granule=own(LOCATED) if REFERENCES else []),
         expand(rules.aggregate.output.values, granule=own(LOCATED), reference=REFERENCES),
         [] if SHARD else expand(rules.regress.output.document, regression=list(CONFIG.regressions)),
+        expand(rules.predict_rival.output.scores, granule=own(LOCATED), baseline=BASELINES),

@@ -58,6 +58,7 @@ rule evaluate:
         indices=each(rules.tile.output.index, LOCATED),
         values=each(rules.aggregate.output.values, LOCATED),
         baselines=each(rules.baseline.output.baselines, LOCATED),
+        rivals=rival_scores,
     output:
         document=report(
             "<results>/evaluation/{reference}.json",
@@ -79,11 +80,13 @@ rule evaluate:
         settings=settings("evaluate"),
         reference=lambda wildcards: CONFIG.references[wildcards.reference].canonical(),
         apply=[f"--apply={granule}" for granule in LOCATED if SHEET[granule].role == "apply"],
+        rival=rival_options,
+        taught=[f"--taught={name}={baseline.reference}" for name, baseline in CONFIG.baselines.items()],
         code=code("evaluate"),
     message:
         "Comparing the score with {wildcards.reference}"
     shell:
         "python -m rankscape evaluate --settings {params.settings:q} --name {wildcards.reference:q}"
         " --reference-settings {params.reference:q} --scores {input.scores:q} --indices {input.indices:q}"
-        " --values {input.values:q} --baselines {input.baselines:q} {params.apply:q}"
+        " --values {input.values:q} --baselines {input.baselines:q} {params.apply:q} {params.rival:q} {params.taught:q}"
         " --out {output.document:q} --places {output.places:q} > {log:q} 2>&1"

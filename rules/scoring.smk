@@ -31,13 +31,16 @@ rule train:
         runtime=minutes(600),
     params:
         settings=settings("train"),
+        # A baseline may learn from values in the place of an order: the options carry their names.
+        order=lambda wildcards, input: [f"--order={input.order}"],
+        values=[],
         code=code("train"),
         checkpoints=CHECKPOINTS,
     message:
         "Training the score"
     shell:
-        "python -m rankscape train --settings {params.settings:q} --order {input.order:q} --tiles {input.tiles:q}"
-        " --clusters {input.clusters:q} --summary {input.summary:q} --backbone {input.backbone:q}"
+        "python -m rankscape train --settings {params.settings:q} {params.order:q} {params.values:q}"
+        " --tiles {input.tiles:q} --clusters {input.clusters:q} --summary {input.summary:q} --backbone {input.backbone:q}"
         " --out {output.model:q} --record {output.record:q} --card {output.card:q} --checkpoints {params.checkpoints:q}"
         " --checkpoint-epochs {resources.checkpoint_epochs} --cache-mb {resources.cache_mb} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 

@@ -14,6 +14,7 @@ SMALL = {
     "adapt": {"architecture": "test_resnet", "weights": "random", "input_px": 32, "colour": "all", "epochs": 4},
     "cluster": {"k_min": 2, "k_max": 3, "k": {}},
     "rate": {"rounds": 1},
+    "derive": {"block_m": 600},
     "train": {"epochs": 2, "seeds": 2, "block_m": 600, "patches_per_cluster": 40},
     "evaluate": {"block_m": 600, "min_places": 10},
 }

@@ -1,5 +1,6 @@
 """The whole workflow on a small invented region: made, made again alike, broken in one place, killed half-way."""
 
+import json
 import os
 import re
 import shutil
@@ -9,7 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import yaml
 from small_region import results, small_region
 from workflow_copy import Project
 
@@ -47,6 +50,31 @@ def test_two_runs_from_scratch_are_alike(made: Project, tmp_path: Path) -> None:
     other.snakemake()
 
     assert results(other) == results(made)
+
+
+def test_rivals_learn_from_references_and_leave_the_score_alone(copied: Project) -> None:
+    demo = copied.folder / "results/demo"
+    order = json.loads((demo / "baselines/lights-order/order.json").read_text())
+    assert list(order["weights"]) == ["data--lights"]
+    assert len(list(demo.glob("baselines/lights-order/scores/*.parquet"))) == 5
+    assert not list(demo.glob("ranking/orders/data--*.json")), "a rival's order votes with judges"
+    model = demo / "model/score.safetensors"
+    before = model.stat().st_mtime_ns
+    path = copied.folder / "config/config.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["baselines"]["people"] = {"kind": "regression", "reference": "population", "train": {"objective": "ridge"}}
+    path.write_text(yaml.safe_dump(config, allow_unicode=True))
+
+    copied.snakemake("results/demo/baselines/people/scores/03TXG.parquet")
+
+    scores = pd.read_parquet(demo / "baselines/people/scores/03TXG.parquet")
+    values = pd.read_parquet(demo / "evaluation/references/population/03TXG.parquet")
+    joined = scores.merge(values, on="patch_id").dropna()
+    assert {"patch_id", "score", "score_std"} <= set(scores)
+    assert joined["score"].corr(joined["value"], method="spearman") > 0.3
+    record = json.loads((demo / "baselines/people/model/score.json").read_text())
+    assert (record["learned"], record["objective"]) == ("values", "ridge")
+    assert model.stat().st_mtime_ns == before
 
 
 def test_snakemakes_own_report_is_written(copied: Project) -> None:

@@ -69,7 +69,7 @@ def test_rules_give_every_option_that_their_stage_needs_and_no_other():
         for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
             command = body[body.index("shell:") :]
             command = re.sub(
-                r"\{params.(quality|apply|rounds|evaluations|pretrained|pictures|labels|annotator|annotators|preview)(:q)?\}",
+                r"\{params.(quality|apply|rounds|evaluations|pretrained|pictures|labels|annotator|annotators|preview|order|values|rival|taught)(:q)?\}",
                 r"--\1",
                 command,
             )
@@ -101,6 +101,40 @@ def test_pre_training_is_planned_only_where_the_settings_ask_for_it(fresh):
     asked = r'--network \'{"architecture": "[a-z0-9]+", "colour": "[a-z]+", "normalisation": "[a-z]+"}\''
     assert re.search(rf"rankscape pretrain --settings .* {asked} --tiles .* --out {model} .* --gpus 1 ", text)
     assert re.search(rf"rankscape adapt .* --pretrained {model} --out ", text)
+
+
+def test_a_rival_learns_from_its_own_reference(fresh):
+    more = "baselines:\n  people: {kind: regression, reference: population, train: {objective: ridge}}\n"
+    fresh.edit("config/config.yaml", "baselines:\n", more)
+
+    run = fresh.snakemake("--dry-run", "--printshellcmds")
+
+    lines = [line for line in (run.stdout + run.stderr).splitlines() if "python -m rankscape" in line]
+    training = [line for line in lines if "rankscape train " in line]
+    taught = {re.search(r"--out (\S+)", line)[1].removeprefix("results/demo/"): line for line in training}
+    assert "--order=results/demo/ranking/order.json" in taught["model/score.safetensors"]
+    own = "--order=results/demo/baselines/lights-order/order.json"
+    assert own in taught["baselines/lights-order/model/score.safetensors"]
+    regression = taught["baselines/people/model/score.safetensors"]
+    assert "--order" not in regression
+    assert len(re.findall(r"--values=results/demo/evaluation/references/population/\w+\.parquet", regression)) == 4
+    assert '"objective":"ridge"' in regression
+
+
+def test_rivals_are_compared_under_their_own_names_and_with_what_taught_them(fresh):
+    fresh.edit(
+        "config/config.yaml", "baselines:\n", "baselines:\n  people: {kind: regression, reference: population}\n"
+    )
+
+    run = fresh.snakemake("--dry-run", "--printshellcmds")
+
+    evaluations = [line for line in (run.stdout + run.stderr).splitlines() if "rankscape evaluate " in line]
+    assert len(evaluations) == 3
+    for line in evaluations:
+        rivals = re.findall(r"--rival=([a-z-]+)=results/demo/baselines/([a-z-]+)/scores/(\w+)\.parquet", line)
+        assert all(name == folder for name, folder, _ in rivals)
+        assert len(set(rivals)) == len(rivals) == 10
+        assert re.findall(r"--taught=(\S+)", line) == ["people=population", "lights-order=lights"]
 
 
 def test_regressions_are_planned_where_the_configuration_names_them(fresh):

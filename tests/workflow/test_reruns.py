@@ -8,8 +8,21 @@ EVALUATIONS = {f"evaluate evaluation/{name}.json" for name in ("truth", "lights"
 LEARNED = {"adapt", "embed", "categorize", "cluster", "sheet", "draw", "rate", "rank", "ensemble", "train", "label"}
 
 
+GRANULES = ("03TVG", "03TWG", "03TVF", "03TWF", "03TXG")
+
+
 def verbs(jobs):
     return {job.split(" ", 1)[0] for job in jobs}
+
+
+def rival_jobs(baseline, *order):
+    """What one baseline needs: the order that it learns from, its model, and its scores."""
+    folder = f"baselines/{baseline}"
+    return {
+        *(f"{verb} {folder}/{file}" for verb, file in order),
+        f"train {folder}/model/score.safetensors",
+        *(f"predict {folder}/scores/{granule}.parquet" for granule in GRANULES),
+    }
 
 
 def own_jobs(granule):
@@ -20,6 +33,7 @@ def own_jobs(granule):
         f"compose {folder}/scene.tif",
         f"tile tiles/{granule}.npy",
         f"predict scores/{granule}.parquet",
+        f"predict baselines/lights-order/scores/{granule}.parquet",
         f"mosaic maps/{granule}.tif",
         f"baseline evaluation/baselines/{granule}.parquet",
         *(f"aggregate evaluation/references/{name}/{granule}.parquet" for name in ("truth", "lights", "population")),
@@ -207,3 +221,37 @@ def test_changed_function_reruns_the_stages_that_use_it(finished):
     jobs = finished.planned()
 
     assert verbs(jobs) == {"train", "predict", "review", "mosaic", "merge", "evaluate", "report"}
+
+
+def test_new_baselines_run_their_own_jobs_and_the_evaluations(finished):
+    finished.edit(
+        "config/config.yaml",
+        "baselines:\n",
+        "baselines:\n  people: {kind: regression, reference: population}\n  again: {kind: order, reference: lights}\n",
+    )
+
+    again = rival_jobs("again", ("derive", "orders/data--lights.json"), ("ensemble", "order.json"))
+    assert finished.planned() == rival_jobs("people") | again | EVALUATIONS | {"report report/index.html"}
+
+
+def test_a_baseline_learns_anew_when_its_own_settings_change(finished):
+    finished.edit("config/config.yaml", "train: {seeds: 1}", "train: {seeds: 2}")
+
+    assert finished.planned() == rival_jobs("lights-order") | EVALUATIONS | {"report report/index.html"}
+
+
+def test_a_baseline_of_another_kind_learns_anew(finished):
+    finished.edit("config/config.yaml", "    kind: order\n", "    kind: regression\n")
+
+    assert finished.planned() == rival_jobs("lights-order") | EVALUATIONS | {"report report/index.html"}
+
+
+def test_another_reference_raster_reruns_the_baselines_that_learned_from_it(finished):
+    raster = finished.folder / "lamps.tif"
+    raster.write_text("new")
+    finished.edit("config/config.yaml", "path: results/demo/invented/lights.tif", f"path: {raster.name}")
+
+    order = ("derive", "orders/data--lights.json"), ("ensemble", "order.json")
+    values = {f"aggregate evaluation/references/lights/{granule}.parquet" for granule in GRANULES}
+    made = rival_jobs("lights-order", *order) | values | EVALUATIONS
+    assert finished.planned() == made | {"report report/index.html"}

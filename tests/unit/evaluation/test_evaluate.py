@@ -1,12 +1,13 @@
 """The stage evaluate: agreement over granules, places counted once, and what it refuses."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from rankscape.__main__ import main
-from rankscape.evaluation.agreement import agreement
+from rankscape.evaluation.agreement import Terrain, agreement, terrain
 from rankscape.evaluation.correlation import spearman
 from rankscape.evaluation.places import PREDICTORS, places, read_indices
 from rankscape.foundation.errors import InputError, TableError
@@ -15,7 +16,7 @@ from rankscape.foundation.settings.evaluation import EvaluateSettings
 from rankscape.foundation.tables import read_metadata, read_table, write_table
 from rankscape.tiles.store import index_of, read_index
 
-SETTINGS = {"block_m": 400, "draws": 200, "min_places": 10}
+SETTINGS = {"block_m": 400, "draws": 100, "surrogates": 99, "min_places": 10}
 REFERENCE = {"path": "lights.tif", "title": "Night lights"}
 SIDE, COUNT = 80.0, 12
 
@@ -86,6 +87,30 @@ def test_document_and_table(region, tmp_path):
     assert set(table["role"]) == {"fit", "apply"}
     assert read_metadata(tmp_path / "e.parquet", KEY)["seed"] == 0
     assert "baselines/03TVF" in document["provenance"]["inputs"]
+
+
+def test_a_rival_that_learned_from_the_reference_is_marked(region, tmp_path):
+    files = region(("03TVF", 0), ("03TVG", COUNT))
+    rivals = {"lights-order": files["values"], "people": files["scores"], "wild": files["baselines"]}
+    options = []
+    for name, paths in rivals.items():
+        for path in map(Path, paths):
+            own = tmp_path / name / path.name
+            table = read_table(path).rename(columns={"value": "score", "gradient": "score"})
+            write_table(own, table[["patch_id", "score"]], {})
+            options.append(f"--rival={name}={own}")
+    taught = ["--taught=lights-order=lights", "--taught=people=population"]
+
+    assert run(files, tmp_path, *options, *taught) in (0, None)
+
+    found = result(tmp_path)["predictors"]
+    assert list(found) == [*PREDICTORS, *rivals]
+    assert (found["lights-order"]["taught_by"], found["lights-order"]["learned_from"]) == ("lights", "reference")
+    assert found["people"]["taught_by"] == "population"
+    unmarked = [name for name, predictor in found.items() if "learned_from" not in predictor]
+    assert unmarked == [*PREDICTORS, "people", "wild"]
+    assert found["lights-order"]["pooled"]["spearman"]["value"] == pytest.approx(1)
+    assert found["people"]["pooled"]["spearman"] == found["score"]["pooled"]["spearman"]
 
 
 def test_signs_are_kept_and_baselines_stand_beside(region, tmp_path):
@@ -160,7 +185,9 @@ def test_a_draw_that_leaves_nothing_to_compare_gives_no_interval():
     frame = pd.DataFrame({name: np.arange(40.0) for name in PREDICTORS})
     frame["value"] = np.r_[np.ones(35), np.arange(5.0)]
     frame["block"] = np.r_[np.repeat(np.arange(5), 7), np.full(5, 5)]
-    found = agreement(frame, EvaluateSettings(draws=100))["score"]
+    frame = frame.assign(raw=frame["value"], x_m=np.arange(40) % 8, y_m=np.arange(40) // 8)
+    known = Terrain(PREDICTORS, terrain(frame.assign(distinct=True), PREDICTORS, 0), 1.0)
+    found = agreement(frame, known, EvaluateSettings(draws=100, surrogates=99))["score"]
     assert found["spearman"]["low"] is None
     assert "one draw of blocks in ten" in found["interval_reason"]
 
@@ -191,9 +218,9 @@ def test_indices_are_sorted_and_must_hold_patches(region):
     files = region(("03TVG", 0), ("03TVF", COUNT))
     indices = read_indices(files["indices"])
     assert [index["granule"].iloc[0] for index in indices] == ["03TVF", "03TVG"]
-    land = places(indices, ["03TVF"], 400)
+    land = places(indices, ["03TVF"])
     assert land["role"].value_counts().to_dict() == {"apply": 144, "fit": 144}
     with pytest.raises(InputError, match="names"):
-        places(indices, ["x"], 400)
+        places(indices, ["x"])
     with pytest.raises(TableError, match="does not exist"):
         read_indices(["none.parquet"])

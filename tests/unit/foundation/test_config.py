@@ -16,6 +16,13 @@ JUDGED = {
     "label": {"source": "file", "file": "l.csv", "categories": ["urban", "sea"], "uninhabited": "sea"},
 }
 
+TRUTH = {"truth": {"path": "truth.tif", "title": "Truth", "truth": True}}
+REGRESSION = {"objective": "regression"}
+
+
+def rival(**values: object) -> dict:
+    return {"kind": "order", "reference": "lights", **values}
+
 
 def changed(**sections: object) -> dict:
     values = copy.deepcopy(JUDGED)
@@ -72,6 +79,25 @@ def test_the_configurations_that_come_with_it_are_valid(name):
         ),
         (changed(pretrain={"smallest_crop": 0}), "pretrain.smallest_crop = 0 is refused"),
         (changed(cluster={"given": "folders", "categories": {"hill": [1]}}), "cluster.categories names ['hill']"),
+        (
+            changed(baselines={"lamps": rival(reference="lamps")}),
+            "baselines.lamps.reference = 'lamps' is none of refer",
+        ),
+        (changed(baselines={"score": rival()}), "baselines.score: the evaluation calls something else score"),
+        (changed(baselines={"gradient": rival()}), "baselines.gradient: the evaluation calls something else gradient"),
+        (changed(baselines={"coverage": rival()}), "baselines.coverage: the evaluation calls something else coverage"),
+        (changed(baselines={"blue_green": rival()}), "blue_green"),
+        (changed(baselines={"lights": rival(kind="guess")}), "baselines.lights.kind = 'guess' is refused"),
+        (changed(baselines={"lights": {"kind": "order"}}), "baselines.lights.reference is missing"),
+        (changed(baselines={"lights": rival(train={"batch": 3})}), "baselines.lights.train.batch is no known key"),
+        (
+            changed(references=TRUTH, baselines={"cheat": rival(reference="truth")}),
+            "baselines.cheat.reference = 'truth' is the truth of an invented region",
+        ),
+        (
+            changed(train={"objective": "ridge", "refit": True}, baselines={"l": rival(train=REGRESSION)}),
+            "baselines.l.train does not go with train: refit goes with objective = 'ridge' alone",
+        ),
         (changed(people={"folder": " "}), "folder must name a folder"),
         (changed(people={"collection": ""}), "collection must name a file"),
         (changed(people={"annotators": "names.txt"}), "annotators names the people of a collection: give collection"),
@@ -110,6 +136,24 @@ def test_references_need_a_granule_with_coordinates():
         check_places(config, {"towns": towns, "a": land})
     check_places(config, {"towns": towns, "a": land.model_copy(update={"role": "fit"})})
     check_places(check_config({**JUDGED, "references": {}}, "x"), {"towns": towns})
+
+
+def test_a_baseline_trains_as_the_score_but_for_what_it_sets():
+    rivals = {"plain": rival(), "quick": rival(kind="regression", train={"seeds": 1, "objective": "ridge"})}
+    config = check_config(changed(train={"epochs": 7, "targets": "shares"}, baselines=rivals), "x")
+
+    assert config.baselines["plain"].training(config.train) == config.train
+    quick = config.baselines["quick"].training(config.train)
+    assert (quick.epochs, quick.targets, quick.seeds, quick.objective) == (7, "shares", 1, "ridge")
+
+
+def test_baselines_need_a_granule_to_learn_from_that_has_coordinates():
+    config = check_config(changed(baselines={"lights-order": rival()}), "x")
+    towns = GranuleRow(granule="towns", role="fit", pictures="t")
+    land = GranuleRow(granule="a", role="apply", folder="a")
+    with pytest.raises(SettingsError, match=r"baselines = \['lights-order'\]: no granule of here\.tsv with the role"):
+        check_places(config, {"towns": towns, "a": land})
+    check_places(config, {"towns": towns, "a": land.model_copy(update={"role": "fit"})})
 
 
 def test_a_judge_may_label_where_people_rank():

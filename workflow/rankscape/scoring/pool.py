@@ -39,6 +39,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self.store)
 
+    def ids(self) -> np.ndarray:
+        """Return the id of every patch, shape (n,)."""
+        known = [store.index["patch_id"].to_numpy() for store in self.stores]
+        return np.array([known[store][place] for store, place in zip(self.store, self.position, strict=True)], object)
+
     def take(self, chosen: np.ndarray) -> "Pool":
         """Return the patches that a mask or positions choose."""
         names = ("store", "position", "cluster", "level", "target")

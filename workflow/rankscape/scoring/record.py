@@ -7,10 +7,17 @@ from rankscape.foundation.settings.scoring import TrainSettings
 from rankscape.scoring.metrics import TOLERANCE, held_out_metrics
 from rankscape.scoring.pool import Pool
 from rankscape.scoring.splitting import Split
-from rankscape.scoring.targets import Targets
+from rankscape.scoring.targets import Learned, Targets
 from rankscape.scoring.team import History
 
 _FEW_BLOCKS = 5
+_GROUPS: dict[Learned, str] = {"order": "clusters", "values": "strata of values"}
+_LIMIT_OF_LABELS: dict[Learned, str] = {
+    "order": "The metrics compare scores with pseudo labels (the clusters' places in the merged order), not with a "
+    "measured development; the stage `evaluate` does that.",
+    "values": "The metrics compare scores with the ranks of the reference's values that were learned from, not with a "
+    "measure of development; agreement with that reference is no evidence.",
+}
 
 
 def training_record(
@@ -32,6 +39,7 @@ def training_record(
     held_out = pool.take(split.validation)
     return {
         "objective": settings.objective,
+        "learned": targets.learned,
         **targets.to_document(),
         "tolerance": TOLERANCE,
         "seeds": [{**fit.to_document(), "validation": held_out_metrics(fit.scores, held_out)} for fit in fits],
@@ -63,17 +71,17 @@ def _cluster_counts(targets: Targets, pool: Pool, split: Split) -> dict[str, dic
 def _limits(settings: TrainSettings, targets: Targets, pool: Pool, split: Split) -> list[str]:
     """Say what the validation metrics do not show."""
     limits = [
-        "The metrics compare scores with pseudo labels (the clusters' places in the merged order), not with a measured "
-        "development; the stage `evaluate` does that.",
+        _LIMIT_OF_LABELS[targets.learned],
         _limit_of_places(settings, split),
         *_limits_of_choices(settings),
     ]
     if split.validation_blocks < _FEW_BLOCKS:
         limits.append(f"Few {split.places} were held out ({split.validation_blocks}): the metrics are uncertain.")
+    group = _GROUPS[targets.learned]
     for side, positions in (("trained on", split.training), ("held out", split.validation)):
         absent = sorted(set(targets.target) - set(pool.cluster[positions].tolist()))
         if absent:
-            limits.append(f"No patch of the clusters {absent} was {side}: they lie in blocks of the other side alone.")
+            limits.append(f"No patch of the {group} {absent} was {side}: they lie in blocks of the other side alone.")
     if settings.objective in ("rank", "listwise"):
         limits += _limits_of_order(settings, targets)
     return limits
@@ -112,8 +120,8 @@ def _limit_of_places(settings: TrainSettings, split: Split) -> str:
 def _limits_of_order(settings: TrainSettings, targets: Targets) -> list[str]:
     """Say what an objective that learns from the order alone leaves out."""
     limits = [
-        f"`{settings.objective}` learned which clusters are above which, not by how much: how far scores lie apart was "
-        "set afterwards by two numbers a network, fitted to the targets.",
+        f"`{settings.objective}` learned which {_GROUPS[targets.learned]} are above which, not by how much: how far "
+        "scores lie apart was set afterwards by two numbers a network, fitted to the targets.",
     ]
     order = targets.order
     alone = ~(order.higher | order.higher.T).any(axis=1)

@@ -11,6 +11,7 @@ from rankscape.foundation.errors import OrderError, SettingsError
 from rankscape.ranking.orders import PartialOrder
 
 Rule = Literal["levels", "ranks", "shares"]
+Learned = Literal["order", "values"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Targets:
     """Target of every cluster in [0, 1]; 1 is the most developed."""
     order: PartialOrder
     """Which clusters are above which, tied or incomparable; the objectives that rank learn from this alone."""
+    learned: Learned = "order"
+    """Where they come from: an order of clusters, or values of patches, whose strata stand for clusters."""
 
     @property
     def level(self) -> dict[int, int]:

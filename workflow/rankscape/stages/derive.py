@@ -20,12 +20,10 @@ from rankscape.foundation.settings.ranking import DeriveSettings
 from rankscape.foundation.tables import read_table
 from rankscape.ranking.significance import Values, means_of_values, order_of_means
 from rankscape.ranking.summary import read_ranked
+from rankscape.ranking.values import covered_values
 from rankscape.stages.options import Clusters, Indices, Settings, Summary
 from rankscape.tiles.blocks import block_of
 from rankscape.tiles.store import read_index
-
-_LEAST_COVERAGE = 0.5
-"""Patches of which the reference covers less say little about the patch."""
 
 
 def derive(
@@ -39,7 +37,7 @@ def derive(
 ) -> None:
     """Derive a partial order of the clusters from a reference raster."""
     chosen, ranked = DeriveSettings.from_text(settings, "derive"), read_ranked(summary)
-    by_cluster = _by_cluster(_known(values), _blocks(indices, chosen.block_m), clusters, ranked.clusters)
+    by_cluster = _by_cluster(covered_values(values), _blocks(indices, chosen.block_m), clusters, ranked.clusters)
     if not any(len(own.values) for own in by_cluster.values()):
         raise TableError(f"Reference {reference} has no value in any ranked patch: does it cover the region?")
     means = means_of_values(by_cluster, chosen)
@@ -60,13 +58,6 @@ def derive(
         },
     )
     say(f"Order from {reference}: {order.to_text().splitlines()[0]}")
-
-
-def _known(paths: Sequence[Path]) -> pd.DataFrame:
-    """Patches that the reference covers: patch_id, value."""
-    table = pd.concat([read_table(path, ["patch_id", "value", "coverage"]) for path in sorted(paths)])
-    known: pd.DataFrame = table[np.isfinite(table["value"]) & (table["coverage"] >= _LEAST_COVERAGE)]
-    return known[["patch_id", "value"]]
 
 
 def _blocks(paths: Sequence[Path], block_m: float | None) -> pd.DataFrame:

@@ -1,7 +1,8 @@
-"""Train the score networks on the merged order.
+"""Train the score networks on the merged order, or on a reference's values.
 
-The targets of the clusters come from the order; training and validation are split by place; several seeds give
-several networks, whose spread is the score's uncertainty. A training that was killed goes on from its checkpoint.
+The targets of the clusters come from the order, or those of patches from the values of a reference; training and
+validation are split by place; several seeds give several networks, whose spread is the score's uncertainty. A training
+that was killed goes on from its checkpoint.
 """
 
 from dataclasses import dataclass
@@ -10,17 +11,20 @@ from typing import Annotated
 
 import typer
 
+from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json, write_bytes, write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings.scoring import TrainSettings
 from rankscape.foundation.tables import read_table
+from rankscape.ranking.values import covered_values
 from rankscape.scoring.card import model_card
 from rankscape.scoring.checkpoints import Checkpoints
 from rankscape.scoring.curves import draw_curves
 from rankscape.scoring.ensemble import train_ensemble
 from rankscape.scoring.model import write_model
-from rankscape.scoring.pool import open_pool
-from rankscape.scoring.targets import cluster_targets
+from rankscape.scoring.pool import Pool, open_pool
+from rankscape.scoring.targets import Targets, cluster_targets
+from rankscape.scoring.values import value_pool
 from rankscape.stages.options import (
     CheckpointEpochs,
     CheckpointFolder,
@@ -37,13 +41,17 @@ from rankscape.vision.teams import Team, together
 
 def train(
     settings: Settings,
-    order: Annotated[Path, typer.Option(help="The merged order: order.json.")],
     tiles: Tiles,
     clusters: Clusters,
     summary: Summary,
     backbone: Annotated[Path, typer.Option(help="The adapted backbone: backbone.safetensors.")],
     out: Annotated[Path, typer.Option(help="Model to write: score.safetensors.")],
     record: Annotated[Path, typer.Option(help="Record of the training to write: score.json.")],
+    order: Annotated[Path | None, typer.Option(help="The merged order: order.json.")] = None,
+    values: Annotated[
+        list[Path] | None,
+        typer.Option(help="In its place: a reference's mean in every patch (.parquet), a granule each."),
+    ] = None,
     card: Annotated[
         Path | None,
         typer.Option(
@@ -60,19 +68,22 @@ def train(
     threads: Threads = 1,
 ) -> None:
     """Train the score networks on the merged order, validated on blocks of land that they never saw."""
-    values = TrainSettings.from_text(settings, "train")
-    given = Given(order, tuple(tiles), clusters, summary, backbone)
+    chosen = TrainSettings.from_text(settings, "train")
+    if (order is None) != bool(values):
+        raise InputError("Training learns from --order or from --values: give one of the two.")
+    given = Given(order, tuple(values or ()), tuple(tiles), clusters, summary, backbone)
     text = card or out.with_suffix(".md")
     made = Made(out, record, text, text.with_name(f"{text.stem}-curves.png"))
     kept = Kept(checkpoints, checkpoint_epochs, cache_mb)
-    together(train_together, gpus, threads, values, given, made, kept)
+    together(train_together, gpus, threads, chosen, given, made, kept)
 
 
 @dataclass(frozen=True)
 class Given:
     """Files that a training reads."""
 
-    order: Path
+    order: Path | None
+    values: tuple[Path, ...]
     tiles: tuple[Path, ...]
     clusters: Path
     summary: Path
@@ -80,9 +91,20 @@ class Given:
 
     def named(self) -> dict[str, Path]:
         """Return the files by the names that provenance gives them."""
-        single = {name: getattr(self, name) for name in ("order", "clusters", "summary", "backbone")}
+        single = {"clusters": self.clusters, "summary": self.summary, "backbone": self.backbone}
+        learned = {"order": self.order} if self.order else {f"values {path.stem}": path for path in self.values}
         arrays = {f"tiles {path.stem}": path for path in self.tiles}
-        return single | arrays | {f"index {path.stem}": index_of(path) for path in self.tiles}
+        return single | learned | arrays | {f"index {path.stem}": index_of(path) for path in self.tiles}
+
+    def labelled(self, settings: TrainSettings) -> tuple[Pool, Targets]:
+        """Open the clustered patches, with the targets that the order or the values give them."""
+        clusters, summary = read_table(self.clusters, ("patch_id", "cluster")), read_json(self.summary)
+        if self.order is None:
+            known = covered_values(self.values)
+            return value_pool(self.tiles, clusters["patch_id"].tolist(), known, len(summary["clusters"]))
+        order = read_json(self.order)
+        targets = cluster_targets(order, summary, settings.targets, str(self.order), settings.land_shares)
+        return open_pool(self.tiles, clusters, targets), targets
 
 
 @dataclass(frozen=True)
@@ -107,15 +129,12 @@ class Kept:
     """Memory for resized patches."""
 
 
-def train_together(team: Team, values: TrainSettings, given: Given, made: Made, kept: Kept) -> None:
+def train_together(team: Team, settings: TrainSettings, given: Given, made: Made, kept: Kept) -> None:
     """Train in every process of a team; the first writes the files."""
-    targets = cluster_targets(
-        read_json(given.order), read_json(given.summary), values.targets, str(given.order), values.land_shares
-    )
-    pool = open_pool(given.tiles, read_table(given.clusters, ("patch_id", "cluster")), targets)
-    origin = provenance("train", values, given.named(), seed=values.seed, backend=team.backend)
+    pool, targets = given.labelled(settings)
+    origin = provenance("train", settings, given.named(), seed=settings.seed, backend=team.backend)
     checkpoints = None if kept.checkpoints is None else Checkpoints.of(kept.checkpoints, origin, kept.every)
-    trained = train_ensemble(pool, targets, given.backbone, values, team.device, checkpoints, kept.cache_mb, team)
+    trained = train_ensemble(pool, targets, given.backbone, settings, team.device, checkpoints, kept.cache_mb, team)
     if trained is None:
         return
     model, document = trained

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from rankscape.foundation.errors import SettingsError
 from rankscape.foundation.settings.base import Section, explain, read_yaml
+from rankscape.foundation.settings.baselines import BaselineSettings, check_baselines
 from rankscape.foundation.settings.clusters import ClusterSettings, LabelSettings, RefineSettings
 from rankscape.foundation.settings.demo import InventSettings
 from rankscape.foundation.settings.evaluation import EvaluateSettings, ReferenceSettings
@@ -51,6 +52,8 @@ class Config(Section):
     """Rasters that the score is compared with, by name."""
     regressions: dict[Identifier, RegressionSettings] = {}
     """Regressions of the score, its change or a table's column, by name."""
+    baselines: dict[Identifier, BaselineSettings] = {}
+    """Rivals of the score that learn from a reference, by name."""
     shard: Annotated[str, Field(pattern=SHARD_PATTERN)] | None = None
     """Part of a large region that a run plans, such as 3/20, or `join`; given with `--config shard=3/20`."""
     storage: StorageSettings = StorageSettings()
@@ -92,6 +95,7 @@ class Config(Section):
             )
         self._names_known()
         self._labels_usable()
+        check_baselines(self.baselines, self.references, self.train)
         if self.cluster.method == "deepcluster" and self.adapt.architecture.startswith("random-convolutions"):
             raise ValueError(
                 f"cluster.method = 'deepcluster' trains the backbone, and nothing in {self.adapt.architecture} can be "
@@ -173,6 +177,11 @@ def check_places(config: Config, sheet: Mapping[str, GranuleRow]) -> None:
         raise SettingsError(
             f"derive.references = {list(config.derive.references)}: no granule of {config.granules} with the role "
             "`fit` has coordinates: leave it out."
+        )
+    if config.baselines and not any(row.role == "fit" for row in located):
+        raise SettingsError(
+            f"baselines = {sorted(config.baselines)}: no granule of {config.granules} with the role `fit` has "
+            "coordinates, so nothing can be learned from a reference: leave them out."
         )
 
 
