@@ -66,6 +66,7 @@ wildcard_constraints:
     round=r"[1-9][0-9]*",
     annotator=ANNOTATOR_PATTERN,
     reference=r"[a-z0-9]+(-[a-z0-9]+)*",
+    regression=r"[a-z0-9]+(-[a-z0-9]+)*",
 
 
 def settings(section):

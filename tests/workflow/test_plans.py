@@ -101,3 +101,23 @@ def test_pre_training_is_planned_only_where_the_settings_ask_for_it(fresh):
     asked = r'--network \'{"architecture": "[a-z0-9]+", "colour": "[a-z]+", "normalisation": "[a-z]+"}\''
     assert re.search(rf"rankscape pretrain --settings .* {asked} --tiles .* --out {model} .* --gpus 1 ", text)
     assert re.search(rf"rankscape adapt .* --pretrained {model} --out ", text)
+
+
+def test_regressions_are_planned_where_the_configuration_names_them(fresh):
+    assert not [job for job in fresh.planned() if job.startswith("regress ")]
+    (fresh.folder / "roads.csv").write_text("place,road_m\n")
+    table = "{path: roads.csv, key: place, match: patch_id}"
+    models = "outcomes: [{column: score}], explanatory: [{column: road_m, transform: km}]"
+    fresh.edit(
+        "config/config.yaml",
+        "\nsearch:\n",
+        f"\nregressions:\n  roads: {{title: Roads, tables: [{table}], {models}}}\nsearch:\n",
+    )
+
+    run = fresh.snakemake("--dry-run", "--printshellcmds")
+
+    command = re.search(r"rankscape regress --settings .*", run.stdout + run.stderr)
+    assert command
+    assert "--scores=results/demo/scores/03TVF.parquet" in command[0]
+    assert "--indices=results/demo/tiles/03TXG.parquet" in command[0]
+    assert " --out results/demo/regressions/roads.json " in command[0]

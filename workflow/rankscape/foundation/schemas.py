@@ -102,10 +102,11 @@ def _headed(
     for name, section in sections.items():
         if section is None:
             continue
-        yield (f"{name}.<name>" if _values_of(properties[name]) else name), section
+        heading = f"{name}.<name>" if _values_of(properties[name]) else name
+        yield heading, section
         for key, value in section["properties"].items():
-            inner = [_section(one, definitions) for one in value.get("anyOf", [value])]
-            yield from ((f"{name}.{key}", one) for one in inner if one and "properties" in one)
+            inner = [_section(one, definitions) for one in value.get("anyOf", [value.get("items", value)])]
+            yield from ((f"{heading}.{key}", one) for one in inner if one and "properties" in one)
 
 
 def _section(value: Schema, definitions: dict[str, Schema]) -> Schema | None:

@@ -23,6 +23,7 @@ from rankscape.foundation.settings.ranking import (
     RankSettings,
     RateSettings,
 )
+from rankscape.foundation.settings.regressions import RegressionSettings
 from rankscape.foundation.settings.report import ReportSettings
 from rankscape.foundation.settings.scenes import ComposeSettings, FetchSettings, SearchSettings
 from rankscape.foundation.settings.scoring import PredictSettings, ReviewSettings, TrainSettings
@@ -48,6 +49,8 @@ class Config(Section):
     """Prompts by name: `config/prompts/<name>.md`."""
     references: dict[Identifier, ReferenceSettings] = {}
     """Rasters that the score is compared with, by name."""
+    regressions: dict[Identifier, RegressionSettings] = {}
+    """Regressions of the score, its change or a table's column, by name."""
     shard: Annotated[str, Field(pattern=SHARD_PATTERN)] | None = None
     """Part of a large region that a run plans, such as 3/20, or `join`; given with `--config shard=3/20`."""
     storage: StorageSettings = StorageSettings()
