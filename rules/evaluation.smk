@@ -1,4 +1,4 @@
-# In: scores, patches, reference rasters. Out: trivial baselines and reference values of every patch, and how well the score
+# In: scores, patches, references. Out: trivial baselines and reference values of every patch, and how well the score
 # agrees with each reference, with intervals.
 
 
@@ -28,7 +28,7 @@ rule baseline:
 
 rule aggregate:
     input:
-        raster=lambda wildcards: CONFIG.references[wildcards.reference].path,
+        reference=lambda wildcards: CONFIG.references[wildcards.reference].path,
         index=rules.tile.output.index,
     output:
         values="<results>/evaluation/references/{reference}/{granule}.parquet",
@@ -46,7 +46,7 @@ rule aggregate:
         settings=lambda wildcards: CONFIG.references[wildcards.reference].canonical(),
         code=code("aggregate"),
     message:
-        "Averaging {wildcards.reference} over the patches of granule {wildcards.granule}"
+        "Bringing {wildcards.reference} to the patches of granule {wildcards.granule}"
     shell:
         "python -m rankscape aggregate --settings {params.settings:q} --index {input.index:q} --out {output.values:q}"
         " > {log:q} 2>&1"

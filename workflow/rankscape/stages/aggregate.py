@@ -1,7 +1,7 @@
-"""Average a reference raster over every patch.
+"""Bring a reference to every patch: a raster, points, polygons or a table.
 
 Night lights, population, built-up area: the mean over a patch's footprint, by area, in the raster's own unit. Land
-cover: the mean of its classes' weights.
+cover: the mean of its classes' weights. Points are averaged, summed or counted, polygons averaged by area.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rankscape.evaluation.references import area_means
+from rankscape.evaluation.aggregation import reference_values
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import KEY, provenance
@@ -20,18 +20,18 @@ from rankscape.tiles.store import read_index
 
 
 def aggregate(
-    settings: Annotated[str, typer.Option(help="The reference: a JSON object such as {path, title, band, transform}.")],
+    settings: Annotated[str, typer.Option(help="The reference: a JSON object such as {path, title, kind, transform}.")],
     index: OneIndex,
     out: Annotated[Path, typer.Option(help="Table to write: patch_id, value, coverage.")],
 ) -> None:
-    """Average a reference raster over every patch's footprint, by area, in the raster's own unit."""
+    """Bring a reference (raster, points, polygons or table) to every patch: value and coverage."""
     reference = ReferenceSettings.from_text(settings, "reference")
     patches = read_index(index)
     if patches.crs is None or not len(patches):
         raise TableError(f"{index} has no footprints with a CRS: cut the patches again.")
-    frame = area_means(reference, patches.geometry)
+    frame = reference_values(reference, patches)
     if not (frame["coverage"] > 0).any():
         say(f"{reference.path} covers no patch of {index}; they have no value.")
     frame.insert(0, "patch_id", patches["patch_id"].to_numpy())
-    inputs = {"index": index, "raster": Path(reference.path)}
+    inputs = {"index": index, reference.kind: Path(reference.path)}
     write_table(out, frame, {KEY: provenance("aggregate", reference, inputs)})

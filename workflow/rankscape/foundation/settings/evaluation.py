@@ -14,8 +14,8 @@ class ReferenceSettings(Section):
     """One reference that the score is compared with: a raster, points, polygons or a table."""
 
     path: Annotated[str, Field(min_length=1)]
-    """Raster (GeoTIFF or JPEG 2000, north up), points or polygons (GeoPackage, shapefile, GeoJSON, GeoParquet), each with
-    a CRS, or table (CSV, Parquet, xlsx); a path is seen from the working folder."""
+    """Raster (GeoTIFF or JPEG 2000, north up), points or polygons (GeoPackage, shapefile, GeoJSON, GeoParquet), each
+    with a CRS, or table (CSV, Parquet, xlsx); a path is seen from the working folder."""
     title: str
     """Name on maps and in tables, with the unit."""
     kind: Literal["raster", "points", "polygons", "table"] = "raster"
@@ -25,11 +25,10 @@ class ReferenceSettings(Section):
     column: str | None = None
     """Column with the values, of points (not for a count), polygons and tables."""
     statistic: Literal["mean", "sum", "count", "density"] | None = None
-    """Of points: `mean`, `sum` or `count` within the footprint. Of polygons: `mean` by area of a value such as an income,
-    or `density` for an amount such as people: amount per km². Default: `mean`."""
+    """Of points: `mean`, `sum` or `count` within the footprint. Of polygons: `mean` by area of a value such as an
+    income, or `density` for an amount such as people: amount per km². Default: `mean`."""
     key: str | None = None
-    """Column of the table that names the places: a `patch_id`, or `row_col` with the granule in a column `granule`
-    (without that column, of every granule)."""
+    """Column of the table that names the places by their `patch_id`, or, in a region of one granule, as `row_col`."""
     sheet: str | None = None
     """Sheet of an xlsx file; default: the first."""
     transform: Literal["none", "log1p"] = "none"
@@ -80,8 +79,8 @@ class EvaluateSettings(Section):
     """How agreement with references is measured."""
 
     block_m: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
-    """Side of the blocks of land that the bootstrap draws whole; `auto` takes the distance over which reference and score
-    are correlated, from their variograms, or 20000 where none can be fitted."""
+    """Side of the blocks of land that the bootstrap draws whole; `auto` takes the distance over which reference and
+    score are correlated, from their variograms, or 20000 where none can be fitted."""
     draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
     """Bootstrap draws."""
     surrogates: Annotated[int, Field(ge=99, le=100_000)] = 999
