@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--truth", "--districts", "--scene",
-           "--record", "--patches", "--item", "--preview", "--places", "--card", "--times"}
+           "--record", "--patches", "--item", "--preview", "--colour", "--uncertainty", "--places", "--card", "--times"}
 INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "review": {"--record"}, "audit": {"--times"}}
 MORE = {"tile": ".parquet", "embed": ".json", "mosaic": ".qml", "merge": ".qml"}
 verb, arguments = sys.argv[1], sys.argv[2:]
@@ -31,7 +31,7 @@ for option, value in zip(arguments, arguments[1:]):
             path = path / "00.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(verb)
-        if verb in MORE and option in {"--out", "--patches"}:
+        if verb in MORE and option in {"--out", "--patches", "--uncertainty"}:
             path.with_suffix(MORE[verb]).write_text(verb)
         if option == "--card":
             path.with_name(path.stem + "-curves.png").write_text(verb)
