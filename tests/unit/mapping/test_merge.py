@@ -20,13 +20,9 @@ SIDE_M = 80.0
 def run(pairs, folder, settings="{}"):
     arguments = ["merge", "--settings", settings, "--scores", *(str(scores) for scores, _ in pairs)]
     arguments += ["--indices", *(str(index) for _, index in pairs), "--out", str(folder / "region.tif")]
+    arguments += ["--colour", str(folder / "region-colour.tif")]
+    arguments += ["--uncertainty", str(folder / "region-uncertainty.tif")]
     with pytest.raises(SystemExit) as ended:
-        arguments += [
-            "--colour",
-            str(folder / "region-colour.tif"),
-            "--uncertainty",
-            str(folder / "region-uncertainty.tif"),
-        ]
         main([*arguments, "--preview", str(folder / "region.png"), "--item", str(folder / "region.json")])
     return ended.value.code
 
