@@ -23,7 +23,7 @@ _MEDIA = {".tif": pystac.MediaType.COG, ".png": pystac.MediaType.PNG, ".qml": "a
 _FIRST_DAY = datetime.datetime(2015, 6, 23, tzinfo=datetime.UTC)
 _LAST_DAY = datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC)
 _RASTER = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
-_SHA256_MULTIHASH = "1220"
+SHA256_MULTIHASH = "1220"
 """Code and length of SHA-256 in front of a multihash, as the file extension of STAC asks for."""
 _DIGITS = 7
 _TOLERANCE_DEG = 1e-5
@@ -94,7 +94,7 @@ def _add_asset(item: pystac.Item, role: str, file: Path, folder: Path) -> None:
     item.add_asset(role, asset)
     described = FileExtension.ext(asset, add_if_missing=True)
     described.size = file.stat().st_size
-    described.checksum = _SHA256_MULTIHASH + sha256(file)
+    described.checksum = SHA256_MULTIHASH + sha256(file)
 
 
 def _project(item: pystac.Item, crs: str, transform: Affine, outline: gpd.GeoSeries) -> None:

@@ -10,13 +10,12 @@ import rasterio
 
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import sha256
+from rankscape.mapping.items import SHA256_MULTIHASH
 from rankscape.outputs.columns import Column
 
 FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
 TABLE = "https://stac-extensions.github.io/table/v1.2.0/schema.json"
-MULTIHASH = "1220"
-"""Code and length of SHA-256 in front of its hex digits: `file:checksum` is a multihash."""
 _MEDIA = {
     ".tif": pystac.MediaType.COG, ".png": pystac.MediaType.PNG, ".json": pystac.MediaType.JSON, ".html": "text/html",
     ".txt": "text/plain", ".md": "text/markdown", ".csv": "text/csv", ".gz": "application/gzip",
@@ -39,7 +38,7 @@ def asset(path: Path, folder: Path, title: str, columns: Sequence[Column] = ()) 
     role = "data" if path.suffix in _DATA else "overview" if path.suffix in _OVERVIEW else "metadata"
     described = {
         "href": address(path, folder), "type": str(_MEDIA[path.suffix]), "title": title, "roles": [role],
-        "file:size": path.stat().st_size, "file:checksum": MULTIHASH + sha256(path),
+        "file:size": path.stat().st_size, "file:checksum": SHA256_MULTIHASH + sha256(path),
     }  # fmt: skip
     if columns:
         described["table:columns"] = [

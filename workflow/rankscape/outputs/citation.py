@@ -111,8 +111,8 @@ def readme(run: Run, chosen: PublishSettings, sources: Sources) -> bytes:
     seen = f", seen from {span.start:%Y-%m-%d} to {span.end:%Y-%m-%d}" if span else ""
     text = _README.format(
         title=title, line="=" * len(title), granules=f"{count} granule{'s' if count != 1 else ''}{seen}",
-        version=chosen.version, files="\n".join(f"{kind.pattern:<40} {kind.what}" for kind in KINDS if _made(run, kind)),
-        imagery=imagery_notice(chosen, sources),
+        files="\n".join(f"{kind.pattern:<40} {kind.what}" for kind in KINDS if _made(run, kind)),
+        version=chosen.version, imagery=imagery_notice(chosen, sources),
     )  # fmt: skip
     return text.encode()
 
