@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
-from rankscape.evaluation.bootstrap import bootstrap_correlations, percentile_interval
+from rankscape.evaluation.bootstrap import Samples, bootstrap_correlations
 from rankscape.evaluation.correlation import pearson, spearman
+from rankscape.evaluation.intervals import interval
+from scipy.stats import kendalltau, rankdata
 
 
 def field(generator, blocks, per_block, likeness):
@@ -16,7 +18,7 @@ def test_every_draw_is_the_correlation_of_the_blocks_drawn():
     generator = np.random.default_rng(0)
     x, y = generator.integers(0, 9, 60).astype(float), generator.normal(size=60)
     blocks = np.repeat([7, 3, 900, -4, 5, 11], 10)
-    draws = bootstrap_correlations(np.stack([x, -x]), y, blocks, draws=300, seed=4)
+    draws = bootstrap_correlations(Samples(np.stack([x, -x]), y, y), blocks, draws=300, seed=4)
     counts = np.concatenate(
         [np.random.default_rng([4, 6]).multinomial(6, np.full(6, 1 / 6), size=256)]
     )  # the first chunk of draws, over blocks in ascending order
@@ -32,9 +34,9 @@ def test_every_draw_is_the_correlation_of_the_blocks_drawn():
 def test_the_seed_decides():
     generator = np.random.default_rng(1)
     x, y, blocks = generator.normal(size=(1, 50)), generator.normal(size=50), np.arange(50) // 5
-    first = bootstrap_correlations(x, y, blocks, 100, seed=1)
-    again = bootstrap_correlations(x, y, blocks, 100, seed=1)
-    other = bootstrap_correlations(x, y, blocks, 100, seed=2)
+    first = bootstrap_correlations(Samples(x, y, y), blocks, 100, seed=1)
+    again = bootstrap_correlations(Samples(x, y, y), blocks, 100, seed=1)
+    other = bootstrap_correlations(Samples(x, y, y), blocks, 100, seed=2)
     assert first.spearman.tobytes() == again.spearman.tobytes()
     assert first.spearman.tobytes() != other.spearman.tobytes()
 
@@ -45,15 +47,46 @@ def test_intervals_cover_where_places_resemble_their_neighbours():
     for _ in range(60):
         x, y = field(generator, 40, 10, 0.8), field(generator, 40, 10, 0.8)
         for name, blocks in (("blocks", np.repeat(np.arange(40), 10)), ("places", np.arange(400))):
-            draws = bootstrap_correlations(x[None], y, blocks, 200, seed=0)
-            low, high = percentile_interval(draws.pearson[:, 0], 0.9)
+            draws = bootstrap_correlations(Samples(x[None], y, y), blocks, 200, seed=0)
+            low, high = interval(pearson(x, y), draws.pearson[:, 0], 0.9, blocks=len(set(blocks)), inflation=1)
             hits[name] += low <= 0 <= high  # the fields have nothing to do with each other
     assert hits["blocks"] >= 46, "about 90 % of 60"
     assert hits["places"] <= 42, "places drawn one by one are far too sure of themselves"
 
 
-def test_percentiles_and_draws_without_a_value():
-    assert percentile_interval(np.arange(101.0), 0.9) == pytest.approx((5, 95))
-    some = np.r_[np.full(5, np.nan), np.arange(95.0)]
-    assert percentile_interval(some, 0.9) == pytest.approx((4.7, 89.3))
-    assert percentile_interval(np.r_[np.full(20, np.nan), np.arange(80.0)], 0.9) is None
+def test_all_statistics_of_a_draw_but_kendalls_are_exact():
+    generator = np.random.default_rng(3)
+    x, z = generator.normal(size=(2, 80)) + generator.normal(size=80)
+    y = x + generator.normal(size=80)
+    blocks = np.arange(80) // 8
+    samples = Samples(np.stack([x, z]), y, y, controls=(1,))
+    draws = bootstrap_correlations(samples, blocks, draws=100, seed=5)
+    counts = np.random.default_rng([5, 10]).multinomial(10, np.full(10, 0.1), size=100)
+    for place in (0, 50):
+        drawn = np.repeat(np.arange(80), counts[place][blocks])
+        positive = drawn[(x[drawn] > 0) & (y[drawn] > 0)]
+        assert draws.log_pearson[place, 0] == pytest.approx(pearson(np.log(x[positive]), np.log(y[positive])))
+        ranks = np.array([rankdata(values[drawn]) for values in (x, z, y)])
+        assert draws.partial[place, 0] == pytest.approx(by_regression(*ranks))
+        assert draws.kendall[place, 0] == pytest.approx(kendalltau(x[drawn], y[drawn]).statistic, abs=0.06)
+    assert np.isnan(draws.partial[:, 1]).all()
+    assert draws.kendall[:, 0].std() == pytest.approx(
+        np.std([kendalltau(*np.repeat([x, y], counts[place][blocks], axis=1)).statistic for place in range(100)]),
+        rel=0.2,
+    )
+
+
+def by_regression(x, control, y):
+    design = np.column_stack([np.ones(len(x)), control])
+    rests = [values - design @ np.linalg.lstsq(design, values, rcond=None)[0] for values in (x, y)]
+    return pearson(*rests)
+
+
+def test_the_sample_itself_is_the_draw_of_every_block_once():
+    generator = np.random.default_rng(6)
+    x, y = generator.integers(0, 6, (2, 50)).astype(float)
+    estimate = Samples(x[None], y, y).estimate()
+    assert estimate.pearson[0, 0] == pytest.approx(pearson(x, y))
+    assert estimate.spearman[0, 0] == pytest.approx(spearman(x, y))
+    assert estimate.kendall[0, 0] == pytest.approx(kendalltau(x, y).statistic)
+    assert np.isnan(estimate.partial).all(), "nothing to be given"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rankscape.__main__ import main
-from rankscape.evaluation.agreement import agreement
+from rankscape.evaluation.agreement import Terrain, agreement, terrain
 from rankscape.evaluation.correlation import spearman
 from rankscape.evaluation.places import PREDICTORS, places, read_indices
 from rankscape.foundation.errors import InputError, TableError
@@ -15,7 +15,7 @@ from rankscape.foundation.settings.evaluation import EvaluateSettings
 from rankscape.foundation.tables import read_metadata, read_table, write_table
 from rankscape.tiles.store import index_of, read_index
 
-SETTINGS = {"block_m": 400, "draws": 200, "min_places": 10}
+SETTINGS = {"block_m": 400, "draws": 100, "surrogates": 99, "min_places": 10}
 REFERENCE = {"path": "lights.tif", "title": "Night lights"}
 SIDE, COUNT = 80.0, 12
 
@@ -160,7 +160,9 @@ def test_a_draw_that_leaves_nothing_to_compare_gives_no_interval():
     frame = pd.DataFrame({name: np.arange(40.0) for name in PREDICTORS})
     frame["value"] = np.r_[np.ones(35), np.arange(5.0)]
     frame["block"] = np.r_[np.repeat(np.arange(5), 7), np.full(5, 5)]
-    found = agreement(frame, EvaluateSettings(draws=100))["score"]
+    frame = frame.assign(raw=frame["value"], x_m=np.arange(40) % 8, y_m=np.arange(40) // 8)
+    known = Terrain(PREDICTORS, terrain(frame.assign(distinct=True), PREDICTORS, 0), 1.0)
+    found = agreement(frame, known, EvaluateSettings(draws=100, surrogates=99))["score"]
     assert found["spearman"]["low"] is None
     assert "one draw of blocks in ten" in found["interval_reason"]
 
@@ -191,9 +193,9 @@ def test_indices_are_sorted_and_must_hold_patches(region):
     files = region(("03TVG", 0), ("03TVF", COUNT))
     indices = read_indices(files["indices"])
     assert [index["granule"].iloc[0] for index in indices] == ["03TVF", "03TVG"]
-    land = places(indices, ["03TVF"], 400)
+    land = places(indices, ["03TVF"])
     assert land["role"].value_counts().to_dict() == {"apply": 144, "fit": 144}
     with pytest.raises(InputError, match="names"):
-        places(indices, ["x"], 400)
+        places(indices, ["x"])
     with pytest.raises(TableError, match="does not exist"):
         read_indices(["none.parquet"])

@@ -1,24 +1,60 @@
-"""How well predictors agree with a reference: correlations with intervals, pooled and per granule."""
+"""How well predictors agree with a reference: correlations with intervals and a test, pooled and per granule."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rankscape.evaluation.bootstrap import Draws, bootstrap_correlations, percentile_interval
-from rankscape.evaluation.correlation import is_constant, pearson, spearman
-from rankscape.evaluation.places import PREDICTORS
+from rankscape.evaluation.baselines import BASELINES
+from rankscape.evaluation.bootstrap import Draws, Samples, bootstrap_correlations
+from rankscape.evaluation.correlation import is_constant
+from rankscape.evaluation.intervals import Likeness, Pair, effective_blocks, interval, likenesses, pairs_of
+from rankscape.evaluation.places import SCORE
+from rankscape.evaluation.surrogates import permutation_p
 from rankscape.foundation.progress import track
 from rankscape.foundation.settings.evaluation import EvaluateSettings
 
+_FIRST_ORDER = ("pearson", "spearman", "kendall")
 
-def agreements(frame: pd.DataFrame, granules: list[str], settings: EvaluateSettings) -> dict[str, dict[str, Any]]:
+
+@dataclass(frozen=True)
+class Terrain:
+    """What is known of the region before its parts are compared."""
+
+    predictors: tuple[str, ...]
+    """Columns that are compared with the reference, the score first."""
+    pairs: dict[str, Pair | None]
+    """How each predictor and the reference vary over the pooled land; None where no variogram can be fitted."""
+    block_m: float
+    """Side of the blocks, for messages."""
+
+
+def terrain(frame: pd.DataFrame, predictors: Sequence[str], seed: int) -> dict[str, Pair | None]:
+    """Measure how each predictor and the reference vary over the land, each place counted once.
+
+    Args:
+        frame: Places with `value`, the predictors, `x_m`, `y_m` and `distinct`.
+        predictors: Columns to measure.
+        seed: Seed of the pairs of places that are drawn.
+    """
+    once = frame[frame["distinct"].to_numpy(bool)]
+    x_m, y_m, reference = (once[name].to_numpy(float) for name in ("x_m", "y_m", "value"))
+    found = pairs_of(x_m, y_m, [once[name].to_numpy(float) for name in predictors], reference, seed)
+    return dict(zip(predictors, found, strict=True))
+
+
+def agreements(
+    frame: pd.DataFrame, granules: list[str], known: Terrain, settings: EvaluateSettings
+) -> dict[str, dict[str, Any]]:
     """Compare every predictor with the reference over all parts of the region.
 
     Args:
-        frame: Places with `value`, `PREDICTORS`, `granule`, `role`, `block` and `distinct`.
+        frame: Places with `value`, `raw`, the predictors, `granule`, `role`, `block`, `distinct`, `x_m` and `y_m`.
         granules: Granules to report, also those without any place.
-        settings: Draws, confidence, fewest places and blocks.
+        known: The predictors, and how they vary over the land.
+        settings: Draws, surrogates, confidence, fewest places and blocks.
 
     Returns:
         For each predictor `pooled`, `fit`, `apply` (None where the region has no such granule) and `granules`. Pooled
@@ -28,8 +64,9 @@ def agreements(frame: pd.DataFrame, granules: list[str], settings: EvaluateSetti
     parts: dict[str, pd.DataFrame] = {"pooled": once}
     parts |= {role: once[once["role"] == role] for role in ("fit", "apply")}
     parts |= {f"granules/{granule}": frame[frame["granule"] == granule] for granule in granules}
-    found = {name: agreement(part, settings) for name, part in track(list(parts.items()), "bootstrap", unit="part")}
-    return {predictor: _of(predictor, found, parts, granules) for predictor in PREDICTORS}
+    tracked = track(list(parts.items()), "bootstrap", unit="part")
+    found = {name: agreement(part, known, settings) for name, part in tracked}
+    return {predictor: _of(predictor, found, parts, granules) for predictor in known.predictors}
 
 
 def _of(
@@ -40,31 +77,29 @@ def _of(
     return {"pooled": found["pooled"][predictor], **roles, "granules": each}
 
 
-def agreement(frame: pd.DataFrame, settings: EvaluateSettings) -> dict[str, dict[str, Any]]:
+def agreement(frame: pd.DataFrame, known: Terrain, settings: EvaluateSettings) -> dict[str, dict[str, Any]]:
     """Compare every predictor with the reference over one set of places.
 
     Args:
-        frame: Places with `value`, `PREDICTORS` and `block`.
-        settings: Draws, confidence, fewest places and blocks.
+        frame: Places with `value`, `raw`, the predictors, `block`, `x_m` and `y_m`.
+        known: The predictors, and how they vary over the land.
+        settings: Draws, surrogates, confidence, fewest places and blocks.
 
     Returns:
-        For each predictor `n`, `blocks`, and `pearson` and `spearman` with `value`, `low` and `high`; where
-        no interval can be given, its ends are None and `interval_reason` says why. Where no correlation can be
-        given, `n` and `reason`.
+        For each predictor `n`, `blocks`; `pearson`, `spearman`, `kendall`, each with `value`, `low` and `high`;
+        `r2_log`, the same with the `n` of places where both are positive; `partial_spearman` given the baselines
+        (`given`), None for the baselines themselves; `difference`, Spearman of the score less that of the predictor,
+        None for the score; `test`, with `p`, `surrogates` and `effective_n`. Where no interval can be given, its ends
+        are None and `interval_reason` says why. Where no correlation can be given, `n` and `reason`.
     """
-    reference, blocks = frame["value"].to_numpy(float), frame["block"].to_numpy()
-    values = {name: frame[name].to_numpy(float) for name in PREDICTORS}
-    reasons = {name: _reason(values[name], reference, settings) for name in PREDICTORS}
-    compared = [name for name in PREDICTORS if reasons[name] is None]
-    count = len(np.unique(blocks))
-    draws: Draws | None = None
-    if compared and count >= settings.min_blocks:
-        stacked = np.stack([values[name] for name in compared])
-        draws = bootstrap_correlations(stacked, reference, blocks, settings.draws, settings.seed)
-    result: dict[str, dict[str, Any]] = {name: {"n": len(frame), "reason": reasons[name]} for name in PREDICTORS}
-    for column, name in enumerate(compared):
-        estimates = _estimates(values[name], reference, draws, column, settings)
-        result[name] = {"n": len(frame), "blocks": count, **estimates, **_interval_reason(estimates, count, settings)}
+    values = {name: frame[name].to_numpy(float) for name in known.predictors}
+    reasons = {name: _reason(values[name], frame["value"].to_numpy(float), settings) for name in known.predictors}
+    result: dict[str, dict[str, Any]] = {name: {"n": len(frame), "reason": reasons[name]} for name in known.predictors}
+    names = [name for name in known.predictors if reasons[name] is None]
+    if names:
+        part = _Part.of(frame, names, known, settings)
+        for column, name in enumerate(names):
+            result[name] = {"n": len(frame), "blocks": part.blocks, **part.describe(column)}
     return result
 
 
@@ -80,26 +115,117 @@ def _reason(predictor: np.ndarray, reference: np.ndarray, settings: EvaluateSett
     return None
 
 
-def _interval_reason(estimates: dict[str, Any], blocks: int, settings: EvaluateSettings) -> dict[str, str]:
-    """Why an interval cannot be given, or nothing where both can."""
-    if all(estimate["low"] is not None for estimate in estimates.values()):
-        return {}
-    if blocks < settings.min_blocks:
-        why = f"{blocks} blocks of {settings.block_m:g} m; an interval needs at least {settings.min_blocks}"
-    else:
-        why = "more than one draw of blocks in ten left nothing but equal values"
-    return {"interval_reason": why}
+@dataclass(frozen=True)
+class _Part:
+    """One part of the region: what was found of it."""
 
+    names: list[str]
+    samples: Samples
+    estimate: Draws
+    draws: Draws | None
+    likeness: list[Likeness | None]
+    p: np.ndarray | None
+    blocks: int
+    effective_blocks: float
+    block_m: float
+    settings: EvaluateSettings
 
-def _estimates(
-    predictor: np.ndarray, reference: np.ndarray, draws: Draws | None, column: int, settings: EvaluateSettings
-) -> dict[str, Any]:
-    """Both correlations with their intervals; Pearson's of values, Spearman's of ranks."""
-    found = {"pearson": pearson(predictor, reference), "spearman": spearman(predictor, reference)}
-    result: dict[str, Any] = {}
-    for name, value in found.items():
-        drawn = None if draws is None else getattr(draws, name)[:, column]
-        ends = None if drawn is None else percentile_interval(drawn, settings.confidence)
+    @classmethod
+    def of(cls, frame: pd.DataFrame, names: list[str], known: Terrain, settings: EvaluateSettings) -> "_Part":
+        reference, blocks = frame["value"].to_numpy(float), frame["block"].to_numpy()
+        x_m, y_m = frame["x_m"].to_numpy(float), frame["y_m"].to_numpy(float)
+        stacked = np.stack([frame[name].to_numpy(float) for name in names])
+        controls = tuple(place for place, name in enumerate(names) if name in BASELINES)
+        samples = Samples(stacked, reference, frame["raw"].to_numpy(float), controls)
+        pairs = [known.pairs[name] for name in names]
+        count = len(np.unique(blocks))
+        enough = count >= settings.min_blocks
+        model = next((pair.reference for pair in pairs if pair is not None), None)
+        return cls(
+            names, samples, samples.estimate(),
+            bootstrap_correlations(samples, blocks, settings.draws, settings.seed) if enough else None,
+            likenesses(x_m, y_m, blocks, pairs, settings.seed),
+            None
+            if model is None
+            else permutation_p(x_m, y_m, stacked, reference, model, settings.surrogates, settings.seed),
+            count, effective_blocks(blocks), known.block_m, settings,
+        )  # fmt: skip
+
+    def describe(self, column: int) -> dict[str, Any]:
+        """Say all that is known of one predictor."""
+        found = {name: self._estimated(name, column) for name in _FIRST_ORDER}
+        return {
+            **found,
+            "r2_log": self._r2_log(column),
+            "partial_spearman": self._partial(column),
+            "difference": self._difference(column),
+            "test": self._test(column),
+            **self._interval_reason(found),
+        }
+
+    def _ends(
+        self, value: float, drawn: np.ndarray | None, inflation: float, *, fisher: bool = True
+    ) -> dict[str, float | None]:
+        ends = None
+        if drawn is not None:
+            blocks, confidence = self.effective_blocks, self.settings.confidence
+            ends = interval(value, drawn, confidence, blocks=blocks, inflation=inflation, fisher=fisher)
         low, high = ends if ends is not None else (None, None)
-        result[name] = {"value": value, "low": low, "high": high}
-    return result
+        return {"value": value if np.isfinite(value) else None, "low": low, "high": high}
+
+    def _inflation(self, column: int) -> float:
+        likeness = self.likeness[column]
+        return 1.0 if likeness is None else likeness.inflation
+
+    def _estimated(self, name: str, column: int) -> dict[str, float | None]:
+        drawn = None if self.draws is None else getattr(self.draws, name)[:, column]
+        return self._ends(float(getattr(self.estimate, name)[0, column]), drawn, self._inflation(column))
+
+    def _r2_log(self, column: int) -> dict[str, Any]:
+        """Squared correlation of the logarithms; an interval of the correlation that holds 0 reaches down to 0."""
+        known = int(self.samples.logarithms(column)[2].sum())
+        if known < self.settings.min_places:
+            why = f"{known} places where both are positive; at least {self.settings.min_places} are needed"
+            return {"value": None, "low": None, "high": None, "n": known, "reason": why}
+        ends = self._estimated("log_pearson", column)
+        value, low, high = (ends[name] for name in ("value", "low", "high"))
+        squares = None if low is None or high is None else sorted((low**2, high**2))
+        if squares and low is not None and high is not None and low < 0 < high:
+            squares[0] = 0.0
+        bottom, top = squares or (None, None)
+        return {"value": None if value is None else value**2, "low": bottom, "high": top, "n": known}
+
+    def _partial(self, column: int) -> dict[str, Any] | None:
+        if column in self.samples.controls or not self.samples.controls:
+            return None
+        return {**self._estimated("partial", column), "given": [self.names[place] for place in self.samples.controls]}
+
+    def _difference(self, column: int) -> dict[str, float | None] | None:
+        if self.names[column] == SCORE or SCORE not in self.names:
+            return None
+        score = self.names.index(SCORE)
+        value = float(self.estimate.spearman[0, score] - self.estimate.spearman[0, column])
+        drawn = None if self.draws is None else self.draws.spearman[:, score] - self.draws.spearman[:, column]
+        return self._ends(value, drawn, max(self._inflation(score), self._inflation(column)), fisher=False)
+
+    def _test(self, column: int) -> dict[str, Any]:
+        likeness = self.likeness[column]
+        if likeness is None or self.p is None:
+            return {"p": None, "surrogates": None, "effective_n": None, "reason": "no variogram can be fitted"}
+        p, count = float(self.p[column]), self.settings.surrogates
+        return {
+            "p": p,
+            "surrogates": count,
+            "effective_n": min(likeness.effective_n, float(len(self.samples.reference))),
+        }
+
+    def _interval_reason(self, estimates: dict[str, dict[str, float | None]]) -> dict[str, str]:
+        """Why an interval cannot be given, or nothing where all can."""
+        if all(estimate["low"] is not None for estimate in estimates.values()):
+            return {}
+        if self.blocks < self.settings.min_blocks:
+            fewest = self.settings.min_blocks
+            return {
+                "interval_reason": f"{self.blocks} blocks of {self.block_m:g} m; an interval needs at least {fewest}"
+            }
+        return {"interval_reason": "more than one draw of blocks in ten left nothing but equal values"}

@@ -1,10 +1,14 @@
-"""Pearson and Spearman correlation, sign kept, also under weights of the places."""
+"""Pearson and Spearman correlation, sign kept, also under weights of the places or given other samples."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.stats import rankdata
 
 _ROUNDING = 1e-12
 """Values closer to each other than this share of the largest are equal: their mean is not exact."""
+_EXPLAINED = 1e-10
+"""A row of which controls leave a smaller share of the squares is wholly explained by them."""
 
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float:
@@ -55,6 +59,34 @@ def weighted_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> n
     spread_x, spread_y = _spread(x, dx, weights), _spread(y, dy, weights)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.clip(dx @ (weights * dy) / (spread_x * spread_y), -1.0, 1.0))
+
+
+def partial_correlation(rows: np.ndarray, weights: np.ndarray, controls: Sequence[int]) -> np.ndarray:
+    """Correlate rows with the last one, both freed of what the controls explain of them by least squares.
+
+    Of ranks this is Spearman's partial correlation.
+
+    Args:
+        rows: Shape (rows, n); the last is the reference.
+        weights: Not negative, not all zero; shape (n,).
+        controls: Rows that the others are freed of.
+
+    Returns:
+        Shape (rows - 1,); NaN for the controls, without controls, and where nothing is left to compare.
+    """
+    found = np.full(len(rows) - 1, np.nan)
+    if not controls:
+        return found
+    deviations = rows - (rows @ weights / weights.sum())[:, None]
+    products = (deviations * weights) @ deviations.T
+    shared = products[:, list(controls)]
+    # A pseudo-inverse, for controls may be multiples of each other.
+    rest = products - shared @ np.linalg.pinv(shared[list(controls)], rcond=_EXPLAINED, hermitian=True) @ shared.T
+    own, whole = np.diag(rest).copy(), np.diag(products)
+    own[own <= _EXPLAINED * whole] = np.nan
+    found[:] = np.clip(rest[:-1, -1] / np.sqrt(own[:-1] * own[-1]), -1.0, 1.0)
+    found[list(controls)] = np.nan
+    return found
 
 
 def _spread(x: np.ndarray, dx: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Scores, references and baselines brought together: one row a place."""
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import geopandas as gpd
@@ -12,12 +13,16 @@ from rankscape.foundation.errors import InputError, RasterError, TableError
 from rankscape.foundation.settings.evaluation import EvaluateSettings, ReferenceSettings
 from rankscape.foundation.tables import read_table
 from rankscape.tiles.blocks import block_of
-from rankscape.tiles.overlap import distinct_places
+from rankscape.tiles.overlap import centres, distinct_places
 from rankscape.tiles.store import read_index
 
-PREDICTORS = ("score", *BASELINES)
-"""What is compared with a reference."""
+SCORE = "score"
+PREDICTORS = (SCORE, *BASELINES)
+"""What is compared with a reference, beside the rivals that are given."""
 _FIT, _APPLY = "fit", "apply"
+_COLUMNS = ("patch_id", "granule", "role", "block", "distinct", "x_m", "y_m", "value", "raw", "coverage", "score_std")
+"""Names that a rival cannot have: the table of places has such columns, or may get them."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 def read_indices(paths: Sequence[Path]) -> list[gpd.GeoDataFrame]:
@@ -38,7 +43,7 @@ def read_indices(paths: Sequence[Path]) -> list[gpd.GeoDataFrame]:
     return [found[granule] for granule in sorted(found)]
 
 
-def places(indices: Sequence[gpd.GeoDataFrame], apply: Collection[str], block_m: float) -> pd.DataFrame:
+def places(indices: Sequence[gpd.GeoDataFrame], apply: Collection[str]) -> pd.DataFrame:
     """Lay out the usable patches of all granules.
 
     A place that two granules show counts once when granules are pooled. Granules of role `fit` come first, so that a
@@ -47,11 +52,11 @@ def places(indices: Sequence[gpd.GeoDataFrame], apply: Collection[str], block_m:
     Args:
         indices: Patch indices, a granule each.
         apply: Granules of role `apply`.
-        block_m: Side of the blocks of land in metres.
 
     Returns:
-        Columns `patch_id`, `granule`, `role`, `block` (int64), `distinct` (bool: counts when granules are pooled);
-        one row a usable patch.
+        Columns `patch_id`, `granule`, `role`, `distinct` (bool: counts when granules are pooled), `x_m` and `y_m`
+        (float64, the centre; distances from the region's middle are true, and all others nearly so); one row a usable
+        patch.
 
     Raises:
         InputError: If `apply` names a granule that has no index.
@@ -66,15 +71,54 @@ def places(indices: Sequence[gpd.GeoDataFrame], apply: Collection[str], block_m:
         index.assign(granule=f"{int(role == _APPLY)}{granule}")
         for index, role, granule in zip(indices, roles, granules, strict=True)
     ]
-    masks, blocks = distinct_places(ordered), block_of(indices, block_m)
-    frames = [
-        pd.DataFrame(
-            {"patch_id": index["patch_id"], "granule": granule, "role": role, "block": block, "distinct": mask}
-        )[index["usable"].to_numpy(bool)]
-        for index, granule, role, block, mask in zip(indices, granules, roles, blocks, masks, strict=True)
-    ]
+    masks, plane = distinct_places(ordered), _plane(indices)
+    frames = []
+    for index, granule, role, mask in zip(indices, granules, roles, masks, strict=True):
+        x_m, y_m = centres(index, plane)
+        columns = {"patch_id": index["patch_id"], "granule": granule, "role": role, "distinct": mask}
+        frames.append(pd.DataFrame({**columns, "x_m": x_m, "y_m": y_m})[index["usable"].to_numpy(bool)])
     whole: pd.DataFrame = pd.concat(frames, ignore_index=True)
     return whole
+
+
+def _plane(indices: Sequence[gpd.GeoDataFrame]) -> str:
+    """An equidistant projection around the region's middle: granules of several UTM zones on one plane."""
+    angles = np.radians(np.concatenate([np.column_stack(centres(index, "EPSG:4326")) for index in indices]))
+    longitude, latitude = angles.T
+    cosine = np.cos(latitude)
+    x, y, z = (cosine * np.cos(longitude)).mean(), (cosine * np.sin(longitude)).mean(), np.sin(latitude).mean()
+    east, north = np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
+    return f"+proj=aeqd +lat_0={north:.6f} +lon_0={east:.6f} +datum=WGS84 +units=m"
+
+
+def with_blocks(frame: pd.DataFrame, indices: Sequence[gpd.GeoDataFrame], block_m: float) -> pd.DataFrame:
+    """Add `block` (int64), the number of the block of land that holds the place.
+
+    Args:
+        frame: Places, as `places` returns them, or some of them.
+        indices: Patch indices, a granule each.
+        block_m: Side of the blocks in metres.
+    """
+    ids = np.concatenate([index["patch_id"].to_numpy() for index in indices])
+    numbers = pd.Series(np.concatenate(block_of(indices, block_m)), index=ids)
+    return frame.assign(block=numbers.reindex(frame["patch_id"]).to_numpy())
+
+
+def rival_tables(given: Sequence[str]) -> dict[str, list[Path]]:
+    """Read `NAME=FILE` as given on the command line; the files of a name belong together, a granule each.
+
+    Raises:
+        InputError: If one has no name or no file, or a name that a predictor or a column of the tables has already.
+    """
+    tables: dict[str, list[Path]] = {}
+    for text in given:
+        name, _, path = text.partition("=")
+        if not _NAME.fullmatch(name) or not path:
+            raise InputError(f"--rival {text}: write NAME=FILE, the name in small letters, digits, _ and -.")
+        if name in (*PREDICTORS, *_COLUMNS):
+            raise InputError(f"--rival {text}: {name} is the name of a column already; choose another.")
+        tables.setdefault(name, []).append(Path(path))
+    return tables
 
 
 def with_values(
@@ -84,11 +128,12 @@ def with_values(
     baselines: Sequence[Path],
     settings: EvaluateSettings,
     reference: ReferenceSettings,
+    rivals: Mapping[str, Sequence[Path]] | None = None,
 ) -> pd.DataFrame:
-    """Add score, reference value (transformed) and baselines; keep the places that have them all.
+    """Add score, reference value (transformed), baselines and rivals; keep the places that have them all.
 
-    All predictors are compared over the same places: those with a finite score, value and baselines, of which the
-    reference covers the share that the settings ask for.
+    All predictors are compared over the same places: those with a finite score, value, baselines and rivals' scores,
+    of which the reference covers the share that the settings ask for.
 
     Args:
         frame: Places, as `places` returns them.
@@ -97,9 +142,10 @@ def with_values(
         baselines: Tables of baselines.
         settings: Smallest coverage.
         reference: The reference and its transform.
+        rivals: Score tables of each rival, by its name.
 
     Returns:
-        `frame` with the columns `PREDICTORS` and `value`, float64.
+        `frame` with the columns `PREDICTORS`, those of the rivals, `value` and `raw` (before the transform), float64.
 
     Raises:
         TableError: If a table lacks a place or holds it twice.
@@ -108,15 +154,22 @@ def with_values(
     score = _gather(scores, ("score",), frame["patch_id"], "scores")
     value = _gather(values, ("value", "coverage"), frame["patch_id"], "values")
     trivial = _gather(baselines, BASELINES, frame["patch_id"], "baselines")
+    others = {
+        name: _gather(tables, ("score",), frame["patch_id"], f"rival {name}")["score"].astype(float)
+        for name, tables in (rivals or {}).items()
+    }
     if not (value["coverage"] > 0).any():
         granules = sorted(set(frame["granule"]))
         raise RasterError(f"{reference.path} covers no place in the granules {granules}: check its CRS and extent.")
+    raw = value["value"].where(value["coverage"] >= settings.min_coverage)
     joined = frame.assign(
         score=score["score"].astype(float),
-        value=_transformed(value["value"].where(value["coverage"] >= settings.min_coverage), reference),
+        raw=raw,
+        value=_transformed(raw, reference),
         **{name: trivial[name] for name in BASELINES},
+        **others,
     )
-    whole = np.isfinite(joined[["value", *PREDICTORS]].to_numpy(float)).all(axis=1)
+    whole = np.isfinite(joined[["value", *PREDICTORS, *others]].to_numpy(float)).all(axis=1)
     kept: pd.DataFrame = joined[whole].reset_index(drop=True)
     return kept
 

@@ -6,16 +6,32 @@ from pydantic import Field, model_validator
 
 from rankscape.foundation.settings.base import Section
 
+FALLBACK_BLOCK_M = 20_000.0
+"""Side of the blocks where `auto` finds no range."""
+
 
 class ReferenceSettings(Section):
-    """One raster that the score is compared with."""
+    """One reference that the score is compared with: a raster, points, polygons or a table."""
 
     path: Annotated[str, Field(min_length=1)]
-    """Raster file (GeoTIFF or JPEG 2000) with a CRS, north up; a path is seen from the working folder."""
+    """Raster (GeoTIFF or JPEG 2000, north up), points or polygons (GeoPackage, shapefile, GeoJSON, GeoParquet), each with
+    a CRS, or table (CSV, Parquet, xlsx); a path is seen from the working folder."""
     title: str
     """Name on maps and in tables, with the unit."""
+    kind: Literal["raster", "points", "polygons", "table"] = "raster"
+    """What the file holds."""
     band: Annotated[int, Field(ge=1)] = 1
     """Band of the raster."""
+    column: str | None = None
+    """Column with the values, of points (not for a count), polygons and tables."""
+    statistic: Literal["mean", "sum", "count", "density"] | None = None
+    """Of points: `mean`, `sum` or `count` within the footprint. Of polygons: `mean` by area of a value such as an income,
+    or `density` for an amount such as people: amount per km². Default: `mean`."""
+    key: str | None = None
+    """Column of the table that names the places: a `patch_id`, or `row_col` with the granule in a column `granule`
+    (without that column, of every granule)."""
+    sheet: str | None = None
+    """Sheet of an xlsx file; default: the first."""
     transform: Literal["none", "log1p"] = "none"
     """`log1p` for radiance and counts."""
     truth: bool = False
@@ -34,14 +50,42 @@ class ReferenceSettings(Section):
             raise ValueError("transform = log1p takes no negative weights")
         return self
 
+    @model_validator(mode="after")
+    def _keys_of_its_kind(self) -> "ReferenceSettings":
+        used = {
+            name for name in _KEYS_OF_KIND if getattr(self, name) not in (None, type(self).model_fields[name].default)
+        }
+        strange = sorted(name for name in used if self.kind not in _KEYS_OF_KIND[name])
+        if strange:
+            raise ValueError(f"{strange} are no keys of a reference of kind = {self.kind}")
+        if self.statistic is not None and self.statistic not in _STATISTICS.get(self.kind, ()):
+            raise ValueError(
+                f"statistic = {self.statistic} is none of {list(_STATISTICS[self.kind])} of kind = {self.kind}"
+            )
+        if self.kind != "raster" and self.statistic != "count" and self.column is None:
+            raise ValueError(f"column is missing: a reference of kind = {self.kind} needs the column with its values")
+        if self.kind == "table" and self.key is None:
+            raise ValueError("key is missing: a table needs the column that names its places")
+        return self
+
+
+_KEYS_OF_KIND = {
+    "band": ("raster",), "classes": ("raster",), "column": ("points", "polygons", "table"),
+    "statistic": ("points", "polygons"), "key": ("table",), "sheet": ("table",),
+}  # fmt: skip
+_STATISTICS = {"points": ("mean", "sum", "count"), "polygons": ("mean", "density")}
+
 
 class EvaluateSettings(Section):
     """How agreement with references is measured."""
 
-    block_m: Annotated[float, Field(gt=0)] = 20_000.0
-    """Side of the blocks of land that the bootstrap draws whole."""
+    block_m: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    """Side of the blocks of land that the bootstrap draws whole; `auto` takes the distance over which reference and score
+    are correlated, from their variograms, or 20000 where none can be fitted."""
     draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
     """Bootstrap draws."""
+    surrogates: Annotated[int, Field(ge=99, le=100_000)] = 999
+    """Rearranged references of the permutation test; neighbours stay as alike in them as they are."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the intervals."""
     min_blocks: Annotated[int, Field(ge=2)] = 5
@@ -51,4 +95,4 @@ class EvaluateSettings(Section):
     min_coverage: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Patches of which the reference covers a smaller share are left out."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the bootstrap."""
+    """Seed of the bootstrap, of pairs of places, and of the permutation test."""

@@ -1,0 +1,32 @@
+"""Kendall's tau-b by counting: against SciPy, with ties, and large samples."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from rankscape.evaluation.kendall import concordance
+from scipy.stats import kendalltau
+
+
+@given(arrays(float, (2, 23), elements=st.integers(-3, 3).map(float)))
+def test_every_place_is_compared_with_all_others(samples):
+    x, y = samples
+    found = concordance(x, y)
+    signs = np.sign(x[:, None] - x) * np.sign(y[:, None] - y)
+    np.testing.assert_array_equal(found.agreeing, signs.sum(axis=1))
+    np.testing.assert_array_equal(found.unequal_x, (x[:, None] != x).sum(axis=1))
+    np.testing.assert_array_equal(found.unequal_y, (y[:, None] != y).sum(axis=1))
+
+
+@pytest.mark.parametrize("size", [2, 3, 100, 5000])
+def test_tau_is_scipys(size):
+    generator = np.random.default_rng(size)
+    x = generator.normal(size=size)
+    y = (x + generator.normal(size=size)).round(1)
+    assert concordance(x, y).tau() == pytest.approx(kendalltau(x, y).statistic, abs=1e-12)
+    assert concordance(x, -y).tau() == pytest.approx(-kendalltau(x, y).statistic, abs=1e-12)
+
+
+def test_equal_values_have_no_tau():
+    assert np.isnan(concordance(np.ones(9), np.arange(9.0)).tau())
