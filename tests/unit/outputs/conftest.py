@@ -126,12 +126,18 @@ def with_more(run: Path) -> Path:
     profile = {"driver": "GTiff", "width": 6, "height": 6, "count": 2, "dtype": "float32", "crs": "EPSG:32603"}
     with rasterio.open(run / "change/2016--2021.tif", "w", transform=transform, **profile) as raster:
         raster.descriptions = ("change", "change_std")
-    names = ("districts/census.json", "districts/census.png", "change/2016--2021.json", "change/2016--2021.qml")
+    names = (
+        "districts/census.json",
+        "districts/census.png",
+        "change/2016--2021.json",
+        "change/2016--2021.qml",
+        "change/2016--2021.png",
+    )
     names += ("change/2016--2021-pictures/index.json", "regressions/paper.json", "regressions/paper.tex")
     for name in names:
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text("{}")
-    pd.DataFrame({"term": ["distance"], "estimate": [0.1]}).to_csv(run / "regressions/paper.csv", index=False)
+    pd.DataFrame({"column": ["distance"], "coefficient": [0.1]}).to_csv(run / "regressions/paper.csv", index=False)
     shutil.copytree(run / "scores", run / "baselines/lights-guided/scores")
     return run
 

@@ -21,7 +21,6 @@ from rankscape.tiles.overlap import centres
 
 _DEGREE_DIGITS = 7
 """About a centimetre: the last digits of a projection differ from library to library."""
-_ANY_BLOCK_M = 20_000.0
 _OF_INDEX = ("patch_id", "granule", "row", "col", "usable", "valid_fraction", "cloud_fraction")
 
 
@@ -44,7 +43,7 @@ def all_patches(run: Run, confidence: float) -> gpd.GeoDataFrame:
     whole: pd.DataFrame = pd.concat([pd.DataFrame(frame) for frame in frames], ignore_index=True)
     whole = _with_clusters(whole, run)
     whole = _with_scores(whole, run, confidence)
-    counted = places(indices, run.apply, _ANY_BLOCK_M).set_index("patch_id")["distinct"]
+    counted = places(indices, run.apply).set_index("patch_id")["distinct"]
     whole["distinct"] = whole["patch_id"].map(counted).fillna(False).astype(bool)
     whole = _with_comparisons(whole, run)
     return gpd.GeoDataFrame(whole.drop(columns="geometry"), geometry=whole["geometry"].to_numpy(), crs=4326)
