@@ -26,6 +26,7 @@ include: "rules/evaluation.smk"
 include: "rules/regressions.smk"
 include: "rules/baselines.smk"
 include: "rules/report.smk"
+include: "rules/outputs.smk"
 include: "rules/slurm.smk"
 
 
@@ -36,7 +37,7 @@ rule all:
     default_target: True
     input:
         [] if SHARD else rules.report.output.page,
-        [rules.merge.output.raster] if LOCATED and not SHARD else [],
+        [rules.merge.output.raster, rules.publish.output.catalogue] if LOCATED and not SHARD else [],
         expand(rules.predict.output.scores, granule=own(GRANULES)),
         expand(rules.mosaic.output.raster, granule=own(LOCATED)),
         expand(rules.dense.output.raster, granule=own(LOCATED) if CONFIG.dense.enabled else []),

@@ -2,6 +2,9 @@
 # configuration asks for it (dense.enabled), a finer map of each granule from its patches and the score model.
 
 
+UNCERTAINTY = os.path.relpath(ROOT / "resources/ramps/uncertainty.tsv")
+
+
 rule mosaic:
     input:
         scores=rules.predict.output.scores,
@@ -70,9 +73,13 @@ rule merge:
         scores=each(rules.predict.output.scores, LOCATED),
         indices=each(rules.tile.output.index, LOCATED),
         ramp=RAMP,
+        uncertainty_ramp=UNCERTAINTY,
     output:
         raster="<results>/maps/region.tif",
         style="<results>/maps/region.qml",
+        colour="<results>/maps/region-colour.tif",
+        uncertainty="<results>/maps/region-uncertainty.tif",
+        uncertainty_style="<results>/maps/region-uncertainty.qml",
         preview=report(
             "<results>/maps/region.png",
             caption="../workflow/report/map.rst",
@@ -96,4 +103,5 @@ rule merge:
         "Joining the granules to one map"
     shell:
         "python -m rankscape merge --settings {params.settings:q} --scores {input.scores:q} --indices {input.indices:q}"
-        " --out {output.raster:q} --preview {output.preview:q} --item {output.item:q} > {log:q} 2>&1"
+        " --out {output.raster:q} --colour {output.colour:q} --uncertainty {output.uncertainty:q}"
+        " --preview {output.preview:q} --item {output.item:q} > {log:q} 2>&1"

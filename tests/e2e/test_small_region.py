@@ -11,8 +11,13 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pystac
 import pytest
 import yaml
+from pystac.validation import validate_dict
+from rankscape.foundation.files import sha256
+from rankscape.outputs.columns import table_of
+from rankscape.outputs.dictionary import column_names
 from small_region import results, small_region
 from workflow_copy import Project
 
@@ -42,6 +47,25 @@ def test_everything_is_made_and_then_nothing_is_to_be_done(made: Project) -> Non
     assert len(list(demo.glob("maps/*-patches.tif"))) == 5
     leftovers = [path for path in demo.rglob("*") if path.name.startswith(".") and ".part" in path.name]
     assert leftovers == []
+
+
+def test_outputs_travel_whole_and_every_column_is_described(made: Project, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(made.folder / "results/demo", tmp_path / "a stick/demo"))
+    catalogue = pystac.Catalog.from_file(str(copy / "catalog.json"))
+    items = list(catalogue.get_items(recursive=True))
+
+    assert len(items) >= 6
+    for one in (*catalogue.get_children(), *items):
+        assert validate_dict(one.to_dict(transform_hrefs=False), extensions=[])
+        for asset in one.assets.values():
+            assert asset.extra_fields["file:checksum"] == "1220" + sha256(Path(asset.get_absolute_href()))
+    for path in (path for path in copy.rglob("*") if path.name.endswith((".parquet", ".csv", ".csv.gz"))):
+        name = path.relative_to(copy).as_posix()
+        table = table_of(name)
+        assert name == "data-dictionary.csv" or table, f"{name}: describe it in outputs/columns.py"
+        unknown = [column for column in column_names(path) if table and table.column(column) is None]
+        assert not unknown, f"{name}: describe {unknown} in outputs/columns.py"
+    assert ",unknown" not in (copy / "data-dictionary.csv").read_text()
 
 
 def test_two_runs_from_scratch_are_alike(made: Project, tmp_path: Path) -> None:

@@ -15,15 +15,22 @@ import sys
 from pathlib import Path
 
 OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--truth", "--districts", "--scene",
-           "--record", "--patches", "--item", "--preview", "--places", "--card", "--times"}
+           "--record", "--patches", "--item", "--preview", "--colour", "--uncertainty", "--places", "--card", "--times"}
 INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "review": {"--record"}, "audit": {"--times"}}
 MORE = {"tile": ".parquet", "embed": ".json", "mosaic": ".qml", "merge": ".qml"}
+PUBLISHED = ("maps/patches.parquet", "maps/patches.csv.gz", "data-dictionary.csv", "data-dictionary.md", "README.txt",
+             "CITATION.cff", "NOTICE.txt", "catalog.json", "catalog/collection.json", "catalog/items/region.json")
 verb, arguments = sys.argv[1], sys.argv[2:]
 outputs = OUTPUTS - INPUTS.get(verb, set())
 if verb == "compose":
     outputs |= {"--quality"}
 if verb == "cluster":
     outputs |= {"--summary"}
+if verb == "publish":
+    for name in PUBLISHED:
+        path = Path(arguments[arguments.index("--out") + 1]).parent / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(verb)
 for option, value in zip(arguments, arguments[1:]):
     if option in outputs:
         path = Path(value)
@@ -31,7 +38,7 @@ for option, value in zip(arguments, arguments[1:]):
             path = path / "00.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(verb)
-        if verb in MORE and option in {"--out", "--patches"}:
+        if verb in MORE and option in {"--out", "--patches", "--uncertainty"}:
             path.with_suffix(MORE[verb]).write_text(verb)
         if option == "--card":
             path.with_name(path.stem + "-curves.png").write_text(verb)

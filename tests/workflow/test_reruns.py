@@ -3,7 +3,9 @@
 import os
 import time
 
-REGION_AGGREGATES = {"merge maps/region.tif", "review review", "report report/index.html"}
+REGION_AGGREGATES = {
+    "merge maps/region.tif", "review review", "report report/index.html", "publish catalog.json",
+}  # fmt: skip
 EVALUATIONS = {f"evaluate evaluation/{name}.json" for name in ("truth", "lights", "population")}
 LEARNED = {"adapt", "embed", "categorize", "cluster", "sheet", "draw", "rate", "rank", "ensemble", "train", "label"}
 
@@ -88,7 +90,7 @@ def test_new_prompt_asks_its_own_rounds_only(finished):
     assert {job for job in jobs if job.startswith("rank ")} == {
         f"rank ranking/orders/stand-in--roads--{n}.json" for n in (1, 2, 3)
     }
-    scored = {"train", "predict", "review", "mosaic", "merge", "evaluate", "report"}
+    scored = {"train", "predict", "review", "mosaic", "merge", "evaluate", "report", "publish"}
     assert verbs(jobs) == {"rate", "rank", "ensemble", "audit"} | scored
 
 
@@ -220,7 +222,7 @@ def test_changed_function_reruns_the_stages_that_use_it(finished):
 
     jobs = finished.planned()
 
-    assert verbs(jobs) == {"train", "predict", "review", "mosaic", "merge", "evaluate", "report"}
+    assert verbs(jobs) == {"train", "predict", "review", "mosaic", "merge", "evaluate", "report", "publish"}
 
 
 def test_new_baselines_run_their_own_jobs_and_the_evaluations(finished):
@@ -231,19 +233,28 @@ def test_new_baselines_run_their_own_jobs_and_the_evaluations(finished):
     )
 
     again = rival_jobs("again", ("derive", "orders/data--lights.json"), ("ensemble", "order.json"))
-    assert finished.planned() == rival_jobs("people") | again | EVALUATIONS | {"report report/index.html"}
+    assert finished.planned() == rival_jobs("people") | again | EVALUATIONS | {
+        "report report/index.html",
+        "publish catalog.json",
+    }
 
 
 def test_a_baseline_learns_anew_when_its_own_settings_change(finished):
     finished.edit("config/config.yaml", "train: {seeds: 1}", "train: {seeds: 2}")
 
-    assert finished.planned() == rival_jobs("lights-order") | EVALUATIONS | {"report report/index.html"}
+    assert finished.planned() == rival_jobs("lights-order") | EVALUATIONS | {
+        "report report/index.html",
+        "publish catalog.json",
+    }
 
 
 def test_a_baseline_of_another_kind_learns_anew(finished):
     finished.edit("config/config.yaml", "    kind: order\n", "    kind: regression\n")
 
-    assert finished.planned() == rival_jobs("lights-order") | EVALUATIONS | {"report report/index.html"}
+    assert finished.planned() == rival_jobs("lights-order") | EVALUATIONS | {
+        "report report/index.html",
+        "publish catalog.json",
+    }
 
 
 def test_another_reference_raster_reruns_the_baselines_that_learned_from_it(finished):
@@ -254,4 +265,4 @@ def test_another_reference_raster_reruns_the_baselines_that_learned_from_it(fini
     order = ("derive", "orders/data--lights.json"), ("ensemble", "order.json")
     values = {f"aggregate evaluation/references/lights/{granule}.parquet" for granule in GRANULES}
     made = rival_jobs("lights-order", *order) | values | EVALUATIONS
-    assert finished.planned() == made | {"report report/index.html"}
+    assert finished.planned() == made | {"report report/index.html", "publish catalog.json"}

@@ -18,7 +18,8 @@ def test_shards_and_their_joining_plan_what_one_run_plans(fresh: Project) -> Non
     whole = fresh.planned()
     shards = [fresh.planned(*shard(text)) for text in ("1/2", "2/2")]
 
-    of_region = {job for job in whole if job.split()[0] in {"merge", "evaluate", "review", "audit", "report", "sheet"}}
+    aggregates = {"merge", "evaluate", "review", "audit", "report", "publish", "sheet"}
+    of_region = {job for job in whole if job.split()[0] in aggregates}
     assert shards[0] | shards[1] == whole - of_region
     mapped = [granules_of(jobs, "mosaic") for jobs in shards]
     assert not mapped[0] & mapped[1]
@@ -33,7 +34,11 @@ def test_shards_are_joined_without_a_look_behind_their_files(finished: Project) 
     for path in (*results.glob("scenes/*/*.tif"), *results.glob("scenes/*/*.json"), results / "maps/region.tif"):
         path.unlink()
 
-    assert finished.planned(*shard("join")) == {"merge maps/region.tif", "report report/index.html"}
+    assert finished.planned(*shard("join")) == {
+        "merge maps/region.tif",
+        "report report/index.html",
+        "publish catalog.json",
+    }
 
 
 def test_a_shard_that_is_missing_is_named_when_shards_are_joined(fresh: Project) -> None:

@@ -20,6 +20,8 @@ SIDE_M = 80.0
 def run(pairs, folder, settings="{}"):
     arguments = ["merge", "--settings", settings, "--scores", *(str(scores) for scores, _ in pairs)]
     arguments += ["--indices", *(str(index) for _, index in pairs), "--out", str(folder / "region.tif")]
+    arguments += ["--colour", str(folder / "region-colour.tif")]
+    arguments += ["--uncertainty", str(folder / "region-uncertainty.tif")]
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--preview", str(folder / "region.png"), "--item", str(folder / "region.json")])
     return ended.value.code
@@ -104,14 +106,16 @@ def test_finer_pixels_show_the_same_patches(granule):
 def test_files_of_the_stage(granule, tmp_path):
     pairs = [granule("03TVF", score=np.random.default_rng(2).random((6, 6)))]
     run(pairs, tmp_path)
-    first = [sha256(tmp_path / f"region.{suffix}") for suffix in ("tif", "png", "json", "qml")]
+    files = sorted(tmp_path.glob("region*"))
+    first = [sha256(path) for path in files]
     run(pairs, tmp_path)
-    assert first == [sha256(tmp_path / f"region.{suffix}") for suffix in ("tif", "png", "json", "qml")]
+    assert first == [sha256(path) for path in files]
+    assert len(files) == 7
     item = pystac.Item.from_file(tmp_path / "region.json")
-    assert set(item.assets) == {"map", "preview", "style"}
+    assert set(item.assets) == {"map", "colour", "uncertainty", "preview", "style", "style-uncertainty"}
     assert item.assets["preview"].roles == ["overview"]
     record = json.loads((tmp_path / "region.json").read_text())["provenance"]
-    assert set(record["inputs"]) == {"scores/03TVF", "indices/03TVF", "ramp"}
+    assert set(record["inputs"]) == {"scores/03TVF", "indices/03TVF", "ramp", "uncertainty-ramp"}
     with rasterio.open(tmp_path / "region.tif") as raster:
         assert json.loads(raster.tags()["RANKSCAPE"]) == record
         footprint = gpd.GeoSeries.from_wkt([item_outline(item)], crs=4326).to_crs(raster.crs).total_bounds

@@ -7,6 +7,7 @@ import numpy as np
 import pystac
 import pytest
 import rasterio
+from pystac.validation import validate_dict
 from rankscape.__main__ import main
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import sha256
@@ -77,7 +78,7 @@ def test_scores_in_bytes_say_what_a_level_is_worth(granule, score, tmp_path):
         np.testing.assert_array_equal(small.read(1), score.astype(np.float32))
     item = pystac.Item.from_file(tmp_path / "a.json")
     assert item.assets["map"].extra_fields["bands"][0]["raster:scale"] == 0.004
-    assert "bands" not in item.assets["patches"].extra_fields
+    assert item.assets["patches"].extra_fields["bands"][0]["data_type"] == "float32"
 
 
 def test_threads_change_no_byte(granule, tmp_path):
@@ -93,6 +94,8 @@ def test_threads_change_no_byte(granule, tmp_path):
 def test_item_is_valid_relative_and_has_the_checksums(granule, score, tmp_path):
     run(*granule(score=score), tmp_path)
     item = pystac.Item.from_file(tmp_path / "a.json")
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert validate_dict(document, extensions=[]), "STAC's own schema of an item"
     assert item.id == "03TVF"
     assert item.datetime is None
     assert item.properties["start_datetime"] < item.properties["end_datetime"]

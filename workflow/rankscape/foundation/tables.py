@@ -17,37 +17,52 @@ _MAX_ROWS = 100_000_000
 _MAX_BYTES = 16 << 30
 """All the land there is has 2e7 patches; a small file that claims far more rows or bytes is a bomb or a mistake."""
 
+_BOUNDS, _SIDES = "bbox", ("xmin", "ymin", "xmax", "ymax")
+_GROUP_ROWS = 16_384
 
-def write_table(path: Path, frame: pd.DataFrame, metadata: dict[str, Any]) -> None:
+
+def write_table(path: Path, frame: pd.DataFrame, metadata: dict[str, Any], *, covering: bool = False) -> None:
     """Write a table as Parquet, or GeoParquet where `frame` has geometry.
 
     Args:
         path: Final name.
         frame: Columns; the index is dropped.
         metadata: JSON documents by name, kept in the file's own metadata; provenance stands under `rankscape`.
+        covering: Whether a column `bbox` holds the bounds of every geometry (GeoParquet 1.1), in small groups of rows,
+            so that a reader of one place skips the others; `frame` has geometry then.
     """
     flat = frame.reset_index(drop=True)
     if isinstance(flat, gpd.GeoDataFrame):
         # GeoPandas writes the geometry's encoding and CRS; its Arrow table takes our metadata beside that.
         table = pa.table(flat.to_arrow(index=False, geometry_encoding="WKB"))
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"geo": _geo_metadata(flat)})
+        if covering:
+            table = table.add_column(table.num_columns - 1, _BOUNDS, _bounds(flat))
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"geo": _geo_metadata(flat, covering)})
     else:
         table = pa.Table.from_pandas(flat, preserve_index=False)
     own = {name.encode(): json.dumps(document, sort_keys=True).encode() for name, document in metadata.items()}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **own})
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", row_group_size=_GROUP_ROWS if covering else None)
 
 
-def _geo_metadata(frame: gpd.GeoDataFrame) -> bytes:
+def _bounds(frame: gpd.GeoDataFrame) -> pa.StructArray:
+    """Bounds of every geometry as GeoParquet 1.1 wants them: xmin, ymin, xmax, ymax, float64."""
+    bounds = frame.geometry.bounds.to_numpy(float)
+    return pa.StructArray.from_arrays([pa.array(side) for side in bounds.T], list(_SIDES))
+
+
+def _geo_metadata(frame: gpd.GeoDataFrame, covering: bool) -> bytes:
     column = {
         "encoding": "WKB",
         "geometry_types": sorted(set(frame.geometry.geom_type)),
         "crs": frame.crs.to_json_dict() if frame.crs else None,
         **({} if frame.empty else {"bbox": [float(v) for v in frame.total_bounds]}),
+        **({"covering": {_BOUNDS: {side: [_BOUNDS, side] for side in _SIDES}}} if covering else {}),
     }
     name = str(frame.geometry.name)
-    document = {"version": "1.0.0", "primary_column": name, "columns": {name: column}}
+    version = "1.1.0" if covering else "1.0.0"
+    document = {"version": version, "primary_column": name, "columns": {name: column}}
     return json.dumps(document, sort_keys=True).encode()
 
 

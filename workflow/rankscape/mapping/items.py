@@ -23,7 +23,7 @@ _MEDIA = {".tif": pystac.MediaType.COG, ".png": pystac.MediaType.PNG, ".qml": "a
 _FIRST_DAY = datetime.datetime(2015, 6, 23, tzinfo=datetime.UTC)
 _LAST_DAY = datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC)
 _RASTER = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
-_SHA256_MULTIHASH = "1220"
+SHA256_MULTIHASH = "1220"
 """Code and length of SHA-256 in front of a multihash, as the file extension of STAC asks for."""
 _DIGITS = 7
 _TOLERANCE_DEG = 1e-5
@@ -60,11 +60,14 @@ def write_item(
     """
     geometry = outline.to_crs(4326).union_all().simplify(_TOLERANCE_DEG)
     item = pystac.Item(
-        name, _rounded(mapping(geometry)), [round(v, _DIGITS) for v in geometry.bounds], None, _properties(values),
+        name, _rounded(mapping(geometry)), [round(v, _DIGITS) for v in geometry.bounds], None,
+        {"description": "Economic development from 0 (least) to 1 (most), with its uncertainty."},
         start_datetime=_FIRST_DAY, end_datetime=_LAST_DAY, extra_fields={"provenance": record},
     )  # fmt: skip
     for role, file in assets.items():
         _add_asset(item, role, file, path.parent)
+    # Scores as numbers are described where they stand as numbers: beside a map of bytes, that is the native grid.
+    item.assets["map" if dtype == "float32" else "patches"].extra_fields["bands"] = _bands(values)
     if dtype == "uint8":
         levels = {"data_type": dtype, "nodata": NO_DATA, "raster:scale": 1 / LEVELS, "raster:offset": 0}
         item.assets["map"].extra_fields["bands"] = [{"name": name, **levels} for name in BANDS]
@@ -75,12 +78,13 @@ def write_item(
     write_json(path, document)
 
 
-def _properties(values: np.ndarray) -> dict[str, Any]:
-    bands = [
-        {"name": name, "data_type": "float32", "nodata": "nan", "statistics": statistics(band)}
-        for name, band in zip(BANDS, values, strict=True)
+def _bands(values: np.ndarray) -> list[dict[str, Any]]:
+    """Bands of an asset, with their statistics; STAC 1.1 has them in assets, and leaves out statistics of nothing."""
+    found = [statistics(band) for band in values]
+    return [
+        {"name": name, "data_type": "float32", "nodata": "nan", **({"statistics": one} if one else {})}
+        for name, one in zip(BANDS, found, strict=True)
     ]
-    return {"description": "Economic development from 0 (least) to 1 (most), with its uncertainty.", "bands": bands}
 
 
 def _add_asset(item: pystac.Item, role: str, file: Path, folder: Path) -> None:
@@ -90,7 +94,7 @@ def _add_asset(item: pystac.Item, role: str, file: Path, folder: Path) -> None:
     item.add_asset(role, asset)
     described = FileExtension.ext(asset, add_if_missing=True)
     described.size = file.stat().st_size
-    described.checksum = _SHA256_MULTIHASH + sha256(file)
+    described.checksum = SHA256_MULTIHASH + sha256(file)
 
 
 def _project(item: pystac.Item, crs: str, transform: Affine, outline: gpd.GeoSeries) -> None:

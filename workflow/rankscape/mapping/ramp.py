@@ -1,4 +1,4 @@
-"""The colours of the score, from poor to rich, read from the table that the project ships."""
+"""The colours of the score and of its uncertainty, read from the tables that the project ships."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,8 @@ from rankscape.foundation.errors import InputError
 
 RAMP = Path(__file__).resolve().parents[3] / "resources" / "ramps" / "development.tsv"
 """Colour ramp of every map: viridis, even in lightness and safe for the colour-blind."""
+UNCERTAINTY = RAMP.with_name("uncertainty.tsv")
+"""Colour ramp of the uncertainty: magma from light to dark, so that it is not taken for a score."""
 _COLUMNS = ["position", "red", "green", "blue"]
 
 

@@ -12,9 +12,10 @@ import typer
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings.mapping import MergeSettings
+from rankscape.mapping.colours import largest_uncertainty, write_colours, write_uncertainty
 from rankscape.mapping.items import write_item
 from rankscape.mapping.preview import draw_preview
-from rankscape.mapping.ramp import RAMP, read_ramp
+from rankscape.mapping.ramp import RAMP, UNCERTAINTY, read_ramp
 from rankscape.mapping.region import merge_surfaces, write_region
 from rankscape.mapping.style import style_of, write_style
 from rankscape.mapping.surface import read_surfaces
@@ -26,19 +27,26 @@ def merge(
     scores: Annotated[list[Path], typer.Option(help="Scores (.parquet), a granule each.")],
     indices: Indices,
     out: Annotated[Path, typer.Option(help="Raster to write: score and score_std of the region (COG).")],
+    colour: Annotated[Path, typer.Option(help="Raster to write: the score in bytes with a colour table (COG).")],
+    uncertainty: Annotated[Path, typer.Option(help="Raster to write: score_std of the region alone (COG).")],
     preview: Annotated[Path, typer.Option(help="Picture to write (PNG, transparent outside the region).")],
     item: Annotated[Path, typer.Option(help="STAC item to write (JSON), in the folder of the raster or above.")],
 ) -> None:
-    """Draw the map of the region in one CRS, as a raster with a QGIS style, a picture and a STAC item."""
+    """Draw the map of the region in one CRS, as rasters with QGIS styles, a picture and a STAC item."""
     chosen = MergeSettings.from_text(settings, "merge")
     ramp, surfaces = read_ramp(), read_surfaces(scores, indices)
     region = merge_surfaces(surfaces, chosen.crs, chosen.resolution_m)
     inputs = {f"scores/{path.stem}": path for path in scores} | {f"indices/{path.stem}": path for path in indices}
-    record = provenance("merge", chosen, {**inputs, "ramp": RAMP})
-    write_region(out, region, {"RANKSCAPE": json.dumps(record, sort_keys=True)}, chosen.compression_level)
+    record = provenance("merge", chosen, {**inputs, "ramp": RAMP, "uncertainty-ramp": UNCERTAINTY})
+    tags, level = {"RANKSCAPE": json.dumps(record, sort_keys=True)}, chosen.compression_level
+    write_region(out, region, tags, level)
     write_style(out, ramp)
+    write_colours(colour, region, ramp, tags, level)
+    write_uncertainty(uncertainty, region, tags, level)
+    write_style(uncertainty, read_ramp(UNCERTAINTY), high=largest_uncertainty(region))
     write_bytes(preview, draw_preview(region, ramp, chosen.title, chosen.preview_px))
-    assets = {"map": out, "preview": preview, "style": style_of(out)}
+    assets = {"map": out, "colour": colour, "uncertainty": uncertainty, "preview": preview}
+    assets |= {"style": style_of(out), "style-uncertainty": style_of(uncertainty)}
     write_item(
         item, out.stem, assets, crs=region.crs, transform=region.transform, values=region.values,
         outline=region.outlines, record=record,

@@ -13,6 +13,7 @@ from rankscape.foundation.settings.clusters import ClusterSettings, LabelSetting
 from rankscape.foundation.settings.demo import InventSettings
 from rankscape.foundation.settings.evaluation import EvaluateSettings, ReferenceSettings
 from rankscape.foundation.settings.mapping import DenseSettings, MergeSettings, MosaicSettings
+from rankscape.foundation.settings.outputs import PublishSettings
 from rankscape.foundation.settings.ranking import (
     AuditSettings,
     DeriveSettings,
@@ -83,6 +84,7 @@ class Config(Section):
     merge: MergeSettings = MergeSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     report: ReportSettings = ReportSettings()
+    publish: PublishSettings = PublishSettings()
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "Config":

@@ -1,0 +1,64 @@
+"""Make a finished run fit to travel: one table of all patches, data dictionary, STAC catalogue, citation, notice.
+
+Everything is written into the run's own folder, with relative links; nothing that a run has already is copied.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.files import write_bytes
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.settings.outputs import PublishSettings
+from rankscape.outputs.catalogue import write_catalogue
+from rankscape.outputs.citation import citation, notice, readme, title_of
+from rankscape.outputs.dictionary import as_csv, as_markdown, entries
+from rankscape.outputs.patches import all_patches, write_patches
+from rankscape.outputs.run import Run
+from rankscape.outputs.sources import Record, read_sources
+from rankscape.stages.options import Settings
+
+
+def publish(
+    settings: Settings,
+    region: Annotated[str, typer.Option(help="Name of the region.")],
+    out: Annotated[
+        Path, typer.Option(help="Catalogue to write in the folder of the run: results/<region>/catalog.json.")
+    ],
+    granules: Annotated[list[str], typer.Option(help="Granules with coordinates.")],
+    apply: Annotated[list[str] | None, typer.Option(help="Those of role `apply`.")] = None,
+    references: Annotated[list[str] | None, typer.Option(help="References that the score was compared with.")] = None,
+    rivals: Annotated[list[str] | None, typer.Option(help="Baseline runs that were scored.")] = None,
+    districts: Annotated[list[str] | None, typer.Option(help="Sets of districts.")] = None,
+    changes: Annotated[list[str] | None, typer.Option(help="Changes: pairs of periods, before--after.")] = None,
+    regressions: Annotated[list[str] | None, typer.Option(help="Regressions.")] = None,
+    dense: Annotated[bool, typer.Option("--dense", help="Finer maps were made.")] = False,
+    scenes: Annotated[
+        Record, typer.Option(help="Files that name the scenes: those taken, or those found where these were dropped.")
+    ] = "download",
+) -> None:
+    """Write a STAC catalogue over a finished run, and into its folder the tables and words that travel with it.
+
+    These are maps/patches.parquet and .csv.gz, data-dictionary.csv and .md, README.txt, CITATION.cff and NOTICE.txt.
+    """
+    chosen = PublishSettings.from_text(settings, "publish")
+    run = Run(
+        out.parent, region, granules, apply or (), dense, references or (), rivals or (), districts or (),
+        changes or (), regressions or (),
+    )  # fmt: skip
+    run.check()
+    sources = read_sources(run, scenes)
+    record = provenance("publish", chosen, run.inputs())
+    patches = all_patches(run, chosen.confidence)
+    write_patches(run.path("maps/patches.parquet"), run.path("maps/patches.csv.gz"), patches, record)
+    rows = entries(run, sources.references)
+    write_bytes(run.path("data-dictionary.csv"), as_csv(rows))
+    write_bytes(run.path("data-dictionary.md"), as_markdown(rows, title_of(run, chosen)))
+    write_bytes(run.path("CITATION.cff"), citation(run, chosen, sources))
+    write_bytes(run.path("NOTICE.txt"), notice(chosen, sources))
+    write_bytes(run.path("README.txt"), readme(run, chosen, sources))
+    tables = {file: [one for other, one in rows if other == file] for file, _ in rows}
+    write_catalogue(run, chosen, sources, tables, record)
+    say(f"{out}: {len(patches)} patches of {len(run.granules)} granules")
