@@ -22,6 +22,7 @@ include: "rules/ranking.smk"
 include: "rules/scoring.smk"
 include: "rules/mapping.smk"
 include: "rules/evaluation.smk"
+include: "rules/districts.smk"
 include: "rules/report.smk"
 include: "rules/slurm.smk"
 
@@ -39,3 +40,4 @@ rule all:
         expand(rules.dense.output.raster, granule=own(LOCATED) if CONFIG.dense.enabled else []),
         expand(rules.baseline.output.baselines, granule=own(LOCATED) if REFERENCES else []),
         expand(rules.aggregate.output.values, granule=own(LOCATED), reference=REFERENCES),
+        [] if SHARD else expand(rules.district.output, districts=DISTRICTS),
