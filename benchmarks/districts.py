@@ -1,7 +1,7 @@
 """How fast a million patches are averaged over three thousand districts, against GeoPandas' overlay.
 
-Nine granules of 343 x 343 patches of 320 m are invented side by side in UTM, and 3,000 districts with crooked borders in
-degrees. Timed are the cutting of all patches (`evaluation.pieces.cut`), the whole of `score_districts` (cutting, means,
+Nine granules of 343 x 343 patches of 320 m are invented side by side in UTM, and 3,000 districts with crooked borders,
+a point every 40 m, in degrees. Timed are the cutting of all patches (`evaluation.pieces.cut`), the whole of `score_districts` (cutting, means,
 variogram, covariance of errors, 1,000 joint draws of ranks), and `geopandas.overlay` of one granule with the districts
 that lie there, beside our cutting of the same. The largest difference between the means of both stands below.
 
@@ -112,9 +112,7 @@ def main() -> None:
     assert isinstance(other, pd.Series)
     ours = pd.Series(means(own, land.score, len(polygons)), index=polygons["district"]).dropna()
     difference = (ours - other.reindex(ours.index)).abs().max()
-    print(
-        f"\nOne thread is {slow / quick:.1f} times as fast as the overlay; largest difference of a mean {difference:.0e}."
-    )
+    print(f"\nOne thread is {slow / quick:.1f} times as fast as the overlay; means differ by {difference:.0e} at most.")
 
 
 if __name__ == "__main__":

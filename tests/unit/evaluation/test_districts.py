@@ -1,5 +1,6 @@
 """The stage district: means by area and by people, intervals, ranks, census, outputs, and what it refuses."""
 
+import itertools
 import json
 
 import geopandas as gpd
@@ -67,7 +68,7 @@ def columns_of_land(parts):
     """Districts that cut the land into columns, borders within patches."""
     edges = np.linspace(LEFT, EAST, parts + 1)
     edges[1:-1] += 13
-    return [box(west, SOUTH, east, TOP) for west, east in zip(edges[:-1], edges[1:], strict=True)]
+    return [box(west, SOUTH, east, TOP) for west, east in itertools.pairwise(edges)]
 
 
 def run(files, tmp_path, path, **settings):
@@ -121,7 +122,7 @@ def test_means_weigh_by_the_part_of_a_patch_that_lies_inside(land, polygons, tmp
     edges = [LEFT, LEFT + 333, LEFT + 653, EAST]
     left = LEFT + SIDE * np.arange(COUNT)
     score = (left + SIDE / 2 - LEFT) / (4 * COUNT * SIDE)
-    for (west, east), found in zip(zip(edges[:-1], edges[1:], strict=True), result(tmp_path)[0]["score"], strict=True):
+    for (west, east), found in zip(itertools.pairwise(edges), result(tmp_path)[0]["score"], strict=True):
         width = np.clip(np.minimum(left + SIDE, east) - np.maximum(left, west), 0, None)
         assert found == pytest.approx((width * score).sum() / width.sum(), abs=1e-7)
 
