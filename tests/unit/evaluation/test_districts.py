@@ -256,7 +256,7 @@ def test_the_same_inputs_give_the_same_bytes(land, polygons, tmp_path):
 
 REFUSED = {
     "elsewhere": ([box(0, 0, 1, 1)], {"crs": "EPSG:4326"}, {}, "none of its 1 polygons meets a scored patch"),
-    "overlap": ([box(LEFT, SOUTH, EAST, TOP)] * 2, {}, {}, "d0 and d1 overlap in 100.0%"),
+    "overlap": ([box(LEFT, SOUTH, EAST, TOP)] * 2, {}, {}, "d0 and d1 overlap in 100 %"),
     "no CRS": ([box(LEFT, SOUTH, EAST, TOP)], {"crs": None}, {}, "has no CRS"),
 }
 

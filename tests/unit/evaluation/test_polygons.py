@@ -69,7 +69,7 @@ def test_a_missing_census_value_is_missing(tmp_path):
 def test_slivers_along_borders_are_let_pass(tmp_path):
     sliver = frame(box(0, 0, 1000, 1000), box(995, 0, 2000, 1000))
     assert len(read(sliver, tmp_path)) == 2
-    with pytest.raises(TableError, match=r"d0 and d1 overlap in 0.5% of the smaller one"):
+    with pytest.raises(TableError, match=r"d0 and d1 overlap in 0.5\d* % of the smaller one"):
         read(sliver, tmp_path, max_overlap_fraction=0.001)
 
 
@@ -79,8 +79,8 @@ REFUSED = {
         frame(box(2000, 0, 3000, 1000), BOWTIE), {},
         r"polygons of d1 are invalid \(Self-intersection.*make_valid",
     ),
-    "overlap": (frame(box(0, 0, 1000, 1000), box(500, 0, 1500, 1000)), {}, "d0 and d1 overlap in 50.0%"),
-    "within": (frame(box(0, 0, 1000, 1000), box(400, 400, 500, 500)), {}, "d0 and d1 overlap in 100.0%"),
+    "overlap": (frame(box(0, 0, 1000, 1000), box(500, 0, 1500, 1000)), {}, "d0 and d1 overlap in 50 %"),
+    "within": (frame(box(0, 0, 1000, 1000), box(400, 400, 500, 500)), {}, "d0 and d1 overlap in 100 %"),
     "double id": (frame(code=["a", "b", "a"]), {}, "code is a in two rows"),
     "no id": (frame(code=["a", None, "c"]), {}, "row 1 has no code"),
     "points": (frame(Point(0, 0), box(0, 0, 1, 1)), {}, "district d0 is a Point: give polygons"),
@@ -158,7 +158,7 @@ def test_the_published_districts_of_north_korea_are_read(shared, tmp_path):
     assert found.crs.to_epsg() == 32652
     assert found["density"].notna().sum() >= 170
     assert found["published"].notna().all()
-    with pytest.raises(TableError, match=r"overlap in 0\.\d% of the smaller one"):
+    with pytest.raises(TableError, match=r"overlap in 0\.00528 % of the smaller one"):
         read_polygons(
             DistrictSettings(
                 path=str(tmp_path / "nk.gpkg"), title="t", id="FID_NK_Bou", max_overlap_fraction=0

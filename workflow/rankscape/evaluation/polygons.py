@@ -114,7 +114,7 @@ def _check_overlaps(path: Path, shapes: np.ndarray, ids: pd.Series, most: float)
         worst = int(np.argmax(part))
         raise TableError(
             f"{path}: the polygons of {ids.iloc[first[worst]]} and {ids.iloc[second[worst]]} overlap in "
-            f"{part[worst]:.1%} of the smaller one, so that land would count twice: mend the borders, or raise "
+            f"{100 * part[worst]:.3g} % of the smaller one, so that land would count twice: mend the borders, or raise "
             f"max_overlap_fraction = {most:g}."
         )
 
