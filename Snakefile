@@ -25,6 +25,7 @@ include: "rules/mapping.smk"
 include: "rules/evaluation.smk"
 include: "rules/regressions.smk"
 include: "rules/baselines.smk"
+include: "rules/districts.smk"
 include: "rules/report.smk"
 include: "rules/outputs.smk"
 include: "rules/slurm.smk"
@@ -45,3 +46,4 @@ rule all:
         expand(rules.aggregate.output.values, granule=own(LOCATED), reference=REFERENCES),
         [] if SHARD else expand(rules.regress.output.document, regression=list(CONFIG.regressions)),
         expand(rules.predict_rival.output.scores, granule=own(LOCATED), baseline=BASELINES),
+        [] if SHARD else expand(rules.district.output, districts=DISTRICTS),

@@ -10,6 +10,7 @@ rule invent:
         population="<results>/invented/population.tif",
         truth="<results>/invented/truth.tif",
         districts="<results>/invented/districts.geojson",
+        counties="<results>/invented/counties.parquet",
     log:
         "<logs>/invent.log",
     benchmark:
@@ -28,4 +29,5 @@ rule invent:
     shell:
         "python -m rankscape invent --settings {params.settings:q} --catalogue {output.catalogue:q}"
         " --labels {output.labels:q} --lights {output.lights:q} --population {output.population:q}"
-        " --truth {output.truth:q} --districts {output.districts:q} > {log:q} 2>&1"
+        " --truth {output.truth:q} --districts {output.districts:q} --counties {output.counties:q}"
+        " > {log:q} 2>&1"

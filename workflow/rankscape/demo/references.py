@@ -93,7 +93,7 @@ def write_districts(path: Path, land: Land, layout: Layout, seed: int, record: d
     """
     chance = np.random.default_rng([seed, 203])
     frame = gpd.GeoDataFrame(geometry=_outlines(layout, chance), crs=CRS)
-    numbers = _members(frame, layout)
+    numbers = members(frame, layout)
     weight = land.people_per_ha.astype(np.float64)
     people = ndimage.sum_labels(weight, numbers, np.arange(len(frame)))
     income = ndimage.sum_labels(weight * land.truth, numbers, np.arange(len(frame))) / np.maximum(people, 1e-9)
@@ -118,8 +118,8 @@ def _outlines(layout: Layout, chance: np.random.Generator) -> list[Any]:
     return sorted(cut, key=lambda cell: (round(cell.centroid.x), round(cell.centroid.y)))
 
 
-def _members(frame: gpd.GeoDataFrame, layout: Layout) -> np.ndarray:
-    """Number of the district of every pixel, int16, shape (height, width)."""
+def members(frame: gpd.GeoDataFrame, layout: Layout) -> np.ndarray:
+    """Return the number of the polygon of every pixel, int16, shape (height, width); 0 also where there is none."""
     shapes = [(outline, number) for number, outline in enumerate(frame.geometry)]
     numbers = rasterize(shapes, layout.shape, fill=0, transform=layout.transform, dtype="int16", all_touched=True)
     return np.asarray(numbers)

@@ -47,8 +47,8 @@ def area_means(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Da
     """
     path = Path(reference.path)
     with open_raster(path, max_pixels=_MAX_PIXELS, max_bands=1 << 16) as dataset:
-        _check(path, dataset, reference.band)
-        shapes = _in_crs_of(dataset, footprints)
+        check_raster(path, dataset, reference.band)
+        shapes = in_crs_of(dataset, footprints)
         statistics = (
             _extract(path, dataset, reference.band, shapes)
             if reference.classes is None
@@ -60,7 +60,12 @@ def area_means(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Da
     return pd.DataFrame({"value": value, "coverage": _coverage(dataset, statistics["count"], shapes)})
 
 
-def _check(path: Path, dataset: Any, band: int) -> None:
+def check_raster(path: Path, dataset: Any, band: int) -> None:
+    """Check that a raster can be averaged over shapes.
+
+    Raises:
+        RasterError: If it has no CRS, no such band, or is not north up.
+    """
     if dataset.crs is None:
         raise RasterError(f"{path} has no CRS, so that nobody knows where it lies: assign one (gdal_edit.py -a_srs).")
     if band > dataset.count:
@@ -70,8 +75,8 @@ def _check(path: Path, dataset: Any, band: int) -> None:
         raise RasterError(f"{path} is not north up (transform {tuple(dataset.transform)[:6]}): warp it (gdalwarp).")
 
 
-def _in_crs_of(dataset: Any, footprints: gpd.GeoSeries) -> gpd.GeoSeries:
-    """Footprints in the raster's CRS; those that it cannot hold are empty."""
+def in_crs_of(dataset: Any, footprints: gpd.GeoSeries) -> gpd.GeoSeries:
+    """Densify footprints and reproject them into a raster's CRS; those that it cannot hold are empty."""
     side = float(np.sqrt(np.median(shapely.area(footprints.to_numpy()))))
     bent = footprints.segmentize(side / _SIDES).to_crs(dataset.crs)
     finite = np.isfinite(bent.bounds).all(axis=1).to_numpy()
@@ -80,7 +85,7 @@ def _in_crs_of(dataset: Any, footprints: gpd.GeoSeries) -> gpd.GeoSeries:
 
 def _extract(path: Path, dataset: Any, band: int, shapes: gpd.GeoSeries) -> pd.DataFrame:
     """Statistics `mean`, `count` (cells with data) and `min` of each footprint; NaN and 0 where it is empty."""
-    found = _statistics(
+    found = cell_statistics(
         path, dataset, band, shapes, {"mean": f"mean({_weight(dataset)})", "count": "count", "min": "min"}
     )
     return found.astype({"mean": float, "count": float, "min": float}).fillna({"count": 0.0})
@@ -89,7 +94,7 @@ def _extract(path: Path, dataset: Any, band: int, shapes: gpd.GeoSeries) -> pd.D
 def _extract_classes(path: Path, dataset: Any, reference: ReferenceSettings, shapes: gpd.GeoSeries) -> pd.DataFrame:
     """Statistics as of `_extract`, of the weights of the classes."""
     operations = {"class": f"unique({_weight(dataset)})", "share": f"frac({_weight(dataset)})", "count": "count"}
-    found = _statistics(path, dataset, reference.band, shapes, operations)
+    found = cell_statistics(path, dataset, reference.band, shapes, operations)
     empty = np.zeros(0)
     classes = [own if isinstance(own, np.ndarray) else empty for own in found["class"]]
     shares = [own if isinstance(own, np.ndarray) else empty for own in found["share"]]
@@ -126,10 +131,24 @@ def _weight(dataset: Any) -> str:
     return f"coverage_weight={'area_spherical_m2' if dataset.crs.is_geographic else 'fraction'}"
 
 
-def _statistics(
+def cell_statistics(
     path: Path, dataset: Any, band: int, shapes: gpd.GeoSeries, operations: Mapping[str, str]
 ) -> pd.DataFrame:
-    """The operations' results by name, a row a footprint; missing where it is empty."""
+    """Compute operations of exactextract over shapes in the raster's CRS.
+
+    Args:
+        path: The raster's file, for messages.
+        dataset: The open raster.
+        band: Its band.
+        shapes: Polygons in its CRS.
+        operations: exactextract's operations by name.
+
+    Returns:
+        The results by name, a row a shape; missing where it is empty.
+
+    Raises:
+        RasterError: If the raster cannot be read whole.
+    """
     present = ~shapes.is_empty.to_numpy()
     result = pd.DataFrame(index=range(len(shapes)), columns=list(operations), dtype=object)
     if not present.any():

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from rankscape.demo.catalogue import write_catalogue
+from rankscape.demo.districts import write_counties
 from rankscape.demo.labels import write_labels
 from rankscape.demo.land import invent_land
 from rankscape.demo.layout import Layout
@@ -28,6 +29,7 @@ def invent(
     population: Annotated[Path, typer.Option(help="Population to write (GeoTIFF, people a hectare).")],
     truth: Annotated[Path, typer.Option(help="True development to write (GeoTIFF, 0 to 1).")],
     districts: Annotated[Path, typer.Option(help="Districts to write (GeoJSON).")],
+    counties: Annotated[Path, typer.Option(help="Smaller districts with a census to write (GeoParquet).")],
 ) -> None:
     """Invent a region: land, scenes, references and labels, all from one seed."""
     section = InventSettings.from_text(settings, "invent")
@@ -40,5 +42,6 @@ def invent(
     write_lights(lights, land, layout, section.seed, tags)
     write_population(population, land, layout, section.seed, tags)
     write_districts(districts, land, layout, section.seed, record)
+    write_counties(counties, land, layout, section.seed, record)
     write_labels(labels, land, layout, section)
     write_catalogue(catalogue, land, layout, section.seed, record)

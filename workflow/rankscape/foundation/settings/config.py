@@ -11,6 +11,7 @@ from rankscape.foundation.settings.base import Section, explain, read_yaml
 from rankscape.foundation.settings.baselines import BaselineSettings, check_baselines
 from rankscape.foundation.settings.clusters import ClusterSettings, LabelSettings, RefineSettings
 from rankscape.foundation.settings.demo import InventSettings
+from rankscape.foundation.settings.districts import DistrictSettings
 from rankscape.foundation.settings.evaluation import EvaluateSettings, ReferenceSettings
 from rankscape.foundation.settings.mapping import DenseSettings, MergeSettings, MosaicSettings
 from rankscape.foundation.settings.outputs import PublishSettings
@@ -55,6 +56,8 @@ class Config(Section):
     """Regressions of the score, its change or a table's column, by name."""
     baselines: dict[Identifier, BaselineSettings] = {}
     """Rivals of the score that learn from a reference, by name."""
+    districts: dict[Identifier, DistrictSettings] = {}
+    """Polygons over which the score is averaged, by name."""
     shard: Annotated[str, Field(pattern=SHARD_PATTERN)] | None = None
     """Part of a large region that a run plans, such as 3/20, or `join`; given with `--config shard=3/20`."""
     storage: StorageSettings = StorageSettings()
@@ -164,16 +167,21 @@ def check_config(values: dict[str, Any], origin: str) -> Config:
 
 
 def check_places(config: Config, sheet: Mapping[str, GranuleRow]) -> None:
-    """Refuse references where no granule has coordinates that they could be compared at.
+    """Refuse references and districts where no granule has coordinates that they could be compared at.
 
     Raises:
-        SettingsError: Naming the references.
+        SettingsError: Naming them.
     """
     located = [row for row in sheet.values() if row.located]
     if config.references and not located:
         raise SettingsError(
             f"references = {sorted(config.references)}: no granule of {config.granules} has coordinates (all are "
             "`pictures`), so nothing can be compared with a raster: leave references out."
+        )
+    if config.districts and not located:
+        raise SettingsError(
+            f"districts = {sorted(config.districts)}: no granule of {config.granules} has coordinates (all are "
+            "`pictures`), so nobody knows in which district they lie: leave districts out."
         )
     if config.derive.references and not any(row.role == "fit" for row in located):
         raise SettingsError(

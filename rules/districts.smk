@@ -1,0 +1,56 @@
+# In: scores, polygons of districts, and where the configuration names one a population raster. Out: the score of every
+# district with intervals and ranks, as a table, a document and a map.
+
+DISTRICTS = list(CONFIG.districts) if LOCATED else []
+
+
+wildcard_constraints:
+    districts=r"[a-z0-9]+(-[a-z0-9]+)*",
+
+
+def polygon_files(wildcards):
+    """The file of polygons, and what lies beside a shapefile."""
+    return list(map(str, CONFIG.districts[wildcards.districts].files()))
+
+
+def population_file(wildcards):
+    """The population raster, where land is weighted by people."""
+    population = CONFIG.districts[wildcards.districts].population
+    return [] if population is None else population.path
+
+
+rule district:
+    input:
+        scores=each(rules.predict.output.scores, LOCATED),
+        indices=each(rules.tile.output.index, LOCATED),
+        polygons=polygon_files,
+        population=population_file,
+        ramp=RAMP,
+    output:
+        districts="<results>/districts/{districts}.parquet",
+        table="<results>/districts/{districts}.csv",
+        document="<results>/districts/{districts}.json",
+        picture=report(
+            "<results>/districts/{districts}.png",
+            caption="../workflow/report/districts.rst",
+            category="Districts",
+        ),
+    log:
+        "<logs>/district/{districts}.log",
+    benchmark:
+        "<benchmarks>/district/{districts}.tsv"
+    conda:
+        "../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(30),
+    params:
+        settings=lambda wildcards: CONFIG.districts[wildcards.districts].canonical(),
+        code=code("district"),
+    message:
+        "Averaging the score over the districts {wildcards.districts}"
+    shell:
+        "python -m rankscape district --settings {params.settings:q} --name {wildcards.districts:q}"
+        " --scores {input.scores:q} --indices {input.indices:q} --out {output.districts:q} --table {output.table:q}"
+        " --document {output.document:q} --picture {output.picture:q} --threads {threads} > {log:q} 2>&1"

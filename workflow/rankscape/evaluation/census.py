@@ -1,0 +1,90 @@
+"""How census columns agree with the score over districts."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rankscape.evaluation.bootstrap import Samples, bootstrap_correlations
+from rankscape.evaluation.correlation import is_constant, pearson, spearman
+from rankscape.evaluation.intervals import interval
+from rankscape.foundation.settings.districts import DistrictSettings
+
+
+def comparisons(table: pd.DataFrame, settings: DistrictSettings) -> dict[str, dict[str, Any]]:
+    """Compare every census column with the score.
+
+    Args:
+        table: Districts with `score` and the census columns, float64, NaN where there is none.
+        settings: Census columns, draws, confidence, fewest districts.
+
+    Returns:
+        For each census column `title`, `log`, `n`, and `pearson` (of logarithms where the column asks for it),
+        `spearman` and `r2_log`, each with `value`, `low` and `high` (None where it cannot be given); where nothing can
+        be compared, `reason` instead.
+    """
+    return {
+        name: {"title": census.title, "log": census.log, **_compared(table, name, census.log, settings)}
+        for name, census in settings.census.items()
+    }
+
+
+def _compared(table: pd.DataFrame, name: str, log: bool, settings: DistrictSettings) -> dict[str, Any]:
+    both = table[["score", name]].to_numpy(float)
+    score, value = both[np.isfinite(both).all(axis=1)].T
+    reason = _reason(score, value, settings)
+    if reason is not None:
+        return {"n": len(score), "reason": reason}
+    plain = _estimates(score, value, settings)
+    positive = (score > 0) & (value > 0)
+    logs: dict[str, dict[str, float | None]] = {"pearson": _NONE, "r2_log": _NONE}
+    if _reason(score[positive], value[positive], settings) is None:
+        logs = _estimates(np.log(score[positive]), np.log(value[positive]), settings)
+    return {
+        "n": len(score), "n_log": int(positive.sum()), "pearson": logs["pearson"] if log else plain["pearson"],
+        "spearman": plain["spearman"], "r2_log": logs["r2_log"],
+    }  # fmt: skip
+
+
+_NONE: dict[str, float | None] = {"value": None, "low": None, "high": None}
+
+
+def _reason(score: np.ndarray, value: np.ndarray, settings: DistrictSettings) -> str | None:
+    """Why nothing can be compared, or None where it can."""
+    if len(score) < settings.min_districts:
+        return f"{len(score)} districts with score and value; at least {settings.min_districts} are needed"
+    if is_constant(value) or is_constant(score):
+        return f"the {'value' if is_constant(value) else 'score'} is the same in all {len(score)} districts"
+    return None
+
+
+def _estimates(score: np.ndarray, value: np.ndarray, settings: DistrictSettings) -> dict[str, dict[str, float | None]]:
+    """Correlations and R² (the square of Pearson's: of one predictor with a constant), with bootstrap intervals."""
+    drawn = bootstrap_correlations(
+        Samples(score[None], value, value), np.arange(len(score)), settings.draws, settings.seed
+    )
+    found = {
+        "pearson": (pearson(score, value), drawn.pearson[:, 0]),
+        "spearman": (spearman(score, value), drawn.spearman[:, 0]),
+    }
+    ends = {
+        name: interval(estimate, draws, settings.confidence, blocks=len(score), inflation=1.0)
+        for name, (estimate, draws) in found.items()
+    }
+    return {
+        **{name: _estimate(found[name][0], ends[name]) for name in found},
+        "r2_log": _estimate(found["pearson"][0] ** 2, _squared(ends["pearson"])),
+    }
+
+
+def _estimate(value: float, ends: tuple[float, float] | None) -> dict[str, float | None]:
+    low, high = ends or (None, None)
+    return {"value": value, "low": low, "high": high}
+
+
+def _squared(ends: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Ends of the square of what lies between two ends."""
+    if ends is None:
+        return None
+    low, high = sorted(abs(end) for end in ends)
+    return 0.0 if ends[0] <= 0 <= ends[1] else low**2, high**2
