@@ -9,13 +9,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rankscape.evaluation.correlation import WeightedRanks, partial_correlation, weighted_correlation
-from rankscape.evaluation.kendall import Concordance, concordance
+from rankscape.evaluation.correlation import (
+    WeightedRanks,
+    correlation_with_last,
+    moment_correlation,
+    moments_of,
+    partial_correlation,
+    weighted_products,
+)
+from rankscape.evaluation.kendall import concordance, tau_of_draws
 
 _CHUNK = 256
 """Draws of which the block counts are held at a time."""
-_CHUNK_WEIGHTS = 8_000_000
-"""Weights of places held at a time: 64 MB."""
+_ROUNDING = 1e-12
+"""Ranks that vary by no more than this share of the largest are equal."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,7 @@ class Draws:
     pearson: np.ndarray
     spearman: np.ndarray
     kendall: np.ndarray
-    """To first order (`Concordance.weighted`)."""
+    """To first order (`tau_of_draws`)."""
     log_pearson: np.ndarray
     """Pearson's correlation of the logarithms, over the places where both are positive."""
     partial: np.ndarray
@@ -52,26 +59,51 @@ class Samples:
 
     def estimate(self) -> Draws:
         """The statistics of the sample itself, shapes (1, predictors)."""
-        return _statistics(self, _Prepared.of(self), np.ones((1, len(self.reference))))
+        whole = np.zeros(len(self.reference), np.int64)
+        return _Prepared.of(self, whole, 1).statistics(np.ones((1, 1)))
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What every draw needs of the sample, computed once."""
+    """What every draw needs of the sample, computed once: all but ranks are sums over blocks."""
 
     rankers: list[WeightedRanks]
     """Of the predictors, then of the reference."""
-    concordances: list[Concordance]
-    logarithms: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    block: np.ndarray
+    """Block of each place, 0 ... blocks - 1, int64, shape (n,)."""
+    controls: tuple[int, ...]
+    moments: list[np.ndarray]
+    log_moments: list[np.ndarray]
+    concordances: list[np.ndarray]
 
     @classmethod
-    def of(cls, samples: Samples) -> "_Prepared":
-        count = len(samples.predictors)
+    def of(cls, samples: Samples, block: np.ndarray, blocks: int) -> "_Prepared":
+        logarithms = [samples.logarithms(place) for place in range(len(samples.predictors))]
         return cls(
             [WeightedRanks(row) for row in (*samples.predictors, samples.reference)],
-            [concordance(row, samples.reference) for row in samples.predictors],
-            [samples.logarithms(place) for place in range(count)],
+            block,
+            samples.controls,
+            [moments_of(row, samples.reference, block, blocks) for row in samples.predictors],
+            [moments_of(x, y, block[positive], blocks) for x, y, positive in logarithms],
+            [concordance(row, samples.reference).sums(block, blocks) for row in samples.predictors],
         )
+
+    def statistics(self, counts: np.ndarray) -> Draws:
+        """Statistics of draws; how often each block is drawn, float64, shape (draws, blocks)."""
+        pearson, logs = (
+            np.stack([moment_correlation(counts @ own) for own in moments], axis=1)
+            for moments in (self.moments, self.log_moments)
+        )
+        kendall = np.stack([tau_of_draws(sums, counts) for sums in self.concordances], axis=1)
+        spearman, partial = np.stack([self._of_ranks(own[self.block]) for own in counts], axis=1)
+        return Draws(pearson, spearman, kendall, logs, partial)
+
+    def _of_ranks(self, weights: np.ndarray) -> np.ndarray:
+        """Spearman's and the partial correlation under weights of the places, shape (2, predictors)."""
+        ranks = np.stack([ranker.ranks(weights) for ranker in self.rankers])
+        products = weighted_products(ranks, weights)
+        smallest = (_ROUNDING * weights.sum()) ** 2 * weights.sum()
+        return np.stack([correlation_with_last(products, smallest), partial_correlation(products, self.controls)])
 
 
 def bootstrap_correlations(samples: Samples, blocks: np.ndarray, draws: int, seed: int) -> Draws:
@@ -89,33 +121,9 @@ def bootstrap_correlations(samples: Samples, blocks: np.ndarray, draws: int, see
     Returns:
         The correlations of every draw; predictors share the draws, so that they can be compared draw by draw.
     """
-    prepared = _Prepared.of(samples)
     names, block = np.unique(blocks, return_inverse=True)
-    chunks = [
-        _statistics(samples, prepared, counts[:, block])
-        for counts in _block_counts(len(names), draws, seed, block.size)
-    ]
-    return _joined(chunks)
-
-
-def _statistics(samples: Samples, prepared: _Prepared, weights: np.ndarray) -> Draws:
-    """Statistics under each row of weights, shape (draws, n)."""
-    size = len(weights), len(samples.predictors)
-    pearson, spearman, kendall, logs, partial = np.full((5, *size), np.nan)
-    for column, one in enumerate(prepared.concordances):
-        kendall[:, column] = one.weighted(weights)
-    for place, own in enumerate(weights):
-        ranks = np.stack([ranker.ranks(own) for ranker in prepared.rankers])
-        pearson[place] = weighted_correlation(samples.predictors, samples.reference, own)
-        spearman[place] = weighted_correlation(ranks[:-1], ranks[-1], own)
-        partial[place] = partial_correlation(ranks, own, samples.controls)
-        logs[place] = [_of_logarithms(*logarithms, own) for logarithms in prepared.logarithms]
-    return Draws(pearson, spearman, kendall, logs, partial)
-
-
-def _of_logarithms(x: np.ndarray, y: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> float:
-    own = weights[positive]
-    return float(weighted_correlation(x, y, own)) if own.any() else np.nan
+    prepared = _Prepared.of(samples, block, len(names))
+    return _joined([prepared.statistics(counts) for counts in _block_counts(len(names), draws, seed)])
 
 
 def _joined(chunks: Sequence[Draws]) -> Draws:
@@ -123,10 +131,9 @@ def _joined(chunks: Sequence[Draws]) -> Draws:
     return Draws(*(np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names))
 
 
-def _block_counts(blocks: int, draws: int, seed: int, places: int) -> Iterator[np.ndarray]:
+def _block_counts(blocks: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     """How often each block is drawn, float64, shape (some draws, blocks), until all draws are done."""
     generator = np.random.default_rng([seed, blocks])
     for start in range(0, draws, _CHUNK):
         size = min(_CHUNK, draws - start)
-        counts = generator.multinomial(blocks, np.full(blocks, 1 / blocks), size=size).astype(np.float64)
-        yield from np.array_split(counts, max(1, size * places // _CHUNK_WEIGHTS))
+        yield generator.multinomial(blocks, np.full(blocks, 1 / blocks), size=size).astype(np.float64)

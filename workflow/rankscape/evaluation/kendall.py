@@ -19,25 +19,37 @@ class Concordance:
 
     def tau(self) -> float:
         """Kendall's tau-b (Kendall 1945); NaN where one of the samples is constant."""
-        return float(self.weighted(np.ones((1, len(self.agreeing))))[0])
+        sums = np.array([[self.agreeing.sum(), self.unequal_x.sum(), self.unequal_y.sum()]])
+        return float(tau_of_sums(sums)[0])
 
-    def weighted(self, weights: np.ndarray) -> np.ndarray:
-        """Tau-b where places count `weights` times, to first order in the change of the weights.
+    def sums(self, block: np.ndarray, blocks: int) -> np.ndarray:
+        """Sum the three of every block (numbers 0 ... blocks - 1, shape (n,)), float64, shape (blocks, 3)."""
+        parts = (self.agreeing, self.unequal_x, self.unequal_y)
+        return np.column_stack([np.bincount(block, part, minlength=blocks) for part in parts])
 
-        Sums over pairs are replaced by their projection on single places (Hájek 1968): what a place's pairs say is
-        kept, how the change of two places works together is not. So a draw takes linear time.
 
-        Args:
-            weights: Not negative, of mean 1 or so, shape (draws, n).
+def tau_of_draws(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return tau-b of draws of whole blocks, to first order in how often a block is drawn.
 
-        Returns:
-            float64, shape (draws,); NaN where one of the samples is constant under the weights.
-        """
-        change = 2 * weights - 1
-        both, x, y = (change @ part for part in (self.agreeing, self.unequal_x, self.unequal_y))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            tau = np.where((x > 0) & (y > 0), both / np.sqrt(x * y), np.nan)
-        return np.asarray(np.clip(tau, -1.0, 1.0))
+    Sums over pairs are replaced by their projection on single places (Hájek 1968): what a place's pairs say is kept, how
+    the change of two places works together is not. So a draw takes no time.
+
+    Args:
+        sums: Of every block, as `Concordance.sums` returns them, shape (blocks, 3).
+        counts: How often each block is drawn, shape (draws, blocks).
+
+    Returns:
+        float64, shape (draws,); NaN where one of the samples is constant.
+    """
+    return tau_of_sums((2 * counts - 1) @ sums)
+
+
+def tau_of_sums(sums: np.ndarray) -> np.ndarray:
+    """Tau-b from sums over ordered pairs, shape (samples, 3) to (samples,): agreeing, unequal in x, unequal in y."""
+    both, x, y = sums.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        tau = np.where((x > 0) & (y > 0), both / np.sqrt(x * y), np.nan)
+    return np.asarray(np.clip(tau, -1.0, 1.0))
 
 
 def concordance(x: np.ndarray, y: np.ndarray) -> Concordance:
