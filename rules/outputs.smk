@@ -1,9 +1,9 @@
 # In: everything that was made. Out: what travels with it: one table of all patches, a data dictionary, a STAC catalogue over all
 # outputs, how to cite the run, whose data it holds, and a README. Everything lies in the run's folder; nothing is copied.
 
-SCENES = "candidates" if "assets" in CONFIG.storage.drop else "download"  # files that name the scenes
 
-
+# The days of scenes are read from the record that lies beside them, which is no input: what changes it changes the patches,
+# and storage.drop may have removed it.
 rule publish:
     input:
         maps=each(rules.mosaic.output.item, LOCATED),
@@ -13,12 +13,8 @@ rule publish:
         scores=each(rules.predict.output.scores, LOCATED),
         indices=each(rules.tile.output.index, LOCATED),
         baselines=each(rules.baseline.output.baselines, LOCATED if REFERENCES else []),
-        values=expand(rules.aggregate.output.values, reference=REFERENCES, granule=LOCATED),
+        values=lambda wildcards: expand(rules.aggregate.output.values, reference=REFERENCES, granule=LOCATED),
         evaluations=expand(rules.evaluate.output, reference=REFERENCES),
-        scenes=each(
-            rules.search.output.candidates if SCENES == "candidates" else rules.fetch.output.download,
-            [name for name in LOCATED if not (SHEET[name].folder or JOINING)],  # shards may have left theirs behind
-        ),
         ranking=[rules.ensemble.output.order, rules.audit.output.audit],
         clusters=[rules.cluster.output.clusters, rules.cluster.output.summary],
         model=[rules.train.output.model, rules.train.output.record, rules.train.output.card, rules.train.output.curves],
@@ -52,11 +48,10 @@ rule publish:
         apply=[f"--apply={name}" for name in LOCATED if SHEET[name].role == "apply"],
         references=[f"--references={name}" for name in REFERENCES],
         dense="--dense" if CONFIG.dense.enabled else "",
-        scenes=SCENES,
         code=code("publish"),
     message:
         "Making the outputs fit to travel"
     shell:
         "python -m rankscape publish --settings {params.settings:q} --region {params.region:q}"
-        " --scenes {params.scenes} --granules {params.granules:q} {params.apply:q} {params.references:q} {params.dense}"
+        " --granules {params.granules:q} {params.apply:q} {params.references:q} {params.dense}"
         " --out {output.catalogue:q} > {log:q} 2>&1"

@@ -42,7 +42,7 @@ def test_days_come_from_what_was_found_where_the_record_of_what_was_taken_is_gon
         (folder / "download.json").unlink()
         item = {"properties": {"datetime": "2018-05-05T10:00:00Z"}}
         (folder / "candidates.json").write_text(json.dumps({"items": [item]}))
-    assert published(run, "--scenes", "candidates") == 0
+    assert published(run) == 0
     assert "Contains modified Copernicus Sentinel data [2018]." in (run / "NOTICE.txt").read_text()
 
 

@@ -3,14 +3,14 @@
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json
 from rankscape.outputs.run import Run
 
-Record = Literal["download", "candidates"]
-"""Which files tell the scenes: those that were taken, or, where these were dropped, those that were found."""
+_RECORDS = ("scenes/{granule}/download.json", "scenes/{granule}/candidates.json")
+"""Files that name scenes: those that were taken, or, where that record was dropped, those that were found."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class Sources:
         return Span(min(s.start for s in self.spans.values()), max(s.end for s in self.spans.values()))
 
 
-def read_sources(run: Run, record: Record) -> Sources:
+def read_sources(run: Run) -> Sources:
     """Read what a run is made of.
 
     Raises:
         InputError: If a document is missing or was not written by its stage.
     """
-    moments = {granule: _moments(run, granule, record) for granule in run.granules}
+    moments = {granule: _moments(run, granule) for granule in run.granules}
     spans = {granule: Span(min(found), max(found)) for granule, found in moments.items() if found}
     titles = {name: _title(run, name) for name in run.references}
     judges = read_json(run.path("ranking/audit.json")).get("judges", [])
@@ -62,16 +62,15 @@ def read_sources(run: Run, record: Record) -> Sources:
     return Sources(spans, days, titles, tuple(models))
 
 
-def _moments(run: Run, granule: str, record: Record) -> list[datetime.datetime]:
-    path = run.path(f"scenes/{{granule}}/{record}.json", granule=granule)
-    if not path.is_file():
+def _moments(run: Run, granule: str) -> list[datetime.datetime]:
+    path = next((path for record in _RECORDS if (path := run.path(record, granule=granule)).is_file()), None)
+    if path is None:
         return []
     document = read_json(path)
     try:
-        if record == "download":
-            texts = [scene["datetime"] for scene in document["scenes"]]
-        else:
-            texts = [item["properties"]["datetime"] for item in document["items"]]
+        taken = document.get("scenes")
+        scenes = [item["properties"] for item in document["items"]] if taken is None else taken
+        texts = [scene["datetime"] for scene in scenes]
         return [datetime.datetime.fromisoformat(text).astimezone(datetime.UTC) for text in texts]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} names no days of scenes ({error}): make it again.") from None

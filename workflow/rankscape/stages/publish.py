@@ -17,7 +17,7 @@ from rankscape.outputs.citation import citation, notice, readme, title_of
 from rankscape.outputs.dictionary import as_csv, as_markdown, entries
 from rankscape.outputs.patches import all_patches, write_patches
 from rankscape.outputs.run import Run
-from rankscape.outputs.sources import Record, read_sources
+from rankscape.outputs.sources import read_sources
 from rankscape.stages.options import Settings
 
 
@@ -35,9 +35,6 @@ def publish(
     changes: Annotated[list[str] | None, typer.Option(help="Changes: pairs of periods, before--after.")] = None,
     regressions: Annotated[list[str] | None, typer.Option(help="Regressions.")] = None,
     dense: Annotated[bool, typer.Option("--dense", help="Finer maps were made.")] = False,
-    scenes: Annotated[
-        Record, typer.Option(help="Files that name the scenes: those taken, or those found where these were dropped.")
-    ] = "download",
 ) -> None:
     """Write a STAC catalogue over a finished run, and into its folder the tables and words that travel with it.
 
@@ -49,7 +46,7 @@ def publish(
         changes or (), regressions or (),
     )  # fmt: skip
     run.check()
-    sources = read_sources(run, scenes)
+    sources = read_sources(run)
     record = provenance("publish", chosen, run.inputs())
     patches = all_patches(run, chosen.confidence)
     write_patches(run.path("maps/patches.parquet"), run.path("maps/patches.csv.gz"), patches, record)
