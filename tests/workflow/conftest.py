@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 
 OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--truth", "--districts", "--scene",
-           "--counties", "--record", "--patches", "--item", "--preview", "--colour", "--uncertainty", "--places", "--card",
-           "--times", "--table", "--document", "--picture"}
+           "--counties", "--record", "--patches", "--item", "--preview", "--colour", "--uncertainty", "--places",
+           "--card", "--times", "--table", "--document", "--picture"}
 INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "review": {"--record"}, "audit": {"--times"}}
 MORE = {"tile": ".parquet", "embed": ".json", "mosaic": ".qml", "merge": ".qml"}
 PUBLISHED = ("maps/patches.parquet", "maps/patches.csv.gz", "data-dictionary.csv", "data-dictionary.md", "README.txt",
