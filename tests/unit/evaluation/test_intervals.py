@@ -17,7 +17,7 @@ def blocks_of(side):
 
 
 def test_intervals_hold_what_the_fields_have_in_common_and_places_one_by_one_do_not(gaussian_field):
-    fields = gaussian_field(SIDE, range_px=6, count=120, seed=0).reshape(60, 2, -1)
+    fields = gaussian_field(SIDE, range_px=6, count=80, seed=0).reshape(40, 2, -1)
     hits, truth = {"evaluate": 0, "places": 0}, 6 / np.pi * np.arcsin(0.6 / 2)
     for seed, (score, own) in enumerate(fields):
         reference = 0.6 * score + 0.8 * own
@@ -31,20 +31,20 @@ def test_intervals_hold_what_the_fields_have_in_common_and_places_one_by_one_do_
             inflation = likeness.inflation if name == "evaluate" else 1.0
             low, high = interval(value, drawn, 0.95, blocks=effective_blocks(blocks), inflation=inflation)
             hits[name] += low <= truth <= high
-    assert hits["evaluate"] >= 52, "about 95 % of 60"
-    assert hits["places"] <= 48
+    assert hits["evaluate"] >= 34, "about 95 % of 40"
+    assert hits["places"] <= 31
 
 
 def test_unrelated_fields_are_seldom_significant_and_related_ones_are(gaussian_field):
-    fields = gaussian_field(SIDE, range_px=9, count=80, seed=1).reshape(40, 2, -1)
+    fields = gaussian_field(SIDE, range_px=9, count=60, seed=1).reshape(30, 2, -1)
     alarms = found = 0
     for seed, (score, own) in enumerate(fields):
         model = pairs_of(COLS, ROWS, [score], own, seed)[0].reference
         related = 0.7 * own + 0.7 * score
         p = permutation_p(COLS, ROWS, np.stack([score, related]), own, model, 99, seed)
         alarms, found = alarms + (p[0] < 0.05), found + (p[1] < 0.05)
-    assert alarms <= 6, "about 5 % of 40; places taken for independent give more than half"
-    assert found >= 34
+    assert alarms <= 5, "about 5 % of 30; places taken for independent give more than half"
+    assert found >= 25
 
 
 def test_the_effective_size_is_that_of_independent_places_without_correlation():
