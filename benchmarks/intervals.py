@@ -1,10 +1,10 @@
 """Do 95 % intervals hold the truth 95 times in 100, where neighbours resemble each other?
 
 Gaussian fields on a square of places, exponentially correlated (.05 is left at the range), score and reference with a
-known correlation of the population: of Pearson rho, of Spearman 6/pi asin(rho/2) (Kruskal 1958). Share of the draws whose
-interval holds it: as `evaluate` computes it, with `block_m: auto`; percentiles of the same draws of blocks; percentiles
-of places drawn one by one. Then how often the permutation test finds p < .05 between fields that have nothing to do
-with each other, beside a test that takes places for independent.
+known correlation of the population: of Pearson rho, of Spearman 6/pi asin(rho/2) (Kruskal 1958). Share of the draws
+whose interval holds it: as `evaluate` computes it, with `block_m: auto`; percentiles of the same draws of blocks;
+percentiles of places drawn one by one. Then how often the permutation test finds p < .05 between fields that have
+nothing to do with each other, beside a test that takes places for independent.
 
     .venv/bin/python benchmarks/intervals.py --jobs 2
 """
@@ -129,9 +129,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=200, help="bootstrap draws, and surrogates of a test")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     chosen = parser.parse_args()
-    print(
-        "| places | range | own range | noise | rho | statistic | `evaluate` | blocks, percentiles | places, percentiles |"
-    )
+    print("| places | range | own range | noise | rho | statistic | `evaluate` | percentiles, blocks | places |")
     print("|---|---|---|---|---|---|---|---|---|")
     for case in CASES:
         found = shares(functools.partial(covers, case, chosen.draws), chosen.fields, chosen.jobs)

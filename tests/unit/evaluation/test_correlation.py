@@ -1,6 +1,4 @@
-"""Correlations: against SciPy, against published figures, and the laws that they keep."""
-
-import csv
+"""Correlations: against SciPy, and the laws that they keep."""
 
 import numpy as np
 import pytest
@@ -29,17 +27,6 @@ def test_a_constant_sample_has_no_correlation():
     assert is_constant(np.ones(3))
     assert is_constant(np.empty(0))
     assert not is_constant(np.array([1.0, 2.0]))
-
-
-@pytest.mark.shared
-def test_published_scores_of_north_korea_agree_with_floor_area_as_published(shared):
-    with (shared / "data/north-korea/tables/NK_gt_stats.csv").open(encoding="utf-8-sig") as handle:
-        rows = list(csv.DictReader(handle))
-    area = np.array([float(row["FA2014"]) for row in rows])
-    assert len(area) == 32_578
-    scores = {name: np.array([float(row[name]) for row in rows]) for name in rows[0] if "ear" in name}
-    found = [spearman(scores[name], area) for name in sorted(scores)]
-    np.testing.assert_allclose(found, [0.783345, 0.732107, 0.692994, 0.794985, 0.736945], atol=5e-7)
 
 
 @settings(max_examples=80, deadline=None)

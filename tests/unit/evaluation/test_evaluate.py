@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from rankscape.__main__ import main
 from rankscape.evaluation.agreement import Terrain, agreement, terrain
-from rankscape.evaluation.correlation import spearman
+from rankscape.evaluation.correlation import pearson, spearman
 from rankscape.evaluation.places import PREDICTORS, places, read_indices
 from rankscape.foundation.errors import InputError, TableError
 from rankscape.foundation.provenance import KEY
 from rankscape.foundation.settings.evaluation import EvaluateSettings
 from rankscape.foundation.tables import read_metadata, read_table, write_table
 from rankscape.tiles.store import index_of, read_index
+from scipy.stats import kendalltau
 
 SETTINGS = {"block_m": 400, "draws": 100, "surrogates": 99, "min_places": 10}
 REFERENCE = {"path": "lights.tif", "title": "Night lights"}
@@ -131,6 +132,92 @@ def test_a_place_counts_once_and_never_as_new_land(region, tmp_path):
     assert score["apply"]["n"] == COUNT * (COUNT - 4)
     assert score["granules"]["03TVF"]["n"] == COUNT**2
     assert read_table(tmp_path / "e.parquet")["distinct"].sum() == COUNT * (2 * COUNT - 4)
+
+
+def test_every_statistic_stands_beside_every_predictor(region, tmp_path):
+    files = region(("03TVF", 0), ("03TVG", COUNT))
+    run(files, tmp_path)
+    table = read_table(tmp_path / "e.parquet")
+    found = {name: one["pooled"] for name, one in result(tmp_path)["predictors"].items() if name != "brightness"}
+    for name, part in found.items():
+        assert part["kendall"]["value"] == pytest.approx(kendalltau(table[name], table["value"]).statistic)
+        assert part["kendall"]["low"] <= part["kendall"]["value"] <= part["kendall"]["high"]
+    score, trivial = found["score"], found["gradient"]
+    both = table[(table["score"] > 0) & (table["value"] > 0)]
+    assert score["r2_log"]["n"] == len(both)
+    assert score["r2_log"]["value"] == pytest.approx(pearson(np.log(both["score"]), np.log(both["value"])) ** 2)
+    assert 0 <= score["r2_log"]["low"] <= score["r2_log"]["value"] <= score["r2_log"]["high"] <= 1
+    assert score["partial_spearman"]["given"] == ["gradient", "blue_green"]
+    assert trivial["partial_spearman"] is None
+    assert score["difference"] is None
+    difference = score["spearman"]["value"] - trivial["spearman"]["value"]
+    assert trivial["difference"]["value"] == pytest.approx(difference)
+    assert 0 < trivial["difference"]["low"] < difference < trivial["difference"]["high"]
+    assert trivial["test"]["p"] > 0.05
+    assert score["test"]["p"] >= 1 / 100
+    assert 2 < score["test"]["effective_n"] < score["n"]
+
+
+def test_what_the_baselines_explain_is_no_merit_of_the_score(region, tmp_path):
+    files = region(("03TVF", 0))
+    scores, baselines = read_table(files["scores"][0]), read_table(files["baselines"][0])
+    scores["score"] = (baselines["gradient"] / 2 + 0.2).astype(np.float32)
+    write_table(files["scores"][0], scores, {})
+    run(files, tmp_path)
+    partial = result(tmp_path)["predictors"]["score"]["pooled"]["partial_spearman"]
+    assert partial == {"value": None, "low": None, "high": None, "given": ["gradient", "blue_green"]}
+
+
+def test_rivals_are_compared_by_name_over_the_same_places(region, tmp_path, capsys):
+    files = region(("03TVF", 0), ("03TVG", COUNT))
+    paths = []
+    for place, path in enumerate(files["scores"]):
+        table = read_table(path)
+        table["score"] = 1 - table["score"]
+        if place == 0:
+            table.loc[0, "score"] = np.nan
+        paths.append(tmp_path / f"rival{place}.parquet")
+        write_table(paths[-1], table, {})
+    extra = [text for path in paths for text in ("--rival", f"lights-guided={path}")]
+    assert run(files, tmp_path, *extra) in (0, None)
+    document = result(tmp_path)
+    assert document["rivals"] == ["lights-guided"]
+    rival, score = (document["predictors"][name]["pooled"] for name in ("lights-guided", "score"))
+    assert rival["n"] == score["n"] == 2 * COUNT**2 - 1
+    assert rival["spearman"]["value"] == pytest.approx(-score["spearman"]["value"])
+    assert rival["difference"]["value"] == pytest.approx(2 * score["spearman"]["value"])
+    assert "rivals/lights-guided/rival0" in document["provenance"]["inputs"]
+    assert "lights-guided" in read_table(tmp_path / "e.parquet")
+    for wrong, message in (("nothing", "write NAME=FILE"), ("score=x", "is the name of a column already")):
+        assert run(files, tmp_path, "--rival", wrong) == 2
+        assert message in capsys.readouterr().err
+    assert run(files, tmp_path, "--rival", f"half={paths[0]}") == 2
+    assert "--rival half: 144 patches are in no table" in capsys.readouterr().err
+
+
+def test_blocks_are_as_wide_as_places_resemble_each_other(region, tmp_path):
+    files = region(("03TVF", 0), ("03TVG", COUNT))
+    run(files, tmp_path, settings={"block_m": "auto"})
+    document = result(tmp_path)
+    block = document["block"]
+    assert block["origin"] in ("variogram", "bounded")
+    assert block["reference_range_m"] > SIDE
+    assert SIDE <= document["block_m"] <= max(block["reference_range_m"], block["score_range_m"])
+    assert document["predictors"]["score"]["pooled"]["blocks"] >= 5
+    run(files, tmp_path, settings={"block_m": 400})
+    assert result(tmp_path)["block"]["origin"] == "given"
+    assert result(tmp_path)["block_m"] == 400
+    noise = np.random.default_rng(0)
+    run(region(("03TVH", 0), value=np.ones_like), tmp_path, settings={"block_m": "auto"})
+    assert result(tmp_path)["block"]["origin"] == "fallback"
+    assert result(tmp_path)["block_m"] == 20_000
+    run(region(("03TVJ", 0), value=lambda truth: noise.random(len(truth))), tmp_path, settings={"block_m": "auto"})
+    assert result(tmp_path)["predictors"]["score"]["pooled"]["blocks"] >= 5
+
+
+def test_the_log_says_why_no_agreement_is_given(region, tmp_path, capsys):
+    run(region(("03TVF", 0)), tmp_path, settings={"min_places": 500})
+    assert "No agreement of the score with lights: 144 places" in capsys.readouterr().err
 
 
 def test_logarithms_and_coverage(region, tmp_path):

@@ -45,22 +45,23 @@ def choose_block(
     if not ranges:
         note = f"no range can be fitted, so blocks are {FALLBACK_BLOCK_M:g} m wide"
         return BlockChoice(FALLBACK_BLOCK_M, "fallback", note)
-    wanted = max(*ranges, spacing_m)
+    spacing_m = _rounded(spacing_m)
+    wanted = _rounded(max(*ranges, spacing_m))
     side = wanted
     while count(side) < min_blocks and side > spacing_m:
-        side = max(side * _NARROWER, spacing_m)
+        side = max(_rounded(side * _NARROWER), spacing_m)
     if side == wanted:
-        return BlockChoice(_rounded(side), "variogram")
+        return BlockChoice(side, "variogram")
     note = (
         f"places resemble each other over {_rounded(wanted):g} m, but blocks so wide would be fewer than {min_blocks}"
     )
-    return BlockChoice(_rounded(side), "bounded", note)
+    return BlockChoice(side, "bounded", note)
 
 
 def _rounded(metres: float) -> float:
     """Three digits, downwards: no one knows a range more closely."""
-    unit = 10.0 ** (np.floor(np.log10(metres)) - 2)
-    return float(np.floor(metres / unit) * unit)
+    digits = 2 - int(np.floor(np.log10(metres)))
+    return round(float(np.floor(metres * 10.0**digits * (1 + 1e-12)) * 10.0**-digits), max(digits, 0))
 
 
 def spacing(x_m: np.ndarray, y_m: np.ndarray) -> float:

@@ -31,8 +31,8 @@ class Concordance:
 def tau_of_draws(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Return tau-b of draws of whole blocks, to first order in how often a block is drawn.
 
-    Sums over pairs are replaced by their projection on single places (Hájek 1968): what a place's pairs say is kept, how
-    the change of two places works together is not. So a draw takes no time.
+    Sums over pairs are replaced by their projection on single places (Hájek 1968): what a place's pairs say is kept,
+    how the change of two places works together is not. So a draw takes no time.
 
     Args:
         sums: Of every block, as `Concordance.sums` returns them, shape (blocks, 3).

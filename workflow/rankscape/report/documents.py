@@ -121,12 +121,41 @@ class Estimate(BaseModel):
     high: float | None = None
 
 
+class LogEstimate(Estimate):
+    """R² of logarithms, over the places where both are positive."""
+
+    n: int = 0
+    reason: str | None = None
+
+
+class PartialEstimate(Estimate):
+    """A correlation given other predictors."""
+
+    given: Annotated[list[str], empty_as(list)] = []
+
+
+class SpatialTest(BaseModel):
+    """How often a reference that knows nothing of the predictor would agree as closely."""
+
+    p: float | None = None
+    surrogates: int | None = None
+    effective_n: float | None = None
+    reason: str | None = None
+
+
 class Agreement(BaseModel):
     """Agreement of one predictor with one reference over some granules, or the reason why none is given."""
 
     n: int = 0
+    blocks: int | None = None
     spearman: Estimate | None = None
     pearson: Estimate | None = None
+    kendall: Estimate | None = None
+    r2_log: LogEstimate | None = None
+    partial_spearman: PartialEstimate | None = None
+    difference: Estimate | None = None
+    """Spearman of the score less that of the predictor."""
+    test: SpatialTest | None = None
     reason: str | None = None
     interval_reason: str | None = None
 
@@ -140,6 +169,15 @@ class Predictor(BaseModel):
     granules: Annotated[dict[str, Agreement | None], empty_as(dict)] = {}
 
 
+class Blocks(BaseModel):
+    """Where the side of the bootstrap's blocks comes from."""
+
+    origin: str
+    note: str | None = None
+    reference_range_m: float | None = None
+    score_range_m: float | None = None
+
+
 class Evaluation(Document):
     """Agreement with one reference: evaluation/{reference}.json."""
 
@@ -150,4 +188,7 @@ class Evaluation(Document):
     transform: str = "none"
     confidence: float = 0.95
     block_m: float | None = None
+    kind: str = "raster"
+    block: Blocks | None = None
+    rivals: Annotated[list[str], empty_as(list)] = []
     predictors: Annotated[dict[str, Predictor], Field(min_length=1)]

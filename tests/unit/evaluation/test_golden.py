@@ -1,0 +1,73 @@
+"""Published figures of North Korea, from the published tables, by the functions that `evaluate` uses."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from rankscape.evaluation.bootstrap import Samples
+
+pytestmark = pytest.mark.shared
+
+
+@pytest.fixture(scope="module")
+def tables(shared):
+    return shared / "data/north-korea/tables"
+
+
+@pytest.fixture(scope="module")
+def places(tables):
+    """The 32,578 places, with the scores of the guided runs joined by place."""
+    frame = pd.read_csv(tables / "NK_gt_stats.csv", encoding="utf-8-sig").set_index("y_x")
+    for name in ("NL", "LC"):
+        rival = pd.read_csv(tables / f"NK_{name}_guided.csv", encoding="utf-8-sig", index_col="y_x")
+        frame[name] = rival["score"].reindex(frame.index)
+    return frame
+
+
+@pytest.fixture(scope="module")
+def districts(tables):
+    """The 178 districts, indexed by their code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # styles that openpyxl does not know
+        return pd.read_excel(tables / "NKData_ver210108.xlsx", sheet_name="Data").set_index("county_code")
+
+
+def compared(predictors, reference):
+    stacked, values = np.asarray(predictors, float), np.asarray(reference, float)
+    return Samples(stacked, values, values).estimate()
+
+
+def test_published_scores_and_rivals_agree_with_floor_area_as_published(places):
+    columns = ["year2016", "year2017", "year2018", "year2019", "4years_mean", "NL", "LC"]
+    assert len(places) == 32_578
+    assert places[columns].notna().all().all()
+    found = compared(places[columns].T, places["FA2014"])
+    published = [0.732107, 0.692994, 0.794985, 0.736945, 0.783345]
+    np.testing.assert_allclose(found.spearman[0, :5], published, atol=5e-7)
+    np.testing.assert_allclose(found.spearman[0, 5:], [0.6193, 0.7628], atol=5e-5)
+
+
+def test_district_means_agree_with_floor_area_as_published(places):
+    """Mean score of four years against mean floor area, both over all places of a district."""
+    means = places.groupby("district")[["4years_mean", "FA2014"]].mean()
+    assert len(means) == 178
+    found = compared([means["4years_mean"]], means["FA2014"])
+    assert found.spearman[0, 0] == pytest.approx(0.903, abs=5e-4)
+    assert found.log_pearson[0, 0] ** 2 == pytest.approx(0.7855, abs=5e-5), "other columns give the published .824"
+
+
+@pytest.mark.parametrize("year", [2017, 2019])
+def test_logarithms_of_district_figures_agree_as_published(districts, year):
+    """The districts' own mean score of the year against floor area by km²; the two years cannot be told apart."""
+    density = districts["building14sum"] / districts["Area"]
+    found = compared([districts[f"KDDsqmean{year}"]], density)
+    assert found.log_pearson[0, 0] ** 2 == pytest.approx(0.824, abs=5e-4)
+
+
+def test_the_subset_of_the_papers_table(places):
+    """The 22,619 places with floor area; .7740 in the paper's own table."""
+    subset = places[places["FA2014"] > 0]
+    assert len(subset) == 22_619
+    found = compared([subset["4years_mean"]], subset["FA2014"])
+    assert found.spearman[0, 0] == pytest.approx(0.7740, abs=5e-5)
