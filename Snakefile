@@ -22,6 +22,7 @@ include: "rules/ranking.smk"
 include: "rules/scoring.smk"
 include: "rules/mapping.smk"
 include: "rules/evaluation.smk"
+include: "rules/change.smk"
 include: "rules/report.smk"
 include: "rules/slurm.smk"
 
@@ -37,5 +38,6 @@ rule all:
         expand(rules.predict.output.scores, granule=own(GRANULES)),
         expand(rules.mosaic.output.raster, granule=own(LOCATED)),
         expand(rules.dense.output.raster, granule=own(LOCATED) if CONFIG.dense.enabled else []),
-        expand(rules.baseline.output.baselines, granule=own(LOCATED) if REFERENCES else []),
-        expand(rules.aggregate.output.values, granule=own(LOCATED), reference=REFERENCES),
+        expand(rules.baseline.output.baselines, granule=own(MAPPED) if REFERENCES else []),
+        expand(rules.aggregate.output.values, granule=own(MAPPED), reference=REFERENCES),
+        expand(rules.change.output.table, change=CHANGES),

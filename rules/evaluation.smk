@@ -54,10 +54,10 @@ rule aggregate:
 
 rule evaluate:
     input:
-        scores=each(rules.predict.output.scores, LOCATED),
-        indices=each(rules.tile.output.index, LOCATED),
-        values=each(rules.aggregate.output.values, LOCATED),
-        baselines=each(rules.baseline.output.baselines, LOCATED),
+        scores=each(rules.predict.output.scores, MAPPED),
+        indices=each(rules.tile.output.index, MAPPED),
+        values=each(rules.aggregate.output.values, MAPPED),
+        baselines=each(rules.baseline.output.baselines, MAPPED),
     output:
         document=report(
             "<results>/evaluation/{reference}.json",
@@ -78,7 +78,7 @@ rule evaluate:
     params:
         settings=settings("evaluate"),
         reference=lambda wildcards: CONFIG.references[wildcards.reference].canonical(),
-        apply=[f"--apply={granule}" for granule in LOCATED if SHEET[granule].role == "apply"],
+        apply=[f"--apply={granule}" for granule in MAPPED if SHEET[granule].role == "apply"],
         code=code("evaluate"),
     message:
         "Comparing the score with {wildcards.reference}"

@@ -67,8 +67,8 @@ rule dense:
 
 rule merge:
     input:
-        scores=each(rules.predict.output.scores, LOCATED),
-        indices=each(rules.tile.output.index, LOCATED),
+        scores=each(rules.predict.output.scores, MAPPED),
+        indices=each(rules.tile.output.index, MAPPED),
         ramp=RAMP,
     output:
         raster="<results>/maps/region.tif",

@@ -16,18 +16,22 @@ from pathlib import Path
 
 OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--truth", "--districts", "--scene",
            "--record", "--patches", "--item", "--preview", "--places", "--card", "--times"}
-INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "review": {"--record"}, "audit": {"--times"}}
-MORE = {"tile": ".parquet", "embed": ".json", "mosaic": ".qml", "merge": ".qml"}
+INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "review": {"--record"}, "audit": {"--times"}, "change": {"--places"}}
+MORE = {"tile": ".parquet", "embed": ".json", "mosaic": ".qml", "merge": ".qml", "change": ".qml"}
 verb, arguments = sys.argv[1], sys.argv[2:]
 outputs = OUTPUTS - INPUTS.get(verb, set())
 if verb == "compose":
     outputs |= {"--quality"}
 if verb == "cluster":
     outputs |= {"--summary"}
+if verb == "invent":
+    outputs |= {"--truth-earlier"}
+if verb == "change":
+    outputs |= {"--document", "--raster", "--pictures"}
 for option, value in zip(arguments, arguments[1:]):
     if option in outputs:
         path = Path(value)
-        if verb in ("sheet", "review"):
+        if verb in ("sheet", "review") or option == "--pictures":
             path = path / "00.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(verb)

@@ -14,24 +14,26 @@ def style_of(raster: Path) -> Path:
     return raster.with_suffix(".qml")
 
 
-def write_style(raster: Path, ramp: Ramp) -> None:
-    """Write the style of a raster whose first band is a score in [0, 1], atomically.
+def write_style(raster: Path, ramp: Ramp, low: float = 0.0, high: float = 1.0) -> None:
+    """Write the style of a raster that shows its first band in colours, atomically.
 
     Args:
         raster: The raster; the style goes beside it.
-        ramp: Colours of the score.
+        ramp: Colours of the band.
+        low: Value with the first colour.
+        high: Value with the last colour.
     """
     root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology")
     renderer = ET.SubElement(
         ET.SubElement(root, "pipe"), "rasterrenderer", type="singlebandpseudocolor", band="1", opacity="1",
-        alphaBand="-1", nodataColor="", classificationMin="0", classificationMax="1",
+        alphaBand="-1", nodataColor="", classificationMin=f"{low:g}", classificationMax=f"{high:g}",
     )  # fmt: skip
     ET.SubElement(renderer, "rasterTransparency")
     shader = ET.SubElement(
         ET.SubElement(renderer, "rastershader"), "colorrampshader", colorRampType="INTERPOLATED",
-        classificationMode="1", clip="0", minimumValue="0", maximumValue="1",
+        classificationMode="1", clip="0", minimumValue=f"{low:g}", maximumValue=f"{high:g}",
     )  # fmt: skip
-    for position, colour in zip(ramp.positions, ramp.hexes(), strict=True):
-        ET.SubElement(shader, "item", value=f"{position:g}", label=f"{position:.2f}", color=colour, alpha="255")
+    for value, colour in zip(low + ramp.positions * (high - low), ramp.hexes(), strict=True):
+        ET.SubElement(shader, "item", value=f"{value:g}", label=f"{value:.2f}", color=colour, alpha="255")
     ET.indent(root)
     write_bytes(style_of(raster), _DOCTYPE + ET.tostring(root, encoding="utf-8") + b"\n")

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from rankscape.foundation.dates import compared_dates
 from rankscape.foundation.errors import SettingsError
 from rankscape.foundation.settings.base import Section, explain, read_yaml
+from rankscape.foundation.settings.change import ChangeSettings
 from rankscape.foundation.settings.clusters import ClusterSettings, LabelSettings, RefineSettings
 from rankscape.foundation.settings.demo import InventSettings
 from rankscape.foundation.settings.evaluation import EvaluateSettings, ReferenceSettings
@@ -41,7 +43,7 @@ class Config(Section):
     region: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
     """Name of the region; results go to `results/<region>/`."""
     granules: str
-    """Granule sheet (TSV): granule, role, start, end, max_cloud_percent, and optionally folder or pictures."""
+    """Granule sheet (TSV): granule, role, start, end, max_cloud_percent; optionally folder, pictures, period, place."""
     judges: dict[Identifier, JudgeSettings] = {}
     """Judges by name."""
     prompts: tuple[Identifier, ...] = ()
@@ -76,6 +78,7 @@ class Config(Section):
     dense: DenseSettings = DenseSettings()
     merge: MergeSettings = MergeSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    change: ChangeSettings = ChangeSettings()
     report: ReportSettings = ReportSettings()
 
     @model_validator(mode="after")
@@ -155,10 +158,10 @@ def check_config(values: dict[str, Any], origin: str) -> Config:
 
 
 def check_places(config: Config, sheet: Mapping[str, GranuleRow]) -> None:
-    """Refuse references where no granule has coordinates that they could be compared at.
+    """Refuse references where no granule has coordinates that they could be compared at, and periods that nobody has.
 
     Raises:
-        SettingsError: Naming the references.
+        SettingsError: Naming the references or the periods.
     """
     located = [row for row in sheet.values() if row.located]
     if config.references and not located:
@@ -171,6 +174,7 @@ def check_places(config: Config, sheet: Mapping[str, GranuleRow]) -> None:
             f"derive.references = {list(config.derive.references)}: no granule of {config.granules} with the role "
             "`fit` has coordinates: leave it out."
         )
+    compared_dates(sheet, config.change)
 
 
 def load_config(path: Path) -> Config:
