@@ -10,7 +10,7 @@ GRANULE = "03TXG"
 """Granule that has scenes of the earlier date."""
 _FACTORS = {"town": (0.55, 1.0, 0.7), "village": (0.0, 1.0, 0.5, 1.0, 1.0, 0.0, 1.0, 1.0)}
 """Radius then, as a share of today's, by turns over the settlements of a kind in that granule; 0 was not there yet."""
-_SHRUNK = 1.5
+_SHRUNK = 2.2
 """The second village was larger by this factor."""
 _ABSENT = 1e-6
 """Share of the radius of a settlement that is not there; its number stays, so that all others look as they do today."""
