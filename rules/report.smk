@@ -1,6 +1,8 @@
 # In: everything that was made. Out: one page that opens from disk.
 
-SHOWN = [name for name in GRANULES if name in CURRENT or SHEET[name].role == "fit"]  # clusters show patches of all that they are made of
+SHOWN = [
+    name for name in GRANULES if name in CURRENT or SHEET[name].role == "fit"
+]  # clusters show patches of all that they are made of
 
 
 rule report:
