@@ -26,6 +26,7 @@ include: "rules/evaluation.smk"
 include: "rules/regressions.smk"
 include: "rules/baselines.smk"
 include: "rules/districts.smk"
+include: "rules/change.smk"
 include: "rules/report.smk"
 include: "rules/outputs.smk"
 include: "rules/slurm.smk"
@@ -38,12 +39,13 @@ rule all:
     default_target: True
     input:
         [] if SHARD else rules.report.output.page,
-        [rules.merge.output.raster, rules.publish.output.catalogue] if LOCATED and not SHARD else [],
+        [rules.merge.output.raster, rules.publish.output.catalogue] if MAPPED and not SHARD else [],
         expand(rules.predict.output.scores, granule=own(GRANULES)),
         expand(rules.mosaic.output.raster, granule=own(LOCATED)),
         expand(rules.dense.output.raster, granule=own(LOCATED) if CONFIG.dense.enabled else []),
-        expand(rules.baseline.output.baselines, granule=own(LOCATED) if REFERENCES else []),
-        expand(rules.aggregate.output.values, granule=own(LOCATED), reference=REFERENCES),
+        expand(rules.baseline.output.baselines, granule=own(MAPPED) if REFERENCES else []),
+        expand(rules.aggregate.output.values, granule=own(MAPPED), reference=REFERENCES),
+        expand(rules.change.output.table, change=CHANGES),
         [] if SHARD else expand(rules.regress.output.document, regression=list(CONFIG.regressions)),
-        expand(rules.predict_rival.output.scores, granule=own(LOCATED), baseline=BASELINES),
+        expand(rules.predict_rival.output.scores, granule=own(MAPPED), baseline=BASELINES),
         [] if SHARD else expand(rules.district.output, districts=DISTRICTS),

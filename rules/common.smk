@@ -20,7 +20,7 @@ from rankscape.foundation.locks import release_stale_locks
 from rankscape.foundation.settings.config import check_config, check_places
 from rankscape.foundation.settings.storage import parse_shard
 from rankscape.foundation.settings.vision import SELF_SUPERVISED
-from rankscape.foundation.sheet import GRANULE_PATTERN, Window, read_sheet
+from rankscape.foundation.sheet import GRANULE_PATTERN, current_rows, read_sheet
 from rankscape.ranking.people import ANNOTATOR_PATTERN, orders_of_people
 from rankscape.ranking.prompts import read_prompt
 
@@ -44,6 +44,8 @@ except InputError as error:
 GRANULES = list(SHEET)
 FIT = [name for name, row in SHEET.items() if row.role == "fit"]
 LOCATED = [name for name, row in SHEET.items() if row.located]  # only these can stand on a map
+CURRENT = current_rows(SHEET)  # without earlier dates of places: those are only compared with
+MAPPED = [name for name in CURRENT if SHEET[name].located]
 LOCATED_FIT = [name for name in FIT if SHEET[name].located]
 ROUNDS = range(1, CONFIG.rate.rounds + 1) if CONFIG.prompts else []
 REFERENCES = list(CONFIG.references)
@@ -51,7 +53,6 @@ NOTES = Notes(Path(".snakemake/rankscape-code.json"))
 STORE = f"results/{CONFIG.region}/ranking/replies"  # grows from run to run: no output of any rule
 CHECKPOINTS = f"results/{CONFIG.region}/model/training"  # a training that was killed goes on from here
 PRETRAINING = f"results/{CONFIG.region}/model/pretraining"  # and so does a pre-training
-RAMP = os.path.relpath(ROOT / "resources/ramps/development.tsv")
 
 
 pathvars:
@@ -107,9 +108,8 @@ def only(section, *names):
 
 
 def window(wildcards):
-    """Granule, dates and cloud limit of a row, and nothing else of it."""
-    row = SHEET[wildcards.granule].model_dump(include=set(Window.model_fields))
-    return Window.model_validate(row).canonical()
+    """Place, dates and cloud limit of a row, and nothing else of it."""
+    return SHEET[wildcards.granule].window().canonical()
 
 
 def catalogue_file(wildcards):

@@ -9,6 +9,7 @@ rule invent:
         lights="<results>/invented/lights.tif",
         population="<results>/invented/population.tif",
         truth="<results>/invented/truth.tif",
+        truth_earlier="<results>/invented/truth-2016.tif",
         districts="<results>/invented/districts.geojson",
         counties="<results>/invented/counties.parquet",
     log:
@@ -29,5 +30,5 @@ rule invent:
     shell:
         "python -m rankscape invent --settings {params.settings:q} --catalogue {output.catalogue:q}"
         " --labels {output.labels:q} --lights {output.lights:q} --population {output.population:q}"
-        " --truth {output.truth:q} --districts {output.districts:q} --counties {output.counties:q}"
-        " > {log:q} 2>&1"
+        " --truth {output.truth:q} --truth-earlier {output.truth_earlier:q} --districts {output.districts:q}"
+        " --counties {output.counties:q} > {log:q} 2>&1"

@@ -1,7 +1,7 @@
 # In: scores, polygons of districts, and where the configuration names one a population raster. Out: the score of every
 # district with intervals and ranks, as a table, a document and a map.
 
-DISTRICTS = list(CONFIG.districts) if LOCATED else []
+DISTRICTS = list(CONFIG.districts) if MAPPED else []
 
 
 wildcard_constraints:
@@ -21,8 +21,8 @@ def population_file(wildcards):
 
 rule district:
     input:
-        scores=each(rules.predict.output.scores, LOCATED),
-        indices=each(rules.tile.output.index, LOCATED),
+        scores=each(rules.predict.output.scores, MAPPED),
+        indices=each(rules.tile.output.index, MAPPED),
         polygons=polygon_files,
         population=population_file,
         ramp=RAMP,

@@ -54,10 +54,10 @@ rule aggregate:
 
 rule evaluate:
     input:
-        scores=each(rules.predict.output.scores, LOCATED),
-        indices=each(rules.tile.output.index, LOCATED),
-        values=each(rules.aggregate.output.values, LOCATED),
-        baselines=each(rules.baseline.output.baselines, LOCATED),
+        scores=each(rules.predict.output.scores, MAPPED),
+        indices=each(rules.tile.output.index, MAPPED),
+        values=each(rules.aggregate.output.values, MAPPED),
+        baselines=each(rules.baseline.output.baselines, MAPPED),
         rivals=rival_scores,
     output:
         document=report(
@@ -79,7 +79,7 @@ rule evaluate:
     params:
         settings=settings("evaluate"),
         reference=lambda wildcards: CONFIG.references[wildcards.reference].canonical(),
-        apply=[f"--apply={granule}" for granule in LOCATED if SHEET[granule].role == "apply"],
+        apply=[f"--apply={granule}" for granule in MAPPED if SHEET[granule].role == "apply"],
         rival=rival_options,
         taught=[f"--taught={name}={baseline.reference}" for name, baseline in CONFIG.baselines.items()],
         code=code("evaluate"),

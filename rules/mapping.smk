@@ -4,6 +4,8 @@
 
 UNCERTAINTY = os.path.relpath(ROOT / "resources/ramps/uncertainty.tsv")
 
+RAMP = os.path.relpath(ROOT / "resources/ramps/development.tsv")
+
 
 rule mosaic:
     input:
@@ -70,8 +72,8 @@ rule dense:
 
 rule merge:
     input:
-        scores=each(rules.predict.output.scores, LOCATED),
-        indices=each(rules.tile.output.index, LOCATED),
+        scores=each(rules.predict.output.scores, MAPPED),
+        indices=each(rules.tile.output.index, MAPPED),
         ramp=RAMP,
         uncertainty_ramp=UNCERTAINTY,
     output:

@@ -6,15 +6,19 @@
 # and storage.drop may have removed it.
 rule publish:
     input:
-        maps=each(rules.mosaic.output.item, LOCATED),
-        rasters=each(rules.mosaic.output.raster, LOCATED),
-        dense=each(rules.dense.output.item, LOCATED if CONFIG.dense.enabled else []),
+        maps=each(rules.mosaic.output.item, MAPPED),
+        rasters=each(rules.mosaic.output.raster, MAPPED),
+        dense=each(rules.dense.output.item, MAPPED if CONFIG.dense.enabled else []),
         region=rules.merge.output.item,
-        scores=each(rules.predict.output.scores, LOCATED),
-        indices=each(rules.tile.output.index, LOCATED),
-        baselines=each(rules.baseline.output.baselines, LOCATED if REFERENCES else []),
-        values=lambda wildcards: expand(rules.aggregate.output.values, reference=REFERENCES, granule=LOCATED),
+        scores=each(rules.predict.output.scores, MAPPED),
+        indices=each(rules.tile.output.index, MAPPED),
+        baselines=each(rules.baseline.output.baselines, MAPPED if REFERENCES else []),
+        values=lambda wildcards: expand(rules.aggregate.output.values, reference=REFERENCES, granule=MAPPED),
         evaluations=expand(rules.evaluate.output, reference=REFERENCES),
+        rivals=lambda wildcards: expand(rules.predict_rival.output.scores, baseline=BASELINES, granule=MAPPED),
+        districts=expand(rules.district.output, districts=DISTRICTS),
+        changes=expand(rules.change.output, change=CHANGES),
+        regressions=expand(rules.regress.output, regression=list(CONFIG.regressions)),
         ranking=[rules.ensemble.output.order, rules.audit.output.audit],
         clusters=[rules.cluster.output.clusters, rules.cluster.output.summary],
         model=[rules.train.output.model, rules.train.output.record, rules.train.output.card, rules.train.output.curves],
@@ -43,15 +47,20 @@ rule publish:
     params:
         settings=settings("publish"),
         region=CONFIG.region,
-        granules=LOCATED,
+        granules=MAPPED,
         # An option without a value would take the next option for one: lists that may be empty carry their name.
-        apply=[f"--apply={name}" for name in LOCATED if SHEET[name].role == "apply"],
+        apply=[f"--apply={name}" for name in MAPPED if SHEET[name].role == "apply"],
         references=[f"--references={name}" for name in REFERENCES],
+        rivals=[f"--rivals={name}" for name in BASELINES],
+        districts=[f"--districts={name}" for name in DISTRICTS],
+        changes=[f"--changes={name}" for name in CHANGES],
+        regressions=[f"--regressions={name}" for name in CONFIG.regressions],
         dense="--dense" if CONFIG.dense.enabled else "",
         code=code("publish"),
     message:
         "Making the outputs fit to travel"
     shell:
         "python -m rankscape publish --settings {params.settings:q} --region {params.region:q}"
-        " --granules {params.granules:q} {params.apply:q} {params.references:q} {params.dense}"
+        " --granules {params.granules:q} {params.apply:q} {params.references:q} {params.rivals:q}"
+        " {params.districts:q} {params.changes:q} {params.regressions:q} {params.dense}"
         " --out {output.catalogue:q} > {log:q} 2>&1"

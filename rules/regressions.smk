@@ -6,11 +6,11 @@ rule regress:
         tables=lambda wildcards: CONFIG.regressions[wildcards.regression].paths,
         scores=lambda wildcards: expand(
             rules.predict.output.scores,
-            granule=GRANULES if CONFIG.regressions[wildcards.regression].places == "score" else [],
+            granule=CURRENT if CONFIG.regressions[wildcards.regression].places == "score" else [],
         ),
         indices=lambda wildcards: expand(
             rules.tile.output.index,
-            granule=GRANULES if CONFIG.regressions[wildcards.regression].places == "score" else [],
+            granule=CURRENT if CONFIG.regressions[wildcards.regression].places == "score" else [],
         ),
         change=lambda wildcards: expand(
             "<results>/change/{change}.parquet", change=CONFIG.regressions[wildcards.regression].change or []

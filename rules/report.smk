@@ -1,5 +1,9 @@
 # In: everything that was made. Out: one page that opens from disk.
 
+SHOWN = [
+    name for name in GRANULES if name in CURRENT or SHEET[name].role == "fit"
+]  # clusters show patches of all that they are made of
+
 
 rule report:
     input:
@@ -11,12 +15,12 @@ rule report:
         summary=rules.cluster.output.summary,
         sheets=rules.sheet.output.sheets,
         review=rules.review.output.sheets,
-        tiles=each(rules.tile.output.patches, GRANULES),
-        indices=each(rules.tile.output.index, GRANULES),
+        tiles=each(rules.tile.output.patches, SHOWN),
+        indices=each(rules.tile.output.index, SHOWN),
         training=rules.train.output.record,
         backbone=rules.adapt.output.record,
         preview=[rules.merge.output.preview] if LOCATED else [],
-        scores=each(rules.predict.output.scores, GRANULES),
+        scores=each(rules.predict.output.scores, CURRENT),
         evaluations=expand(rules.evaluate.output.document, reference=REFERENCES),
         places=expand(rules.evaluate.output.places, reference=REFERENCES),
     output:

@@ -28,10 +28,10 @@ def rival_values(wildcards):
 
 def rival_scores(wildcards):
     """The scores of all baselines, one baseline after another."""
-    return expand(rules.predict_rival.output.scores, baseline=BASELINES, granule=LOCATED)
+    return expand(rules.predict_rival.output.scores, baseline=BASELINES, granule=MAPPED)
 
 
 def rival_options(wildcards, input):
     """Whose scores each of these files holds."""
-    names = [name for name in BASELINES for _ in LOCATED]
+    names = [name for name in BASELINES for _ in MAPPED]
     return [f"--rival={name}={file}" for name, file in zip(names, input.rivals, strict=True)]

@@ -75,10 +75,10 @@ rule predict:
 
 rule review:
     input:
-        tiles=each(rules.tile.output.patches, GRANULES),
-        indices=each(rules.tile.output.index, GRANULES),
+        tiles=each(rules.tile.output.patches, CURRENT),
+        indices=each(rules.tile.output.index, CURRENT),
         clusters=rules.cluster.output.clusters,
-        scores=each(rules.predict.output.scores, GRANULES),
+        scores=each(rules.predict.output.scores, CURRENT),
         model=rules.train.output.model,
         record=rules.train.output.record,
     output:

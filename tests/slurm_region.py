@@ -26,7 +26,7 @@ def two_granules(folder: Path) -> Project:
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True))
     sheet = folder / "config/granules/demo.tsv"
     header, *rows = sheet.read_text().splitlines()
-    sheet.write_text("\n".join([header, *(row for row in rows if row.startswith((FIT, APPLY)))]) + "\n")
+    sheet.write_text("\n".join([header, *(row for row in rows if row.split("\t")[0] in (FIT, APPLY))]) + "\n")
     labels = [",".join(["patch_id", *CATEGORIES])]
     for row in range(8):
         shares = ",".join("1" if row // 2 == place else "0" for place in range(4))

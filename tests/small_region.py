@@ -17,6 +17,7 @@ SMALL = {
     "derive": {"block_m": 600},
     "train": {"epochs": 2, "seeds": 2, "block_m": 600, "patches_per_cluster": 40},
     "evaluate": {"block_m": 600, "min_places": 10},
+    "change": {"min_places": 10},
 }
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--truth", "--districts", "--scene",
            "--counties", "--record", "--patches", "--item", "--preview", "--colour", "--uncertainty", "--places",
            "--card", "--times", "--table", "--document", "--picture"}
-INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "review": {"--record"}, "audit": {"--times"}}
-MORE = {"tile": ".parquet", "embed": ".json", "mosaic": ".qml", "merge": ".qml"}
+INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "review": {"--record"}, "audit": {"--times"},
+          "change": {"--places"}}
+MORE = {"tile": ".parquet", "embed": ".json", "mosaic": ".qml", "merge": ".qml", "change": ".qml"}
 PUBLISHED = ("maps/patches.parquet", "maps/patches.csv.gz", "data-dictionary.csv", "data-dictionary.md", "README.txt",
              "CITATION.cff", "NOTICE.txt", "catalog.json", "catalog/collection.json", "catalog/items/region.json")
 verb, arguments = sys.argv[1], sys.argv[2:]
@@ -32,10 +33,14 @@ if verb == "publish":
         path = Path(arguments[arguments.index("--out") + 1]).parent / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(verb)
+if verb == "invent":
+    outputs |= {"--truth-earlier"}
+if verb == "change":
+    outputs |= {"--document", "--raster", "--pictures"}
 for option, value in zip(arguments, arguments[1:]):
     if option in outputs:
         path = Path(value)
-        if verb in ("sheet", "review"):
+        if verb in ("sheet", "review") or option == "--pictures":
             path = path / "00.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(verb)

@@ -60,14 +60,14 @@ def test_finished_run_plans_nothing(finished):
 
 def test_new_apply_granule_runs_its_own_jobs_and_the_aggregates(finished):
     sheet = finished.folder / "config/granules/demo.tsv"
-    sheet.write_text(sheet.read_text() + "03TXF\tapply\t2021-01-01\t2023-12-31\t60\n")
+    sheet.write_text(sheet.read_text() + "03TXF\tapply\t2021-01-01\t2023-12-31\t60\t2022\n")
 
     assert finished.planned() == own_jobs("03TXF") | EVALUATIONS | REGION_AGGREGATES
 
 
 def test_new_fit_granule_learns_everything_anew(finished):
     sheet = finished.folder / "config/granules/demo.tsv"
-    sheet.write_text(sheet.read_text() + "03TXF\tfit\t2021-01-01\t2023-12-31\t60\n")
+    sheet.write_text(sheet.read_text() + "03TXF\tfit\t2021-01-01\t2023-12-31\t60\t2022\n")
 
     jobs = finished.planned()
 

@@ -51,7 +51,7 @@ def test_a_shard_that_is_missing_is_named_when_shards_are_joined(fresh: Project)
 
 def test_a_new_granule_is_planned_by_its_own_shard_alone(finished: Project) -> None:
     sheet = finished.folder / "config/granules/demo.tsv"
-    sheet.write_text(sheet.read_text() + "03TXF\tapply\t2021-01-01\t2023-12-31\t60\n")
+    sheet.write_text(sheet.read_text() + "03TXF\tapply\t2021-01-01\t2023-12-31\t60\t2022\n")
 
     assert finished.planned(*shard("1/2")) == set()
     assert granules_of(finished.planned(*shard("2/2")), "predict") == {"03TXF"}

@@ -19,7 +19,7 @@ VERBS = (
     "invent", "search", "fetch", "compose", "tile", "label", "pretrain", "adapt", "embed", "categorize", "refine",
     "cluster", "sheet", "judges", "draw", "brief", "serve", "interview", "rate", "rank", "annotate", "orders",
     "transcribe", "derive", "ensemble", "audit", "train", "predict", "score", "explain", "review", "mosaic", "dense",
-    "merge", "baseline", "aggregate", "evaluate", "district", "regress", "report", "publish", "compare",
+    "merge", "baseline", "aggregate", "evaluate", "change", "district", "regress", "report", "publish", "compare",
 )  # fmt: skip
 """Verbs in the order in which data flows."""
 POSITIONAL = {"orders", "score", "explain", "compare"}

@@ -35,7 +35,7 @@ def invent_region(folder: Path, **changes: object) -> Region:
     """Run the stage through the command line."""
     files = {"catalogue": "catalog.json", "labels": "labels.csv", "districts": "districts.geojson"}
     files["counties"] = "counties.parquet"
-    files |= {name: f"{name}.tif" for name in ("lights", "population", "truth")}
+    files |= {name: f"{name}.tif" for name in ("lights", "population", "truth", "truth-earlier")}
     options = [part for name, file in files.items() for part in (f"--{name}", str(folder / file))]
     with pytest.raises(SystemExit) as ended:
         main(["invent", "--settings", json.dumps({**SMALL, **changes}), *options])

@@ -28,7 +28,7 @@ def test_every_file_is_there_and_nothing_half_written(region):
     names = set(hashes(region))
     assert {"catalog.json", "labels.csv", "lights.tif", "population.tif", "truth.tif", "districts.geojson"} <= names
     assert "counties.parquet" in names
-    assert len(region.items) == 2 * len(GRANULES) + 1
+    assert len(region.items) == 2 * len(GRANULES) + 2
     assert not [name for name in names if ".part" in name or "draft" in name]
 
 
@@ -64,7 +64,7 @@ def test_truth_covers_the_whole_world(region, small_layout):
     ],
 )
 def test_wrong_settings_end_with_one_line_and_no_file(tmp_path, capsys, settings, words):
-    options = ["catalogue", "labels", "lights", "population", "truth", "districts", "counties"]
+    options = ["catalogue", "labels", "lights", "population", "truth", "truth-earlier", "districts", "counties"]
     arguments = [part for name in options for part in (f"--{name}", str(tmp_path / name))]
     with pytest.raises(SystemExit) as ended:
         main(["invent", "--settings", json.dumps(settings), *arguments])

@@ -3,10 +3,13 @@ from pathlib import Path
 
 import pytest
 from rankscape.foundation.errors import SettingsError, SheetError
-from rankscape.foundation.sheet import Window, read_sheet
+from rankscape.foundation.sheet import Window, current_rows, read_sheet
 
 HEADER = "granule\trole\tstart\tend\tmax_cloud_percent"
 ROW = "48RVV\tfit\t2022-04-01\t2022-10-31\t20"
+OTHER = ROW.replace("48RVV", "48RVU")
+DATED = HEADER + "\tperiod\tplace"
+LATER = ROW.replace("48RVV", "late")
 
 
 def write(tmp_path: Path, *lines: str) -> Path:
@@ -63,6 +66,12 @@ def test_pictures_need_no_dates_and_have_no_place(tmp_path):
         ([HEADER, ROW.replace("fit", "apply")], ["no granule has the role `fit`"]),
         ([HEADER], ["no granule has the role `fit`"]),
         ([""], ["missing columns"]),
+        ([DATED, ROW + "\t2022", OTHER + "\t"], ["without a period: 48RVU", "Give all rows"]),
+        ([DATED, ROW + "\tnow"], ["line 2", "period = 'now'"]),
+        ([DATED, ROW + "\t2016--2022"], ["line 2", "period = '2016--2022'"]),
+        ([DATED, ROW + "\t2022", LATER + "\t2022\t48RVV"], ["48RVV and late both show the place 48RVV", "2022"]),
+        ([DATED, ROW, LATER + "\t\t48RVV"], ["48RVV and late both show the place 48RVV", "no period"]),
+        ([DATED, LATER + "\t2022\ttown"], ["line 2", "'town' is no MGRS granule"]),
     ],
 )
 def test_a_wrong_sheet_is_one_line_with_file_line_and_value(tmp_path, lines, said):
@@ -87,7 +96,20 @@ def test_a_missing_and_a_binary_sheet_are_one_line(tmp_path):
 
 def test_a_window_holds_what_search_needs_and_nothing_else(tmp_path):
     row = read_sheet(write(tmp_path, HEADER, ROW))["48RVV"]
-    window = Window.model_validate(row.model_dump(include=set(Window.model_fields)))
-    assert "role" not in window.canonical()
+    window = row.window()
+    assert window.canonical() == (
+        '{"end":"2022-10-31","granule":"48RVV","max_cloud_percent":20.0,"start":"2022-04-01"}'
+    ), "another text would search every granule again"
     with pytest.raises(SettingsError, match="role is no known key"):
         Window.checked(row.model_dump(mode="json"), "row")
+
+
+def test_a_row_of_an_earlier_date_searches_its_place_and_is_not_current(tmp_path):
+    sheet = read_sheet(write(tmp_path, DATED, ROW + "\t2016", LATER + "\t2022-02\t48RVV", OTHER + "\t2016"))
+    assert sheet["late"].window().granule == "48RVV"
+    assert sheet["late"].land == sheet["48RVV"].land == "48RVV"
+    assert current_rows(sheet) == ["late", "48RVU"], "every place at its own latest date"
+
+
+def test_without_periods_all_rows_are_current(tmp_path):
+    assert current_rows(read_sheet(write(tmp_path, HEADER, ROW, OTHER))) == ["48RVV", "48RVU"]

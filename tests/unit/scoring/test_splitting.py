@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from rankscape.foundation.errors import SettingsError
 from rankscape.scoring.pool import Pool
 from rankscape.scoring.splitting import choose_blocks, choose_pictures, overlaps, split_by_place
-from rankscape.tiles.store import NOWHERE
+from rankscape.tiles.blocks import block_of
+from rankscape.tiles.store import NOWHERE, open_patches
 from shapely.geometry import box
 
 
@@ -129,3 +131,11 @@ def test_touching_is_no_overlap():
     squares = gpd.GeoSeries([box(0, 0, 1, 1), box(1, 0, 2, 1), box(1.5, 0, 2.5, 1), box(9, 9, 10, 10)])
     assert overlaps(squares, gpd.GeoSeries([box(2, 0, 3, 1)])).tolist() == [False, False, True, False]
     assert overlaps(squares.iloc[:0], squares).tolist() == []
+
+
+def test_two_dates_of_one_place_stay_on_one_side(patch_store: Callable[..., Path]):
+    pixels = np.random.default_rng(3).integers(1, 255, (2, 64, 64, 3), dtype=np.uint8)
+    stores = [open_patches(patch_store(name, pixels=one)) for name, one in zip(("now", "then"), pixels, strict=True)]
+    now, then = block_of([store.index for store in stores], 160.0)
+    np.testing.assert_array_equal(now, then)
+    assert len(np.unique(now)) > 4

@@ -13,7 +13,8 @@ from shapely.geometry import Polygon, box, mapping
 
 from rankscape.demo.land import Land
 from rankscape.demo.layout import CRS, GRANULES, PIXEL_M, Layout
-from rankscape.demo.sky import CLASSES, PASSAGES, Passage, View, as_dn, coarse_classes, observe
+from rankscape.demo.past import GRANULE
+from rankscape.demo.sky import CLASSES, EARLIER, PASSAGES, Passage, View, as_dn, coarse_classes, observe
 from rankscape.demo.spectra import BANDS
 from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import bar
@@ -57,24 +58,29 @@ class _Product:
         return f"{head}_N{self.passage.baseline.replace('.', '')}{orbit}{rest}.SAFE"
 
 
-def write_catalogue(path: Path, land: Land, layout: Layout, seed: int, record: dict[str, Any]) -> None:
+def write_catalogue(path: Path, land: Land, past: Land, layout: Layout, seed: int, record: dict[str, Any]) -> None:
     """Write all scenes and the catalogue that lists them; `catalog.json` comes last, when all it names is there.
 
     Args:
         path: Final name of the catalogue; collection, items and images go to folders beside it.
         land: The invented land.
+        past: The same land at an earlier date; one granule has a scene of it.
         layout: Its grid.
         seed: Seed of clouds and noise.
         record: Provenance, kept in the catalogue.
     """
     folder = path.parent / COLLECTION
     items: list[pystac.Item] = []
-    with bar("scenes", unit="scene", total=len(PASSAGES) * len(GRANULES) + 1) as progress:
+    with bar("scenes", unit="scene", total=len(PASSAGES) * len(GRANULES) + 2) as progress:
         for passage in PASSAGES:
             view = observe(land.reflectance, land.water, passage, layout, seed)
             for product in _products(passage, layout):
                 items.append(_write_item(folder / product.id, product, view))
                 progress.update()
+        product = _Product(GRANULE, EARLIER, layout)
+        view = observe(past.reflectance, past.water, EARLIER, layout, seed)
+        items.append(_write_item(folder / product.id, product, view))
+        progress.update()
     catalogue, collection = _assembled(items, path, record)
     for part in (*items, collection, catalogue):
         write_json(Path(str(part.get_self_href())), part.to_dict(include_self_link=False))

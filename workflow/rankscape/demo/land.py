@@ -9,6 +9,7 @@ from rankscape.demo.fields import Fields, plough
 from rankscape.demo.layout import Layout
 from rankscape.demo.nature import Nature, grow
 from rankscape.demo.noise import rise
+from rankscape.demo.past import earlier
 from rankscape.demo.relief import COARSE_PX, elevation_m, refine, zones
 from rankscape.demo.rivers import carve
 from rankscape.demo.roads import Roads, connect
@@ -45,18 +46,48 @@ class Land:
     settlements: tuple[Settlement, ...]
 
 
+@dataclass(frozen=True)
+class _Ground:
+    """What is the same at all dates: the land before houses stand on it, and where people settle."""
+
+    nature: Nature
+    wealth: np.ndarray
+    settlements: list[Settlement]
+    roads: Roads
+    scale: float
+
+
 def invent_land(layout: Layout, seed: int) -> Land:
     """Invent the land: relief, water, wild cover, settlements, roads, fields; the same seed gives the same land."""
-    chance = [np.random.default_rng([seed, part]) for part in range(8)]
+    ground = _ground(layout, seed)
+    return _live(ground, ground.settlements, seed)
+
+
+def invent_dates(layout: Layout, seed: int) -> tuple[Land, Land]:
+    """Invent the land of today, as `invent_land` does, and the same land some years earlier (`demo.past`).
+
+    Only houses differ: roads, industry and fields are those of today, so that what changed is known place by place.
+    """
+    ground = _ground(layout, seed)
+    return _live(ground, ground.settlements, seed), _live(ground, earlier(ground.settlements, layout), seed)
+
+
+def _ground(layout: Layout, seed: int) -> _Ground:
+    chance = [np.random.default_rng([seed, part]) for part in range(6)]
     scale = min(1.0, layout.granule_px / _FULL_PX) ** 0.75
     zone = zones(layout.shape, chance[0])
     elevation, rivers, river_px = carve(elevation_m(zone, chance[1]), chance[2])
     nature = grow(elevation, zone, rivers, river_px, chance[3])
     wealth = regional_wealth(nature, chance[4])
     settlements = settle(nature, wealth, scale, chance[5])
-    homes = inhabit(settlements, nature, chance[6])
-    roads = connect(settlements, nature)
-    return _people(nature, homes, settlements, roads, wealth, scale, chance[7])
+    return _Ground(nature, wealth, settlements, connect(settlements, nature), scale)
+
+
+def _live(ground: _Ground, then: list[Settlement], seed: int) -> Land:
+    """Let people live in the settlements of a date, and change the land."""
+    homes = inhabit(then, ground.nature, np.random.default_rng([seed, 6]))
+    chance = np.random.default_rng([seed, 7])
+    return _people(ground.nature, homes, ground.settlements, ground.roads, ground.wealth, ground.scale, chance)
 
 
 def _people(
@@ -64,7 +95,7 @@ def _people(
     rng: np.random.Generator,
 ) -> Land:  # fmt: skip
     """Let people change the land, the widest things first."""
-    canvas = nature.reflectance
+    canvas = nature.reflectance.copy()
     near = _nearness(settlements, nature.slope.shape, _NEAR_PX * scale)
     fields = plough(nature.arable, near, wealth, rng)
     farmed = fields.share * (homes.density < 0.05)

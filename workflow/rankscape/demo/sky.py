@@ -66,6 +66,11 @@ PASSAGES = (
     ),
 )  # fmt: skip
 """The two passages over the invented world."""
+EARLIER = Passage(
+    2, "2016-08-29T22:05:32.026Z", "2016-08-30T02:17:40.000Z", "Sentinel-2A", "02.04", 72, 0.03, 0.0,
+    (1.05, 1.04, 1.08, 0.90), (0.022, 0.016, 0.011, 0.005), 1.0, None,
+)  # fmt: skip
+"""The passage over the earlier land: another season, drier, and more haze."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import csv
 import datetime
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,13 +16,15 @@ GRANULE_PATTERN = r"[0-9A-Za-z][0-9A-Za-z_]{0,63}"
 """A granule id: an MGRS granule such as 48RVV, or the name of a folder of tiles."""
 MGRS_PATTERN = r"(0[1-9]|[1-5][0-9]|60)[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]"
 """An MGRS granule: UTM zone, latitude band, column letter, row letter."""
+PERIOD_PATTERN = r"[12][0-9]{3}([-_.]?[0-9A-Za-z]+)*"
+"""A period: it begins with its year, so that labels sorted as text are sorted in time (2016-02 before 2016-10)."""
 
 
 class GranuleRow(Section):
     """One row of the sheet."""
 
     granule: Annotated[str, Field(pattern=f"^{GRANULE_PATTERN}$")]
-    """MGRS granule, or a name of your own where the row has a folder."""
+    """Id of the row: an MGRS granule, or a name of your own where the row has a folder or a place."""
     role: Literal["fit", "apply"]
     """`fit`: clusters and score are learned from it; `apply`: it is scored only."""
     start: datetime.date | None = None
@@ -35,6 +37,15 @@ class GranuleRow(Section):
     """Folder of web-mercator tiles named `{row}_{col}`, instead of scenes."""
     pictures: str | None = None
     """Folder of pictures of any names whose coordinates nobody knows, instead of scenes."""
+    period: Annotated[str, Field(pattern=f"^{PERIOD_PATTERN}$", max_length=32)] | None = None
+    """When the row shows its place: a label that begins with its year, such as 2016-dry; on all rows or none."""
+    place: Annotated[str, Field(pattern=f"^{GRANULE_PATTERN}$")] | None = None
+    """Land that the row shows, an MGRS granule where it has scenes; its rows are its dates. Default: granule."""
+
+    @property
+    def land(self) -> str:
+        """The land that it shows: its place, or its id."""
+        return self.place or self.granule
 
     @property
     def located(self) -> bool:
@@ -50,13 +61,16 @@ class GranuleRow(Section):
         missing = [name for name in ("start", "end", "max_cloud_percent") if getattr(self, name) is None]
         if missing:
             raise ValueError(f"{', '.join(missing)} must be given, or a folder, or pictures")
-        if not re.fullmatch(MGRS_PATTERN, self.granule):
-            raise ValueError(
-                f"{self.granule!r} is no MGRS granule such as 48RVV, and the row has no folder or pictures"
-            )
+        if not re.fullmatch(MGRS_PATTERN, self.land):
+            raise ValueError(f"{self.land!r} is no MGRS granule such as 48RVV, and the row has no folder or pictures")
         if self.start is not None and self.end is not None and self.start > self.end:
             raise ValueError(f"start {self.start} is after end {self.end}")
         return self
+
+    def window(self) -> "Window":
+        """Return what search needs of it."""
+        values = self.model_dump(include=set(Window.model_fields))
+        return Window.model_validate({**values, "granule": self.land})
 
 
 class Window(Section):
@@ -126,4 +140,34 @@ def _by_granule(path: Path, rows: list[GranuleRow]) -> dict[str, GranuleRow]:
         sheet[row.granule] = row
     if not any(row.role == "fit" for row in rows):
         raise SheetError(f"{path}: no granule has the role `fit`; there is nothing to learn from.")
+    _check_periods(path, rows)
     return sheet
+
+
+def _check_periods(path: Path, rows: list[GranuleRow]) -> None:
+    """Refuse periods on some rows only, and two rows of one place and period."""
+    without = [row.granule for row in rows if row.period is None]
+    if 0 < len(without) < len(rows):
+        raise SheetError(
+            f"{path}: without a period: {', '.join(without)}; other rows have one. Give all rows a period, or none."
+        )
+    first: dict[tuple[str, str | None], str] = {}
+    for row in rows:
+        other = first.setdefault((row.land, row.period), row.granule)
+        if other != row.granule:
+            when = f"the period {row.period}" if row.period else "no period"
+            raise SheetError(
+                f"{path}: {other} and {row.granule} both show the place {row.land} with {when}: give each date of a "
+                "place a period of its own."
+            )
+
+
+def current_rows(sheet: Mapping[str, GranuleRow]) -> list[str]:
+    """Return the rows that show their places at the latest of their dates, in the order of the sheet.
+
+    The latest date is that of each place, so that every place stands on the map once; without periods it is all rows.
+    """
+    latest: dict[str, str] = {}
+    for row in sheet.values():
+        latest[row.land] = max(latest.get(row.land, ""), row.period or "")
+    return [name for name, row in sheet.items() if (row.period or "") == latest[row.land]]

@@ -23,6 +23,27 @@ _LABELLED_GRANULES = 12
 
 
 @dataclass(frozen=True)
+class Legend:
+    """What the colours of a map mean."""
+
+    low: float
+    """Value with the first colour."""
+    high: float
+    """Value with the last colour."""
+    words: tuple[str, str, str]
+    """What stands above the left end, the middle and the right end."""
+    tick: str = "g"
+    """How numbers are written."""
+
+    def shares(self, values: np.ndarray) -> np.ndarray:
+        """Return where values lie between the first colour (0) and the last (1); beyond them, at the end."""
+        return np.asarray(np.clip((values - self.low) / (self.high - self.low), 0, 1))
+
+
+SCORE = Legend(0.0, 1.0, ("poor", "development score", "rich"))
+
+
+@dataclass(frozen=True)
 class _Layout:
     """Where the map lies on the page, in pixels."""
 
@@ -41,24 +62,25 @@ class _Layout:
         return self.top + self.height
 
 
-def draw_preview(region: Region, ramp: Ramp, title: str, longer_px: int) -> bytes:
+def draw_preview(region: Region, ramp: Ramp, title: str, longer_px: int, legend: Legend = SCORE) -> bytes:
     """Draw a region map.
 
     Args:
         region: The map.
-        ramp: Colours of the score.
+        ramp: Colours of the map's first band.
         title: Words above the map.
         longer_px: Longer side of the picture.
+        legend: What the colours mean.
 
     Returns:
         PNG, RGBA; where the region has no score it is transparent, and letters have a light halo, so that it can lie
         on any page.
     """
     layout = _lay_out(region.values.shape[1:], longer_px)
-    _draw_map(layout, region, ramp)
+    _draw_map(layout, region, ramp, legend)
     _draw_title(layout, region, title)
     _draw_north(layout)
-    _draw_legend(layout, ramp)
+    _draw_legend(layout, ramp, legend)
     _draw_scale(layout, region)
     return layout.page.png(title)
 
@@ -81,9 +103,10 @@ def _extent(region: Region) -> tuple[float, float, float, float]:
     return left, right, bottom, top
 
 
-def _draw_map(layout: _Layout, region: Region, ramp: Ramp) -> None:
+def _draw_map(layout: _Layout, region: Region, ramp: Ramp, legend: Legend) -> None:
     axes = layout.page.axes(layout.left, layout.top, layout.width, layout.height)
-    axes.imshow(ramp.rgba(region.values[0]), extent=_extent(region), interpolation="nearest", aspect="auto")
+    colours = ramp.rgba(legend.shares(region.values[0]))
+    axes.imshow(colours, extent=_extent(region), interpolation="nearest", aspect="auto")
     for granule, shape in region.outlines.items():
         east, north = shape.exterior.xy
         for color, units, alpha in (("white", 0.22, 0.5), (INK, 0.09, 0.7)):
@@ -123,20 +146,22 @@ def _draw_north(layout: _Layout) -> None:
     page.text(x, base + 0.4 * unit, "N", 1.7, ha="center", weight="bold")
 
 
-def _draw_legend(layout: _Layout, ramp: Ramp) -> None:
-    """Colour bar at the lower left, from poor to rich, with its numbers."""
+def _draw_legend(layout: _Layout, ramp: Ramp, legend: Legend) -> None:
+    """Colour bar at the lower left, with its words and numbers."""
     unit, page = layout.unit, layout.page
     left, width, top = _SIDE * unit, 30 * unit, layout.foot + 4.0 * unit
     axes = page.axes(left, top, width, 1.7 * unit)
     axes.imshow(ramp.rgba(np.linspace(0, 1, 512)[None, :]), aspect="auto", interpolation="nearest")
     page.rectangle(left, top, width, 1.7 * unit, fill=False, edgecolor=INK, linewidth=page.points(0.09))
-    page.text(left, top - 0.6 * unit, "poor", 1.6, va="bottom")
-    page.text(left + width / 2, top - 0.6 * unit, "development score", 1.6, va="bottom", ha="center", color=FAINT)
-    page.text(left + width, top - 0.6 * unit, "rich", 1.6, va="bottom", ha="right")
+    first, middle, last = legend.words
+    page.text(left, top - 0.6 * unit, first, 1.6, va="bottom")
+    page.text(left + width / 2, top - 0.6 * unit, middle, 1.6, va="bottom", ha="center", color=FAINT)
+    page.text(left + width, top - 0.6 * unit, last, 1.6, va="bottom", ha="right")
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         x = left + share * width
         page.rectangle(x - 0.04 * unit, top + 1.7 * unit, 0.08 * unit, 0.5 * unit, facecolor=INK, edgecolor="none")
-        page.text(x, top + 2.5 * unit, f"{share:g}", 1.4, ha="center", color=FAINT)
+        value = legend.low + share * (legend.high - legend.low)
+        page.text(x, top + 2.5 * unit, format(value, legend.tick) if value else "0", 1.4, ha="center", color=FAINT)
 
 
 def _draw_scale(layout: _Layout, region: Region) -> None:

@@ -72,7 +72,7 @@ def merge_surfaces(surfaces: Sequence[Surface], crs: str | None, resolution_m: f
     return Region(target, transform, _means(sums), outlines)
 
 
-def write_region(path: Path, region: Region, tags: dict[str, str], level: int) -> None:
+def write_region(path: Path, region: Region, tags: dict[str, str], level: int, names: Sequence[str] = BANDS) -> None:
     """Write a region map as a COG.
 
     Args:
@@ -80,9 +80,10 @@ def write_region(path: Path, region: Region, tags: dict[str, str], level: int) -
         region: The map.
         tags: Metadata of the raster.
         level: ZSTD level.
+        names: What the bands are called.
     """
     with cog_writer(
-        path, shape=region.values.shape, dtype="float32", crs=region.crs, transform=region.transform, names=BANDS,
+        path, shape=region.values.shape, dtype="float32", crs=region.crs, transform=region.transform, names=names,
         nodata=np.nan, tags=tags, level=level,
     ) as dataset:  # fmt: skip
         dataset.write(region.values)

@@ -12,7 +12,7 @@ import typer
 from rankscape.demo.catalogue import write_catalogue
 from rankscape.demo.districts import write_counties
 from rankscape.demo.labels import write_labels
-from rankscape.demo.land import invent_land
+from rankscape.demo.land import invent_dates
 from rankscape.demo.layout import Layout
 from rankscape.demo.references import write_districts, write_lights, write_population, write_truth
 from rankscape.foundation.progress import say
@@ -28,6 +28,7 @@ def invent(
     lights: Annotated[Path, typer.Option(help="Night lights to write (GeoTIFF, degrees).")],
     population: Annotated[Path, typer.Option(help="Population to write (GeoTIFF, people a hectare).")],
     truth: Annotated[Path, typer.Option(help="True development to write (GeoTIFF, 0 to 1).")],
+    truth_earlier: Annotated[Path, typer.Option(help="True development of the earlier date to write (GeoTIFF).")],
     districts: Annotated[Path, typer.Option(help="Districts to write (GeoJSON).")],
     counties: Annotated[Path, typer.Option(help="Smaller districts with a census to write (GeoParquet).")],
 ) -> None:
@@ -36,12 +37,13 @@ def invent(
     record = provenance("invent", section, {}, seed=section.seed)
     tags = {"RANKSCAPE": json.dumps(record, sort_keys=True)}
     layout = Layout(section.granule_px)
-    land = invent_land(layout, section.seed)
+    land, past = invent_dates(layout, section.seed)
     say(f"Invented {layout.shape[0]} x {layout.shape[1]} pixels of land with {len(land.settlements)} settlements.")
     write_truth(truth, land, layout, tags)
+    write_truth(truth_earlier, past, layout, tags)
     write_lights(lights, land, layout, section.seed, tags)
     write_population(population, land, layout, section.seed, tags)
     write_districts(districts, land, layout, section.seed, record)
     write_counties(counties, land, layout, section.seed, record)
     write_labels(labels, land, layout, section)
-    write_catalogue(catalogue, land, layout, section.seed, record)
+    write_catalogue(catalogue, land, past, layout, section.seed, record)

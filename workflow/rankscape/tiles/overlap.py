@@ -16,7 +16,7 @@ def distinct_places(indices: Sequence[gpd.GeoDataFrame]) -> list[np.ndarray]:
     Granules are taken in the order of their ids, whatever the order given, so that the choice does not depend on how
     files are listed. A patch is dropped when its centre lies inside, or on the edge of, a usable patch of an earlier
     granule; what is dropped and what is usable stay two different questions. Pictures without coordinates cover
-    nothing, and none is dropped.
+    nothing, and none is dropped. Two dates of one place are two pictures of the same land, and neither drops the other.
 
     Args:
         indices: Patch indices (columns of `tiles.store.INDEX_COLUMNS`), a granule each, each in its own CRS.
@@ -41,7 +41,7 @@ def _granule(index: gpd.GeoDataFrame) -> str:
 def _covered(index: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> np.ndarray:
     """Whether the centre of each patch lies in a patch of `other`, bool, shape (patches,)."""
     covered = np.zeros(len(index), bool)
-    if index.empty or other.empty or not (is_located(index) and is_located(other)):
+    if index.empty or other.empty or not (is_located(index) and is_located(other)) or _is_other_date(index, other):
         return covered
     east, north = centres(index, other.crs)
     left, bottom, right, top = other.total_bounds
@@ -50,6 +50,17 @@ def _covered(index: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> np.ndarray:
         hits, _ = STRtree(other.geometry.to_numpy()).query(points(east[near], north[near]), predicate="intersects")
         covered[near[hits]] = True
     return covered
+
+
+def _is_other_date(index: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> bool:
+    """Whether two granules lie on one grid, so that they are two dates of one place.
+
+    Neighbours may have patches on the very same land, but not at the same row and column.
+    """
+    if CRS(index.crs) != CRS(other.crs):
+        return False
+    both = index[["row", "col", "geometry"]].head(1).merge(other[["row", "col", "geometry"]], on=["row", "col"])
+    return bool(len(both)) and bool(both["geometry_x"].iloc[0].equals(both["geometry_y"].iloc[0]))
 
 
 def centres(index: gpd.GeoDataFrame, crs: CRS | str) -> tuple[np.ndarray, np.ndarray]:

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from rankscape.foundation.dates import compared_dates
 from rankscape.foundation.errors import SettingsError
 from rankscape.foundation.settings.base import Section, explain, read_yaml
 from rankscape.foundation.settings.baselines import BaselineSettings, check_baselines
+from rankscape.foundation.settings.change import ChangeSettings
 from rankscape.foundation.settings.clusters import ClusterSettings, LabelSettings, RefineSettings
 from rankscape.foundation.settings.demo import InventSettings
 from rankscape.foundation.settings.districts import DistrictSettings
@@ -45,7 +47,7 @@ class Config(Section):
     region: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
     """Name of the region; results go to `results/<region>/`."""
     granules: str
-    """Granule sheet (TSV): granule, role, start, end, max_cloud_percent, and optionally folder or pictures."""
+    """Granule sheet (TSV): granule, role, start, end, max_cloud_percent; optionally folder, pictures, period, place."""
     judges: dict[Identifier, JudgeSettings] = {}
     """Judges by name."""
     prompts: tuple[Identifier, ...] = ()
@@ -86,6 +88,7 @@ class Config(Section):
     dense: DenseSettings = DenseSettings()
     merge: MergeSettings = MergeSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+    change: ChangeSettings = ChangeSettings()
     report: ReportSettings = ReportSettings()
     publish: PublishSettings = PublishSettings()
 
@@ -167,7 +170,7 @@ def check_config(values: dict[str, Any], origin: str) -> Config:
 
 
 def check_places(config: Config, sheet: Mapping[str, GranuleRow]) -> None:
-    """Refuse references and districts where no granule has coordinates that they could be compared at.
+    """Refuse what has no coordinates to be compared at: references, districts, baselines; and periods that nobody has.
 
     Raises:
         SettingsError: Naming them.
@@ -193,6 +196,7 @@ def check_places(config: Config, sheet: Mapping[str, GranuleRow]) -> None:
             f"baselines = {sorted(config.baselines)}: no granule of {config.granules} with the role `fit` has "
             "coordinates, so nothing can be learned from a reference: leave them out."
         )
+    compared_dates(sheet, config.change)
 
 
 def load_config(path: Path) -> Config:

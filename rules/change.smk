@@ -1,0 +1,64 @@
+# In: scores, patches and the score model, of the rows of the sheet that show one place at two periods. Out: how much the
+# score of every place changed, with its uncertainty, which changes are significant, a map, and pictures of the largest.
+
+import re
+
+from rankscape.foundation.dates import compared_dates
+
+DATES = compared_dates(SHEET, CONFIG.change)  # pairs of rows by change, such as 2016--2022
+CHANGES = [] if SHARD else list(DATES)
+
+
+wildcard_constraints:
+    change="|".join(map(re.escape, DATES)) or r"(?!)",
+
+
+def dates(pattern, side):
+    """A file of the earlier (0) or later (1) row of each place that a change compares, as an input function."""
+    return lambda wildcards: expand(pattern, granule=[rows[side] for rows in DATES[wildcards.change]])
+
+
+rule change:
+    input:
+        before_scores=dates(rules.predict.output.scores, 0),
+        before_tiles=dates(rules.tile.output.patches, 0),
+        before_indices=dates(rules.tile.output.index, 0),
+        after_scores=dates(rules.predict.output.scores, 1),
+        after_tiles=dates(rules.tile.output.patches, 1),
+        after_indices=dates(rules.tile.output.index, 1),
+        model=rules.train.output.model,
+        ramp=os.path.relpath(ROOT / "resources/ramps/change.tsv"),
+    output:
+        table="<results>/change/{change}.parquet",
+        document="<results>/change/{change}.json",
+        raster="<results>/change/{change}.tif",
+        style="<results>/change/{change}.qml",
+        preview=report(
+            "<results>/change/{change}.png",
+            caption="../workflow/report/change.rst",
+            category="Change",
+        ),
+        pictures=directory("<results>/change/{change}-pictures"),
+    log:
+        "<logs>/change/{change}.log",
+    benchmark:
+        "<benchmarks>/change/{change}.tsv"
+    conda:
+        "../envs/vision.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=memory(6000),
+        runtime=minutes(60),
+    params:
+        settings=without(CONFIG.change, "pairs"),
+        places=lambda wildcards: [SHEET[after].land for _, after in DATES[wildcards.change]],
+        code=code("change"),
+    message:
+        "Measuring the change {wildcards.change}"
+    shell:
+        "python -m rankscape change --settings {params.settings:q} --change {wildcards.change:q} --places {params.places:q}"
+        " --before-scores {input.before_scores:q} --before-tiles {input.before_tiles:q}"
+        " --after-scores {input.after_scores:q} --after-tiles {input.after_tiles:q} --model {input.model:q}"
+        " --out {output.table:q} --document {output.document:q} --raster {output.raster:q} --preview {output.preview:q}"
+        " --pictures {output.pictures:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
