@@ -18,7 +18,8 @@ def test_shards_and_their_joining_plan_what_one_run_plans(fresh: Project) -> Non
     whole = fresh.planned()
     shards = [fresh.planned(*shard(text)) for text in ("1/2", "2/2")]
 
-    of_region = {job for job in whole if job.split()[0] in {"merge", "evaluate", "review", "audit", "report", "sheet"}}
+    together = {"merge", "evaluate", "district", "review", "audit", "report", "sheet"}
+    of_region = {job for job in whole if job.split()[0] in together}
     assert shards[0] | shards[1] == whole - of_region
     mapped = [granules_of(jobs, "mosaic") for jobs in shards]
     assert not mapped[0] & mapped[1]
