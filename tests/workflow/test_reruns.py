@@ -4,7 +4,8 @@ import os
 import time
 
 REGION_AGGREGATES = {
-    "merge maps/region.tif", "review review", "report report/index.html", "publish catalog.json",
+    "merge maps/region.tif", "district districts/invented.parquet", "review review", "report report/index.html",
+    "publish catalog.json",
 }  # fmt: skip
 EVALUATIONS = {f"evaluate evaluation/{name}.json" for name in ("truth", "lights", "population")}
 LEARNED = {"adapt", "embed", "categorize", "cluster", "sheet", "draw", "rate", "rank", "ensemble", "train", "label"}
@@ -90,7 +91,7 @@ def test_new_prompt_asks_its_own_rounds_only(finished):
     assert {job for job in jobs if job.startswith("rank ")} == {
         f"rank ranking/orders/stand-in--roads--{n}.json" for n in (1, 2, 3)
     }
-    scored = {"train", "predict", "review", "mosaic", "merge", "evaluate", "report", "publish"}
+    scored = {"train", "predict", "review", "mosaic", "merge", "evaluate", "district", "change", "report", "publish"}
     assert verbs(jobs) == {"rate", "rank", "ensemble", "audit"} | scored
 
 
@@ -222,7 +223,18 @@ def test_changed_function_reruns_the_stages_that_use_it(finished):
 
     jobs = finished.planned()
 
-    assert verbs(jobs) == {"train", "predict", "review", "mosaic", "merge", "evaluate", "report", "publish"}
+    assert verbs(jobs) == {
+        "train",
+        "predict",
+        "review",
+        "mosaic",
+        "merge",
+        "evaluate",
+        "district",
+        "change",
+        "report",
+        "publish",
+    }
 
 
 def test_new_baselines_run_their_own_jobs_and_the_evaluations(finished):

@@ -136,6 +136,10 @@ def test_references_need_a_granule_with_coordinates():
         check_places(config, {"towns": towns, "a": land})
     check_places(config, {"towns": towns, "a": land.model_copy(update={"role": "fit"})})
     check_places(check_config({**JUDGED, "references": {}}, "x"), {"towns": towns})
+    counties = {"path": "c.gpkg", "title": "Counties", "id": "code"}
+    divided = check_config({**JUDGED, "references": {}, "districts": {"counties": counties}}, "x")
+    with pytest.raises(SettingsError, match=r"districts = \['counties'\]: no granule of here\.tsv has coordinates"):
+        check_places(divided, {"towns": towns})
 
 
 def test_a_baseline_trains_as_the_score_but_for_what_it_sets():
