@@ -1,8 +1,7 @@
 # In: everything that was made. Out: one page that opens from disk.
 
-SHOWN = [
-    name for name in GRANULES if name in CURRENT or SHEET[name].role == "fit"
-]  # clusters show patches of all that they are made of
+# Patches of all that clusters are made of are shown, and of nothing else that is not current.
+SHOWN = list(dict.fromkeys([*CURRENT, *FIT]))
 
 
 rule report:
