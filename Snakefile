@@ -22,6 +22,7 @@ include: "rules/ranking.smk"
 include: "rules/scoring.smk"
 include: "rules/mapping.smk"
 include: "rules/evaluation.smk"
+include: "rules/saliency.smk"
 include: "rules/report.smk"
 include: "rules/slurm.smk"
 

@@ -121,12 +121,26 @@ class Estimate(BaseModel):
     high: float | None = None
 
 
+class Test(BaseModel):
+    """A permutation test that respects space."""
+
+    p: float | None = None
+    effective_n: float | None = None
+
+
 class Agreement(BaseModel):
     """Agreement of one predictor with one reference over some granules, or the reason why none is given."""
 
     n: int = 0
     spearman: Estimate | None = None
     pearson: Estimate | None = None
+    kendall: Estimate | None = None
+    r2_log: Estimate | None = None
+    partial_spearman: Estimate | None = None
+    """Given the trivial measures."""
+    difference: Estimate | None = None
+    """Spearman of the score less that of this predictor."""
+    test: Test | None = None
     reason: str | None = None
     interval_reason: str | None = None
 
@@ -151,3 +165,14 @@ class Evaluation(Document):
     confidence: float = 0.95
     block_m: float | None = None
     predictors: Annotated[dict[str, Predictor], Field(min_length=1)]
+    rivals: Annotated[list[str], empty_as(list)] = []
+    """Predictors that are scores of rival runs."""
+
+
+class Scene(Document):
+    """What was fetched for a granule: scenes/{granule}/download.json."""
+
+    verb = "fetch"
+    granule: str
+    scenes: Annotated[list[dict[str, Any]], empty_as(list)] = []
+    """Item, date and platform of each scene."""

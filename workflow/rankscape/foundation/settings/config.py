@@ -24,6 +24,7 @@ from rankscape.foundation.settings.ranking import (
     RateSettings,
 )
 from rankscape.foundation.settings.report import ReportSettings
+from rankscape.foundation.settings.saliency import SaliencySettings
 from rankscape.foundation.settings.scenes import ComposeSettings, FetchSettings, SearchSettings
 from rankscape.foundation.settings.scoring import PredictSettings, ReviewSettings, TrainSettings
 from rankscape.foundation.settings.storage import SHARD_PATTERN, StorageSettings, parse_shard
@@ -72,6 +73,7 @@ class Config(Section):
     train: TrainSettings = TrainSettings()
     predict: PredictSettings = PredictSettings()
     review: ReviewSettings = ReviewSettings()
+    saliency: SaliencySettings = SaliencySettings()
     mosaic: MosaicSettings = MosaicSettings()
     dense: DenseSettings = DenseSettings()
     merge: MergeSettings = MergeSettings()
