@@ -103,10 +103,8 @@ def add_responses(region: Region, cells: int = 3) -> list[Path]:
         maps[1::2] = 0
         path = region.folder / "saliency" / f"{tiles.stem}.json"
         write_array(path.with_suffix(".npy"), maps)
-        write_json(path, {
-            "granule": tiles.stem, "method": "occlusion", "cells": cells, "reason": "Only some were covered.",
-            "provenance": record("saliency"),
-        })  # fmt: skip
+        facts = {"granule": tiles.stem, "method": "occlusion", "cells": cells, "scale": 0.4}
+        write_json(path, {**facts, "reason": "Only some were covered.", "provenance": record("saliency")})
         paths.append(path)
     return paths
 

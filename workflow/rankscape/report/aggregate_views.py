@@ -150,7 +150,7 @@ def _spread_of_changes(name: str, known: pd.DataFrame, found: pd.DataFrame) -> P
         axes.hist(values, edges, color=SERIES[0], label="all places")
         axes.hist(marked, edges, color=ACCENT, label="significant")
         axes.axvline(0, color=INK, linewidth=0.6)
-        axes.set(xlabel="change of the score", ylabel="patches", yscale="symlog")
+        axes.set(xlabel="change of the score", ylabel="patches")
         axes.legend()
 
     alt = f"Histogram of the change of {len(values)} places, {len(marked)} of them significant."

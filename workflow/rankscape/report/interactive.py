@@ -62,7 +62,8 @@ def choices(layers: list[Layer], pictures: bool, districts: bool) -> list[tuple[
     """Return the layers to choose from, by group: key and title of each."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for layer in layers:
-        groups.setdefault(layer.group, []).append((layer.key, layer.title.removeprefix(f"{layer.group} ")))
+        title = layer.title.removeprefix(f"{layer.group} ")
+        groups.setdefault(layer.group, []).append((layer.key, title[:1].upper() + title[1:]))
     if districts:
         groups["Score"].append(("districts", "Districts"))
     if pictures:

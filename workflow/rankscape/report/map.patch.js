@@ -127,17 +127,17 @@ class Panel {
     context.drawImage(crop, 0, 0);
     context.filter = "none";
     context.imageSmoothingQuality = "high";
-    context.drawImage(this.tint(own, held), 0, 0, SHOWN_PX, SHOWN_PX);
+    context.drawImage(this.tint(own, held.cells), 0, 0, SHOWN_PX, SHOWN_PX);
     box.append(captioned(canvas, `${name}: orange raised the score, violet lowered it`, "What the network responded to in the patch"));
   }
 
-  tint(own, held) {
-    const small = blank(held.cells);
+  tint(own, cells) {
+    const small = blank(cells);
     const context = small.getContext("2d");
-    const pixels = context.createImageData(held.cells, held.cells);
+    const pixels = context.createImageData(cells, cells);
     own.forEach((byte, place) => {
-      const value = (byte - 128) / 127 / held.limit;
-      const strength = Math.min(Math.abs(value), 1) * 0.8 * 255;
+      const value = (byte - 128) / 127;
+      const strength = Math.abs(value) * 0.8 * 255;
       pixels.data.set([...(value > 0 ? RAISES : LOWERS), strength], 4 * place);
     });
     context.putImageData(pixels, 0, 0);

@@ -18,7 +18,7 @@ from rankscape.vision.places import at_each_place
 
 GRAD_CAM, OCCLUSION = "grad-cam", "occlusion"
 _OCCLUDED_CELLS = 4
-_ZERO, _STEPS = 128, 127
+_ZERO, _STEPS, _LEAST = 128, 127, 1e-6
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,9 @@ class Found:
     """Maps of one granule."""
 
     maps: np.ndarray
-    """uint8, shape (patches, cells, cells): 0 without a map, else 128 + 127 x contribution, cut at -1 and 1."""
+    """uint8, shape (patches, cells, cells): 0 without a map, else 128 + 127 x contribution / scale."""
+    scale: float
+    """Largest contribution, in scores; never 0."""
     method: str
     """`grad-cam` or `occlusion`."""
     reason: str
@@ -56,13 +58,13 @@ def respond(
     seen = sights(model)
     if _tells_places_apart(seen):
         rows = np.flatnonzero(np.isfinite(scores))
-        return Found(_cams(model, seen, patches, rows, settings, device), GRAD_CAM, "")
+        return Found(*_packed(_cams(model, seen, patches, rows, settings, device)), GRAD_CAM, "")
     rows = _telling(scores, deviations, settings.occluded_patches)
     reason = (
         f"The network sees each patch as one place, so that squares were covered instead, for {len(rows)} patches of "
         "each granule: those of the lowest, the highest and the most uncertain scores."
     )
-    return Found(_occluded(model, patches, rows, settings, device), OCCLUSION, reason)
+    return Found(*_packed(_occluded(model, patches, rows, settings, device)), OCCLUSION, reason)
 
 
 def _tells_places_apart(seen: Sequence[Sight]) -> bool:
@@ -78,13 +80,13 @@ def _cams(
 ) -> np.ndarray:  # fmt: skip
     finest = max(map(places_a_side, seen))
     cells = min(settings.cells, finest)
-    found = np.zeros((len(patches), cells, cells), np.uint8)
+    found = np.full((len(patches), cells, cells), np.nan)
     cuts = range(settings.batch_size, len(rows), settings.batch_size)
     for batch in track(np.split(rows, cuts), "saliency", unit="batch"):
         pixels = np.asarray(patches[batch])
         maps = [_finer(one, finest) for sight in seen for one in _contributions(sight, pixels, device)]
         mean = torch.from_numpy(combine(np.stack([m.numpy() for m in maps]), model.parts)[0])
-        found[batch] = _bytes(F.adaptive_avg_pool2d(mean[:, None], cells)[:, 0].numpy())
+        found[batch] = F.adaptive_avg_pool2d(mean[:, None], cells)[:, 0].numpy()
     return found
 
 
@@ -122,14 +124,14 @@ def _occluded(
     model: ScoreModel, patches: np.ndarray, rows: np.ndarray, settings: SaliencySettings, device: torch.device
 ) -> np.ndarray:
     cells = min(settings.cells, _OCCLUDED_CELLS, *patches.shape[1:3])
-    found = np.zeros((len(patches), cells, cells), np.uint8)
+    found = np.full((len(patches), cells, cells), np.nan)
     for row in track(rows.tolist(), "saliency", unit="patch"):
         patch = np.asarray(patches[row])
         shown = np.concatenate([patch[None], _covered(patch, cells)])
         cuts = range(settings.batch_size, len(shown), settings.batch_size)
         scores = np.concatenate([model.score(part, device) for part in np.split(shown, cuts)], axis=1)
         score = combine(scores, model.parts)[0]
-        found[row] = _bytes((score[0] - score[1:]).reshape(cells, cells))
+        found[row] = (score[0] - score[1:]).reshape(cells, cells)
     return found
 
 
@@ -143,5 +145,9 @@ def _covered(patch: np.ndarray, cells: int) -> np.ndarray:
     return shown
 
 
-def _bytes(values: np.ndarray) -> np.ndarray:
-    return np.asarray(_ZERO + np.rint(_STEPS * np.clip(values, -1, 1)), np.uint8)
+def _packed(values: np.ndarray) -> tuple[np.ndarray, float]:
+    """Contributions as bytes, and the contribution that 127 steps stand for; NaN, where there is no map, is 0."""
+    known = np.isfinite(values)
+    scale = float(np.abs(values[known]).max(initial=_LEAST))
+    steps = np.rint(_STEPS * np.where(known, values, 0) / scale)
+    return np.where(known, _ZERO + steps, 0).astype(np.uint8), scale

@@ -47,7 +47,7 @@ def saliency(
     write_array(array, found.maps)
     write_json(out, {
         "granule": str(patches.index["granule"].iloc[0]), "method": found.method, "cells": found.maps.shape[1],
-        "reason": found.reason, "array": array.name,
+        "scale": found.scale, "reason": found.reason, "array": array.name,
         "provenance": provenance("saliency", chosen, inputs, seed=networks.seed, backend=device.type),
     })  # fmt: skip
     explained = int(found.maps.any(axis=(1, 2)).sum())
