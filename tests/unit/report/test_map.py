@@ -137,8 +137,8 @@ def test_what_the_network_responded_to_is_shown_or_said_to_be_missing(visit: Vis
         visit.page.locator("#map-canvas").click(position={"x": x, "y": 220})
         visit.page.wait_for_timeout(80)
         texts.append(visit.page.text_content("#map-panel .pictures") or "")
-    assert any("occlusion: orange raised the score" in text for text in texts)
-    assert any("No occlusion of this patch. Only some were covered." in text for text in texts)
+    assert any("Occlusion: orange raised the score" in text for text in texts)
+    assert any("Occlusion: none of this patch. Only some were covered." in text for text in texts)
 
 
 def test_the_map_by_keyboard_alone(visit: Visit) -> None:

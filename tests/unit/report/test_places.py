@@ -82,6 +82,16 @@ def test_values_lie_where_their_patches_lie(patch_store):
     assert (laid[:, -12:] == grid).all()
 
 
+def test_an_empty_patch_hides_no_value_of_another_granule(patch_store):
+    held = stores(patch_store)
+    twice = {"03TUA": held["03TUA"], "03TUB": held["03TUA"]}
+    empty = np.full((12, 12), np.nan)
+    empty[0, 0] = 7.0
+    laid = spread(lay_out(twice), {"03TUA": np.ones((12, 12)), "03TUB": empty})
+    assert laid[0, 0] == 7
+    assert (laid.ravel()[1:] == 1).all()
+
+
 def test_packed_numbers_come_back_to_a_sixty_thousandth():
     values = np.array([[0.0, 1.0, np.nan], [0.25, 0.5, 2.0]])
     layer = Layer("a", "A", "A", "", "viridis", (0.0, 1.0), {"g": values})

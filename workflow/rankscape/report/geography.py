@@ -143,27 +143,29 @@ def _unit_m(crs: str, left: float, low: float, size: tuple[float, float]) -> flo
     return float(length / (0.2 * size[0]))
 
 
-def spread(plane: Plane, values: Mapping[str, np.ndarray], fill: float = np.nan) -> np.ndarray:
-    """Lay values of patches on one even grid over the plane, a cell about a patch wide; the nearest patch counts.
+def spread(plane: Plane, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Lay values of patches on one even grid over the plane, a cell about a patch wide.
+
+    The patch under a cell's middle counts; where granules overlap, that of the last one that has a value there.
 
     Args:
         plane: The plane.
         values: For each granule, values of its grid, shape (rows, columns).
-        fill: Value where no patch lies.
 
     Returns:
-        float64, shape (rows, columns), the upper row first.
+        float64, shape (rows, columns), the upper row first; NaN where no patch with a value lies.
     """
     side = plane.patch_side
     cols, rows = (max(1, round(length / side)) for length in plane.size)
     x = (np.arange(cols) + 0.5) * plane.size[0] / cols + plane.origin[0]
     y = plane.size[1] - (np.arange(rows) + 0.5) * plane.size[1] / rows + plane.origin[1]
     east, north = np.meshgrid(x, y)
-    found = np.full((rows, cols), fill)
+    found = np.full((rows, cols), np.nan)
     for granule in plane.granules:
         if granule.granule in values:
             inside, row, col = _patch_at(granule, plane.crs, east, north)
-            found[inside] = values[granule.granule][row, col]
+            own = values[granule.granule][row, col]
+            found[inside] = np.where(np.isfinite(own), own, found[inside])
     return found
 
 

@@ -116,9 +116,9 @@ class Panel {
     const size = held.cells * held.cells;
     const bytes = unpacked(held.of, found.granule.id, bytesOf);
     const own = bytes ? bytes.subarray(found.place * size, (found.place + 1) * size) : [];
-    const name = held.method === "occlusion" ? "occlusion" : "Grad-CAM";
+    const name = held.method === "occlusion" ? "Occlusion" : "Grad-CAM";
     if (!own.some((byte) => byte > 0)) {
-      box.append(made("p", `No ${name} of this patch. ${held.note}`, "soft small"));
+      box.append(made("p", `${name}: none of this patch. ${held.note}`, "soft small"));
       return;
     }
     const canvas = blank();
