@@ -15,9 +15,10 @@
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const map = L.map(find("map-canvas"), {
     crs, minZoom: -20, maxZoom: 2, zoomSnap: 0.25, zoomDelta: 0.5, wheelPxPerZoomLevel: 120, attributionControl: false,
-    maxBounds: L.latLngBounds(whole).pad(0.5), zoomAnimation: !still, fadeAnimation: false, inertia: !still,
+    maxBounds: L.latLngBounds(whole).pad(2), zoomAnimation: !still, fadeAnimation: false, inertia: !still,
     keyboardPanDelta: 60,
   });
+  if (still) map.panBy = (offset, options) => L.Map.prototype.panBy.call(map, offset, { ...options, animate: false });
   map.fitBounds(whole, { animate: false });
   map.setMinZoom(map.getZoom() - 1);
   L.control.scale({ imperial: false, maxWidth: 140 }).addTo(map);
