@@ -37,6 +37,7 @@ rule all:
         [rules.merge.output.raster] if LOCATED and not SHARD else [],
         expand(rules.predict.output.scores, granule=own(GRANULES)),
         expand(rules.mosaic.output.raster, granule=own(LOCATED)),
+        expand(rules.saliency.output.record, granule=own(LOCATED) if CONFIG.saliency.enabled else []),
         expand(rules.dense.output.raster, granule=own(LOCATED) if CONFIG.dense.enabled else []),
         expand(rules.baseline.output.baselines, granule=own(LOCATED) if REFERENCES else []),
         expand(rules.aggregate.output.values, granule=own(LOCATED), reference=REFERENCES),

@@ -19,9 +19,8 @@ rule report:
         scores=each(rules.predict.output.scores, GRANULES),
         evaluations=expand(rules.evaluate.output.document, reference=REFERENCES),
         places=expand(rules.evaluate.output.places, reference=REFERENCES),
-        saliency=each(rules.saliency.output.record, GRANULES if CONFIG.saliency.enabled else []),
-        responses=each(rules.saliency.output.maps, GRANULES if CONFIG.saliency.enabled else []),
-        scenes=each(rules.fetch.output.download, [] if "assets" in CONFIG.storage.drop else LOCATED),
+        saliency=each(rules.saliency.output.record, LOCATED if CONFIG.saliency.enabled else []),
+        responses=each(rules.saliency.output.maps, LOCATED if CONFIG.saliency.enabled else []),
     output:
         page=report(
             "<results>/report/index.html",
@@ -46,7 +45,6 @@ rule report:
         preview=lambda wildcards, input: [f"--preview={file}" for file in input.preview],
         evaluations=lambda wildcards, input: [f"--evaluations={file}" for file in input.evaluations],
         saliency=lambda wildcards, input: [f"--saliency={file}" for file in input.saliency],
-        scenes=lambda wildcards, input: [f"--scenes={file}" for file in input.scenes],
         code=code("report"),
     message:
         "Writing the report"
@@ -54,4 +52,4 @@ rule report:
         "python -m rankscape report --settings {params.settings:q} --region {params.region:q} --order {input.order:q}"
         " --orders {input.orders:q} --audit {input.audit:q} {params.rounds:q} --summary {input.summary:q}"
         " --clusters {input.clusters:q} --tiles {input.tiles:q} --training {input.training:q} --backbone {input.backbone:q} {params.preview:q}"
-        " {params.evaluations:q} {params.saliency:q} {params.scenes:q} --scores {input.scores:q} --review {input.review:q} --out {output.page:q} > {log:q} 2>&1"
+        " {params.evaluations:q} {params.saliency:q} --scores {input.scores:q} --review {input.review:q} --out {output.page:q} > {log:q} 2>&1"

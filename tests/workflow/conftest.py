@@ -17,7 +17,7 @@ from pathlib import Path
 OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--truth", "--districts", "--scene",
            "--record", "--patches", "--item", "--preview", "--places", "--card", "--times"}
 INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "review": {"--record"}, "audit": {"--times"}}
-MORE = {"tile": ".parquet", "embed": ".json", "mosaic": ".qml", "merge": ".qml"}
+MORE = {"tile": ".parquet", "embed": ".json", "saliency": ".npy", "mosaic": ".qml", "merge": ".qml"}
 verb, arguments = sys.argv[1], sys.argv[2:]
 outputs = OUTPUTS - INPUTS.get(verb, set())
 if verb == "compose":
