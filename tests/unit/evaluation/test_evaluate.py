@@ -150,7 +150,7 @@ def test_every_statistic_stands_beside_every_predictor(region, tmp_path):
     assert score["partial_spearman"]["given"] == ["gradient", "blue_green"]
     assert trivial["partial_spearman"] is None
     assert score["difference"] is None
-    difference = score["spearman"]["value"] - trivial["spearman"]["value"]
+    difference = score["spearman"]["value"] - abs(trivial["spearman"]["value"])
     assert trivial["difference"]["value"] == pytest.approx(difference)
     assert 0 < trivial["difference"]["low"] < difference < trivial["difference"]["high"]
     assert trivial["test"]["p"] > 0.05

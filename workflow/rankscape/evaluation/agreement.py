@@ -88,9 +88,10 @@ def agreement(frame: pd.DataFrame, known: Terrain, settings: EvaluateSettings) -
     Returns:
         For each predictor `n`, `blocks`; `pearson`, `spearman`, `kendall`, each with `value`, `low` and `high`;
         `r2_log`, the same with the `n` of places where both are positive; `partial_spearman` given the baselines
-        (`given`), None for the baselines themselves; `difference`, Spearman of the score less that of the predictor,
-        None for the score; `test`, with `p`, `surrogates` and `effective_n`. Where no interval can be given, its ends
-        are None and `interval_reason` says why. Where no correlation can be given, `n` and `reason`.
+        (`given`), None for the baselines themselves; `difference`, Spearman of the score less that of the predictor
+        (of a baseline, its size), None for the score; `test`, with `p`, `surrogates` and `effective_n`. Where no
+        interval can be given, its ends are None and `interval_reason` says why. Where no correlation can be given, `n`
+        and `reason`.
     """
     values = {name: frame[name].to_numpy(float) for name in known.predictors}
     reasons = {name: _reason(values[name], frame["value"].to_numpy(float), settings) for name in known.predictors}
@@ -204,8 +205,11 @@ class _Part:
         if self.names[column] == SCORE or SCORE not in self.names:
             return None
         score = self.names.index(SCORE)
-        value = float(self.estimate.spearman[0, score] - self.estimate.spearman[0, column])
-        drawn = None if self.draws is None else self.draws.spearman[:, score] - self.draws.spearman[:, column]
+        # A trivial measure has no direction of its own: taken the other way round it would do as well.
+        trivial = self.names[column] in BASELINES
+        sign = -1.0 if trivial and self.estimate.spearman[0, column] < 0 else 1.0
+        value = float(self.estimate.spearman[0, score] - sign * self.estimate.spearman[0, column])
+        drawn = None if self.draws is None else self.draws.spearman[:, score] - sign * self.draws.spearman[:, column]
         return self._ends(value, drawn, max(self._inflation(score), self._inflation(column)), fisher=False)
 
     def _test(self, column: int) -> dict[str, Any]:

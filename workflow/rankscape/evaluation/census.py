@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
-from rankscape.evaluation.bootstrap import Samples, bootstrap_correlations
 from rankscape.evaluation.correlation import is_constant, pearson, spearman
-from rankscape.evaluation.intervals import interval
 from rankscape.foundation.settings.districts import DistrictSettings
 
 
@@ -46,6 +45,8 @@ def _compared(table: pd.DataFrame, name: str, log: bool, settings: DistrictSetti
     }  # fmt: skip
 
 
+_ONE = 1 - 1e-12
+"""Largest correlation that has a place on Fisher's scale."""
 _NONE: dict[str, float | None] = {"value": None, "low": None, "high": None}
 
 
@@ -59,22 +60,27 @@ def _reason(score: np.ndarray, value: np.ndarray, settings: DistrictSettings) ->
 
 
 def _estimates(score: np.ndarray, value: np.ndarray, settings: DistrictSettings) -> dict[str, dict[str, float | None]]:
-    """Correlations and R² (the square of Pearson's: of one predictor with a constant), with bootstrap intervals."""
-    drawn = bootstrap_correlations(
-        Samples(score[None], value, value), np.arange(len(score)), settings.draws, settings.seed
-    )
-    found = {
-        "pearson": (pearson(score, value), drawn.pearson[:, 0]),
-        "spearman": (spearman(score, value), drawn.spearman[:, 0]),
-    }
-    ends = {
-        name: interval(estimate, draws, settings.confidence, blocks=len(score), inflation=1.0)
-        for name, (estimate, draws) in found.items()
-    }
+    """Correlations and R² (the square of Pearson's: of one predictor with a constant), with intervals.
+
+    Districts are few: bootstrap draws of them now and then order perfectly, which on Fisher's scale is infinitely far.
+    The errors on that scale (z = artanh r) are therefore those of theory: 1/√(n - 3) for Pearson's (Fisher 1921),
+    √((1 + r²/2)/(n - 3)) for Spearman's (Bonett and Wright 2000). Three districts have no interval.
+    """
+    n, product, rank = len(score), pearson(score, value), spearman(score, value)
+    linear = _interval(product, 1.0, n, settings.confidence)
     return {
-        **{name: _estimate(found[name][0], ends[name]) for name in found},
-        "r2_log": _estimate(found["pearson"][0] ** 2, _squared(ends["pearson"])),
+        "pearson": _estimate(product, linear),
+        "spearman": _estimate(rank, _interval(rank, 1 + rank**2 / 2, n, settings.confidence)),
+        "r2_log": _estimate(product**2, _squared(linear)),
     }
+
+
+def _interval(value: float, variance: float, n: int, confidence: float) -> tuple[float, float] | None:
+    if n <= 3:
+        return None
+    middle = np.arctanh(np.clip(value, -_ONE, _ONE))
+    reach = norm.ppf((1 + confidence) / 2) * np.sqrt(variance / (n - 3))
+    return float(np.tanh(middle - reach)), float(np.tanh(middle + reach))
 
 
 def _estimate(value: float, ends: tuple[float, float] | None) -> dict[str, float | None]:

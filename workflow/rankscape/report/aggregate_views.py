@@ -128,16 +128,17 @@ def change_view(change: Change, number: int) -> AggregateView:
     drawn = (_spread_of_changes(f"change-{number}", known, found),) if len(known) > 1 else ()
     title = record.title or f"From {dates}"
     picture = None if change.picture is None else (f"{title}: change of the score.", change.picture)
-    return AggregateView(title, lead, tuple(tables), drawn, picture, change.largest, tuple(record.notes))
+    blind = dict.fromkeys(one.reason for one in change.largest if one.reason)
+    return AggregateView(title, lead, tuple(tables), drawn, picture, change.largest, (*blind, *record.notes))
 
 
 def _changes(part: pd.DataFrame, words: str) -> TableView:
     rows = tuple(
-        (str(row["patch_id"]), wording.number(row["score_before"]), wording.number(row["score_after"]),
+        (str(row["patch_id"]), wording.number(row["score_after"] - row["change"]), wording.number(row["score_after"]),
          _signed(row["change"]), wording.number(row["change_std"]), _small(_float(row.get("q"))))
         for row in part.head(_LISTED).to_dict("records")
     )  # fmt: skip
-    heads = ("Patch", "Before", "After", "Change", "Standard deviation", "q")
+    heads = ("Patch", "Before, in the later light", "After", "Change", "Standard deviation", "q")
     more = f", the largest {_LISTED} of {len(part):,}" if len(part) > _LISTED else ""
     return TableView(f"Places whose score {words} significantly{more}.", heads, rows)
 

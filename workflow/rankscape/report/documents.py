@@ -163,6 +163,8 @@ class Agreement(BaseModel):
 class Predictor(BaseModel):
     """Agreement of one predictor: pooled, by role and by granule."""
 
+    learned_from: str | None = None
+    """`reference` where a rival learned from the very reference that it is compared with."""
     pooled: Agreement | None = None
     fit: Agreement | None = None
     apply: Agreement | None = None

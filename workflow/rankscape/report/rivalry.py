@@ -22,7 +22,7 @@ def rivalry(evaluation: Evaluation, part: str | None) -> TableView | None:
         return None
     rows = tuple(
         (
-            PREDICTORS.get(name, name),
+            PREDICTORS.get(name, name) + (_TAUGHT if evaluation.predictors[name].learned_from else ""),
             *("" if name == SCORE and head == _LEAD else tell(a) for head, tell in columns.items()),
         )
         for name, a in known
@@ -51,11 +51,12 @@ def _chance(agreement: Agreement) -> str:
 
 
 _LEAD = "Lead of the score"
+_TAUGHT = " (learned from this very reference: no evidence)"
 _COLUMNS: dict[str, Callable[[Agreement], str]] = {
     "Spearman": _estimated("spearman"),
     _LEAD: _estimated("difference"),
     "Kendall tau-b": _estimated("kendall"),
     "R² of logarithms": _estimated("r2_log"),
     "Spearman given the trivial measures": _estimated("partial_spearman"),
-    "p (independent places)": _chance,
+    "p, neighbours alike (worth so many places)": _chance,
 }

@@ -60,7 +60,7 @@ class DistrictSettings(Section):
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the intervals."""
     draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
-    """Joint draws of all scores for the ranks, and bootstrap draws for the comparisons."""
+    """Joint draws of all scores for the ranks."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the draws."""
     min_covered_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
