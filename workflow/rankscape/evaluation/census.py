@@ -7,7 +7,7 @@ import pandas as pd
 
 from rankscape.evaluation.bootstrap import Samples, bootstrap_correlations
 from rankscape.evaluation.correlation import is_constant, pearson, spearman
-from rankscape.evaluation.intervals import interval
+from rankscape.evaluation.intervals import described, interval, squared
 from rankscape.foundation.settings.districts import DistrictSettings
 
 
@@ -37,16 +37,13 @@ def _compared(table: pd.DataFrame, name: str, log: bool, settings: DistrictSetti
         return {"n": len(score), "reason": reason}
     plain = _estimates(score, value, settings)
     positive = (score > 0) & (value > 0)
-    logs: dict[str, dict[str, float | None]] = {"pearson": _NONE, "r2_log": _NONE}
+    logs: dict[str, dict[str, float | None]] = dict.fromkeys(("pearson", "r2_log"), described(np.nan, None))
     if _reason(score[positive], value[positive], settings) is None:
         logs = _estimates(np.log(score[positive]), np.log(value[positive]), settings)
     return {
         "n": len(score), "n_log": int(positive.sum()), "pearson": logs["pearson"] if log else plain["pearson"],
         "spearman": plain["spearman"], "r2_log": logs["r2_log"],
     }  # fmt: skip
-
-
-_NONE: dict[str, float | None] = {"value": None, "low": None, "high": None}
 
 
 def _reason(score: np.ndarray, value: np.ndarray, settings: DistrictSettings) -> str | None:
@@ -72,19 +69,6 @@ def _estimates(score: np.ndarray, value: np.ndarray, settings: DistrictSettings)
         for name, (estimate, draws) in found.items()
     }
     return {
-        **{name: _estimate(found[name][0], ends[name]) for name in found},
-        "r2_log": _estimate(found["pearson"][0] ** 2, _squared(ends["pearson"])),
+        **{name: described(found[name][0], ends[name]) for name in found},
+        "r2_log": described(found["pearson"][0] ** 2, squared(ends["pearson"])),
     }
-
-
-def _estimate(value: float, ends: tuple[float, float] | None) -> dict[str, float | None]:
-    low, high = ends or (None, None)
-    return {"value": value, "low": low, "high": high}
-
-
-def _squared(ends: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Ends of the square of what lies between two ends."""
-    if ends is None:
-        return None
-    low, high = sorted(abs(end) for end in ends)
-    return 0.0 if ends[0] <= 0 <= ends[1] else low**2, high**2
