@@ -70,8 +70,8 @@ def numbers(path: Path, column: str, given: "pd.Series[float]", names: Sequence[
     words = np.flatnonzero(given.notna().to_numpy() & ~np.isfinite(found))
     if len(words):
         raise TableError(
-            f"{path}: {column} of {names[int(words[0])]} is {given.iloc[words[0]]!r}, which is no number: leave it empty "
-            "where nothing is known."
+            f"{path}: {column} of {names[int(words[0])]} is {given.iloc[words[0]]!r}, which is no number: leave it "
+            "empty where nothing is known."
         )
     return found
 

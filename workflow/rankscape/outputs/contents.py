@@ -136,6 +136,7 @@ KINDS = (
     Kind("invented/lights.tif", "invent", "Its night lights"),
     Kind("invented/population.tif", "invent", "Its population"),
     Kind("invented/truth.tif", "invent", "Its true development"),
+    Kind("invented/truth-2016.tif", "invent", "The same at the earlier date"),
     Kind("invented/districts.geojson", "invent", "Its districts"),
     Kind("invented/counties.parquet", "invent", "Its counties, with a census"),
 )  # fmt: skip
