@@ -28,7 +28,7 @@ rule baseline:
 
 rule aggregate:
     input:
-        reference=lambda wildcards: CONFIG.references[wildcards.reference].path,
+        reference=lambda wildcards: list(map(str, CONFIG.references[wildcards.reference].files())),
         index=rules.tile.output.index,
     output:
         values="<results>/evaluation/references/{reference}/{granule}.parquet",

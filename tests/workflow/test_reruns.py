@@ -9,8 +9,10 @@ REGION_AGGREGATES = {
 }  # fmt: skip
 EVALUATIONS = {f"evaluate evaluation/{name}.json" for name in ("truth", "lights", "population")}
 LEARNED = {"adapt", "embed", "categorize", "cluster", "sheet", "draw", "rate", "rank", "ensemble", "train", "label"}
-
-
+SCORED = {
+    "train", "predict", "review", "saliency", "mosaic", "merge", "evaluate", "district", "change", "report", "publish",
+}  # fmt: skip
+"""What follows from another order of the clusters."""
 GRANULES = ("03TVG", "03TWG", "03TVF", "03TWF", "03TXG")
 
 
@@ -92,20 +94,7 @@ def test_new_prompt_asks_its_own_rounds_only(finished):
     assert {job for job in jobs if job.startswith("rank ")} == {
         f"rank ranking/orders/stand-in--roads--{n}.json" for n in (1, 2, 3)
     }
-    scored = {
-        "train",
-        "predict",
-        "review",
-        "saliency",
-        "mosaic",
-        "merge",
-        "evaluate",
-        "district",
-        "change",
-        "report",
-        "publish",
-    }
-    assert verbs(jobs) == {"rate", "rank", "ensemble", "audit"} | scored
+    assert verbs(jobs) == {"rate", "rank", "ensemble", "audit"} | SCORED
 
 
 def test_new_judge_asks_its_own_rounds_only(finished):
@@ -236,19 +225,7 @@ def test_changed_function_reruns_the_stages_that_use_it(finished):
 
     jobs = finished.planned()
 
-    assert verbs(jobs) == {
-        "train",
-        "predict",
-        "review",
-        "saliency",
-        "mosaic",
-        "merge",
-        "evaluate",
-        "district",
-        "change",
-        "report",
-        "publish",
-    }
+    assert verbs(jobs) == SCORED
 
 
 def test_new_baselines_run_their_own_jobs_and_the_evaluations(finished):

@@ -135,14 +135,14 @@ def test_wrong_vector_files_are_one_line(tmp_path, patches):
     (tmp_path / "text.gpkg").write_text("Not found")
     wrong = [
         (bare, {}, "bare.shp has no CRS"),
-        (invalid, {}, r"row 1 is invalid \(Self-intersection"),
-        (overlap, {}, "rows 0 and 2 overlap in 50.0% of the smaller one"),
-        (words, {}, "v is 'many' in row 0, which is no number"),
+        (invalid, {}, r"polygons of row 1 are invalid \(Self-intersection"),
+        (overlap, {}, "row 0 and row 2 overlap in 50 % of the smaller one.*mend the borders\\.$"),
+        (words, {}, "v of row 0 is 'many', which is no number"),
         (negative, {"transform": "log1p"}, "gives -3 at a patch, and transform = log1p takes no negative values"),
-        (points, {}, "holds Points; Polygon or MultiPolygon are needed"),
+        (points, {}, "row 0 is a Point, and Polygon or MultiPolygon is needed"),
         (SQUARE, {}, "does not exist"),
         (tmp_path / "text.gpkg", {}, "cannot be read as a vector file"),
-        (invalid, {"column": "w"}, r"lacks the column 'w'; it has \['v'\]"),
+        (invalid, {"column": "w"}, r"lacks the columns \['w'\]; it has \['v'\]"),
     ]
     for path, keys, message in wrong:
         with pytest.raises(TableError, match=message) as caught:
@@ -155,7 +155,7 @@ def test_wrong_tables_are_one_line(tmp_path, patches):
     wrong = {
         "id,v\nSeoul,1\nBusan,2\n": r"id holds 'Seoul' for one, and patches are called '03TVF_0_0' or '0_0'",
         "id,v\n0_0,1\n0_0,2\n": "id '0_0' stands in two rows",
-        "id,v\n0_0,lots\n": "v is 'lots' in row 0_0, which is no number",
+        "id,v\n0_0,lots\n": "v of 0_0 is 'lots', which is no number",
         "id,w\n0_0,1\n": r"lacks the columns \['v'\]",
     }
     for text, message in wrong.items():

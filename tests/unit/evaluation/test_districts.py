@@ -256,7 +256,7 @@ def test_the_same_inputs_give_the_same_bytes(land, polygons, tmp_path):
 
 REFUSED = {
     "elsewhere": ([box(0, 0, 1, 1)], {"crs": "EPSG:4326"}, {}, "none of its 1 polygons meets a scored patch"),
-    "overlap": ([box(LEFT, SOUTH, EAST, TOP)] * 2, {}, {}, "d0 and d1 overlap in 100 %"),
+    "overlap": ([box(LEFT, SOUTH, EAST, TOP)] * 2, {}, {}, "district d0 and district d1 overlap in 100 %"),
     "no CRS": ([box(LEFT, SOUTH, EAST, TOP)], {"crs": None}, {}, "has no CRS"),
 }
 
@@ -294,7 +294,7 @@ def test_scores_of_other_patches_are_refused(land, polygons, tmp_path, capsys):
     table = read_table(files["scores"][0])
     write_table(files["scores"][0], table[:-1], {})
     assert run(files, tmp_path, path) == 2
-    assert "patch 03TVF_11_11 is in no table" in capsys.readouterr().err
+    assert "1 patches are in no table, 03TVF_11_11 for one" in capsys.readouterr().err
     write_table(files["scores"][0], pd.concat([table, table[:1]]), {})
     assert run(files, tmp_path, path) == 2
     assert "patch 03TVF_0_0 stands in two rows" in capsys.readouterr().err

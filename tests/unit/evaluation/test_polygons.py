@@ -69,7 +69,9 @@ def test_a_missing_census_value_is_missing(tmp_path):
 def test_slivers_along_borders_are_let_pass(tmp_path):
     sliver = frame(box(0, 0, 1000, 1000), box(995, 0, 2000, 1000))
     assert len(read(sliver, tmp_path)) == 2
-    with pytest.raises(TableError, match=r"d0 and d1 overlap in 0.5\d* % of the smaller one"):
+    with pytest.raises(
+        TableError, match=r"d0 and district d1 overlap in 0.5\d* % .*or raise max_overlap_fraction = 0.001"
+    ):
         read(sliver, tmp_path, max_overlap_fraction=0.001)
 
 
@@ -77,13 +79,13 @@ REFUSED = {
     "no CRS": (frame(crs=None), {}, "has no CRS"),
     "bow tie": (
         frame(box(2000, 0, 3000, 1000), BOWTIE), {},
-        r"polygons of d1 are invalid \(Self-intersection.*make_valid",
+        r"polygons of district d1 are invalid \(Self-intersection.*make_valid",
     ),
-    "overlap": (frame(box(0, 0, 1000, 1000), box(500, 0, 1500, 1000)), {}, "d0 and d1 overlap in 50 %"),
-    "within": (frame(box(0, 0, 1000, 1000), box(400, 400, 500, 500)), {}, "d0 and d1 overlap in 100 %"),
+    "overlap": (frame(box(0, 0, 1000, 1000), box(500, 0, 1500, 1000)), {}, "d0 and district d1 overlap in 50 %"),
+    "within": (frame(box(0, 0, 1000, 1000), box(400, 400, 500, 500)), {}, "d0 and district d1 overlap in 100 %"),
     "double id": (frame(code=["a", "b", "a"]), {}, "code is a in two rows"),
     "no id": (frame(code=["a", None, "c"]), {}, "row 1 has no code"),
-    "points": (frame(Point(0, 0), box(0, 0, 1, 1)), {}, "district d0 is a Point: give polygons"),
+    "points": (frame(Point(0, 0), box(0, 0, 1, 1)), {}, "d0 is a Point, and Polygon or MultiPolygon is needed"),
     "empty": (frame(box(0, 0, 1, 1), None), {}, "the districts d1 have no geometry"),
     "column": (frame(), {"id": "key", "name": "label"}, r"lacks the columns \['key', 'label'\]; it has \['code'"),
     "census column": (frame(), {"census": {"x": {"column": "gdp", "title": "t"}}}, r"lacks the columns \['gdp'\]"),
@@ -118,11 +120,11 @@ def test_files_that_are_no_polygons(tmp_path):
     with pytest.raises(TableError, match="does not exist"):
         read_polygons(settings)
     (tmp_path / "d.gpkg").write_text("no package")
-    with pytest.raises(TableError, match="cannot be read as polygons"):
+    with pytest.raises(TableError, match="cannot be read as a vector file"):
         read_polygons(settings)
     pd.DataFrame({"code": ["a"]}).to_csv(tmp_path / "d.csv")
     (tmp_path / "d.geojson").write_text('{"type": "FeatureCollection", "features": []}')
-    with pytest.raises(TableError, match=r"lacks the columns|has no polygons|without polygons"):
+    with pytest.raises(TableError, match=r"lacks the columns|has no rows|without geometry"):
         read_polygons(DistrictSettings(path=str(tmp_path / "d.geojson"), title="t", id="code"))
 
 

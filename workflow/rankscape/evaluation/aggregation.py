@@ -9,7 +9,8 @@ import pandas as pd
 
 from rankscape.evaluation.keyed import keys, read_keyed
 from rankscape.evaluation.references import area_means
-from rankscape.evaluation.vectors import numbers, of_points, of_polygons
+from rankscape.evaluation.shapes import numbers
+from rankscape.evaluation.vectors import of_points, of_polygons
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.settings.evaluation import ReferenceSettings
 from rankscape.foundation.settings.regressions import KeyedTable
@@ -72,5 +73,6 @@ def of_table(reference: ReferenceSettings, patches: gpd.GeoDataFrame) -> pd.Data
             f"{path}: {key} holds {table[key].iloc[0]!r} for one, and patches are called "
             f"{patches['patch_id'].iloc[0]!r} or {places.iloc[0]!r}: give a column with such keys."
         )
-    value = numbers(path, column, table.set_index(key)[column]).reindex(keys(wanted)).to_numpy(float)
+    known = pd.Series(numbers(path, column, table[column], table[key].tolist()), table[key])
+    value = known.reindex(keys(wanted)).to_numpy(float)
     return pd.DataFrame({"value": value, "coverage": (~pd.isna(value)).astype(float)})

@@ -10,7 +10,16 @@ import pandas as pd
 from rankscape.evaluation.baselines import BASELINES
 from rankscape.evaluation.bootstrap import Draws, Samples, bootstrap_correlations
 from rankscape.evaluation.correlation import is_constant
-from rankscape.evaluation.intervals import Likeness, Pair, effective_blocks, interval, likenesses, pairs_of
+from rankscape.evaluation.intervals import (
+    Likeness,
+    Pair,
+    described,
+    effective_blocks,
+    interval,
+    likenesses,
+    pairs_of,
+    squared,
+)
 from rankscape.evaluation.places import SCORE
 from rankscape.evaluation.surrogates import permutation_p
 from rankscape.foundation.progress import track
@@ -164,37 +173,34 @@ class _Part:
             **self._interval_reason(found),
         }
 
-    def _ends(
-        self, value: float, drawn: np.ndarray | None, inflation: float, *, fisher: bool = True
-    ) -> dict[str, float | None]:
-        ends = None
-        if drawn is not None:
-            blocks, confidence = self.effective_blocks, self.settings.confidence
-            ends = interval(value, drawn, confidence, blocks=blocks, inflation=inflation, fisher=fisher)
-        low, high = ends if ends is not None else (None, None)
-        return {"value": value if np.isfinite(value) else None, "low": low, "high": high}
-
     def _inflation(self, column: int) -> float:
         likeness = self.likeness[column]
         return 1.0 if likeness is None else likeness.inflation
 
     def _estimated(self, name: str, column: int) -> dict[str, float | None]:
+        return described(*self._with_ends(name, column))
+
+    def _with_ends(self, name: str, column: int) -> tuple[float, tuple[float, float] | None]:
+        value = float(getattr(self.estimate, name)[0, column])
         drawn = None if self.draws is None else getattr(self.draws, name)[:, column]
-        return self._ends(float(getattr(self.estimate, name)[0, column]), drawn, self._inflation(column))
+        return value, self._ends(value, drawn, self._inflation(column))
+
+    def _ends(
+        self, value: float, drawn: np.ndarray | None, inflation: float, *, fisher: bool = True
+    ) -> tuple[float, float] | None:
+        if drawn is None:
+            return None
+        blocks, confidence = self.effective_blocks, self.settings.confidence
+        return interval(value, drawn, confidence, blocks=blocks, inflation=inflation, fisher=fisher)
 
     def _r2_log(self, column: int) -> dict[str, Any]:
-        """Squared correlation of the logarithms; an interval of the correlation that holds 0 reaches down to 0."""
+        """Squared correlation of the logarithms."""
         known = int(self.samples.logarithms(column)[2].sum())
         if known < self.settings.min_places:
             why = f"{known} places where both are positive; at least {self.settings.min_places} are needed"
-            return {"value": None, "low": None, "high": None, "n": known, "reason": why}
-        ends = self._estimated("log_pearson", column)
-        value, low, high = (ends[name] for name in ("value", "low", "high"))
-        squares = None if low is None or high is None else sorted((low**2, high**2))
-        if squares and low is not None and high is not None and low < 0 < high:
-            squares[0] = 0.0
-        bottom, top = squares or (None, None)
-        return {"value": None if value is None else value**2, "low": bottom, "high": top, "n": known}
+            return {**described(np.nan, None), "n": known, "reason": why}
+        value, ends = self._with_ends("log_pearson", column)
+        return {**described(value**2, squared(ends)), "n": known}
 
     def _partial(self, column: int) -> dict[str, Any] | None:
         if column in self.samples.controls or not self.samples.controls:
@@ -210,7 +216,8 @@ class _Part:
         sign = -1.0 if trivial and self.estimate.spearman[0, column] < 0 else 1.0
         value = float(self.estimate.spearman[0, score] - sign * self.estimate.spearman[0, column])
         drawn = None if self.draws is None else self.draws.spearman[:, score] - sign * self.draws.spearman[:, column]
-        return self._ends(value, drawn, max(self._inflation(score), self._inflation(column)), fisher=False)
+        inflation = max(self._inflation(score), self._inflation(column))
+        return described(value, self._ends(value, drawn, inflation, fisher=False))
 
     def _test(self, column: int) -> dict[str, Any]:
         likeness = self.likeness[column]

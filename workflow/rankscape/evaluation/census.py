@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from rankscape.evaluation.correlation import is_constant, pearson, spearman
+from rankscape.evaluation.intervals import described, squared
 from rankscape.foundation.settings.districts import DistrictSettings
 
 
@@ -36,7 +37,7 @@ def _compared(table: pd.DataFrame, name: str, log: bool, settings: DistrictSetti
         return {"n": len(score), "reason": reason}
     plain = _estimates(score, value, settings)
     positive = (score > 0) & (value > 0)
-    logs: dict[str, dict[str, float | None]] = {"pearson": _NONE, "r2_log": _NONE}
+    logs: dict[str, dict[str, float | None]] = dict.fromkeys(("pearson", "r2_log"), described(np.nan, None))
     if _reason(score[positive], value[positive], settings) is None:
         logs = _estimates(np.log(score[positive]), np.log(value[positive]), settings)
     return {
@@ -47,7 +48,6 @@ def _compared(table: pd.DataFrame, name: str, log: bool, settings: DistrictSetti
 
 _ONE = 1 - 1e-12
 """Largest correlation that has a place on Fisher's scale."""
-_NONE: dict[str, float | None] = {"value": None, "low": None, "high": None}
 
 
 def _reason(score: np.ndarray, value: np.ndarray, settings: DistrictSettings) -> str | None:
@@ -69,9 +69,9 @@ def _estimates(score: np.ndarray, value: np.ndarray, settings: DistrictSettings)
     n, product, rank = len(score), pearson(score, value), spearman(score, value)
     linear = _interval(product, 1.0, n, settings.confidence)
     return {
-        "pearson": _estimate(product, linear),
-        "spearman": _estimate(rank, _interval(rank, 1 + rank**2 / 2, n, settings.confidence)),
-        "r2_log": _estimate(product**2, _squared(linear)),
+        "pearson": described(product, linear),
+        "spearman": described(rank, _interval(rank, 1 + rank**2 / 2, n, settings.confidence)),
+        "r2_log": described(product**2, squared(linear)),
     }
 
 
@@ -81,16 +81,3 @@ def _interval(value: float, variance: float, n: int, confidence: float) -> tuple
     middle = np.arctanh(np.clip(value, -_ONE, _ONE))
     reach = norm.ppf((1 + confidence) / 2) * np.sqrt(variance / (n - 3))
     return float(np.tanh(middle - reach)), float(np.tanh(middle + reach))
-
-
-def _estimate(value: float, ends: tuple[float, float] | None) -> dict[str, float | None]:
-    low, high = ends or (None, None)
-    return {"value": value, "low": low, "high": high}
-
-
-def _squared(ends: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Ends of the square of what lies between two ends."""
-    if ends is None:
-        return None
-    low, high = sorted(abs(end) for end in ends)
-    return 0.0 if ends[0] <= 0 <= ends[1] else low**2, high**2

@@ -13,18 +13,17 @@ from pyproj import Transformer
 from scipy.special import ndtri
 
 from rankscape.evaluation.covariance import Shares, covariance
-from rankscape.evaluation.pieces import Pieces, cut, densified, plane_around
+from rankscape.evaluation.pieces import Pieces, cut, large_areas_m2
+from rankscape.evaluation.places import rows_of
 from rankscape.evaluation.population import people_on
 from rankscape.evaluation.ranks import ranks_with_intervals
 from rankscape.evaluation.variogram import correlation_length
 from rankscape.foundation.errors import RasterError, TableError
 from rankscape.foundation.settings.districts import COLUMNS, DistrictSettings
-from rankscape.foundation.tables import read_table
 from rankscape.tiles.overlap import centres, distinct_places
+from rankscape.tiles.planes import plane_around
 
 _GEOCENTRIC = "EPSG:4978"
-_EQUAL_AREA = "EPSG:6933"
-"""Cylindrical equal-area projection of the whole Earth: what share of a district is covered."""
 
 
 @dataclass(frozen=True)
@@ -73,28 +72,21 @@ def read_land(scores: Sequence[Path], indices: Sequence[gpd.GeoDataFrame]) -> La
     Raises:
         TableError: If a patch has no row in a score table, or two, or no patch has a score.
     """
-    table = pd.concat([read_table(path, ("patch_id", "score", "score_std")) for path in scores]).set_index("patch_id")
-    if not table.index.is_unique:
-        twice = table.index[table.index.duplicated()][0]
-        raise TableError(f"--scores: patch {twice} stands in two rows; give the table of each granule once.")
-    footprints, rows, places = [], [], []
-    start = 0
-    for index, distinct in zip(indices, distinct_places(indices), strict=True):
-        found = table.reindex(index["patch_id"])
-        if not index["patch_id"].isin(table.index).all():
-            strange = index["patch_id"][~index["patch_id"].isin(table.index).to_numpy()].iloc[0]
-            raise TableError(f"--scores: patch {strange} is in no table; predict the scores of its granule again.")
-        counts = distinct & index["usable"].to_numpy(bool) & np.isfinite(found["score"].to_numpy(float))
-        kept = index[counts].set_axis(np.arange(start, start + counts.sum()))
-        start += len(kept)
-        footprints.append(kept.geometry)
-        rows.append(found[counts])
-        places.append(np.stack(centres(kept, "EPSG:4326")))
-    if start == 0:
+    ids = pd.concat([index["patch_id"] for index in indices], ignore_index=True)
+    found = rows_of(scores, ("score", "score_std"), ids, "scores").astype(float)
+    usable = np.concatenate([index["usable"].to_numpy(bool) for index in indices])
+    counts = np.concatenate(distinct_places(indices)) & usable & np.isfinite(found["score"].to_numpy())
+    if not counts.any():
         raise TableError("--scores: no usable patch has a score, so that no district can have one.")
-    whole, (longitude, latitude) = pd.concat(rows), np.concatenate(places, axis=1)
-    given = tuple(shapes for shapes in footprints if len(shapes))
-    return Land(given, whole["score"].to_numpy(float), whole["score_std"].to_numpy(float), longitude, latitude)
+    number = np.cumsum(counts) - 1
+    ends = np.cumsum([0, *map(len, indices)])
+    kept = [
+        index.geometry[counts[start:end]].set_axis(number[start:end][counts[start:end]])
+        for index, start, end in zip(indices, ends[:-1], ends[1:], strict=True)
+    ]
+    longitude, latitude = np.concatenate([np.stack(centres(shapes, "EPSG:4326")) for shapes in kept], axis=1)
+    score, score_std = found[counts].to_numpy().T
+    return Land(tuple(shapes for shapes in kept if len(shapes)), score, score_std, longitude, latitude)
 
 
 def score_districts(
@@ -145,7 +137,7 @@ def _weights(pieces: Pieces) -> np.ndarray:
 def _means(land: Land, polygons: gpd.GeoDataFrame, pieces: Pieces, settings: DistrictSettings) -> gpd.GeoDataFrame:
     """Columns up to `score`; NaN where too little of a district is covered, or nobody lives there."""
     summed: Callable[[np.ndarray], np.ndarray] = partial(_summed, pieces.district, len(polygons))
-    area = _ground_areas(polygons.geometry)
+    area = large_areas_m2(polygons.geometry)
     weight = summed(_weights(pieces))
     total = summed(_weights(pieces) * land.score[pieces.patch])
     covered = np.clip(summed(pieces.area_m2) / area, 0.0, 1.0)
@@ -163,11 +155,6 @@ def _summed(number: np.ndarray, count: int, values: np.ndarray) -> np.ndarray:
     return np.bincount(number, values, minlength=count)
 
 
-def _ground_areas(polygons: gpd.GeoSeries) -> np.ndarray:
-    """Areas of districts in square metres: on the equal-area plane of the Earth, borders densified in their own CRS."""
-    return np.asarray(densified(polygons).to_crs(_EQUAL_AREA).area.to_numpy(float))
-
-
 def _range(land: Land, settings: DistrictSettings) -> tuple[float, str]:
     """Range of the correlation of errors, and what says so.
 
@@ -177,7 +164,7 @@ def _range(land: Land, settings: DistrictSettings) -> tuple[float, str]:
     if settings.correlation_range_m != "auto":
         return float(settings.correlation_range_m), "settings"
     centre = gpd.GeoSeries(shapely.points(land.longitude, land.latitude), crs="EPSG:4326")
-    flat = centre.to_crs(plane_around(centre, "aeqd"))
+    flat = centre.to_crs(plane_around("aeqd", centre))
     x, y = flat.x.to_numpy(float), flat.y.to_numpy(float)
     found = correlation_length(x, y, land.score, seed=settings.seed)
     if found is None:

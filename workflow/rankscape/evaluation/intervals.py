@@ -182,3 +182,17 @@ def interval(
     reach = student.ppf((1 + confidence) / 2, max(blocks - 1, 1)) * error
     low, high = back(middle - reach), back(middle + reach)
     return min(float(low), value), max(float(high), value)
+
+
+def squared(ends: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Return the interval of the square of what lies between two ends."""
+    if ends is None:
+        return None
+    low, high = sorted(end**2 for end in ends)
+    return 0.0 if ends[0] <= 0 <= ends[1] else low, high
+
+
+def described(value: float, ends: tuple[float, float] | None) -> dict[str, float | None]:
+    """Return a statistic and its interval as documents have them; None for what cannot be given."""
+    low, high = ends or (None, None)
+    return {"value": value if np.isfinite(value) else None, "low": low, "high": high}

@@ -17,11 +17,6 @@ class Concordance:
     unequal_y: np.ndarray
     """Places with another value of the second sample."""
 
-    def tau(self) -> float:
-        """Kendall's tau-b (Kendall 1945); NaN where one of the samples is constant."""
-        sums = np.array([[self.agreeing.sum(), self.unequal_x.sum(), self.unequal_y.sum()]])
-        return float(tau_of_sums(sums)[0])
-
     def sums(self, block: np.ndarray, blocks: int) -> np.ndarray:
         """Sum the three of every block (numbers 0 ... blocks - 1, shape (n,)), float64, shape (blocks, 3)."""
         parts = (self.agreeing, self.unequal_x, self.unequal_y)
@@ -29,7 +24,7 @@ class Concordance:
 
 
 def tau_of_draws(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return tau-b of draws of whole blocks, to first order in how often a block is drawn.
+    """Return tau-b (Kendall 1945) of draws of whole blocks, to first order in how often a block is drawn.
 
     Sums over pairs are replaced by their projection on single places (Hájek 1968): what a place's pairs say is kept,
     how the change of two places works together is not. So a draw takes no time.
@@ -41,12 +36,7 @@ def tau_of_draws(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     Returns:
         float64, shape (draws,); NaN where one of the samples is constant.
     """
-    return tau_of_sums((2 * counts - 1) @ sums)
-
-
-def tau_of_sums(sums: np.ndarray) -> np.ndarray:
-    """Tau-b from sums over ordered pairs, shape (samples, 3) to (samples,): agreeing, unequal in x, unequal in y."""
-    both, x, y = sums.T
+    both, x, y = ((2 * counts - 1) @ sums).T
     with np.errstate(invalid="ignore", divide="ignore"):
         tau = np.where((x > 0) & (y > 0), both / np.sqrt(x * y), np.nan)
     return np.asarray(np.clip(tau, -1.0, 1.0))

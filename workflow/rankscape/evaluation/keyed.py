@@ -1,13 +1,13 @@
 """Tables that people keep, CSV, Parquet or xlsx, joined to places by a key."""
 
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
 import pandas as pd
 
 from rankscape.foundation.errors import TableError
+from rankscape.foundation.listing import brief_list
 from rankscape.foundation.settings.regressions import KeyedTable
 from rankscape.foundation.tables import read_table
 
@@ -36,7 +36,7 @@ def read_keyed(table: KeyedTable) -> pd.DataFrame:
     wanted = [table.key, *(table.columns or [name for name in frame.columns if name != table.key])]
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
-        raise TableError(f"{path} lacks the columns {missing}; it has {brief_list(list(frame.columns))}.")
+        raise TableError(f"{path} lacks the columns {missing}; it has {brief_list(frame.columns)}.")
     frame = frame.loc[frame[table.key].notna(), list(dict.fromkeys(wanted))].reset_index(drop=True)
     frame[table.key] = keys(frame[table.key])
     twice = frame[table.key][frame[table.key].duplicated()]
@@ -91,7 +91,7 @@ def join(places: pd.DataFrame, table: KeyedTable) -> tuple[pd.DataFrame, int]:
     on, frame = str(table.match), read_keyed(table)
     if on not in places.columns:
         raise TableError(
-            f"{table.path}: places have no column {on!r} (`match`); they have {brief_list(list(places.columns))}."
+            f"{table.path}: places have no column {on!r} (`match`); they have {brief_list(places.columns)}."
         )
     if on == "row_col" and places[on].duplicated().any():
         twice = places[on][places[on].duplicated()].iloc[0]
@@ -114,9 +114,3 @@ def join(places: pd.DataFrame, table: KeyedTable) -> tuple[pd.DataFrame, int]:
 
 def _examples(column: "pd.Series[str]") -> str:
     return ", ".join(repr(value) for value in column.dropna().unique()[:_SHOWN])
-
-
-def brief_list(names: Sequence[str], most: int = 12) -> str:
-    """Name some things, and how many more there are."""
-    shown = ", ".join(map(str, names[:most]))
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

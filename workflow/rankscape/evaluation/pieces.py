@@ -14,6 +14,8 @@ import pandas as pd
 import shapely
 from pyproj import CRS, Proj, Transformer
 
+from rankscape.tiles.planes import EQUAL_AREA, plane_around
+
 _MOST_VERTICES = 256
 """A polygon of more is cut into parts: what a patch is cut with has few vertices then, whatever the coast."""
 _CHUNK = 20_000
@@ -79,14 +81,8 @@ def _by_plane(patches: Sequence[gpd.GeoSeries]) -> Iterable[gpd.GeoSeries]:
     for group in groups.values():
         joined: gpd.GeoSeries = pd.concat(group)
         if not joined.crs.is_projected:
-            joined = densified(joined).to_crs(plane_around(joined, "laea"))
+            joined = densified(joined).to_crs(plane_around("laea", joined))
         yield joined
-
-
-def plane_around(shapes: gpd.GeoSeries, projection: str) -> CRS:
-    """Return an azimuthal plane (`laea` or `aeqd`) in metres around the middle of shapes."""
-    west, south, east, north = shapes.to_crs("EPSG:4326").total_bounds
-    return CRS.from_proj4(f"+proj={projection} +lat_0={(south + north) / 2} +lon_0={(west + east) / 2} +datum=WGS84")
 
 
 def densified(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
@@ -144,6 +140,11 @@ def ground_area_m2(shapes: gpd.GeoSeries) -> np.ndarray:
     longitude, latitude = projection(shapely.get_x(middle), shapely.get_y(middle), inverse=True)
     scale = projection.get_factors(longitude, latitude).areal_scale if len(shapes) else np.zeros(0)
     return np.asarray(shapely.area(shapes.to_numpy()) * unit_m**2 / scale)
+
+
+def large_areas_m2(shapes: gpd.GeoSeries) -> np.ndarray:
+    """Return areas on the ellipsoid of shapes of any size in square metres, float64, shape (shapes,)."""
+    return np.asarray(densified(shapes).to_crs(EQUAL_AREA).area.to_numpy(float))
 
 
 def _in_plane(polygons: gpd.GeoSeries, shapes: gpd.GeoSeries) -> np.ndarray:

@@ -14,6 +14,7 @@ from rankscape.foundation.settings.evaluation import EvaluateSettings, Reference
 from rankscape.foundation.tables import read_table
 from rankscape.tiles.blocks import block_of
 from rankscape.tiles.overlap import centres, distinct_places
+from rankscape.tiles.planes import plane_around
 from rankscape.tiles.store import read_index
 
 SCORE = "score"
@@ -41,6 +42,34 @@ def read_indices(paths: Sequence[Path]) -> list[gpd.GeoDataFrame]:
             raise TableError(f"{path}: granule {granule} is given twice; give each index once.")
         found[granule] = index
     return [found[granule] for granule in sorted(found)]
+
+
+def rows_of(paths: Sequence[Path], columns: Sequence[str], wanted: pd.Series, what: str) -> pd.DataFrame:
+    """Read the rows of some patches from tables, a granule each.
+
+    Args:
+        paths: Tables with the column `patch_id`.
+        columns: Columns to take.
+        wanted: Ids of the patches.
+        what: Option by which the tables were given, for messages.
+
+    Returns:
+        The columns, a row a patch in the order wanted, numbered from 0.
+
+    Raises:
+        TableError: If a table lacks a patch, or a patch stands in two rows.
+    """
+    table = pd.concat([read_table(path, ("patch_id", *columns)) for path in paths]).set_index("patch_id")
+    if not table.index.is_unique:
+        twice = table.index[table.index.duplicated()][0]
+        raise TableError(f"--{what}: patch {twice} stands in two rows; give the table of each granule once.")
+    missing = wanted[~wanted.isin(table.index)]
+    if len(missing):
+        raise TableError(
+            f"--{what}: {len(missing)} patches are in no table, {missing.iloc[0]} for one; make them again."
+        )
+    found: pd.DataFrame = table.reindex(index=wanted, columns=list(columns)).reset_index(drop=True)
+    return found
 
 
 def places(indices: Sequence[gpd.GeoDataFrame], apply: Collection[str]) -> pd.DataFrame:
@@ -71,7 +100,8 @@ def places(indices: Sequence[gpd.GeoDataFrame], apply: Collection[str]) -> pd.Da
         index.assign(granule=f"{int(role == _APPLY)}{granule}")
         for index, role, granule in zip(indices, roles, granules, strict=True)
     ]
-    masks, plane = distinct_places(ordered), _plane(indices)
+    masks = distinct_places(ordered)
+    plane = plane_around("aeqd", *(index.geometry for index in indices))
     frames = []
     for index, granule, role, mask in zip(indices, granules, roles, masks, strict=True):
         x_m, y_m = centres(index, plane)
@@ -79,16 +109,6 @@ def places(indices: Sequence[gpd.GeoDataFrame], apply: Collection[str]) -> pd.Da
         frames.append(pd.DataFrame({**columns, "x_m": x_m, "y_m": y_m})[index["usable"].to_numpy(bool)])
     whole: pd.DataFrame = pd.concat(frames, ignore_index=True)
     return whole
-
-
-def _plane(indices: Sequence[gpd.GeoDataFrame]) -> str:
-    """An equidistant projection around the region's middle: granules of several UTM zones on one plane."""
-    angles = np.radians(np.concatenate([np.column_stack(centres(index, "EPSG:4326")) for index in indices]))
-    longitude, latitude = angles.T
-    cosine = np.cos(latitude)
-    x, y, z = (cosine * np.cos(longitude)).mean(), (cosine * np.sin(longitude)).mean(), np.sin(latitude).mean()
-    east, north = np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
-    return f"+proj=aeqd +lat_0={north:.6f} +lon_0={east:.6f} +datum=WGS84 +units=m"
 
 
 def with_blocks(frame: pd.DataFrame, indices: Sequence[gpd.GeoDataFrame], block_m: float) -> pd.DataFrame:
@@ -151,11 +171,11 @@ def with_values(
         TableError: If a table lacks a place or holds it twice.
         RasterError: If the reference covers no place, or is negative at one where its transform is `log1p`.
     """
-    score = _gather(scores, ("score",), frame["patch_id"], "scores")
-    value = _gather(values, ("value", "coverage"), frame["patch_id"], "values")
-    trivial = _gather(baselines, BASELINES, frame["patch_id"], "baselines")
+    score = rows_of(scores, ("score",), frame["patch_id"], "scores")
+    value = rows_of(values, ("value", "coverage"), frame["patch_id"], "values")
+    trivial = rows_of(baselines, BASELINES, frame["patch_id"], "baselines")
     others = {
-        name: _gather(tables, ("score",), frame["patch_id"], f"rival {name}")["score"].astype(float)
+        name: rows_of(tables, ("score",), frame["patch_id"], f"rival {name}")["score"].astype(float)
         for name, tables in (rivals or {}).items()
     }
     if not (value["coverage"] > 0).any():
@@ -181,18 +201,3 @@ def _transformed(value: pd.Series, reference: ReferenceSettings) -> np.ndarray:
     if (raw < 0).any():
         raise RasterError(f"{reference.path} is {np.nanmin(raw):g} at a place; transform = log1p takes none below 0.")
     return np.asarray(np.log1p(raw))
-
-
-def _gather(paths: Sequence[Path], columns: Sequence[str], wanted: pd.Series, what: str) -> pd.DataFrame:
-    """Rows of the wanted places from several tables, in the order wanted."""
-    table = pd.concat([read_table(path, ("patch_id", *columns)) for path in paths]).set_index("patch_id")
-    if not table.index.is_unique:
-        twice = table.index[table.index.duplicated()][0]
-        raise TableError(f"--{what}: patch {twice} stands in two rows; give the table of each granule once.")
-    missing = wanted[~wanted.isin(table.index)]
-    if len(missing):
-        raise TableError(
-            f"--{what}: {len(missing)} patches are in no table, {missing.iloc[0]} for one; make them again."
-        )
-    found: pd.DataFrame = table.reindex(index=wanted, columns=list(columns)).reset_index(drop=True)
-    return found

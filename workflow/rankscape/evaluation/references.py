@@ -16,6 +16,7 @@ from exactextract.raster import RasterioRasterSource
 from rasterio.errors import RasterioError
 
 from rankscape.foundation.errors import RasterError
+from rankscape.foundation.listing import brief_list
 from rankscape.foundation.settings.evaluation import ReferenceSettings
 from rankscape.scenes.rasters import brief, open_raster
 
@@ -109,8 +110,7 @@ def _class_weights(path: Path, given: Mapping[int, float | None], classes: Seque
     """Weight by class; NaN for a class that does not count."""
     strange = sorted({float(one) for own in classes for one in np.unique(own)} - set(map(float, given)))
     if strange:
-        shown = ", ".join(f"{one:g}" for one in strange[:_CLASSES_SHOWN])
-        names = shown if len(strange) <= _CLASSES_SHOWN else f"{shown} and {len(strange) - _CLASSES_SHOWN} others"
+        names = brief_list([f"{one:g}" for one in strange], _CLASSES_SHOWN)
         raise RasterError(
             f"{path} holds the classes {names}, which the reference's classes do not name: give each a weight, or null "
             "where it does not count."

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rankscape.evaluation.keyed import brief_list
 from rankscape.evaluation.studied import LATITUDE, LONGITUDE
 from rankscape.foundation.errors import TableError
+from rankscape.foundation.listing import brief_list
 from rankscape.foundation.settings.regressions import Explanatory, Outcome, RegressionSettings, Transform
 
 _METRES_PER_KM = 1000.0
@@ -137,7 +137,7 @@ def _check_columns(
     named += [settings.fixed_effects, settings.cluster, settings.weights]
     missing = [name for name in dict.fromkeys(named) if name is not None and name not in frame.columns]
     if missing:
-        raise TableError(f"no table has the columns {missing}; there are {brief_list(list(frame.columns), 30)}.")
+        raise TableError(f"no table has the columns {missing}; there are {brief_list(frame.columns, 30)}.")
 
 
 def _check_places(whole: np.ndarray, settings: RegressionSettings, outcome: np.ndarray) -> None:

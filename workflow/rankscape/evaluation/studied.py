@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 
 from rankscape.evaluation.keyed import join, keys, read_keyed
-from rankscape.evaluation.places import read_indices
+from rankscape.evaluation.places import read_indices, rows_of
 from rankscape.foundation.errors import InputError, TableError
 from rankscape.foundation.settings.regressions import RegressionSettings
-from rankscape.foundation.tables import read_geotable, read_table
+from rankscape.foundation.tables import read_geotable
 from rankscape.tiles.overlap import centres, distinct_places
 from rankscape.tiles.store import is_located
 
 LONGITUDE, LATITUDE = "longitude", "latitude"
 _WGS84 = "EPSG:4326"
-_SCORES = ["patch_id", "score", "score_std"]
+_SCORES = ("score", "score_std")
 
 
 def studied_places(
@@ -65,11 +65,8 @@ def _scored(scores: Sequence[Path], indices: Sequence[Path]) -> pd.DataFrame:
     land = pd.concat(
         [_located(index)[mask & index["usable"].to_numpy(bool)] for index, mask in zip(stores, masks, strict=True)]
     )
-    values = pd.concat([read_table(path, _SCORES)[_SCORES] for path in scores])
-    if values["patch_id"].duplicated().any():
-        twice = values["patch_id"][values["patch_id"].duplicated()].iloc[0]
-        raise TableError(f"--scores: patch {twice} stands in two rows; give the table of each granule once.")
-    frame: pd.DataFrame = land.merge(values.astype({"score": float, "score_std": float}), on="patch_id")
+    land = land.reset_index(drop=True)
+    frame: pd.DataFrame = land.join(rows_of(scores, _SCORES, land["patch_id"], "scores").astype(float))
     return frame
 
 

@@ -1,8 +1,8 @@
 """A permutation test that respects space: could a reference that knows nothing of the score agree as well by chance?
 
-The reference's values are dealt out anew among the places so that neighbours stay as alike as they are (surrogates of
-the same variogram and the same values, after Viladomat et al. 2014). Values shuffled freely would be noise, which
-agrees with nothing, and any two smooth maps would look significant.
+The reference's values are dealt out anew among the places so that neighbours stay as alike as they are. Values shuffled
+freely would be noise, which agrees with nothing, and any two smooth maps would look significant. Surrogates of the same
+variogram and the same values are Viladomat et al.'s (2014), who smooth permuted values; here fields are drawn.
 """
 
 from collections.abc import Iterator
@@ -29,8 +29,9 @@ def permutation_p(
     """Return the two-sided p-value of Spearman's correlation of each predictor with the reference.
 
     A surrogate is the reference's ranks in the order of a Gaussian field with the reference's variogram, drawn
-    independently of everything (circulant embedding, Dietrich and Newsam 1997). The p-value is the share of the
-    surrogates and the reference itself that agree with the predictor as closely as the reference does.
+    independently of everything (circulant embedding, Dietrich and Newsam 1997; negative eigenvalues, which ranges as
+    long as the region have, count as 0). The p-value is the share of the surrogates and the reference itself that agree
+    with the predictor as closely as the reference does.
 
     Args:
         x_m: Easting in metres, shape (n,).

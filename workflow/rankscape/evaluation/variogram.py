@@ -14,7 +14,6 @@ from scipy.spatial.distance import pdist
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-Estimator = Literal["matheron", "cressie_hawkins"]
 Model = Literal["exponential", "spherical"]
 _MODELS: tuple[Model, ...] = ("exponential", "spherical")
 _FEWEST_PLACES = 30
@@ -89,16 +88,12 @@ class PlacePairs:
     counts: np.ndarray
     """Pairs in each lag, int64, shape (lags,)."""
 
-    def semivariogram(self, values: np.ndarray, estimator: Estimator = "matheron") -> Semivariogram:
-        """Measure the semivariance of values, finite numbers, shape (n,), in the lags with pairs enough.
-
-        `cressie_hawkins` is robust against single outliers (Cressie and Hawkins 1980).
-        """
+    def semivariogram(self, values: np.ndarray) -> Semivariogram:
+        """Measure the semivariance of values, finite numbers, shape (n,), in the lags with pairs enough."""
         numbers = np.asarray(values, float)
-        apart = np.abs(numbers[self.first] - numbers[self.second])
+        squares = np.bincount(self.lag, (numbers[self.first] - numbers[self.second]) ** 2, minlength=len(self.counts))
         kept = self.counts >= _FEWEST_PAIRS
-        semivariance = _semivariance(apart, self.lag, self.counts, estimator)
-        return Semivariogram(self.lags_m[kept], semivariance[kept], self.counts[kept])
+        return Semivariogram(self.lags_m[kept], squares[kept] / (2 * self.counts[kept]), self.counts[kept])
 
 
 def place_pairs(
@@ -134,31 +129,6 @@ def place_pairs(
     total = np.bincount(lag, distance, minlength=lags)
     means = np.divide(total, counts, out=np.full(lags, np.nan), where=counts > 0)
     return PlacePairs(first, second, lag, means, counts)
-
-
-def empirical_semivariogram(
-    x_m: np.ndarray,
-    y_m: np.ndarray,
-    values: np.ndarray,
-    *,
-    lags: int = 20,
-    longest_m: float | None = None,
-    pairs: int = 60_000,
-    estimator: Estimator = "matheron",
-    seed: int = 0,
-) -> Semivariogram:
-    """Measure the semivariance of values, finite numbers, shape (n,), by distance; see `place_pairs`."""
-    found = place_pairs(x_m, y_m, lags=lags, longest_m=longest_m, pairs=pairs, seed=seed)
-    return found.semivariogram(values, estimator)
-
-
-def _semivariance(apart: np.ndarray, lag: np.ndarray, count: np.ndarray, estimator: Estimator) -> np.ndarray:
-    """Semivariance of each lag from absolute differences, float64, shape (lags,); 0 where there is no pair."""
-    pairs = np.maximum(count, 1)
-    if estimator == "matheron":
-        return np.asarray(np.bincount(lag, apart**2, minlength=len(count)) / (2 * pairs))
-    root = np.bincount(lag, np.sqrt(apart), minlength=len(count)) / pairs
-    return np.asarray(root**4 / (2 * (0.457 + 0.494 / pairs)))
 
 
 def _pairs(

@@ -1,11 +1,9 @@
 """The map of change: a diverging ramp around zero, so that no change is pale."""
 
-from math import ceil
-
 import numpy as np
 
 from rankscape.mapping.preview import Legend
-from rankscape.mapping.ramp import RAMP
+from rankscape.mapping.ramp import RAMP, round_up
 from rankscape.mapping.surface import Surface
 from rankscape.tiles.store import Patches
 
@@ -39,5 +37,5 @@ def change_surface(patches: Patches, rows: np.ndarray, change: np.ndarray, chang
 def change_legend(change: np.ndarray) -> Legend:
     """Return a legend around zero that ends where all but the most extreme changes do, at a multiple of 0.1."""
     largest = float(np.quantile(np.abs(change), _QUANTILE))
-    limit = round(min(1.0, max(_STEP, ceil(largest / _STEP - 1e-6) * _STEP)), 2)
+    limit = min(1.0, round_up(largest, _STEP))
     return Legend(-limit, limit, ("fell", "change of score", "rose"), "+.3g")

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
-from pyproj import CRS
 
 from rankscape.mapping.page import FAINT, INK, Page
 from rankscape.mapping.ramp import Ramp
+from rankscape.tiles.planes import plane_around
 
 _UNITS = 100
 """The longer side of the picture measures so many units."""
@@ -47,11 +47,10 @@ def draw_choropleth(table: gpd.GeoDataFrame, ramp: Ramp, title: str, facts: str,
     Returns:
         PNG, RGBA, transparent outside the districts.
     """
-    flat = table.to_crs(_plane(table))
+    flat = table.to_crs(plane_around("laea", table.geometry))
     page, frames = _lay_out(flat.total_bounds, longer_px)
     unit = page.unit_px
-    page.text(_SIDE * unit, 1.4 * unit, title, 3.0, weight="bold")
-    page.text(_SIDE * unit, 5.6 * unit, facts, 1.6, color=FAINT)
+    page.heading(_SIDE * unit, title, facts)
     spread = flat["score_std"].to_numpy(float)
     top = _round_up(float(np.nanmax(spread))) if np.isfinite(spread).any() else 0.1
     panels = (
@@ -66,12 +65,6 @@ def draw_choropleth(table: gpd.GeoDataFrame, ramp: Ramp, title: str, facts: str,
         _draw_legend(page, frame, ramp, most, words)
     _draw_hatch_legend(page, frames[1], bool(flat["score"].isna().any() or np.isnan(spread).any()))
     return page.png(title)
-
-
-def _plane(table: gpd.GeoDataFrame) -> CRS:
-    """An equal-area plane around the districts: large ones look as large as they are."""
-    west, south, east, north = table.to_crs("EPSG:4326").total_bounds
-    return CRS.from_proj4(f"+proj=laea +lat_0={(south + north) / 2} +lon_0={(west + east) / 2} +datum=WGS84")
 
 
 def _lay_out(bounds: Sequence[float], longer_px: int) -> tuple[Page, tuple[_Frame, _Frame]]:
@@ -122,9 +115,7 @@ def _draw_legend(page: Page, frame: _Frame, ramp: Ramp, most: float, words: str)
     """Colour bar below a map with its numbers."""
     unit = page.unit_px
     width, top = min(26 * unit, frame.width), frame.top + frame.height + 3.4 * unit
-    axes = page.axes(frame.left, top, width, 1.5 * unit)
-    axes.imshow(ramp.rgba(np.linspace(0, 1, 512)[None, :]), aspect="auto", interpolation="nearest")
-    page.rectangle(frame.left, top, width, 1.5 * unit, fill=False, edgecolor=INK, linewidth=page.points(0.09))
+    page.colour_bar(frame.left, top, width, 1.5 * unit, ramp)
     page.text(frame.left, top - 0.5 * unit, words, 1.5, va="bottom", color=FAINT)
     for share in (0.0, 0.5, 1.0):
         align = {0.0: "left", 0.5: "center", 1.0: "right"}[share]

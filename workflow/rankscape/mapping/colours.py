@@ -1,13 +1,12 @@
 """Two more rasters of the region for those who only look: the score in colours, and its uncertainty on its own."""
 
-from math import ceil
 from pathlib import Path
 
 import numpy as np
 
 from rankscape.mapping.granules import tag_statistics
 from rankscape.mapping.pieces import LEVELS, NO_DATA, encoded
-from rankscape.mapping.ramp import Ramp
+from rankscape.mapping.ramp import Ramp, round_up
 from rankscape.mapping.region import Region
 from rankscape.mapping.surface import BANDS
 from rankscape.scenes.cogs import cog_writer
@@ -69,4 +68,4 @@ def write_uncertainty(path: Path, region: Region, tags: dict[str, str], level: i
 def largest_uncertainty(region: Region) -> float:
     """Return where the colours of the uncertainty end: the largest on the map, rounded up to 0.05."""
     given = region.values[1][np.isfinite(region.values[1])]
-    return max(_STEP, round(ceil(float(given.max()) / _STEP - 1e-6) * _STEP, 2)) if given.size else _STEP
+    return round_up(float(given.max()), _STEP) if given.size else _STEP

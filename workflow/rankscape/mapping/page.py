@@ -3,11 +3,14 @@
 import io
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from matplotlib.patheffects import withStroke
+
+from rankscape.mapping.ramp import Ramp
 
 INK = "#26282e"
 FAINT = "#62656d"
@@ -54,6 +57,17 @@ class Page:
             left / self.width_px, 1 - top / self.height_px, words, fontsize=self.points(units),
             **{"color": INK, "va": "top", "path_effects": self.halo(), **style},
         )  # fmt: skip
+
+    def heading(self, left: float, title: str, facts: str) -> None:
+        """Write a title and a fainter line below it on top of the sheet."""
+        self.text(left, 1.4 * self.unit_px, title, 3.0, weight="bold")
+        self.text(left, 5.6 * self.unit_px, facts, 1.6, color=FAINT)
+
+    def colour_bar(self, left: float, top: float, width: float, height: float, ramp: Ramp) -> None:
+        """Draw all colours of a ramp from left to right in a frame."""
+        axes = self.axes(left, top, width, height)
+        axes.imshow(ramp.rgba(np.linspace(0, 1, 512)[None, :]), aspect="auto", interpolation="nearest")
+        self.rectangle(left, top, width, height, fill=False, edgecolor=INK, linewidth=self.points(0.09))
 
     def rectangle(self, left: float, top: float, width: float, height: float, **style: Any) -> None:
         """Draw a rectangle given in pixels."""

@@ -127,13 +127,11 @@ def _label_granule(axes: Axes, page: Page, granule: str, bounds: tuple[float, fl
 
 
 def _draw_title(layout: _Layout, region: Region, title: str) -> None:
-    unit, left = layout.unit, _SIDE * layout.unit
     count = len(region.outlines)
     pixel_m = metres_per_unit(region) * region.transform.a
     granules = f"{count} granule{'s' if count != 1 else ''}"
     facts = f"{granules}  ·  pixels of {readable_length(pixel_m)}  ·  {CRS(region.crs).name}"
-    layout.page.text(left, 1.4 * unit, title, 3.0, weight="bold")
-    layout.page.text(left, 5.6 * unit, facts, 1.6, color=FAINT)
+    layout.page.heading(_SIDE * layout.unit, title, facts)
 
 
 def _draw_north(layout: _Layout) -> None:
@@ -150,9 +148,7 @@ def _draw_legend(layout: _Layout, ramp: Ramp, legend: Legend) -> None:
     """Colour bar at the lower left, with its words and numbers."""
     unit, page = layout.unit, layout.page
     left, width, top = _SIDE * unit, 30 * unit, layout.foot + 4.0 * unit
-    axes = page.axes(left, top, width, 1.7 * unit)
-    axes.imshow(ramp.rgba(np.linspace(0, 1, 512)[None, :]), aspect="auto", interpolation="nearest")
-    page.rectangle(left, top, width, 1.7 * unit, fill=False, edgecolor=INK, linewidth=page.points(0.09))
+    page.colour_bar(left, top, width, 1.7 * unit, ramp)
     first, middle, last = legend.words
     page.text(left, top - 0.6 * unit, first, 1.6, va="bottom")
     page.text(left + width / 2, top - 0.6 * unit, middle, 1.6, va="bottom", ha="center", color=FAINT)

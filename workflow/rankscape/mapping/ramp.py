@@ -1,6 +1,7 @@
 """The colours of the score and of its uncertainty, read from the tables that the project ships."""
 
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +62,8 @@ def read_ramp(path: Path = RAMP) -> Ramp:
     if not rising or positions[0] != 0 or positions[-1] != 1 or not ((colours >= 0) & (colours <= 255)).all():
         raise InputError(f"{path} is no colour ramp: positions must rise from 0 to 1 and colours lie in 0 to 255.")
     return Ramp(positions, colours.astype(np.uint8))
+
+
+def round_up(value: float, step: float) -> float:
+    """Return where a legend ends that shows a value: the next multiple of a step of two digits, one step at least."""
+    return max(step, round(ceil(value / step - 1e-6) * step, 2))

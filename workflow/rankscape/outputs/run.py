@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from rankscape.foundation.errors import InputError
+from rankscape.foundation.listing import brief_list
 from rankscape.outputs.contents import KINDS, Kind
 
 _NAMES_SHOWN = 3
@@ -67,11 +68,8 @@ class Run:
         missing = [(path, kind) for kind, path in self._needed() if not path.is_file()]
         if not missing:
             return
-        names = ", ".join(f"{path.relative_to(self.root)} (`{kind.verb}`)" for path, kind in missing[:_NAMES_SHOWN])
-        more = f" and {len(missing) - _NAMES_SHOWN} more" if len(missing) > _NAMES_SHOWN else ""
-        raise InputError(
-            f"{self.root} is no finished run; it lacks {names}{more}: let the workflow finish, or make them."
-        )
+        names = brief_list((f"{path.relative_to(self.root)} (`{kind.verb}`)" for path, kind in missing), _NAMES_SHOWN)
+        raise InputError(f"{self.root} is no finished run; it lacks {names}: let the workflow finish, or make them.")
 
     def inputs(self) -> dict[str, Path]:
         """Return the files that a published run is made of, by their paths in its folder.

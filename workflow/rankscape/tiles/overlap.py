@@ -63,13 +63,13 @@ def _is_other_date(index: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> bool:
     return bool(len(both)) and bool(both["geometry_x"].iloc[0].equals(both["geometry_y"].iloc[0]))
 
 
-def centres(index: gpd.GeoDataFrame, crs: CRS | str) -> tuple[np.ndarray, np.ndarray]:
+def centres(index: gpd.GeoDataFrame | gpd.GeoSeries, crs: CRS | str) -> tuple[np.ndarray, np.ndarray]:
     """Return the centres of patches in another CRS.
 
     The centre is found in the granule's own CRS, where the patch is a square.
 
     Args:
-        index: Patch index with footprints.
+        index: Patch index, or its footprints.
         crs: CRS of the result, its axes in the order east, north.
 
     Returns:

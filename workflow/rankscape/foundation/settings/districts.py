@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from rankscape.foundation.settings.base import Section
 from rankscape.foundation.settings.ranking import Identifier
+from rankscape.foundation.settings.vectors import files_of
 
 COLUMNS = (
     "district", "name", "patches", "area_m2", "covered_fraction", "population",
@@ -78,8 +79,5 @@ class DistrictSettings(Section):
         return self
 
     def files(self) -> list[Path]:
-        """Return the files that are read: of a shapefile also those of its table, CRS and encoding, where they are."""
-        path = Path(self.path)
-        suffixes = (".dbf", ".shx", ".prj", ".cpg") if path.suffix == ".shp" else ()
-        beside = [path.with_suffix(suffix) for suffix in suffixes]
-        return [path, *(file for file in beside if file.exists())]
+        """Return the files of polygons that are read."""
+        return files_of(self.path)

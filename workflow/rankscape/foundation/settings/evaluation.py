@@ -1,10 +1,12 @@
 """Settings of the evaluation against references (docs/evaluation.md)."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from rankscape.foundation.settings.base import Section
+from rankscape.foundation.settings.vectors import files_of
 
 FALLBACK_BLOCK_M = 20_000.0
 """Side of the blocks where `auto` finds no range."""
@@ -66,6 +68,10 @@ class ReferenceSettings(Section):
         if self.kind == "table" and self.key is None:
             raise ValueError("key is missing: a table needs the column that names its places")
         return self
+
+    def files(self) -> list[Path]:
+        """Return the files that are read."""
+        return files_of(self.path)
 
 
 _KEYS_OF_KIND = {

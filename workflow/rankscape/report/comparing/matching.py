@@ -9,6 +9,7 @@ import shapely
 from pyproj import CRS
 
 from rankscape.foundation.errors import InputError
+from rankscape.foundation.listing import brief_list
 from rankscape.report.comparing.runs import Granule, Run
 from rankscape.tiles.overlap import distinct_places
 from rankscape.tiles.store import PICTURE, is_located
@@ -67,8 +68,7 @@ def _side(granule: Granule) -> tuple[int, int]:
 
 
 def _names(run: Run) -> str:
-    names = sorted(run.granules)
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return brief_list(sorted(run.granules), 5)
 
 
 def _matched(name: str, granule: Granule, others: Mapping[str, Granule]) -> pd.DataFrame:
