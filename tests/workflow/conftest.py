@@ -15,11 +15,11 @@ import sys
 from pathlib import Path
 
 OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--truth", "--districts", "--scene",
-           "--counties", "--record", "--patches", "--item", "--preview", "--colour", "--uncertainty", "--places",
+           "--counties", "--surroundings", "--record", "--patches", "--item", "--preview", "--colour", "--uncertainty", "--places",
            "--card", "--times", "--table", "--document", "--picture"}
 INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "review": {"--record"}, "audit": {"--times"},
           "change": {"--places"}}
-MORE = {"tile": ".parquet", "embed": ".json", "mosaic": ".qml", "merge": ".qml", "change": ".qml"}
+MORE = {"tile": ".parquet", "embed": ".json", "mosaic": ".qml", "merge": ".qml", "change": ".qml", "regress": ".csv"}
 PUBLISHED = ("maps/patches.parquet", "maps/patches.csv.gz", "data-dictionary.csv", "data-dictionary.md", "README.txt",
              "CITATION.cff", "NOTICE.txt", "catalog.json", "catalog/collection.json", "catalog/items/region.json")
 verb, arguments = sys.argv[1], sys.argv[2:]
