@@ -27,6 +27,7 @@ include: "rules/regressions.smk"
 include: "rules/baselines.smk"
 include: "rules/districts.smk"
 include: "rules/change.smk"
+include: "rules/saliency.smk"
 include: "rules/report.smk"
 include: "rules/outputs.smk"
 include: "rules/slurm.smk"
@@ -42,6 +43,7 @@ rule all:
         [rules.merge.output.raster, rules.publish.output.catalogue] if MAPPED and not SHARD else [],
         expand(rules.predict.output.scores, granule=own(GRANULES)),
         expand(rules.mosaic.output.raster, granule=own(LOCATED)),
+        expand(rules.saliency.output.record, granule=own(EXPLAINED)),
         expand(rules.dense.output.raster, granule=own(LOCATED) if CONFIG.dense.enabled else []),
         expand(rules.baseline.output.baselines, granule=own(MAPPED) if REFERENCES else []),
         expand(rules.aggregate.output.values, granule=own(MAPPED), reference=REFERENCES),

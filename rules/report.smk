@@ -2,6 +2,8 @@
 
 # Patches of all that clusters are made of are shown, and of nothing else that is not current.
 SHOWN = list(dict.fromkeys([*CURRENT, *FIT]))
+EXPLAINED = MAPPED if CONFIG.saliency.enabled else []
+IMAGED = [name for name in MAPPED if SHEET[name].folder is None]
 
 
 rule report:
@@ -22,6 +24,11 @@ rule report:
         scores=each(rules.predict.output.scores, CURRENT),
         evaluations=expand(rules.evaluate.output.document, reference=REFERENCES),
         places=expand(rules.evaluate.output.places, reference=REFERENCES),
+        saliency=each(rules.saliency.output.record, EXPLAINED),
+        responses=each(rules.saliency.output.maps, EXPLAINED),
+        districts=expand(rules.district.output, districts=DISTRICTS),
+        changes=expand(rules.change.output, change=CHANGES),
+        regressions=expand(rules.regress.output.document, regression=list(CONFIG.regressions)),
     output:
         page=report(
             "<results>/report/index.html",
@@ -45,6 +52,12 @@ rule report:
         rounds=lambda wildcards, input: [f"--rounds={file}" for file in input.rounds],
         preview=lambda wildcards, input: [f"--preview={file}" for file in input.preview],
         evaluations=lambda wildcards, input: [f"--evaluations={file}" for file in input.evaluations],
+        saliency=lambda wildcards, input: [f"--saliency={file}" for file in input.saliency],
+        districts=[f"--districts={file}" for file in expand(rules.district.output.document, districts=DISTRICTS)],
+        change=[f"--change={file}" for file in expand(rules.change.output.document, change=CHANGES)],
+        regressions=lambda wildcards, input: [f"--regressions={file}" for file in input.regressions],
+        # Read for the dates where they lie; no input, since they may be dropped, and a change of them reaches the page anyway.
+        scenes=[f"--scenes={file}" for file in expand(rules.fetch.output.download, granule=IMAGED)],
         code=code("report"),
     message:
         "Writing the report"
@@ -52,4 +65,4 @@ rule report:
         "python -m rankscape report --settings {params.settings:q} --region {params.region:q} --order {input.order:q}"
         " --orders {input.orders:q} --audit {input.audit:q} {params.rounds:q} --summary {input.summary:q}"
         " --clusters {input.clusters:q} --tiles {input.tiles:q} --training {input.training:q} --backbone {input.backbone:q} {params.preview:q}"
-        " {params.evaluations:q} --scores {input.scores:q} --review {input.review:q} --out {output.page:q} > {log:q} 2>&1"
+        " {params.evaluations:q} {params.saliency:q} {params.districts:q} {params.change:q} {params.regressions:q} {params.scenes:q} --scores {input.scores:q} --review {input.review:q} --out {output.page:q} > {log:q} 2>&1"

@@ -69,7 +69,7 @@ def test_rules_give_every_option_that_their_stage_needs_and_no_other():
         for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
             command = body[body.index("shell:") :]
             command = re.sub(
-                r"\{params.(quality|apply|rounds|evaluations|pretrained|pictures|labels|annotator|annotators|preview|references|dense|order|values|rival|taught|rivals|districts|changes|regressions)(:q)?\}",
+                r"\{params.(quality|apply|rounds|evaluations|pretrained|pictures|labels|annotator|annotators|preview|references|dense|order|values|rival|taught|rivals|districts|changes|change|regressions|saliency|scenes)(:q)?\}",
                 r"--\1",
                 command,
             )

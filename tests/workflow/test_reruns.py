@@ -37,6 +37,7 @@ def own_jobs(granule):
         f"tile tiles/{granule}.npy",
         f"predict scores/{granule}.parquet",
         f"predict baselines/lights-order/scores/{granule}.parquet",
+        f"saliency saliency/{granule}.json",
         f"mosaic maps/{granule}.tif",
         f"baseline evaluation/baselines/{granule}.parquet",
         *(f"aggregate evaluation/references/{name}/{granule}.parquet" for name in ("truth", "lights", "population")),
@@ -91,7 +92,19 @@ def test_new_prompt_asks_its_own_rounds_only(finished):
     assert {job for job in jobs if job.startswith("rank ")} == {
         f"rank ranking/orders/stand-in--roads--{n}.json" for n in (1, 2, 3)
     }
-    scored = {"train", "predict", "review", "mosaic", "merge", "evaluate", "district", "change", "report", "publish"}
+    scored = {
+        "train",
+        "predict",
+        "review",
+        "saliency",
+        "mosaic",
+        "merge",
+        "evaluate",
+        "district",
+        "change",
+        "report",
+        "publish",
+    }
     assert verbs(jobs) == {"rate", "rank", "ensemble", "audit"} | scored
 
 
@@ -227,6 +240,7 @@ def test_changed_function_reruns_the_stages_that_use_it(finished):
         "train",
         "predict",
         "review",
+        "saliency",
         "mosaic",
         "merge",
         "evaluate",

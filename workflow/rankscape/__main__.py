@@ -18,8 +18,9 @@ from rankscape.foundation.version import package_version
 VERBS = (
     "invent", "search", "fetch", "compose", "tile", "label", "pretrain", "adapt", "embed", "categorize", "refine",
     "cluster", "sheet", "judges", "draw", "brief", "serve", "interview", "rate", "rank", "annotate", "orders",
-    "transcribe", "derive", "ensemble", "audit", "train", "predict", "score", "explain", "review", "mosaic", "dense",
-    "merge", "baseline", "aggregate", "evaluate", "change", "district", "regress", "report", "publish", "compare",
+    "transcribe", "derive", "ensemble", "audit", "train", "predict", "score", "explain", "review", "saliency", "mosaic",
+    "dense", "merge", "baseline", "aggregate", "evaluate", "change", "district", "regress", "report", "publish",
+    "compare",
 )  # fmt: skip
 """Verbs in the order in which data flows."""
 POSITIONAL = {"orders", "score", "explain", "compare"}

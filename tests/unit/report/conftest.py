@@ -348,6 +348,13 @@ def region(tmp_path: Path, patch_store: Callable[..., Path]) -> Callable[..., Re
     return make
 
 
+def write_region_page(region: Region, more: list[str]) -> None:
+    """Write the region's page; `more` are further options."""
+    with pytest.raises(SystemExit) as stopped:
+        main([*region.arguments(), *more])
+    assert not stopped.value.code
+
+
 @pytest.fixture(scope="session")
 def _kept() -> dict[str, str]:
     return {}

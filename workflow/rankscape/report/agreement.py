@@ -82,7 +82,7 @@ class Table:
 
 def table(evaluation: Evaluation) -> Table:
     """Return the agreement of every predictor over the parts that the evaluation holds."""
-    predictors = _ordered(evaluation)
+    predictors = ordered(evaluation)
     held = [part for part in PARTS if any(getattr(predictor, part) for _, predictor in predictors)]
     rows = tuple(
         tuple(_row(name, getattr(predictor, part) or Agreement()) for part in held) for name, predictor in predictors
@@ -94,7 +94,7 @@ def table(evaluation: Evaluation) -> Table:
 def granule_rows(evaluation: Evaluation, fit: Collection[str]) -> list[GranuleRow]:
     """Return the agreement on every granule, sorted by id."""
     score = evaluation.predictors.get(SCORE, Predictor())
-    rivals = [predictor for name, predictor in _ordered(evaluation) if name != SCORE]
+    rivals = [predictor for name, predictor in ordered(evaluation) if name != SCORE]
     rows = []
     for granule, agreement in sorted(score.granules.items()):
         others = tuple(number(_value(rival.granules.get(granule))) for rival in rivals)
@@ -105,7 +105,7 @@ def granule_rows(evaluation: Evaluation, fit: Collection[str]) -> list[GranuleRo
 
 def rival_names(evaluation: Evaluation) -> list[str]:
     """Return the names of the trivial measures in the order of the tables."""
-    return [PREDICTORS.get(name, name) for name, _ in _ordered(evaluation) if name != SCORE]
+    return [PREDICTORS.get(name, name) for name, _ in ordered(evaluation) if name != SCORE]
 
 
 def headline(evaluation: Evaluation, votes: Collection[str]) -> Headline:
@@ -189,13 +189,14 @@ def _strength_high(estimate: Estimate) -> float | None:
 def _best_rival(evaluation: Evaluation, part: str) -> tuple[str, Estimate]:
     rivals = [
         (PREDICTORS.get(name, name), getattr(predictor, part).spearman)
-        for name, predictor in _ordered(evaluation)
-        if name != SCORE and _value(getattr(predictor, part)) is not None
+        for name, predictor in ordered(evaluation)
+        if name not in (SCORE, *evaluation.rivals) and _value(getattr(predictor, part)) is not None
     ]
     return max(rivals, key=lambda rival: abs(rival[1].value), default=("", Estimate()))
 
 
-def _ordered(evaluation: Evaluation) -> Sequence[tuple[str, Predictor]]:
+def ordered(evaluation: Evaluation) -> Sequence[tuple[str, Predictor]]:
+    """Return the predictors: the score, trivial measures, rivals."""
     names = [*(n for n in PREDICTORS if n in evaluation.predictors), *evaluation.predictors]
     return [(name, evaluation.predictors[name]) for name in dict.fromkeys(names)]
 

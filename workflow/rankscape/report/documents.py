@@ -190,5 +190,15 @@ class Evaluation(Document):
     block_m: float | None = None
     kind: str = "raster"
     block: Blocks | None = None
-    rivals: Annotated[list[str], empty_as(list)] = []
     predictors: Annotated[dict[str, Predictor], Field(min_length=1)]
+    rivals: Annotated[list[str], empty_as(list)] = []
+    """Predictors that are scores of rival runs."""
+
+
+class Scene(Document):
+    """What was fetched for a granule: scenes/{granule}/download.json."""
+
+    verb = "fetch"
+    granule: str
+    scenes: Annotated[list[dict[str, Any]], empty_as(list)] = []
+    """Item, date and platform of each scene."""

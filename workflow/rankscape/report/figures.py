@@ -19,7 +19,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from rankscape.report.agreement import PARTS, PREDICTORS
+from rankscape.report.agreement import PARTS, PREDICTORS, ordered
 from rankscape.report.documents import Category, Evaluation, Predictor
 from rankscape.report.palette import RAMP, colour_of
 from rankscape.report.training import Curve
@@ -151,7 +151,7 @@ def forest(name: str, evaluation: Evaluation) -> Plot | None:
     if not given:
         return None
     parts = [part for part in given if part != "pooled"] or given
-    names = [n for n in PREDICTORS if n in evaluation.predictors]
+    names = [name for name, _ in ordered(evaluation)]
 
     def paint(axes: Axes) -> None:
         for turn, part in enumerate(parts):
@@ -159,7 +159,7 @@ def forest(name: str, evaluation: Evaluation) -> Plot | None:
             for place, predictor in enumerate(names):
                 _whisker(axes, place + shift, evaluation.predictors[predictor], part, turn)
         axes.axvline(0, color=INK, linewidth=0.6)
-        axes.set_yticks(range(len(names)), [PREDICTORS[n] for n in names])
+        axes.set_yticks(range(len(names)), [PREDICTORS.get(n, n) for n in names])
         axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="Spearman correlation with its interval")
         low, high = axes.get_xlim()
         axes.set_xlim(min(low, -0.05), max(high, 1.0))
@@ -167,7 +167,9 @@ def forest(name: str, evaluation: Evaluation) -> Plot | None:
         axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0, handletextpad=0.2)
 
     alt = f"Spearman correlation of score and trivial measures with {evaluation.title}; the table holds the numbers."
-    return plot(name, alt, "Score and trivial measures beside each other.", (3.7, 2.9), paint)
+    return plot(
+        name, alt, "Score and trivial measures beside each other.", (3.7, max(2.9, 1.1 + 0.36 * len(names))), paint
+    )
 
 
 def _spearman(predictor: Predictor, part: str) -> float | None:

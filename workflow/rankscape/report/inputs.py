@@ -11,14 +11,20 @@ from rankscape.foundation.errors import InputError, TableError
 from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_metadata, read_table
 from rankscape.ranking.evidence import RoundRecord, read_round
+from rankscape.report.aggregates import Change, Districts, RegressionRecord, read_change, read_districts
 from rankscape.report.audited import Audit
-from rankscape.report.documents import Evaluation, MergedOrder, Summary, Vote
+from rankscape.report.documents import Evaluation, MergedOrder, Scene, Summary, Vote
 from rankscape.report.pictures import MapPicture, read_map
+from rankscape.report.responses import Responses, read_responses
 from rankscape.report.seeing import Review, read_review
 from rankscape.report.training import Fitting, Training
 from rankscape.tiles.store import Patches, index_of, open_patches
 
 PLACE_COLUMNS = ("patch_id", "granule", "role", "score", "value")
+
+
+_LISTS = ("orders", "scores", "evaluations", "saliency", "districts", "changes", "regressions")
+"""Inputs that come a file each and are named by their files."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +45,19 @@ class Files:
     evaluations: Sequence[Path] = ()
     rounds: Sequence[Path] = ()
     review: Path | None = None
+    saliency: Sequence[Path] = ()
+    districts: Sequence[Path] = ()
+    changes: Sequence[Path] = ()
+    regressions: Sequence[Path] = ()
+    scenes: Sequence[Path] = ()
 
     def by_role(self) -> dict[str, Path]:
         """Return the files by role and name, as provenance records them; of patches the index stands for the array."""
         single = ("order", "audit", "summary", "clusters", "training", "backbone", "preview")
         named = {role: path for role in single if (path := getattr(self, role)) is not None}
-        for role in ("orders", "scores", "evaluations", "rounds"):
+        for role in (*_LISTS, "rounds"):
             named |= {f"{role}/{_name(role, path)}": path for path in getattr(self, role)}
+        named |= {f"scenes/{path.parent.name}": path for path in self.scenes}
         named |= {"review": self.review} if self.review is not None else {}
         return named | {f"tiles/{path.stem}": index_of(path) for path in self.tiles}
 
@@ -89,6 +101,13 @@ class Material:
     """Provenance records of the inputs, in the order in which data flows."""
     review: Review | None = None
     """Sheets of patches to judge the score by."""
+    responses: Responses | None = None
+    """What the networks responded to."""
+    districts: tuple[Districts, ...] = ()
+    changes: tuple[Change, ...] = ()
+    regressions: tuple[RegressionRecord, ...] = ()
+    scenes: tuple[Scene, ...] = ()
+    """What was fetched, a granule each."""
 
     @property
     def fit_granules(self) -> list[str]:
@@ -124,6 +143,12 @@ def read_material(files: Files) -> Material:
     records += [comparison.evaluation.provenance for comparison in comparisons]
     review = None if files.review is None else read_review(files.review)
     records += [] if review is None else [review.provenance]
+    responses = read_responses(files.saliency, patches)
+    records += [] if responses is None else responses.provenance
+    districts = tuple(map(read_districts, files.districts))
+    changes, regressions = tuple(map(read_change, files.changes)), tuple(map(RegressionRecord.read, files.regressions))
+    records += [held.record.provenance for held in districts] + [held.record.provenance for held in changes]
+    records += [document.provenance for document in regressions]
     return Material(
         order,
         votes,
@@ -139,6 +164,11 @@ def read_material(files: Files) -> Material:
         rounds,
         tuple(records),
         review,
+        responses,
+        districts,
+        changes,
+        regressions,
+        tuple(map(Scene.read, files.scenes)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The page: one HTML file that carries its pictures and needs neither network nor scripts."""
+"""The page: one HTML file that carries all that it shows and needs no network; without scripts its map is a picture."""
 
 import json
 from collections.abc import Sequence
@@ -8,10 +8,26 @@ from typing import Any
 from markupsafe import Markup
 
 from rankscape.foundation.settings.report import ReportSettings
-from rankscape.report import gallery, graph, judging, sections, versions, voters, wording
+from rankscape.report import aggregate_views as views
+from rankscape.report import (
+    aggregates,
+    gallery,
+    graph,
+    judging,
+    methods,
+    residuals,
+    sections,
+    versions,
+    voters,
+    wording,
+)
 from rankscape.report.gallery import ClusterView
+from rankscape.report.geography import lay_out
+from rankscape.report.imagery import previews
 from rankscape.report.inputs import Material
-from rankscape.report.palette import ramp_css
+from rankscape.report.interactive import choices, interactive, map_document
+from rankscape.report.layers import AGAINST, layers, thumbnail
+from rankscape.report.palette import DIFFERENCE, ramp_css
 from rankscape.report.templates import template
 from rankscape.tiles.store import is_located
 
@@ -42,7 +58,7 @@ def render(
         SettingsError: If the configuration is wrong.
     """
     shown = versions.configuration(configuration, [*material.records, record])
-    views = gallery.cluster_views(material, settings.samples_per_cluster, settings.seed)
+    shown_clusters = gallery.cluster_views(material, settings.samples_per_cluster, settings.seed)
     page: str = template(_FOLDER, "page.html.j2").render(
         settings=settings,
         region=region,
@@ -51,8 +67,8 @@ def render(
         ramp=ramp_css(),
         patch_m=patch_side_m(material),
         material=material,
-        order=_order(material, views),
-        clusters=views[::-1],
+        order=_order(material, shown_clusters),
+        clusters=shown_clusters[::-1],
         silhouettes=sections.silhouette_plots(material),
         categories=sections.category_rows(material),
         training=sections.training_view(material),
@@ -60,10 +76,42 @@ def render(
         uncertainty=sections.uncertainty_plots(material),
         uncertain=gallery.uncertain_pictures(material, settings.uncertain_patches),
         configuration=shown,
+        surprises=residuals.surprises(material, settings.surprising_patches),
+        methods=methods.paragraphs(material, any(c.evaluation.truth for c in material.comparisons)),
+        sources=methods.SOURCES,
+        difference_ramp=ramp_css(ramp=DIFFERENCE),
+        **_map(material, settings),
+        **_aggregates(material),
         **_judgement(material, record),
-        **_judges(material, views),
+        **_judges(material, shown_clusters),
     )
     return page
+
+
+def _map(material: Material, settings: ReportSettings) -> dict[str, Any]:
+    """The interactive map and the small maps of residuals; nothing where no patch has coordinates."""
+    plane = None if material.map is None else lay_out(material.patches)
+    if plane is None:
+        return {"map": None, "map_choices": (), "map_borders": False, "map_ratio": 1.0, "thumbnails": ()}
+    shown = layers(material, plane)
+    polygons = aggregates.outlines(material.districts, plane.crs, plane.origin, max(plane.size))
+    pictures = previews(plane, material.patches, settings.imagery_mb)
+    document = map_document(material, plane, shown, pictures, polygons)
+    return {
+        "map": interactive(document),
+        "map_choices": choices(shown, bool(pictures), bool(polygons)),
+        "map_borders": bool(polygons),
+        "map_ratio": round(min(max(plane.size[0] / plane.size[1], 0.75), 1.6), 2),
+        "thumbnails": [(one.title, thumbnail(plane, one)) for one in shown if one.group == AGAINST],
+    }
+
+
+def _aggregates(material: Material) -> dict[str, Any]:
+    return {
+        "districts": [views.district_view(held, number) for number, held in enumerate(material.districts)],
+        "changes": [views.change_view(held, number) for number, held in enumerate(material.changes)],
+        "regressions": [views.regression_view(record) for record in material.regressions],
+    }
 
 
 def patch_side_m(material: Material) -> str:
@@ -92,11 +140,11 @@ def _judgement(material: Material, record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _judges(material: Material, views: Sequence[ClusterView]) -> dict[str, Any]:
+def _judges(material: Material, shown: Sequence[ClusterView]) -> dict[str, Any]:
     """What each judge did, and how far the sources agree."""
     rows = judging.judge_rows(material.audit)
     return {
-        "plots": judging.plots(material, {view.cluster: view.colour for view in views}),
+        "plots": judging.plots(material, {view.cluster: view.colour for view in shown}),
         "judges": rows,
         "judge_notes": judging.notes(rows),
         "answers": judging.ANSWERS,
@@ -105,12 +153,12 @@ def _judges(material: Material, views: Sequence[ClusterView]) -> dict[str, Any]:
     }
 
 
-def _order(material: Material, views: Sequence[ClusterView]) -> dict[str, Any]:
+def _order(material: Material, shown: Sequence[ClusterView]) -> dict[str, Any]:
     order = material.order
     drawing = graph.draw(order.levels, order.edges, order.ranks)
     return {
         "drawing": drawing,
-        "views": {view.cluster: view for view in views},
+        "views": {view.cluster: view for view in shown},
         "colours": gallery.level_colours(order),
         "card": {"width": graph.CARD_WIDTH, "height": graph.CARD_HEIGHT},
         "strips": graph.strips(drawing.cards, order.ranks, order.intervals),

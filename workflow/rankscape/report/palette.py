@@ -9,6 +9,9 @@ from matplotlib.colors import to_hex
 
 RAMP = "viridis"
 """Matplotlib's name of the ramp."""
+DOUBT, REFERENCE, DIFFERENCE = "magma", "cividis", "PuOr_r"
+"""Ramps of uncertainty, of references and of differences, each readable with the common colour blindnesses: Nuñez,
+Anderton & Renslow, PLOS ONE 2018 (cividis); Harrower & Brewer, The Cartographic Journal 2003 (purple to orange)."""
 _DARK_TEXT, _LIGHT_TEXT = "#000000", "#ffffff"
 
 
@@ -25,9 +28,14 @@ def text_on(colour: str) -> str:
     return _LIGHT_TEXT if on_white >= on_dark else _DARK_TEXT
 
 
-def ramp_css(steps: int = 9) -> str:
-    """Return the ramp from low to high as a CSS gradient."""
-    return f"linear-gradient(to right, {', '.join(colour_of(i / (steps - 1)) for i in range(steps))})"
+def ramp_css(steps: int = 9, ramp: str = RAMP) -> str:
+    """Return a ramp from low to high as a CSS gradient."""
+    return f"linear-gradient(to right, {', '.join(ramp_colours(ramp, steps))})"
+
+
+def ramp_colours(ramp: str, steps: int = 64) -> list[str]:
+    """Return evenly spaced colours of a ramp as `#rrggbb`, from low to high."""
+    return [str(to_hex(colormaps[ramp](i / (steps - 1)))) for i in range(steps)]
 
 
 def _luminance(colour: str) -> float:

@@ -45,7 +45,7 @@ def patch_uri(patch: np.ndarray) -> str:
 
 @dataclass(frozen=True)
 class MapPicture:
-    """The region's map."""
+    """A picture in a file of its own: a map, or a sheet of photographs."""
 
     uri: str
     width_px: int
@@ -71,3 +71,24 @@ def read_map(path: Path) -> MapPicture:
     buffer = io.BytesIO()
     Image.fromarray(np.asarray(image.convert("RGBA"))).save(buffer, format="PNG", optimize=True)
     return MapPicture(data_uri(buffer.getvalue(), "png"), image.width, image.height)
+
+
+def read_sheet(path: Path, verb: str) -> MapPicture:
+    """Read a PNG of photographs as JPEG, a fifth as large.
+
+    Args:
+        path: The picture.
+        verb: Stage that makes it, for messages.
+
+    Raises:
+        InputError: If the file is missing or no PNG.
+    """
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            buffer = io.BytesIO()
+            image.convert("RGB").save(buffer, format="JPEG", quality=85, subsampling=0)
+            return MapPicture(data_uri(buffer.getvalue(), "jpeg"), image.width, image.height)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: make it with `rankscape {verb}`, or mend the path.") from None
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise InputError(f"{path} is no whole PNG ({error}): make it again with `rankscape {verb}`.") from None

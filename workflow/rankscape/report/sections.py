@@ -11,6 +11,8 @@ from rankscape.report import agreement, figures, wording
 from rankscape.report.agreement import PARTS, GranuleRow, Headline, Table
 from rankscape.report.figures import Plot
 from rankscape.report.inputs import Comparison, Material
+from rankscape.report.rivalry import rivalry
+from rankscape.report.tables import TableView
 from rankscape.report.training import Curve, measures
 from rankscape.report.versions import Version, mixed_stages
 from rankscape.report.voters import Voter
@@ -48,6 +50,8 @@ class ComparisonView:
     note: str
     """How the numbers were made."""
     plots: list[Plot]
+    rivalry: TableView | None
+    """All that was measured, with the lead of the score over each predictor."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,7 @@ def comparison_view(material: Material, comparison: Comparison, number: int) -> 
         evaluation.title, evaluation.truth, headline, PARTS.get(headline.part or "", ""),
         table, agreement.granule_rows(evaluation, material.fit_granules),
         agreement.rival_names(evaluation), note, _comparison_plots(comparison, f"reference-{number}"),
+        rivalry(evaluation, headline.part),
     )  # fmt: skip
 
 

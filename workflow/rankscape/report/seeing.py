@@ -1,15 +1,12 @@
 """Sheets of patches that people judge the score by, as the stage `review` wrote them."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
-
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json
-from rankscape.report.pictures import data_uri
+from rankscape.report.pictures import read_sheet
 
 INDEX = "index.json"
 
@@ -64,18 +61,5 @@ def _sheet(folder: Path, entry: dict[str, Any]) -> Sheet:
     title, reason = str(entry["title"]), str(entry["reason"])
     if entry["file"] is None:
         return Sheet(title, "", 0, 0, patches, reason)
-    uri, width, height = _picture(folder / str(entry["file"]))
-    return Sheet(title, uri, width, height, patches, reason)
-
-
-def _picture(path: Path) -> tuple[str, int, int]:
-    """A sheet as JPEG, a fifth as large as its PNG, with its width and height."""
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            buffer = io.BytesIO()
-            image.convert("RGB").save(buffer, format="JPEG", quality=85, subsampling=0)
-            return data_uri(buffer.getvalue(), "jpeg"), image.width, image.height
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: make it with `rankscape review`, or mend the path.") from None
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise InputError(f"{path} is no whole PNG ({error}): make it again with `rankscape review`.") from None
+    shown = read_sheet(folder / str(entry["file"]), "review")
+    return Sheet(title, shown.uri, shown.width_px, shown.height_px, patches, reason)

@@ -1,6 +1,7 @@
 """Write the page that people open: map, evaluation, order, clusters, judges, training, versions.
 
-One HTML file that carries its pictures; it opens from disk without a network and runs no scripts.
+One HTML file that carries its pictures, its scripts and the numbers behind its map; it opens from disk without a
+network, and without scripts it shows the map as a picture.
 """
 
 from pathlib import Path
@@ -41,6 +42,23 @@ def report(
     review: Annotated[
         Path | None, typer.Option(help="Folder of sheets to judge the score by, as `rankscape review` wrote it.")
     ] = None,
+    saliency: Annotated[
+        list[Path] | None,
+        typer.Option(help="Records of what the networks responded to (JSON), a granule each; the maps lie beside."),
+    ] = None,
+    districts: Annotated[
+        list[Path] | None, typer.Option(help="Records of districts (JSON); the table and the picture lie beside.")
+    ] = None,
+    change: Annotated[
+        list[Path] | None, typer.Option(help="Records of change (JSON); the table and the pictures lie beside.")
+    ] = None,
+    regressions: Annotated[list[Path] | None, typer.Option(help="Records of regressions (JSON).")] = None,
+    scenes: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="What was fetched (download.json), a granule each, for dates; those dropped since are passed over."
+        ),
+    ] = None,
     configuration: Annotated[
         str | None,
         typer.Option(help="The whole configuration, JSON or a YAML file; without it the inputs' records are shown."),
@@ -62,6 +80,11 @@ def report(
         evaluations or (),
         rounds or (),
         review,
+        saliency or (),
+        districts or (),
+        change or (),
+        regressions or (),
+        [path for path in scenes or () if path.is_file()],
     )
     material = read_material(files)
     record = provenance("report", chosen, files.by_role(), seed=chosen.seed)

@@ -4,30 +4,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from chromium import launched
+from playwright.sync_api import Browser, Page
 from rankscape.__main__ import main
 from rankscape.foundation.files import read_json
 from rankscape.ranking.annotation.document import read_annotation
 from rankscape.ranking.annotation.reading import read_finished
 from rankscape.ranking.annotation.session import draft_of
 
+from .browsing import Server, drag, free_port, layout, middle, opened, saved, served, touch
 from .conftest import Place
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-
-from playwright.sync_api import Browser, Page  # noqa: E402
-
-from .browsing import Server, drag, find_browser, free_port, layout, middle, opened, saved, served, touch  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = find_browser()
-    if path is None:
-        pytest.skip("no Chromium: apt-get install --no-install-recommends chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from rankscape.foundation.settings.ranking import (
 )
 from rankscape.foundation.settings.regressions import RegressionSettings
 from rankscape.foundation.settings.report import ReportSettings
+from rankscape.foundation.settings.saliency import SaliencySettings
 from rankscape.foundation.settings.scenes import ComposeSettings, FetchSettings, SearchSettings
 from rankscape.foundation.settings.scoring import PredictSettings, ReviewSettings, TrainSettings
 from rankscape.foundation.settings.storage import SHARD_PATTERN, StorageSettings, parse_shard
@@ -84,6 +85,7 @@ class Config(Section):
     train: TrainSettings = TrainSettings()
     predict: PredictSettings = PredictSettings()
     review: ReviewSettings = ReviewSettings()
+    saliency: SaliencySettings = SaliencySettings()
     mosaic: MosaicSettings = MosaicSettings()
     dense: DenseSettings = DenseSettings()
     merge: MergeSettings = MergeSettings()

@@ -1,0 +1,32 @@
+# In: patches, their scores, the score model. Out: for the report's map, what raised and what lowered the score of each
+# patch, place by place, if the configuration asks for it (saliency.enabled).
+
+
+rule saliency:
+    input:
+        tiles=rules.tile.output.patches,
+        index=rules.tile.output.index,
+        scores=rules.predict.output.scores,
+        model=rules.train.output.model,
+    output:
+        record="<results>/saliency/{granule}.json",
+        maps="<results>/saliency/{granule}.npy",
+    log:
+        "<logs>/saliency/{granule}.log",
+    benchmark:
+        "<benchmarks>/saliency/{granule}.tsv"
+    conda:
+        "../envs/vision.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=memory(4000),
+        runtime=minutes(120),
+    params:
+        settings=without(CONFIG.saliency, "enabled"),
+        code=code("saliency"),
+    message:
+        "Asking what the networks responded to in granule {wildcards.granule}"
+    shell:
+        "python -m rankscape saliency --settings {params.settings:q} --tiles {input.tiles:q} --scores {input.scores:q}"
+        " --model {input.model:q} --out {output.record:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"

@@ -1,0 +1,128 @@
+"""Districts, change, regressions, surprises and methods on the page, and what is wrong with their files."""
+
+import html
+import json
+
+import numpy as np
+import pytest
+from rankscape.foundation.files import read_json, write_array, write_json
+from rankscape.foundation.tables import read_geotable, write_table
+
+from .invented_aggregates import (
+    add_change,
+    add_districts,
+    add_regression,
+    add_responses,
+    add_scenes,
+    everything,
+    map_data,
+)
+
+
+def written(made, run, *more: str) -> str:
+    status, said = run([*made.arguments(), *more])
+    assert status == 0, said
+    return made.page.read_text()
+
+
+def test_sections_stand_where_their_files_are_given(region, run, page):
+    for name in ("districts", "change", "regressions"):
+        assert f'id="{name}"' not in page
+    made = region()
+    options = everything(made)
+    first = written(made, run, *options)
+    assert written(made, run, *options) == first, "the same inputs give the same bytes"
+    shown = html.unescape(first)
+    for name in ("districts", "change", "regressions"):
+        assert f'href="#{name}"' in shown
+        assert f'id="{name}"' in shown
+    assert "2 districts of 3 have a score, weighted by area." in shown
+    assert "0.90 (0.80 to 0.95)" in shown
+    assert "Of 108 patches seen at both dates, 8 changed significantly: 4 rose and 4 fell." in shown
+    assert "−2.00e−04** (1.00e−04)" in shown
+    assert ">Control<" not in shown, "controls are not shown"
+    assert "1 district with score and value" in shown
+    assert shown.count('class="pair"') == 2
+    assert "change 2. One place only." in shown
+    assert 'alt="change 2: before"' in shown
+    data = map_data(first)
+    assert [district["score"] for district in data["districts"]] == [0.7, 0.3, None]
+    assert {"change-0"} <= {layer["key"] for layer in data["layers"]}
+    assert data["responses"]["cells"] == 3
+
+
+def test_surprises_show_both_ends(page):
+    assert "The most surprising beside Night lights (nW)" in page
+    assert "The most surprising beside True development" not in page, "a known truth is no other opinion"
+    assert page.count("Score is higher") == page.count("Score is lower") == 2
+
+
+def test_methods_carry_this_runs_numbers(region, run):
+    made = region()
+    shown = html.unescape(written(made, run, "--scenes", *map(str, add_scenes(made))))
+    for words in (
+        "3 scenes of 3 granules from Sentinel-2A, taken between 2021-01-19 and 2021-03-19,",
+        "3 granules were cut into 108 patches of 8 x 8 pixels (80 m on the ground)",
+        "into 7 clusters: urban (3), rural (3) and wild (1)",
+        "2 rounds of judges and 1 person",
+        "2 networks learned a score between 0 and 1",
+        "They saw 60 patches; 40 on other land",
+        "bootstrap that draws whole blocks of land of 20.0 km a side",
+    ):
+        assert words in shown, words
+
+
+def test_rivals_and_their_differences_are_shown_where_they_were_measured(region, run, page):
+    assert "Lead of the score" not in page
+    made = region()
+    document = read_json(made.evaluations[0])
+    rival = json.loads(json.dumps(document["predictors"]["gradient"]))
+    rival["apply"] |= {
+        "difference": {"value": 0.21, "low": 0.1, "high": 0.32}, "kendall": {"value": 0.4, "low": None, "high": None},
+        "test": {"p": 0.0005, "effective_n": 88.2},
+    }  # fmt: skip
+    rival["apply"]["spearman"]["value"] = 0.99
+    document["predictors"]["by-lights"], document["rivals"] = rival, ["by-lights"]
+    write_json(made.evaluations[0], document)
+    shown = html.unescape(written(made, run))
+    assert "Lead of the score" in shown
+    assert "0.21 (0.10 to 0.32)" in shown
+    assert "< 0.001 (88 places)" in shown
+    assert "best trivial measure, by-lights" not in shown, "a rival run is no trivial measure"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda made: add_districts(made).write_text("{"), "counties.json"),
+        (lambda made: add_districts(made).with_suffix(".parquet").unlink(), "counties.parquet does not exist"),
+        (lambda made: write_json(add_regression(made), {"title": "x", "models": []}), "rankscape regress"),
+    ],
+)
+def test_a_broken_file_is_named_in_one_line(region, run, spoil, words):
+    made = region(granules=("03TUF",), references={})
+    spoil(made)
+    option = "--regressions" if "regress" in words else "--districts"
+    path = made.folder / ("regressions/mines.json" if "regress" in words else "districts/counties.json")
+    status, said = run([*made.arguments(), option, str(path)])
+    assert status == 2
+    assert words in said
+
+
+def test_a_table_of_change_without_its_columns_is_refused(region, run):
+    made = region(granules=("03TUF",), references={})
+    path = add_change(made)
+    table = read_geotable(path.with_suffix(".parquet")).drop(columns="significant")
+    write_table(path.with_suffix(".parquet"), table, {})
+    status, said = run([*made.arguments(), "--change", str(path)])
+    assert status == 2
+    assert "lacks the columns ['significant']" in said
+
+
+def test_responses_of_other_patches_are_refused(region, run):
+    made = region(granules=("03TUF",), references={})
+    path = add_responses(made)[0]
+    write_array(path.with_suffix(".npy"), np.zeros((5, 3, 3), np.uint8))
+    status, said = run([*made.arguments(), "--saliency", str(path)])
+    assert status == 2
+    assert "does not fit the patches of 03TUF" in said
