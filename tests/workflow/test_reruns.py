@@ -4,8 +4,8 @@ import os
 import time
 
 REGION_AGGREGATES = {
-    "merge maps/region.tif", "district districts/invented.parquet", "review review", "report report/index.html",
-    "publish catalog.json",
+    "merge maps/region.tif", "district districts/invented.parquet", "regress regressions/distances.json",
+    "review review", "report report/index.html", "publish catalog.json",
 }  # fmt: skip
 EVALUATIONS = {f"evaluate evaluation/{name}.json" for name in ("truth", "lights", "population")}
 LEARNED = {"adapt", "embed", "categorize", "cluster", "sheet", "draw", "rate", "rank", "ensemble", "train", "label"}
@@ -102,6 +102,7 @@ def test_new_prompt_asks_its_own_rounds_only(finished):
         "evaluate",
         "district",
         "change",
+        "regress",
         "report",
         "publish",
     }
@@ -246,6 +247,7 @@ def test_changed_function_reruns_the_stages_that_use_it(finished):
         "evaluate",
         "district",
         "change",
+        "regress",
         "report",
         "publish",
     }

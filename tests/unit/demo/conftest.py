@@ -27,7 +27,8 @@ class Region:
         return sorted(self.folder.glob("sentinel-2-l2a/*/*.json"))
 
     def __getattr__(self, name: str) -> Path:
-        endings = {"labels": "csv", "districts": "geojson", "counties": "parquet", "catalog": "json", "surroundings": "csv"}
+        endings = {"labels": "csv", "districts": "geojson", "counties": "parquet", "catalog": "json"}
+        endings["surroundings"] = "csv"
         return self.folder / f"{name}.{endings.get(name, 'tif')}"
 
 

@@ -1,4 +1,4 @@
-"""What lies around the patches of the invented region: distances and the county, as a study of the score would take them."""
+"""What lies around the patches of the invented region: the county, and distances to towns, roads and water."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,8 +63,10 @@ def _away_m(places: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def _county(places: np.ndarray, layout: Layout, counties: gpd.GeoDataFrame) -> np.ndarray:
     """Code of the county that every place lies in; on a border the first of the two."""
-    east, north = layout.transform * (places[:, 1], places[:, 0])
+    transform = layout.transform
+    east, north = transform.c + places[:, 1] * PIXEL_M, transform.f - places[:, 0] * PIXEL_M
     which, number = shapely.STRtree(counties.geometry.to_numpy()).query(shapely.points(east, north), "intersects")
     first = np.full(len(places), len(counties))
     np.minimum.at(first, which, number)
-    return counties["code"].to_numpy()[first]
+    codes: np.ndarray = counties["code"].to_numpy()
+    return np.asarray(codes[first])
