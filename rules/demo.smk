@@ -12,6 +12,7 @@ rule invent:
         truth_earlier="<results>/invented/truth-2016.tif",
         districts="<results>/invented/districts.geojson",
         counties="<results>/invented/counties.parquet",
+        surroundings="<results>/invented/surroundings.csv",
     log:
         "<logs>/invent.log",
     benchmark:
@@ -31,4 +32,4 @@ rule invent:
         "python -m rankscape invent --settings {params.settings:q} --catalogue {output.catalogue:q}"
         " --labels {output.labels:q} --lights {output.lights:q} --population {output.population:q}"
         " --truth {output.truth:q} --truth-earlier {output.truth_earlier:q} --districts {output.districts:q}"
-        " --counties {output.counties:q} > {log:q} 2>&1"
+        " --counties {output.counties:q} --surroundings {output.surroundings:q} > {log:q} 2>&1"

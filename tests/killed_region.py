@@ -95,6 +95,7 @@ def invent(folder: Path) -> None:
     options = {"--catalogue": "catalog.json", "--labels": "labels.csv", "--lights": "lights.tif"}
     options |= {"--population": "population.tif", "--truth": "truth.tif", "--truth-earlier": "truth-2016.tif"}
     options |= {"--districts": "districts.geojson", "--counties": "counties.parquet"}
+    options["--surroundings"] = "surroundings.csv"
     settings = json.dumps({"granule_px": 256, "labelled_patches": 150})
     words = [word for option, name in options.items() for word in (option, str(folder / name))]
     with pytest.raises(SystemExit) as end:

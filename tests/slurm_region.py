@@ -21,6 +21,7 @@ def two_granules(folder: Path) -> Project:
     project = small_region(folder)
     config = yaml.safe_load((folder / "config/config.yaml").read_text())
     config |= {"prompts": ["economics-student-en"], "references": {}, "baselines": {}, "districts": {}}
+    config["regressions"] = {}
     config["cluster"] |= {"k_min": 2, "k_max": 2}
     config["label"]["file"] = "config/labels.csv"
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True))

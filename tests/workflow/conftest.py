@@ -15,11 +15,12 @@ import sys
 from pathlib import Path
 
 OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--truth", "--districts", "--scene",
-           "--counties", "--record", "--patches", "--item", "--preview", "--colour", "--uncertainty", "--places",
-           "--card", "--times", "--table", "--document", "--picture"}
+           "--counties", "--surroundings", "--record", "--patches", "--item", "--preview", "--colour", "--uncertainty",
+           "--places", "--card", "--times", "--table", "--document", "--picture"}
 INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "review": {"--record"}, "audit": {"--times"},
           "change": {"--places"}}
-MORE = {"tile": ".parquet", "embed": ".json", "saliency": ".npy", "mosaic": ".qml", "merge": ".qml", "change": ".qml"}
+MORE = {"tile": ".parquet", "embed": ".json", "saliency": ".npy", "mosaic": ".qml", "merge": ".qml", "change": ".qml",
+        "regress": ".csv .tex"}
 PUBLISHED = ("maps/patches.parquet", "maps/patches.csv.gz", "data-dictionary.csv", "data-dictionary.md", "README.txt",
              "CITATION.cff", "NOTICE.txt", "catalog.json", "catalog/collection.json", "catalog/items/region.json")
 verb, arguments = sys.argv[1], sys.argv[2:]
@@ -45,7 +46,8 @@ for option, value in zip(arguments, arguments[1:]):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(verb)
         if verb in MORE and option in {"--out", "--patches", "--uncertainty"}:
-            path.with_suffix(MORE[verb]).write_text(verb)
+            for suffix in MORE[verb].split():
+                path.with_suffix(suffix).write_text(verb)
         if option == "--card":
             path.with_name(path.stem + "-curves.png").write_text(verb)
 """

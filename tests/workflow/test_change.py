@@ -15,20 +15,26 @@ OWN = {
 """All that is done for an earlier date itself: it is scored and mapped, and compared with no reference."""
 PAGES = {"report report/index.html", "publish catalog.json"}
 """What shows a change."""
+CHANGED = {"change change/2016--2022.parquet", "regress regressions/growth.json"}
+"""The change, and what explains it."""
 SHEET = "config/granules/demo.tsv"
+CONFIG = "config/config.yaml"
 
 
 def without_periods(project: Project) -> None:
-    """Make the demo's sheet what it was before there were periods."""
+    """Make the demo's sheet what it was before there were periods, and explain no change."""
     rows = [line.split("\t")[:5] for line in (project.folder / SHEET).read_text().splitlines() if "_2016" not in line]
     (project.folder / SHEET).write_text("".join("\t".join(row) + "\n" for row in rows))
+    config = (project.folder / CONFIG).read_text()
+    growth = config[config.index("  growth:") : config.index("\nsearch:\n")]
+    project.edit(CONFIG, growth, "")
 
 
 def test_an_earlier_date_of_a_place_reruns_its_own_chain_and_the_change_alone(finished):
     sheet = finished.folder / SHEET
     sheet.write_text(sheet.read_text() + EARLIER)
 
-    assert finished.planned() == OWN | {"change change/2016--2022.parquet"} | PAGES
+    assert finished.planned() == OWN | CHANGED | PAGES
 
 
 def test_a_sheet_without_periods_measures_no_change_and_reruns_nothing(finished):
@@ -54,7 +60,8 @@ def test_more_periods_compare_each_with_the_next_and_the_ends_or_those_asked_for
 
     changes = {job for job in fresh.planned() if job.startswith("change ")}
     assert changes == {f"change change/{pair}.parquet" for pair in ("2016--2019", "2019--2022", "2016--2022")}
-    fresh.edit("config/config.yaml", "\nreport:\n", "\nchange:\n  pairs: [2016--2019]\nreport:\n")
+    fresh.edit(CONFIG, "\nreport:\n", "\nchange:\n  pairs: [2016--2019]\nreport:\n")
+    fresh.edit(CONFIG, "places: 2016--2022", "places: 2016--2019")
     assert {job for job in fresh.planned() if job.startswith("change ")} == {"change change/2016--2019.parquet"}
 
 
@@ -67,7 +74,7 @@ def test_more_periods_compare_each_with_the_next_and_the_ends_or_those_asked_for
     ],
 )
 def test_pairs_that_cannot_be_compared_are_refused_before_any_job(fresh, pairs, said):
-    fresh.edit("config/config.yaml", "\nreport:\n", f"\nchange:\n  pairs: {pairs}\nreport:\n")
+    fresh.edit(CONFIG, "\nreport:\n", f"\nchange:\n  pairs: {pairs}\nreport:\n")
 
     run = fresh.snakemake("--dry-run", check=False)
 
@@ -75,7 +82,17 @@ def test_pairs_that_cannot_be_compared_are_refused_before_any_job(fresh, pairs, 
     assert all(words in run.stdout + run.stderr for words in said)
 
 
-def test_the_settings_of_change_rerun_change_alone(finished):
-    finished.edit("config/config.yaml", "\nreport:\n", "\nchange:\n  level: 0.1\nreport:\n")
+def test_a_regression_of_a_change_that_nobody_measures_is_refused_before_any_job(fresh):
+    fresh.edit(CONFIG, "places: 2016--2022", "places: 2016--2030")
 
-    assert finished.planned() == {"change change/2016--2022.parquet"} | PAGES
+    run = fresh.snakemake("--dry-run", check=False)
+
+    assert run.returncode != 0
+    said = "regressions.growth.places = '2016--2030': config/granules/demo.tsv and change.pairs compare ['2016--2022']"
+    assert said in run.stdout + run.stderr
+
+
+def test_the_settings_of_change_rerun_change_alone(finished):
+    finished.edit(CONFIG, "\nreport:\n", "\nchange:\n  level: 0.1\nreport:\n")
+
+    assert finished.planned() == CHANGED | PAGES

@@ -35,7 +35,7 @@ def test_a_reference_of_a_shapefile_is_all_its_files(finished):
 
 def test_a_regression_on_scores_is_made_by_itself(finished):
     (finished.folder / "roads.csv").write_text("place,road_m\n0_0,10\n")
-    finished.edit("config/config.yaml", "\nsearch:\n", """
+    finished.edit("config/config.yaml", "\nregressions:\n", """
 regressions:
   roads:
     title: Roads
@@ -43,7 +43,6 @@ regressions:
     tables: [{path: roads.csv, key: place, match: row_col}]
     outcomes: [{column: score}]
     explanatory: [{column: road_m, transform: km}]
-search:
 """)  # fmt: skip
 
     assert finished.planned() == {"regress regressions/roads.json"} | PAGES

@@ -138,26 +138,28 @@ def test_rivals_are_compared_under_their_own_names_and_with_what_taught_them(fre
 
 
 def test_regressions_are_planned_where_the_configuration_names_them(fresh):
-    assert not [job for job in fresh.planned() if job.startswith("regress ")]
+    own = {"regress regressions/distances.json", "regress regressions/growth.json"}
+    assert {job for job in fresh.planned() if job.startswith("regress ")} == own
     (fresh.folder / "roads.csv").write_text("place,road_m\n")
     table = "{path: roads.csv, key: place, match: patch_id}"
     models = "outcomes: [{column: score}], explanatory: [{column: road_m, transform: km}]"
     fresh.edit(
         "config/config.yaml",
-        "\nsearch:\n",
-        f"\nregressions:\n  roads: {{title: Roads, tables: [{table}], {models}}}\nsearch:\n",
+        "\nregressions:\n",
+        f"\nregressions:\n  roads: {{title: Roads, tables: [{table}], {models}}}\n",
     )
 
     run = fresh.snakemake("--dry-run", "--printshellcmds")
 
-    command = re.search(r"rankscape regress --settings .*", run.stdout + run.stderr)
+    command = re.search(r"rankscape regress --settings .*--name roads .*", run.stdout + run.stderr)
     assert command
+    assert "03TXG_2016" not in command[0]
     assert "--scores=results/demo/scores/03TVF.parquet" in command[0]
     assert "--indices=results/demo/tiles/03TXG.parquet" in command[0]
     assert " --out results/demo/regressions/roads.json " in command[0]
 
-    fresh.edit("config/config.yaml", "{title: Roads,", "{title: Roads, places: 2016--2019,")
-    change = fresh.folder / "results/demo/change/2016--2019.parquet"
+    fresh.edit("config/config.yaml", "{title: Roads,", "{title: Roads, places: 2016--2022,")
+    change = fresh.folder / "results/demo/change/2016--2022.parquet"
     change.parent.mkdir(parents=True)
     change.touch()
 
@@ -165,5 +167,5 @@ def test_regressions_are_planned_where_the_configuration_names_them(fresh):
 
     command = re.search(r"rankscape regress --settings .*", run.stdout + run.stderr)
     assert command
-    assert "--change=results/demo/change/2016--2019.parquet --out " in command[0]
+    assert "--change=results/demo/change/2016--2022.parquet --out " in command[0]
     assert "--scores" not in command[0]

@@ -14,7 +14,7 @@ def write_places(path, seed):
 
 def test_a_regression_is_made_once_and_again_when_it_must(fresh):
     write_places(fresh.folder / "places.csv", 0)
-    fresh.edit("config/config.yaml", "\nsearch:\n", """
+    fresh.edit("config/config.yaml", "\nregressions:\n", """
 regressions:
   roads:
     title: Roads
@@ -22,7 +22,6 @@ regressions:
     tables: [{path: places.csv, key: place}]
     outcomes: [{column: rose}]
     explanatory: [{column: road_m, transform: log}]
-search:
 """)  # fmt: skip
 
     fresh.snakemake(TARGET)

@@ -4,13 +4,14 @@ import os
 import time
 
 REGION_AGGREGATES = {
-    "merge maps/region.tif", "district districts/invented.parquet", "review review", "report report/index.html",
-    "publish catalog.json",
+    "merge maps/region.tif", "district districts/invented.parquet", "regress regressions/distances.json",
+    "review review", "report report/index.html", "publish catalog.json",
 }  # fmt: skip
 EVALUATIONS = {f"evaluate evaluation/{name}.json" for name in ("truth", "lights", "population")}
 LEARNED = {"adapt", "embed", "categorize", "cluster", "sheet", "draw", "rate", "rank", "ensemble", "train", "label"}
 SCORED = {
-    "train", "predict", "review", "saliency", "mosaic", "merge", "evaluate", "district", "change", "report", "publish",
+    "train", "predict", "review", "saliency", "mosaic", "merge", "evaluate", "district", "change",
+    "regress", "report", "publish",
 }  # fmt: skip
 """What follows from another order of the clusters."""
 GRANULES = ("03TVG", "03TWG", "03TVF", "03TWF", "03TXG")

@@ -18,7 +18,7 @@ def test_shards_and_their_joining_plan_what_one_run_plans(fresh: Project) -> Non
     whole = fresh.planned()
     shards = [fresh.planned(*shard(text)) for text in ("1/2", "2/2")]
 
-    aggregates = {"merge", "evaluate", "district", "change", "review", "audit", "report", "publish", "sheet"}
+    aggregates = {"merge", "evaluate", "district", "change", "regress", "review", "audit", "report", "publish", "sheet"}
     of_region = {job for job in whole if job.split()[0] in aggregates}
     assert shards[0] | shards[1] == whole - of_region
     mapped = [granules_of(jobs, "mosaic") for jobs in shards]

@@ -28,13 +28,14 @@ class Region:
 
     def __getattr__(self, name: str) -> Path:
         endings = {"labels": "csv", "districts": "geojson", "counties": "parquet", "catalog": "json"}
+        endings["surroundings"] = "csv"
         return self.folder / f"{name}.{endings.get(name, 'tif')}"
 
 
 def invent_region(folder: Path, **changes: object) -> Region:
     """Run the stage through the command line."""
     files = {"catalogue": "catalog.json", "labels": "labels.csv", "districts": "districts.geojson"}
-    files["counties"] = "counties.parquet"
+    files |= {"counties": "counties.parquet", "surroundings": "surroundings.csv"}
     files |= {name: f"{name}.tif" for name in ("lights", "population", "truth", "truth-earlier")}
     options = [part for name, file in files.items() for part in (f"--{name}", str(folder / file))]
     with pytest.raises(SystemExit) as ended:

@@ -27,7 +27,7 @@ def test_two_runs_give_the_same_bytes_and_another_seed_another_land(region, tmp_
 def test_every_file_is_there_and_nothing_half_written(region):
     names = set(hashes(region))
     assert {"catalog.json", "labels.csv", "lights.tif", "population.tif", "truth.tif", "districts.geojson"} <= names
-    assert "counties.parquet" in names
+    assert {"counties.parquet", "surroundings.csv"} <= names
     assert len(region.items) == 2 * len(GRANULES) + 2
     assert not [name for name in names if ".part" in name or "draft" in name]
 
@@ -65,6 +65,7 @@ def test_truth_covers_the_whole_world(region, small_layout):
 )
 def test_wrong_settings_end_with_one_line_and_no_file(tmp_path, capsys, settings, words):
     options = ["catalogue", "labels", "lights", "population", "truth", "truth-earlier", "districts", "counties"]
+    options.append("surroundings")
     arguments = [part for name in options for part in (f"--{name}", str(tmp_path / name))]
     with pytest.raises(SystemExit) as ended:
         main(["invent", "--settings", json.dumps(settings), *arguments])

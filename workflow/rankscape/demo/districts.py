@@ -30,11 +30,14 @@ _BEND = 0.03
 """Height of a wave over its length: slopes add up to less than 1, so that borders never cross."""
 
 
-def write_counties(path: Path, land: Land, layout: Layout, seed: int, record: dict[str, Any]) -> None:
+def write_counties(path: Path, land: Land, layout: Layout, seed: int, record: dict[str, Any]) -> gpd.GeoDataFrame:
     """Write counties as GeoParquet in UTM with an invented census.
 
     Columns: code, county (name), population (people), people_per_km2, and income_per_head, which follows the mean truth
     of the county's land, with noise. All is counted within the invented world; the counties end a little beyond it.
+
+    Returns:
+        The counties as they were written.
     """
     chance = np.random.default_rng([seed, 204])
     frame = gpd.GeoDataFrame(geometry=_counties(layout, chance), crs=CRS)
@@ -50,6 +53,7 @@ def write_counties(path: Path, land: Land, layout: Layout, seed: int, record: di
     frame.insert(3, "people_per_km2", np.round(counted / (pixels * PIXEL_M**2 / 1e6), 2))
     frame.insert(4, "income_per_head", np.round(900 * np.exp(4.5 * truth + chance.normal(0, 0.15, len(frame)))))
     write_table(path, frame, {KEY: record})
+    return frame
 
 
 def _counties(layout: Layout, chance: np.random.Generator) -> list[shapely.Geometry]:

@@ -190,6 +190,13 @@ TABLES = (
         Column("picture", "picture", "", "What the judges are shown (PNG)"),
     )),
     Table(("invented/counties.parquet",), "one county of the demo's invented region", (_FOOTPRINT,), "Column of the invented census"),
+    Table(("invented/surroundings.csv",), "one patch of the demo's invented region, usable or not", (
+        _PATCH,
+        Column("county", "text", "", "Code of the county that its centre lies in"),
+        Column("town_m", "integer", "m", "Distance of its centre to the middle of the nearest city or town"),
+        Column("road_m", "integer", "m", "Distance of its centre to the nearest road or track"),
+        Column("water_m", "integer", "m", "Distance of its centre to the nearest lake or river"),
+    )),
     Table(("invented/labels.csv",), "one labelled patch of the demo's invented region", (_PATCH, *_LABELS)),
 )  # fmt: skip
 """All tables of a run."""

@@ -139,6 +139,7 @@ KINDS = (
     Kind("invented/truth-2016.tif", "invent", "Its true development at the earlier date"),
     Kind("invented/districts.geojson", "invent", "Its districts"),
     Kind("invented/counties.parquet", "invent", "Its counties, with a census"),
+    Kind("invented/surroundings.csv", "invent", "County of every patch, and its distance to towns, roads and water"),
 )  # fmt: skip
 """All kinds, what people open first."""
 

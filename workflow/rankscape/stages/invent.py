@@ -15,6 +15,7 @@ from rankscape.demo.labels import write_labels
 from rankscape.demo.land import invent_dates
 from rankscape.demo.layout import Layout
 from rankscape.demo.references import write_districts, write_lights, write_population, write_truth
+from rankscape.demo.surroundings import write_surroundings
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings.demo import InventSettings
@@ -31,6 +32,7 @@ def invent(
     truth_earlier: Annotated[Path, typer.Option(help="True development of the earlier date to write (GeoTIFF).")],
     districts: Annotated[Path, typer.Option(help="Districts to write (GeoJSON).")],
     counties: Annotated[Path, typer.Option(help="Smaller districts with a census to write (GeoParquet).")],
+    surroundings: Annotated[Path, typer.Option(help="Distances and county of every patch to write (CSV).")],
 ) -> None:
     """Invent a region: land, scenes, references and labels, all from one seed."""
     section = InventSettings.from_text(settings, "invent")
@@ -44,6 +46,7 @@ def invent(
     write_lights(lights, land, layout, section.seed, tags)
     write_population(population, land, layout, section.seed, tags)
     write_districts(districts, land, layout, section.seed, record)
-    write_counties(counties, land, layout, section.seed, record)
+    census = write_counties(counties, land, layout, section.seed, record)
+    write_surroundings(surroundings, land, layout, census, section.label_patch_px)
     write_labels(labels, land, layout, section)
     write_catalogue(catalogue, land, past, layout, section.seed, record)

@@ -174,6 +174,8 @@ def check_config(values: dict[str, Any], origin: str) -> Config:
 def check_places(config: Config, sheet: Mapping[str, GranuleRow]) -> None:
     """Refuse what has no coordinates to be compared at: references, districts, baselines; and periods that nobody has.
 
+    Regressions of a change need two periods that are compared.
+
     Raises:
         SettingsError: Naming them.
     """
@@ -198,7 +200,13 @@ def check_places(config: Config, sheet: Mapping[str, GranuleRow]) -> None:
             f"baselines = {sorted(config.baselines)}: no granule of {config.granules} with the role `fit` has "
             "coordinates, so nothing can be learned from a reference: leave them out."
         )
-    compared_dates(sheet, config.change)
+    compared = compared_dates(sheet, config.change)
+    for name, regression in config.regressions.items():
+        if regression.change is not None and regression.change not in compared:
+            raise SettingsError(
+                f"regressions.{name}.places = {regression.change!r}: {config.granules} and change.pairs "
+                f"compare {sorted(compared)}: take one of those, or leave the regression out."
+            )
 
 
 def load_config(path: Path) -> Config:
