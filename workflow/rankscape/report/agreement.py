@@ -127,7 +127,7 @@ def headline(evaluation: Evaluation, votes: Collection[str]) -> Headline:
         return Headline("caution", f"No correlation is given: {reason}.", "", None, Estimate(), "", Estimate())
     own = getattr(score, part)
     rival, best = _best_rival(evaluation, part)
-    verdict, conclusion = _conclude(own.spearman, best)
+    verdict, conclusion = _conclude(own.spearman, best, _least_lead(evaluation, part))
     doubts = _doubts(part, evaluation.reference in votes)
     verdict = "caution" if verdict == "good" and doubts else verdict
     finding = " ".join([_finding(evaluation, part, own), *_rivalry(rival, best)])
@@ -156,7 +156,7 @@ def _rivalry(rival: str, best: Estimate) -> list[str]:
     return [f"The best trivial measure, {rival.lower()}, reaches {number(best.value)}{ends}."]
 
 
-def _conclude(own: Estimate, best: Estimate) -> tuple[str, str]:
+def _conclude(own: Estimate, best: Estimate, lead: Estimate | None) -> tuple[str, str]:
     value = own.value or 0.0
     if own.low is not None and own.high is not None and own.low <= 0 <= own.high:
         return "bad", "The interval includes zero: no agreement is shown."
@@ -164,14 +164,19 @@ def _conclude(own: Estimate, best: Estimate) -> tuple[str, str]:
         return "bad", "The score runs against the reference: do not read it as development without finding out why."
     if best.value is not None and abs(best.value) >= value:
         return "bad", "A trivial measure does as well: against this reference, the learning added nothing."
-    return _lead(own, best)
+    return _ahead(own, best, lead)
 
 
-def _lead(own: Estimate, best: Estimate) -> tuple[str, str]:
-    """Judge a score that is ahead of every trivial measure."""
+def _ahead(own: Estimate, best: Estimate, lead: Estimate | None) -> tuple[str, str]:
+    """Judge a score that is ahead of every trivial measure, by the interval of its least lead where there is one."""
     highest = _strength_high(best)
     if best.value is None:
         return "caution", "No trivial measure stands beside it, so it is not known how much the learning added."
+    if lead is not None:
+        ends = interval((lead.low, lead.high))
+        if (lead.low or 0) > 0:
+            return "good", f"The score is ahead of each of them by more than chance (least lead {ends})."
+        return "caution", f"The score is ahead, but the interval of its least lead ({ends}) includes zero."
     if own.low is None or highest is None:
         return "caution", "The score is ahead; without intervals the lead cannot be told from chance."
     if own.low <= highest:
@@ -186,11 +191,23 @@ def _strength_high(estimate: Estimate) -> float | None:
     return max(abs(estimate.low), abs(estimate.high))
 
 
+def _least_lead(evaluation: Evaluation, part: str) -> Estimate | None:
+    """The lead over trivial measures whose interval begins lowest; None unless each has an interval."""
+    held = [getattr(predictor, part) for _, predictor in _trivial(evaluation)]
+    leads = [agreement.difference for agreement in held if _value(agreement) is not None]
+    known = [lead for lead in leads if lead is not None and lead.low is not None and lead.high is not None]
+    return min(known, key=lambda lead: lead.low or 0.0) if known and len(known) == len(leads) else None
+
+
+def _trivial(evaluation: Evaluation) -> list[tuple[str, Predictor]]:
+    return [pair for pair in ordered(evaluation) if pair[0] not in (SCORE, *evaluation.rivals)]
+
+
 def _best_rival(evaluation: Evaluation, part: str) -> tuple[str, Estimate]:
     rivals = [
         (PREDICTORS.get(name, name), getattr(predictor, part).spearman)
-        for name, predictor in ordered(evaluation)
-        if name not in (SCORE, *evaluation.rivals) and _value(getattr(predictor, part)) is not None
+        for name, predictor in _trivial(evaluation)
+        if _value(getattr(predictor, part)) is not None
     ]
     return max(rivals, key=lambda rival: abs(rival[1].value), default=("", Estimate()))
 

@@ -20,6 +20,10 @@ SOURCES = (
     "Lakshminarayanan, Pritzel and Blundell, Simple and scalable predictive uncertainty estimation using deep "
     "ensembles, NeurIPS, 2017 (spread of networks).",
     "Lahiri, Resampling Methods for Dependent Data, Springer, 2003 (block bootstrap).",
+    "Benjamini and Hochberg, Controlling the false discovery rate, Journal of the Royal Statistical Society B, 1995 "
+    "(change).",
+    "Schott, Salvaggio and Volchok, Radiometric scene normalization using pseudoinvariant features, Remote Sensing of "
+    "Environment, 1988 (change).",
     "Selvaraju et al., Grad-CAM, ICCV, 2017; Zeiler and Fergus, Visualizing and understanding convolutional "
     "networks, ECCV, 2014 (occlusion).",
 )
@@ -43,6 +47,10 @@ def paragraphs(material: Material, truth: bool) -> list[tuple[str, str]]:
         ("Uncertainty", _uncertainty(material)),
         ("Validation", _validation(material)),
         ("Evaluation", _evaluation(material)),
+        ("Rivals", _rivals(material)),
+        ("Districts", _districts(material)),
+        ("Change", _change(material)),
+        ("Regressions", _regressions(material)),
     ]
     return [(heading, text) for heading, text in found if text]
 
@@ -171,8 +179,8 @@ def _evaluation(material: Material) -> str:
     return (
         f"The score was compared with {names} by Pearson and Spearman correlation; trivial measures of the picture "
         f"stand beside it. Intervals cover {percent(first.confidence)} and come from a bootstrap that draws "
-        f"whole blocks of "
-        f"land{block}, since neighbouring places are alike. Networks were trained on none of these references"
+        f"whole blocks of land{block}, since neighbouring places are alike; they are widened by what such blocks miss "
+        f"according to the variograms. Networks were trained on none of these references"
         f"{_voted(material)}."
     )
 
@@ -180,6 +188,51 @@ def _evaluation(material: Material) -> str:
 def _voted(material: Material) -> str:
     votes = sorted({str(v.source["reference"]) for v in material.votes.values() if v.source.get("reference")})
     return f"; {listed(votes)} also voted on the order" if votes else ""
+
+
+def _rivals(material: Material) -> str:
+    names = sorted({name for c in material.comparisons for name in c.evaluation.rivals})
+    if not names:
+        return ""
+    text = (
+        f"The same pipeline was taught by other sources than judges and people ({listed(names)}) and compared over the "
+    )
+    return text + "same places and draws, so that the difference to the score has an interval of its own."
+
+
+def _districts(material: Material) -> str:
+    parts = []
+    for one in material.districts:
+        scored = int(one.table["score"].notna().sum())
+        weighting = f", weighted by {one.record.weighting}" if one.record.weighting else ""
+        parts.append(f"{one.record.title} ({scored} of {len(one.table)} with a score{weighting})")
+    if not parts:
+        return ""
+    text = f"Scores were averaged over {listed(parts)}. Patches count by the area of them that lies in a district. The "
+    return f"{text}errors of patches were taken to be correlated over distance; ranks have intervals from joint draws."
+
+
+def _change(material: Material) -> str:
+    parts = []
+    for change in material.changes:
+        found = int(change.table["significant"].fillna(False).astype(bool).sum())
+        before, _, after = change.name.partition("--")
+        parts.append(f"{found:,} of {len(change.table):,} patches between {before} and {after}")
+    if not parts:
+        return ""
+    rate = material.changes[0].record.false_discovery_rate
+    level = f" at a false-discovery rate of {percent(rate)}" if rate is not None else ""
+    text = "The effects of season, light and sensor were estimated on places whose look stayed alike, and taken out. "
+    return f"{text}Significantly{level} changed {listed(parts)}."
+
+
+def _regressions(material: Material) -> str:
+    fitted = [model for record in material.regressions for model in record.models]
+    if not fitted:
+        return ""
+    names = listed([f"{model.outcome} (n = {model.n:,})" for model in fitted])
+    errors = "errors clustered by group" if any(model.clusters for model in fitted) else "robust errors"
+    return f"Least squares explained {names}, with {errors}."
 
 
 def _settings(material: Material, stage: str) -> dict[str, Any]:
