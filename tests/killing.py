@@ -25,8 +25,11 @@ LEAST_S, SHARE = 0.5, 0.4
 RESULTS = Path("results") / REGION
 APART = ("logs/", "benchmarks/", "ranking/replies/")
 """No results, and full of times: logs, Snakemake's benchmarks, the store of replies."""
-OF_TIMES = ("ranking/times/", "ranking/audit.json", "report/index.html")
-"""How long replies took, and the two that show it."""
+OF_TIMES = (
+    "ranking/times/", "ranking/audit.json", "report/index.html", "catalog/collection.json", "catalog/items/region.json",
+    "maps/patches.parquet",
+)  # fmt: skip
+"""How long replies took, what shows it, and what names the hashes of that."""
 
 
 @dataclass
