@@ -13,6 +13,7 @@ if not workflow.configfiles:  # a region's own file stands alone: nothing of the
 include: "rules/common.smk"
 include: "rules/scaling.smk"
 include: "rules/rivals.smk"
+include: "rules/leaves.smk"
 include: "rules/demo.smk"
 include: "rules/scenes.smk"
 include: "rules/tiles.smk"

@@ -13,11 +13,6 @@ wildcard_constraints:
     change="|".join(map(re.escape, DATES)) or r"(?!)",
 
 
-def dates(pattern, side):
-    """A file of the earlier (0) or later (1) row of each place that a change compares, as an input function."""
-    return lambda wildcards: expand(pattern, granule=[rows[side] for rows in DATES[wildcards.change]])
-
-
 rule change:
     input:
         before_scores=dates(rules.predict.output.scores, 0),

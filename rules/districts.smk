@@ -8,17 +8,6 @@ wildcard_constraints:
     districts=r"[a-z0-9]+(-[a-z0-9]+)*",
 
 
-def polygon_files(wildcards):
-    """The file of polygons, and what lies beside a shapefile."""
-    return list(map(str, CONFIG.districts[wildcards.districts].files()))
-
-
-def population_file(wildcards):
-    """The population raster, where land is weighted by people."""
-    population = CONFIG.districts[wildcards.districts].population
-    return [] if population is None else population.path
-
-
 rule district:
     input:
         scores=each(rules.predict.output.scores, MAPPED),
