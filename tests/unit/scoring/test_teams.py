@@ -98,7 +98,10 @@ def task(world: World, name: str, checkpoints: Path | None = None) -> tuple[Any,
     changes["partner"] = {"architecture": "random-convolutions-3px-8-log-standard", "input_px": 16, "seeds": 1}
     settings = TrainSettings.from_text(world.settings(**changes), "train")
     files = world.train_files()
-    given = Given(files["order"], tuple(files["tiles"]), files["clusters"], files["summary"], files["backbone"])
+    given = Given(
+        order=files["order"], values=(), tiles=tuple(files["tiles"]), clusters=files["clusters"],
+        summary=files["summary"], backbone=files["backbone"],
+    )  # fmt: skip
     out = world.folder / name / "score.safetensors"
     made = Made(out, out.with_suffix(".json"), out.with_suffix(".md"), out.with_name("score-curves.png"))
     return settings, given, made, Kept(checkpoints, 1, 1.0)
