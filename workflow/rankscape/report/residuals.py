@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from rankscape.report.agreement import PREDICTORS, SCORE
 from rankscape.report.gallery import Finder, Picture
 from rankscape.report.inputs import Comparison, Material
 from rankscape.report.wording import MINUS
 
-TRIVIAL = ("gradient", "blue_green", "brightness")
+TRIVIAL = tuple(name for name in PREDICTORS if name != SCORE)
 """Columns of the trivial measures in the table of places."""
 _FEWEST = 30
 

@@ -17,6 +17,9 @@ from rankscape.report.inputs import Files, read_material
 from rankscape.report.page import render
 from rankscape.stages.options import Clusters, Settings, Summary, Tiles
 
+Paths = list[Path] | None
+"""Files of one kind; there may be none."""
+
 
 def report(
     settings: Settings,
@@ -35,29 +38,20 @@ def report(
         Path | None, typer.Option(help="Picture of the region map (PNG); none where no patch has coordinates.")
     ] = None,
     evaluations: Annotated[
-        list[Path] | None,
-        typer.Option(help="Evaluations (JSON), a reference each; the table of places lies beside, ending in .parquet."),
+        Paths, typer.Option(help="Evaluations (JSON), a reference each; the table of places lies beside (.parquet).")
     ] = None,
-    rounds: Annotated[list[Path] | None, typer.Option(help="Rounds (JSON), for counts of missing replies.")] = None,
+    rounds: Annotated[Paths, typer.Option(help="Rounds (JSON), for counts of missing replies.")] = None,
     review: Annotated[
         Path | None, typer.Option(help="Folder of sheets to judge the score by, as `rankscape review` wrote it.")
     ] = None,
     saliency: Annotated[
-        list[Path] | None,
-        typer.Option(help="Records of what the networks responded to (JSON), a granule each; the maps lie beside."),
+        Paths, typer.Option(help="What the networks responded to (JSON), a granule each; the maps lie beside.")
     ] = None,
-    districts: Annotated[
-        list[Path] | None, typer.Option(help="Records of districts (JSON); the table and the picture lie beside.")
-    ] = None,
-    change: Annotated[
-        list[Path] | None, typer.Option(help="Records of change (JSON); the table and the pictures lie beside.")
-    ] = None,
-    regressions: Annotated[list[Path] | None, typer.Option(help="Records of regressions (JSON).")] = None,
+    districts: Annotated[Paths, typer.Option(help="Districts (JSON); the table and the picture lie beside.")] = None,
+    change: Annotated[Paths, typer.Option(help="Changes (JSON); the table and the pictures lie beside.")] = None,
+    regressions: Annotated[Paths, typer.Option(help="Regressions (JSON).")] = None,
     scenes: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="What was fetched (download.json), a granule each, for dates; those dropped since are passed over."
-        ),
+        Paths, typer.Option(help="What was fetched (download.json), for dates; records dropped since are passed over.")
     ] = None,
     configuration: Annotated[
         str | None,
@@ -66,26 +60,11 @@ def report(
 ) -> None:
     """Write the page that people open."""
     chosen = ReportSettings.from_text(settings, "report")
+    lists = (saliency, districts, change, regressions, [path for path in scenes or () if path.is_file()])
     files = Files(
-        order,
-        orders,
-        audit,
-        summary,
-        clusters,
-        tiles,
-        training,
-        backbone,
-        preview,
-        scores,
-        evaluations or (),
-        rounds or (),
-        review,
-        saliency or (),
-        districts or (),
-        change or (),
-        regressions or (),
-        [path for path in scenes or () if path.is_file()],
-    )
+        order, orders, audit, summary, clusters, tiles, training, backbone, preview, scores, evaluations or (),
+        rounds or (), review, *(given or () for given in lists),
+    )  # fmt: skip
     material = read_material(files)
     record = provenance("report", chosen, files.by_role(), seed=chosen.seed)
     page = render(material, chosen, region, configuration, record).encode()
