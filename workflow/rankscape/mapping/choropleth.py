@@ -12,7 +12,7 @@ from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 
 from rankscape.mapping.page import FAINT, INK, Page
-from rankscape.mapping.ramp import Ramp
+from rankscape.mapping.ramp import Ramp, round_up
 from rankscape.tiles.planes import plane_around
 
 _UNITS = 100
@@ -22,6 +22,8 @@ _SIDE, _GAP, _HEAD, _FOOT = 3.0, 4.0, 9.5, 9.0
 _LABELLED = 30
 """More districts than this stay without their names."""
 _HATCH = "////"
+_STEP = 0.02
+"""The colours of the uncertainty end at a multiple of this."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def draw_choropleth(table: gpd.GeoDataFrame, ramp: Ramp, title: str, facts: str,
     unit = page.unit_px
     page.heading(_SIDE * unit, title, facts)
     spread = flat["score_std"].to_numpy(float)
-    top = _round_up(float(np.nanmax(spread))) if np.isfinite(spread).any() else 0.1
+    top = round_up(float(np.nanmax(spread)), _STEP) if np.isfinite(spread).any() else _STEP
     panels = (
         (flat["score"].to_numpy(float), 1.0, "development score"),
         (spread, top, "standard deviation of the score"),
@@ -138,11 +140,3 @@ def _draw_hatch_legend(page: Page, frame: _Frame, needed: bool) -> None:
         linewidth=page.points(0.09),
     )
     page.text(left + 3.2 * unit, top + 0.05 * unit, "none given", 1.3, color=FAINT)
-
-
-def _round_up(value: float) -> float:
-    """The next number of one or two digits above."""
-    if value <= 0:
-        return 0.1
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(min(step for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= value * (1 - 1e-9)) * power)
