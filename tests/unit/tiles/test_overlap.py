@@ -30,11 +30,19 @@ def test_the_later_granule_gives_up_what_the_earlier_one_covers(index):
     np.testing.assert_array_equal(masks[1].reshape(4, 4), [[False, False, True, True]] * 4)
 
 
-def test_two_dates_of_one_place_are_two_pictures(index):
-    masks = distinct_places([index("03TVF"), index("03TVF_2016"), index("03TWF", east_m=400_160)])
+def test_two_dates_of_one_place_are_two_pictures_of_land_that_counts_once(index):
+    granules = [index("03TVF"), index("03TVF_2016"), index("03TWF", east_m=400_160)]
+    assert [int(mask.sum()) for mask in distinct_places(granules)] == [16, 0, 8]
+    masks = distinct_places(granules, every_date=True)
     assert masks[0].all()
     assert masks[1].all()
     np.testing.assert_array_equal(masks[2].reshape(4, 4), [[False, False, True, True]] * 4)
+
+
+def test_a_cloud_at_one_date_hides_no_other_date(index):
+    clear = np.arange(16) > 0
+    masks = distinct_places([index("03TVF", usable=clear), index("03TVF_2016")], every_date=True)
+    assert [int(mask.sum()) for mask in masks] == [16, 16]
 
 
 def test_ids_decide_and_not_the_order_given(index):
@@ -70,8 +78,8 @@ def test_granules_of_two_zones_meet(index):
 
 
 def test_three_granules_and_none(index):
-    masks = distinct_places([index("03TVF"), index("03TWF", east_m=400_080), index("03TXF", east_m=400_160)])
-    assert [int(mask.sum()) for mask in masks] == [16, 4, 4]
+    masks = distinct_places([index("03TVF"), index("03TWF"), index("03TXF")])
+    assert [int(mask.sum()) for mask in masks] == [16, 0, 0]
     assert distinct_places([]) == []
     empty = index("03TVF").iloc[:0]
     assert [len(mask) for mask in distinct_places([empty, index("03TWF")])] == [0, 16]

@@ -53,7 +53,7 @@ def places_once(granules: Sequence[GranuleFeatures], categories: pd.DataFrame) -
     Raises:
         TableError: If the categories belong to other patches, or no patch is usable.
     """
-    masks = distinct_places([one.index for one in granules])
+    masks = distinct_places([one.index for one in granules], every_date=True)
     usable = usable_patches(granules, categories)
     parts = [one.taken(good & once) for one, good, once in zip(granules, usable, masks, strict=True)]
     table = pd.concat([part for _, part in parts], ignore_index=True)

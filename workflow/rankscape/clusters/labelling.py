@@ -100,7 +100,7 @@ def sample_patches(granules: Sequence[Patches], settings: LabelSettings) -> Samp
         TableError: If no patch is usable.
     """
     ordered = sorted(granules, key=lambda one: str(one.index["granule"].iloc[0]) if len(one.index) else "")
-    masks = distinct_places([one.index for one in ordered])
+    masks = distinct_places([one.index for one in ordered], every_date=True)
     places = [
         (one, int(position))
         for one, mask in zip(ordered, masks, strict=True)

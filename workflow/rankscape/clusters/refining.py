@@ -86,7 +86,7 @@ def _all_patches(
 ) -> tuple[LabelledPatches, np.ndarray]:
     """Return every usable patch in the order of the categories, and which of them are trained on."""
     usable = usable_patches(granules, categories)
-    masks = distinct_places([one.index for one in granules])
+    masks = distinct_places([one.index for one in granules], every_date=True)
     store = np.repeat(np.arange(len(usable)), [int(good.sum()) for good in usable])
     position = np.concatenate([np.flatnonzero(good) for good in usable])
     once = np.concatenate([mask[good] for mask, good in zip(masks, usable, strict=True)])

@@ -10,16 +10,18 @@ from shapely import STRtree, points
 from rankscape.tiles.store import is_located
 
 
-def distinct_places(indices: Sequence[gpd.GeoDataFrame]) -> list[np.ndarray]:
+def distinct_places(indices: Sequence[gpd.GeoDataFrame], *, every_date: bool = False) -> list[np.ndarray]:
     """Say which patches lie on land that no earlier granule covers already.
 
     Granules are taken in the order of their ids, whatever the order given, so that the choice does not depend on how
     files are listed. A patch is dropped when its centre lies inside, or on the edge of, a usable patch of an earlier
     granule; what is dropped and what is usable stay two different questions. Pictures without coordinates cover
-    nothing, and none is dropped. Two dates of one place are two pictures of the same land, and neither drops the other.
+    nothing, and none is dropped.
 
     Args:
         indices: Patch indices (columns of `tiles.store.INDEX_COLUMNS`), a granule each, each in its own CRS.
+        every_date: Whether granules on one grid, which show one land at two dates, both count: land counts once where
+            it is measured, but what learns from pictures has a picture of it for each date.
 
     Returns:
         One mask for each index in the order given, bool, shape (patches,): False for places that were counted before.
@@ -29,7 +31,8 @@ def distinct_places(indices: Sequence[gpd.GeoDataFrame]) -> list[np.ndarray]:
     earlier: list[gpd.GeoDataFrame] = []
     for place in order:
         for other in earlier:
-            masks[place] &= ~_covered(indices[place], other)
+            if not (every_date and _on_one_grid(indices[place], other)):
+                masks[place] &= ~_covered(indices[place], other)
         earlier.append(indices[place][indices[place]["usable"].to_numpy(bool)])
     return masks
 
@@ -41,7 +44,7 @@ def _granule(index: gpd.GeoDataFrame) -> str:
 def _covered(index: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> np.ndarray:
     """Whether the centre of each patch lies in a patch of `other`, bool, shape (patches,)."""
     covered = np.zeros(len(index), bool)
-    if index.empty or other.empty or not (is_located(index) and is_located(other)) or _is_other_date(index, other):
+    if index.empty or other.empty or not (is_located(index) and is_located(other)):
         return covered
     east, north = centres(index, other.crs)
     left, bottom, right, top = other.total_bounds
@@ -52,15 +55,16 @@ def _covered(index: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> np.ndarray:
     return covered
 
 
-def _is_other_date(index: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> bool:
-    """Whether two granules lie on one grid, so that they are two dates of one place.
+def _on_one_grid(index: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> bool:
+    """Whether the patches of two granules are the same squares of land.
 
     Neighbours may have patches on the very same land, but not at the same row and column.
     """
-    if CRS(index.crs) != CRS(other.crs):
+    if not (is_located(index) and is_located(other)) or CRS(index.crs) != CRS(other.crs):
         return False
-    both = index[["row", "col", "geometry"]].head(1).merge(other[["row", "col", "geometry"]], on=["row", "col"])
-    return bool(len(both)) and bool(both["geometry_x"].iloc[0].equals(both["geometry_y"].iloc[0]))
+    cells = [one["row"].to_numpy(np.int64) << 32 | one["col"].to_numpy(np.int64) for one in (index, other)]
+    _, here, there = np.intersect1d(*cells, return_indices=True)
+    return bool(len(here)) and bool(index.geometry.iloc[here[0]].equals(other.geometry.iloc[there[0]]))
 
 
 def centres(index: gpd.GeoDataFrame | gpd.GeoSeries, crs: CRS | str) -> tuple[np.ndarray, np.ndarray]:
