@@ -80,7 +80,8 @@ def _draw(folder: Path) -> None:
 def add_regression(region: Region) -> Path:
     """Two models; the second has no coefficient of the first one's column."""
     estimates = [
-        {"column": "mine", "label": "Distance to mines", "coefficient": -0.0002, "std_error": 0.0001, "p": 0.04,
+        {"column": "mine", "label": "Distance to mines", "coefficient": -0.0002, "std_error": 0.0001,
+         "conley_error": 0.00012, "p": 0.04,
          "stars": "**", "shown": True},
         {"column": "c", "label": "Control", "coefficient": 1.0, "stars": "", "shown": False},
     ]  # fmt: skip

@@ -39,7 +39,7 @@ def test_sections_stand_where_their_files_are_given(region, run, page):
     assert "2 districts of 3 have a score, weighted by area." in shown
     assert "0.90 (0.80 to 0.95)" in shown
     assert "Of 108 patches seen at both dates, 8 changed significantly: 4 rose and 4 fell." in shown
-    assert "−2.00e−04** (1.00e−04)" in shown
+    assert "−2.00e−04** (1.00e−04) [1.20e−04]" in shown
     assert ">Control<" not in shown, "controls are not shown"
     assert "1 district with score and value" in shown
     assert shown.count('class="pair"') == 2

@@ -170,13 +170,14 @@ def regression_view(record: RegressionRecord) -> AggregateView:
         rows.append(("Clusters of errors", *(_whole(model.clusters) for model in record.models)))
     rows.append(("R²", *(wording.number(model.r2, 3) for model in record.models)))
     heads = ("Coefficient", *(model.outcome for model in record.models))
-    caption = f"{record.title}. Standard errors in brackets; * p < 0.10, ** p < 0.05, *** p < 0.01."
+    caption = f"{record.title}. Standard errors in parentheses; * p < 0.10, ** p < 0.05, *** p < 0.01."
     return AggregateView(record.title, "", (TableView(caption, heads, tuple(rows)),), notes=tuple(record.notes))
 
 
 def _coefficient(estimate: Coefficient) -> str:
     error = "" if estimate.std_error is None else f" ({_compact(estimate.std_error)})"
-    return f"{_compact(estimate.coefficient)}{estimate.stars}{error}"
+    conley = "" if estimate.conley_error is None else f" [{_compact(estimate.conley_error)}]"
+    return f"{_compact(estimate.coefficient)}{estimate.stars}{error}{conley}"
 
 
 def _compact(value: float) -> str:

@@ -58,6 +58,8 @@ class Coefficient(BaseModel):
     label: str
     coefficient: float
     std_error: float | None = None
+    conley_error: float | None = None
+    """Error that allows for correlation over distance; None where it was not asked for."""
     p: float | None = None
     stars: str = ""
     shown: bool = True

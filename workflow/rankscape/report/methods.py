@@ -221,9 +221,9 @@ def _change(material: Material) -> str:
     if not parts:
         return ""
     rate = material.changes[0].record.false_discovery_rate
-    level = f" at a false-discovery rate of {percent(rate)}" if rate is not None else ""
+    level = f"At a false-discovery rate of {percent(rate)}, " if rate is not None else ""
     text = "The effects of season, light and sensor were estimated on places whose look stayed alike, and taken out. "
-    return f"{text}Significantly{level} changed {listed(parts)}."
+    return f"{text}{level}{listed(parts)} changed significantly."
 
 
 def _regressions(material: Material) -> str:
