@@ -53,6 +53,7 @@ CASES = [
     Case(40, 12, 12, 0.0, 0.7),
     Case(60, 10, 4, 0.5, 0.5),
     Case(60, 8, 8, 1.0, 0.9),
+    Case(60, 20, 10, 0.5, 0.7),  # the range is a third of the side: too little land for what it is asked
 ]
 
 
