@@ -1,6 +1,7 @@
 # `make demo` sets up and runs the embedded default; `make test` sets up and runs the tests.
 PYTHON ?= python3
 CORES ?= $(shell nproc)
+WORKERS ?= $(shell nproc | awk '{print $$1 < 8 ? $$1 : 8}')
 BIN := .venv/bin
 
 .PHONY: help setup demo test lint format schemas clean
@@ -29,7 +30,7 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -q
+	$(BIN)/python -m coverage run -m pytest -q --numprocesses $(WORKERS) --no-loadscope-reorder
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 

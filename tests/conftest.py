@@ -15,8 +15,12 @@ import pytest
 from rankscape.foundation.files import write_array
 from rankscape.tiles.store import Grid, index_of, patch_id, write_index
 from shapely.geometry import box
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[1]
+_TOGETHER = ("slurm", "unit/demo")
+"""Folders of tests that share what is made once: a SLURM, an invented land."""
 
 # How long an example takes says something of the machine, and what else it does.
 hypothesis.settings.register_profile("no-clock", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -24,6 +28,19 @@ hypothesis.settings.load_profile("no-clock")
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, which every program they start would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class _ByFile(LoadScopeScheduling):
+    """Hands tests to processes file by file, so that what a file's tests share is made once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in _TOGETHER if nodeid.startswith(f"tests/{folder}/")), nodeid.split("::")[0])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _ByFile:
+    """Say how tests are handed out with `--numprocesses`."""
+    return _ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from rankscape.evaluation.vectors import of_points, of_polygons
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.settings.evaluation import ReferenceSettings
 from rankscape.foundation.settings.regressions import KeyedTable
+from rankscape.tiles.store import row_col
 
 _PATCH_ID = re.compile(r".+_\d+_\d+")
 
@@ -64,7 +65,7 @@ def of_table(reference: ReferenceSettings, patches: gpd.GeoDataFrame) -> pd.Data
     """
     path, key, column = Path(reference.path), str(reference.key), str(reference.column)
     table = read_keyed(KeyedTable(path=reference.path, sheet=reference.sheet, key=key, columns=(column,)))
-    places = patches["row"].astype(str) + "_" + patches["col"].astype(str)
+    places = row_col(patches["patch_id"])
     by_id = table[key].isin(patches["patch_id"]).any()
     wanted = patches["patch_id"] if by_id else places
     others = table[key].str.fullmatch(_PATCH_ID.pattern).any()

@@ -13,7 +13,7 @@ from rankscape.foundation.errors import InputError, TableError
 from rankscape.foundation.settings.regressions import RegressionSettings
 from rankscape.foundation.tables import read_geotable
 from rankscape.tiles.overlap import centres, distinct_places
-from rankscape.tiles.store import is_located
+from rankscape.tiles.store import is_located, row_col
 
 LONGITUDE, LATITUDE = "longitude", "latitude"
 _WGS84 = "EPSG:4326"
@@ -84,7 +84,7 @@ def _changed(path: Path | None, pair: str) -> pd.DataFrame:
 def _located(index: gpd.GeoDataFrame) -> pd.DataFrame:
     """The index without footprints, with `row_col` and, where the place is known, the patch's centre in degrees."""
     frame = pd.DataFrame(index.drop(columns=index.geometry.name))
-    frame["row_col"] = frame["patch_id"].str.rsplit("_", n=2).str[-2:].str.join("_")
+    frame["row_col"] = row_col(frame["patch_id"])
     if is_located(index):
         frame[LONGITUDE], frame[LATITUDE] = centres(index, _WGS84)
     return frame

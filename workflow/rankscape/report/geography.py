@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
+import pandas as pd
 from pyproj import CRS, Geod, Transformer
 
-from rankscape.tiles.store import Grid, Patches, is_located
+from rankscape.tiles.store import Grid, Patches, is_located, numbers_of
 
 _PATCHES_A_NODE = 4
 """A granule of another CRS bends: its edges are followed from node to node, every so many patches."""
@@ -29,6 +30,8 @@ class Placed:
     """Row of each patch, shape (patches,)."""
     cols: np.ndarray
     """Column of each patch, shape (patches,)."""
+    first: tuple[int, int]
+    """Row and column by which ids call the patch in the grid's upper left corner; (0, 0) but of web-mercator tiles."""
     node_rows: np.ndarray
     """Rows, counted in patches from the upper edge, of the nodes; float64."""
     node_cols: np.ndarray
@@ -42,6 +45,11 @@ class Placed:
     def bounds(self) -> tuple[float, float, float, float]:
         """Left, lower, right, upper end."""
         return float(self.x.min()), float(self.y.min()), float(self.x.max()), float(self.y.max())
+
+    def places(self, patch_ids: "pd.Series[str]") -> tuple[np.ndarray, np.ndarray]:
+        """Return row and column in the grid of patches by their ids."""
+        rows, cols = (numbers_of(patch_ids) - self.first).T
+        return rows, cols
 
     @property
     def straight(self) -> bool:
@@ -122,7 +130,8 @@ def _place(name: str, store: Patches, crs: str) -> Placed:
         x, y = Transformer.from_crs(grid.crs, crs, always_xy=True).transform(x, y)
     index = store.index
     at = (index["row"].to_numpy(np.int64), index["col"].to_numpy(np.int64))
-    return Placed(name, grid, *at, node_rows, node_cols, np.asarray(x), np.asarray(y))
+    row, col = (int(numbers[0] - own[0]) for numbers, own in zip(numbers_of(index["patch_id"]).T, at, strict=True))
+    return Placed(name, grid, *at, (row, col), node_rows, node_cols, np.asarray(x), np.asarray(y))
 
 
 def _nodes(count: int) -> np.ndarray:

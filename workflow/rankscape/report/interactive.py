@@ -106,7 +106,7 @@ def _granule(granule: Placed, learned: bool, picture: Preview | None) -> dict[st
     straight = granule.straight and granule.grid.transform[0] > 0 > granule.grid.transform[4]
     own: dict[str, Any] = {
         "id": granule.granule, "rows": granule.grid.rows, "cols": granule.grid.cols, "straight": straight,
-        "learned": learned, "bounds": [_whole(v) for v in granule.bounds],
+        "learned": learned, "first": granule.first, "bounds": [_whole(v) for v in granule.bounds],
     }  # fmt: skip
     if not straight:
         own |= {"node_rows": granule.node_rows.tolist(), "node_cols": granule.node_cols.tolist()}
@@ -130,8 +130,7 @@ def _clusters(material: Material, plane: Plane) -> dict[str, Any]:
         part = material.clusters[material.clusters["granule"] == granule.granule]
         grid = np.full((granule.grid.rows, granule.grid.cols), 65535, "<u2")
         if len(part):
-            at = part["patch_id"].str.rsplit("_", n=2, expand=True)
-            grid[at[1].to_numpy(np.int64), at[2].to_numpy(np.int64)] = [place[int(c)] for c in part["cluster"]]
+            grid[granule.places(part["patch_id"])] = [place[int(c)] for c in part["cluster"]]
             found[granule.granule] = base64.b64encode(grid.tobytes()).decode()
     return {"named": named, "levels": len(material.order.levels), "of": found}
 

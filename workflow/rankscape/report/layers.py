@@ -144,10 +144,8 @@ def gridded(plane: Plane, table: pd.DataFrame, column: str) -> Values:
         if placed.granule not in parts:
             continue
         part = parts[placed.granule]
-        at = part["patch_id"].str.rsplit("_", n=2, expand=True)
-        row, col = at[1].to_numpy(np.int64), at[2].to_numpy(np.int64)
         grid = np.full((placed.grid.rows, placed.grid.cols), np.nan)
-        grid[row, col] = part[column].to_numpy(np.float64)
+        grid[placed.places(part["patch_id"])] = part[column].to_numpy(np.float64)
         found[placed.granule] = grid
     return found
 

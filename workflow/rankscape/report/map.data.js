@@ -52,6 +52,11 @@ function written(value, layer) {
   return (raw < 0 && !zero ? "−" : layer && layer.signed && !zero ? "+" : "") + text;
 }
 
+/** Id of a patch: web-mercator tiles keep their own numbers. */
+function idOf(granule, row, col) {
+  return `${granule.id}_${granule.first[0] + row}_${granule.first[1] + col}`;
+}
+
 /** Corner of patches on the plane: row and column count from the upper left, and may lie between nodes. */
 function corner(granule, row, col) {
   if (granule.straight) {

@@ -120,6 +120,6 @@
   app.dataset.ready = "";
   // Tests and the curious can ask what is shown.
   app.addEventListener("rankscape:state", (event) => {
-    event.detail.state = { layer: layer && layer.key, zoom: map.getZoom(), center: map.getCenter(), chosen: chosen && `${chosen.granule.id}_${chosen.row}_${chosen.col}` };
+    event.detail.state = { layer: layer && layer.key, zoom: map.getZoom(), center: map.getCenter(), chosen: chosen && idOf(chosen.granule, chosen.row, chosen.col) };
   });
 })();

@@ -21,7 +21,7 @@ class Panel {
   show(found) {
     const { granule, row, col } = found;
     this.turn += 1;
-    const heading = made("h3", `Patch ${granule.id}_${row}_${col}`);
+    const heading = made("h3", `Patch ${idOf(granule, row, col)}`);
     const pictures = made("div", "", "pictures");
     this.box.replaceChildren(heading, pictures, this.facts(found));
     this.draw(pictures, found, this.turn);
@@ -82,7 +82,7 @@ class Panel {
     const picture = await this.picture(found.granule);
     if (turn !== this.turn) return;
     const canvas = this.crop(picture, found);
-    box.append(captioned(canvas, "Seen from above", `Picture of the patch ${found.granule.id}_${found.row}_${found.col}`));
+    box.append(captioned(canvas, "Seen from above", `Picture of the patch ${idOf(found.granule, found.row, found.col)}`));
     this.respond(box, found, canvas);
   }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import read_array
@@ -64,6 +65,19 @@ def is_located(index: gpd.GeoDataFrame) -> bool:
 def patch_id(granule: str, row: int, col: int) -> str:
     """Return the id of a patch; rows and columns count from 0 at the upper left."""
     return f"{granule}_{row}_{col}"
+
+
+def numbers_of(patch_ids: "pd.Series[str]") -> np.ndarray:
+    """Return row and column as ids of patches end with them, int64, shape (patches, 2).
+
+    Of an image they are those of the grid; web-mercator tiles keep their own numbers, and the grid counts from its corner.
+    """
+    return patch_ids.str.rsplit("_", n=2, expand=True).iloc[:, 1:].to_numpy(np.int64)
+
+
+def row_col(patch_ids: "pd.Series[str]") -> "pd.Series[str]":
+    """Return the names of places within their granule, `row_col`, as the ids of patches end with them."""
+    return patch_ids.str.rsplit("_", n=2).str[-2:].str.join("_")
 
 
 def write_index(path: Path, index: gpd.GeoDataFrame, grid: Grid, record: dict[str, Any]) -> None:
