@@ -46,7 +46,6 @@ FIT = [name for name, row in SHEET.items() if row.role == "fit"]
 LOCATED = [name for name, row in SHEET.items() if row.located]  # only these can stand on a map
 CURRENT = current_rows(SHEET)  # without earlier dates of places: those are only compared with
 MAPPED = [name for name in CURRENT if SHEET[name].located]
-LOCATED_FIT = [name for name in FIT if SHEET[name].located]
 ROUNDS = range(1, CONFIG.rate.rounds + 1) if CONFIG.prompts else []
 REFERENCES = list(CONFIG.references)
 NOTES = Notes(Path(".snakemake/rankscape-code.json"))

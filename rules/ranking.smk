@@ -1,5 +1,8 @@
 # In: rounds, people's orders, references. Out: one partial order a source, the ensemble, and what they can be trusted with.
 
+LOCATED_FIT = [name for name in FIT if SHEET[name].located]
+TAUGHT = current_rows({name: SHEET[name] for name in LOCATED_FIT})  # what a reference says is said of one date
+
 
 rule rank:
     input:
@@ -59,7 +62,7 @@ rule derive:
     input:
         values=expand(
             "<results>/evaluation/references/{{reference}}/{granule}.parquet",
-            granule=LOCATED_FIT,
+            granule=TAUGHT,
         ),
         indices=expand(rules.tile.output.index, granule=LOCATED_FIT),
         clusters=rules.cluster.output.clusters,

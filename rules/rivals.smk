@@ -23,7 +23,7 @@ def rival_values(wildcards):
     baseline = CONFIG.baselines[wildcards.baseline]
     if baseline.kind == "order":
         return []
-    return expand(rules.aggregate.output.values, reference=baseline.reference, granule=LOCATED_FIT)
+    return expand(rules.aggregate.output.values, reference=baseline.reference, granule=TAUGHT)
 
 
 def rival_scores(wildcards):

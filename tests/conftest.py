@@ -34,7 +34,8 @@ class _ByFile(LoadScopeScheduling):
     """Hands tests to processes file by file, so that what a file's tests share is made once."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((folder for folder in _TOGETHER if nodeid.startswith(f"tests/{folder}/")), nodeid.split("::")[0])
+        file = nodeid.partition("::")[0]
+        return next((folder for folder in _TOGETHER if nodeid.startswith(f"tests/{folder}/")), file)
 
 
 @pytest.hookimpl(optionalhook=True)

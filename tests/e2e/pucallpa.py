@@ -1,12 +1,11 @@
-"""Pucallpa, a growing city on the Ucayali, from Landsat composites of 1985 and 2020, and what a person sees on them.
+"""Pucallpa, a growing city on the Ucayali, from Landsat composites of two dates, and what a person sees on them.
 
-The pictures show short-wave infrared, near infrared and red as red, green and blue: towns and sandbanks are brown, fields
-and forest green, water black. They are cut into web-mercator tiles of zoom 15, 1.2 km a side, one folder a date.
+The pictures show short-wave infrared, near infrared and red as red, green and blue: towns and sandbanks are brown,
+fields and forest green, water black. They are cut into web-mercator tiles of zoom 15, 1.2 km a side, a folder a date.
 """
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import geopandas as gpd
@@ -16,16 +15,20 @@ import rasterio
 from PIL import Image
 from rasterio.transform import Affine
 from rasterio.warp import Resampling, reproject
-from shapely.geometry import box
+from shapely.geometry import Polygon, box
 
-PERIODS = ("1985", "2020")
+NOW = "2020"
 ZOOM, TILE_PX = 15, 32
 TOP, LEFT, ROWS, COLS = 17_141, 9_583, 27, 50
 """The tiles that lie wholly in the pictures: number of the first row and column, and how many there are."""
 _HALF_M = math.pi * 6_378_137
 _TILE_M = 2 * _HALF_M / 2**ZOOM
-CENTRE = (8.3, 16.7)
+_SHRINK = math.cos(math.radians(8.44))
+"""Metres on the ground that a metre of the projection is, here."""
+_CENTRE = (8.3, 16.7)
 """Row and column of the old town by the river, counted from the first tile."""
+_SQUARE = 9
+"""Tiles a side of the squares that stand for districts."""
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in tiles, counted from the first one."""
@@ -35,20 +38,24 @@ LABELLED: dict[str, list[Box]] = {
     "rural": [(0, 10, 9, 13), (1, 15, 6, 17), (28, 6, 34, 8), (27, 11, 30, 14)],
     "uninhabited": [(6, 21, 12, 26), (40, 1, 48, 6), (25, 14, 26, 17), (20, 9, 22, 10)],
 }
-"""What one person saw on the picture of 2020: the labels of the tiles inside."""
-
+"""What one person saw in boxes of the picture of 2020; the labels of the tiles inside."""
+LABELLED_BEFORE: dict[str, list[Box]] = {
+    "urban": [(15, 7, 17, 10)],
+    "rural": [(0, 10, 9, 13), (1, 15, 6, 17), (28, 6, 31, 8)],
+    "uninhabited": [(6, 21, 12, 26), (40, 1, 48, 6)],
+}
+"""The same of any earlier picture: what was so in 1985 and is so still."""
 SEEN: dict[int, list[Box]] = {
     3: [(11, 8, 13, 11), (14, 10, 16, 12)],
     2: [(10, 7, 12, 8), (9, 10, 11, 12), (12, 12, 14, 13)],
-    1: [(1, 13, 6, 15), (7, 9, 9, 10), (0, 1, 3, 4), (30, 9, 34, 10)],
+    1: [(1, 13, 6, 15), (7, 14, 10, 17), (0, 1, 3, 4), (30, 9, 34, 10)],
     0: [(12, 20, 20, 24), (41, 8, 49, 12), (27, 0, 32, 4)],
 }
-"""How built-up the same person found tiles without a label: city, edge of the city, fields and villages, forest."""
-
+"""How built-up the same person found tiles of 2020 without a label: city, its edge, fields and villages, forest."""
 GROWN: list[Box] = [(11, 8, 13, 11), (14, 9, 15, 13)]
 """Green in 1985, city in 2020."""
 UNTOUCHED: list[Box] = [(12, 20, 20, 24), (41, 8, 49, 12), (44, 0, 49, 6)]
-"""Forest at both dates."""
+"""Forest at all dates."""
 
 
 def tiles_in(boxes: list[Box]) -> list[str]:
@@ -61,134 +68,121 @@ def tiles_in(boxes: list[Box]) -> list[str]:
     ]
 
 
-def write_tiles(pictures: Path, folder: Path) -> None:
-    """Cut the picture of each date into tiles, one folder a date."""
-    pixel = _TILE_M / TILE_PX
-    corner = Affine(pixel, 0, LEFT * _TILE_M - _HALF_M, 0, -pixel, _HALF_M - TOP * _TILE_M)
-    for period in PERIODS:
-        (folder / period).mkdir(parents=True)
-        land = np.zeros((3, ROWS * TILE_PX, COLS * TILE_PX), np.uint8)
-        with rasterio.open(pictures / f"{period}.tif") as raster:
-            bands = rasterio.band(raster, [1, 2, 3])
-            reproject(bands, land, dst_crs="EPSG:3857", dst_transform=corner, resampling=Resampling.cubic)
-        for row, col in np.ndindex(ROWS, COLS):
-            tile = land[:, row * TILE_PX : (row + 1) * TILE_PX, col * TILE_PX : (col + 1) * TILE_PX]
-            Image.fromarray(tile.transpose(1, 2, 0)).save(folder / period / f"{TOP + row}_{LEFT + col}.png")
+def write_region(pictures: Path, folder: Path, before: str) -> None:
+    """Write all that the region is made of into a copy of the workflow.
 
-
-def write_labels(path: Path) -> None:
-    """Write the person's labels as a table of shares."""
-    table = [
-        {"patch_id": f"pucallpa_2020_{tile}", **{name: int(name == kind) for name in LABELLED}}
-        for kind, boxes in LABELLED.items()
+    Args:
+        pictures: Folder of the composites, `1985.tif` to `2020.tif`.
+        folder: The copy.
+        before: Year of the earlier date.
+    """
+    for year in (before, NOW):
+        _write_tiles(pictures / f"{year}.tif", folder / f"tiles/{year}")
+    labels = [
+        {"patch_id": f"pucallpa_{year}_{tile}", **{name: int(name == kind) for name in LABELLED}}
+        for year, labelled in ((before, LABELLED_BEFORE), (NOW, LABELLED))
+        for kind, boxes in labelled.items()
         for tile in tiles_in(boxes)
     ]
-    pd.DataFrame(table).to_csv(path, index=False)
-
-
-def write_seen(path: Path) -> None:
-    """Write how built-up the person found places, as polygons."""
-    found = [(level, _polygon(place)) for level, boxes in SEEN.items() for place in boxes]
-    frame = gpd.GeoDataFrame({"built_up": [level for level, _ in found]}, geometry=[p for _, p in found], crs=3857)
-    frame.to_file(path)
-
-
-def write_districts(path: Path, *, side: int = 9) -> None:
-    """Write squares of 11 km, for want of the borders of districts."""
-    squares = list(_squares(side))
-    frame = gpd.GeoDataFrame({"code": [code for code, _ in squares]}, geometry=[p for _, p in squares], crs=3857)
-    frame.to_file(path)
-
-
-def write_surroundings(path: Path, *, side: int = 9) -> None:
-    """Write the distance of every tile to the old town, and the square that it lies in."""
-    centre = np.array(CENTRE)
-    shrink = math.cos(math.radians(8.44))
-    table = [
-        {
-            "patch_id": f"pucallpa_2020_{TOP + row}_{LEFT + col}",
-            "centre_m": round(float(np.hypot(*(centre - (row + 0.5, col + 0.5)))) * _TILE_M * shrink, 1),
-            "square": f"{row // side}-{col // side}",
-        }
+    pd.DataFrame(labels).to_csv(folder / "labels.csv", index=False)
+    seen = [(level, _polygon(place)) for level, boxes in SEEN.items() for place in boxes]
+    _write_polygons(folder / "seen.gpkg", "built_up", seen)
+    squares = [
+        (f"{row}-{col}", _polygon((col, row, min(col + _SQUARE, COLS), row + _SQUARE)))
+        for row in range(0, ROWS, _SQUARE)
+        for col in range(0, COLS, _SQUARE)
+    ]
+    _write_polygons(folder / "squares.gpkg", "code", squares)
+    distances = [
+        {"place": f"{TOP + row}_{LEFT + col}", "centre_m": round(_from_centre(row, col), 1)}
         for row, col in np.ndindex(ROWS, COLS)
     ]
-    pd.DataFrame(table).to_csv(path, index=False)
+    pd.DataFrame(distances).to_csv(folder / "surroundings.csv", index=False)
+    sheet = ["granule\trole\tfolder\tperiod\tplace"]
+    sheet += [f"pucallpa_{year}\tfit\ttiles/{year}\t{year}\tpucallpa" for year in (NOW, before)]
+    (folder / "config/granules/pucallpa.tsv").write_text("\n".join(sheet) + "\n")
+    (folder / "config/pucallpa.yaml").write_text(json.dumps(_configuration(before), indent=1))
 
 
-def _squares(side: int) -> Iterator[tuple[str, object]]:
-    for row in range(0, ROWS, side):
-        for col in range(0, COLS, side):
-            place = (col, row, min(col + side, COLS), min(row + side, ROWS))
-            yield f"{row // side}-{col // side}", _polygon(place)
+def _write_tiles(picture: Path, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    pixel = _TILE_M / TILE_PX
+    corner = Affine(pixel, 0, LEFT * _TILE_M - _HALF_M, 0, -pixel, _HALF_M - TOP * _TILE_M)
+    land = np.zeros((3, ROWS * TILE_PX, COLS * TILE_PX), np.uint8)
+    with rasterio.open(picture) as raster:
+        bands = rasterio.band(raster, [1, 2, 3])
+        reproject(bands, land, dst_crs="EPSG:3857", dst_transform=corner, resampling=Resampling.cubic)
+    for row, col in np.ndindex(ROWS, COLS):
+        tile = land[:, row * TILE_PX : (row + 1) * TILE_PX, col * TILE_PX : (col + 1) * TILE_PX]
+        Image.fromarray(tile.transpose(1, 2, 0)).save(folder / f"{TOP + row}_{LEFT + col}.png")
 
 
-def _polygon(place: Box):
+def _write_polygons(path: Path, column: str, places: list[tuple[object, Polygon]]) -> None:
+    frame = gpd.GeoDataFrame({column: [name for name, _ in places]}, geometry=[p for _, p in places], crs=3857)
+    frame.to_file(path)
+
+
+def _polygon(place: Box) -> Polygon:
     left, top, right, bottom = place
     west, east = ((LEFT + col) * _TILE_M - _HALF_M for col in (left, right))
     north, south = (_HALF_M - (TOP + row) * _TILE_M for row in (top, bottom))
     return box(west, south, east, north)
 
 
-def configuration() -> str:
-    """The region's configuration as JSON, which is YAML too."""
-    distance = {"column": "centre_m", "transform": "log", "label": "Log distance to the old town"}
-    regression = {
-        "tables": [{"path": "surroundings.csv", "key": "patch_id", "match": "patch_id"}],
-        "explanatory": [distance],
+def _from_centre(row: int, col: int) -> float:
+    """Metres from the middle of a tile to the old town."""
+    return math.hypot(row + 0.5 - _CENTRE[0], col + 0.5 - _CENTRE[1]) * _TILE_M * _SHRINK
+
+
+def _configuration(before: str) -> dict[str, object]:
+    """The region's configuration; as JSON it is YAML too."""
+    distances = {
+        "tables": [{"path": "surroundings.csv", "key": "place", "match": "row_col"}],
+        "explanatory": [{"column": "centre_m", "transform": "log", "label": "Log distance to the old town"}],
         "conley_m": 6000,
     }
-    return json.dumps(
-        {
-            "region": "pucallpa",
-            "granules": "config/granules/pucallpa.tsv",
-            "judges": {"stand-in": {"kind": "stand-in", "model": "stand-in"}},
-            "prompts": ["remote-sensing-expert-zh", "economics-student-en"],
-            "references": {
-                "seen": {
-                    "path": "seen.gpkg",
-                    "kind": "polygons",
-                    "column": "built_up",
-                    "title": "How built-up a person found it (0 to 3)",
-                }
-            },
-            "districts": {"squares": {"path": "squares.gpkg", "title": "Squares of 11 km", "id": "code"}},
-            "regressions": {
-                "distance": {"title": "Score and distance", "outcomes": [{"column": "score"}], **regression},
-                "growth": {
-                    "title": "Change of the score 1985 to 2020 and distance",
-                    "places": "1985--2020",
-                    "outcomes": [{"column": "change"}],
-                    **regression,
-                },
-            },
-            "tile": {"patch_px": TILE_PX, "zoom": ZOOM},
-            "label": {
-                "source": "file",
-                "file": "labels.csv",
-                "categories": ["urban", "rural", "uninhabited"],
-                "uninhabited": "uninhabited",
-            },
-            "adapt": {
-                "architecture": "resnet10t",
-                "weights": "random",
-                "input_px": 32,
-                "colour": "all",
-                "normalisation": "patches",
-                "epochs": 12,
-                "block_m": 5000,
-            },
-            "cluster": {"k_min": 2, "k_max": 5},
-            "rate": {"rounds": 2},
-            "train": {"epochs": 8, "block_m": 5000, "patches_per_cluster": 400, "seeds": 2, "linearity_weight": 0},
-            "publish": {"title": "Pucallpa 1985 to 2020", "imagery": "own"},
-            "report": {"title": "Pucallpa 1985 to 2020", "note": "The judge is a stand-in, no vision model."},
+    pair = f"{before}--{NOW}"
+    return {
+        "region": "pucallpa",
+        "granules": "config/granules/pucallpa.tsv",
+        "judges": {"stand-in": {"kind": "stand-in", "model": "stand-in"}},
+        "prompts": ["remote-sensing-expert-zh", "economics-student-en"],
+        "references": {
+            "seen": {
+                "path": "seen.gpkg",
+                "kind": "polygons",
+                "column": "built_up",
+                "title": "How built-up a person found it (0 to 3)",
+            }
         },
-        indent=1,
-    )
-
-
-SHEET = (
-    "granule\trole\tfolder\tperiod\tplace\n"
-    "pucallpa_2020\tfit\ttiles/2020\t2020\tpucallpa\n"
-    "pucallpa_1985\tapply\ttiles/1985\t1985\tpucallpa\n"
-)
+        "districts": {"squares": {"path": "squares.gpkg", "title": "Squares of 11 km", "id": "code"}},
+        "regressions": {
+            "distance": {"title": "Score and distance", "outcomes": [{"column": "score"}], **distances},
+            "growth": {"title": "Change and distance", "places": pair, "outcomes": [{"column": "change"}], **distances},
+        },
+        "tile": {"patch_px": TILE_PX, "zoom": ZOOM},
+        "label": {
+            "source": "file",
+            "file": "labels.csv",
+            "categories": ["urban", "rural", "uninhabited"],
+            "uninhabited": "uninhabited",
+        },
+        "adapt": {
+            "architecture": "tf_efficientnet_lite0+levels",
+            "weights": "packaged",
+            "input_px": 64,
+            "normalisation": "patches",
+            "fitted": "head",
+            "epochs": 5,
+            "block_m": 5000,
+        },
+        "cluster": {"k_min": 2, "k_max": 5},
+        "rate": {"rounds": 2},
+        "train": {"objective": "ridge", "block_m": 5000, "patches_per_cluster": 400, "seeds": 3},
+        "publish": {"title": "Pucallpa", "imagery": "own"},
+        "report": {
+            "title": f"Pucallpa, {before} to {NOW}",
+            "note": "Landsat in false colours: short-wave infrared, near infrared, red. The judge is a stand-in that "
+            "measures pixels, no vision model.",
+        },
+    }

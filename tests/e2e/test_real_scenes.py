@@ -9,7 +9,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from e2e.real_scenes import BANDS, SEEN, SHEET, build_catalogue, configuration, inside, write_labels
+from e2e.real_scenes import (
+    BANDS,
+    SEEN,
+    SHEET,
+    build_catalogue,
+    configuration,
+    inside,
+    write_cover,
+    write_labels,
+    write_seen,
+    write_squares,
+    write_surroundings,
+)
 from workflow_copy import copy_workflow
 
 pytestmark = [pytest.mark.shared, pytest.mark.timeout(2400)]
@@ -22,6 +34,10 @@ def region(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy_workflow(folder)
     catalogue = build_catalogue(shared / "data/scenes", folder / "catalogue")
     write_labels(folder / "labels.csv")
+    write_seen(folder / "seen.gpkg")
+    write_squares(folder / "squares.gpkg")
+    write_surroundings(folder / "surroundings.csv")
+    write_cover(shared / "data/scenes", folder / "cover.tif")
     (folder / "config/granules/alps.tsv").write_text(SHEET)
     config = configuration(catalogue.relative_to(folder), Path("labels.csv"))
     (folder / "config/alps.yaml").write_text(config)

@@ -54,6 +54,20 @@ def test_a_second_place_with_both_dates_searches_what_the_sheet_says(finished):
     assert "--places 03TWG 03TXG" in run.stdout + run.stderr
 
 
+def test_references_teach_nothing_about_an_earlier_date_that_is_learned_from(fresh):
+    """Lights of one year say little of the same place six years before."""
+    sheet = fresh.folder / SHEET
+    sheet.write_text(sheet.read_text() + EARLIER.replace("apply", "fit"))
+    fresh.edit(CONFIG, "kind: order\n", "kind: regression\n")
+
+    run = fresh.snakemake("--dry-run", "--printshellcmds")
+
+    plan = run.stdout + run.stderr
+    assert "features/03TWG_2016.npy" in plan, "it is clustered as every row to learn from"
+    assert "references/lights/03TWG.parquet" in plan
+    assert "references/lights/03TWG_2016.parquet" not in plan
+
+
 def test_more_periods_compare_each_with_the_next_and_the_ends_or_those_asked_for(fresh):
     sheet = fresh.folder / SHEET
     sheet.write_text(sheet.read_text() + "03TXG_2019\tapply\t2019-01-01\t2019-12-31\t60\t2019\t03TXG\n")

@@ -12,7 +12,7 @@ import torch
 from explaining import BANDS, CPU, bright_network, model_of
 from invented_change import LIGHT, discoveries, fewer, invented_dates
 from rankscape.__main__ import main
-from rankscape.evaluation.change import neighbour_correlation, p_values, tail_of
+from rankscape.evaluation.change import least_called, neighbour_correlation, p_values, tail_of, tails_of
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import sha256
 from rankscape.foundation.provenance import KEY
@@ -209,3 +209,27 @@ def test_cloudy_patches_are_not_compared(dates):
     assert run(dates, max_cloud_fraction=0.1) == 0
     assert json.loads(Path(dates["--document"]).read_text())["n"] == 144
     assert torch.get_num_threads() == 1
+
+
+def test_tails_of_one_level_are_not_those_of_another():
+    generator = np.random.default_rng(7)
+    level, invariant = np.linspace(0, 1, 4000), generator.random(4000) < 0.5
+    z = np.where(level < 0.2, generator.standard_t(3, 4000), generator.standard_normal(4000))
+
+    tail, found = tails_of(z, level, invariant)
+
+    assert len(found) == 5
+    assert found[0] <= 4
+    assert min(found[1:]) >= 10
+    assert tail[0] == pytest.approx(found[0])
+    assert tail[-1] == pytest.approx(found[-1])
+    assert len(tails_of(z, level, level < 0.03)[1]) == 1, "120 places are one group"
+
+
+def test_the_least_change_that_would_be_called_is_just_called():
+    least = least_called(0.1, 0.02, 10.0, 0.001)
+
+    assert least is not None
+    tested = p_values(np.array([least - 0.001, least]), np.full(2, 0.1), 0.02, 10.0)
+    assert tested[0] > 0.001 >= tested[1]
+    assert least_called(0.5, 0.02, 3.0, 1e-6) is None, "no score changes by more than 1"

@@ -1,8 +1,10 @@
 """Where patches lie on the page's map, what is shown of them, and what surprises."""
 
 import base64
+import html
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from rankscape.report.documents import Evaluation
 from rankscape.report.geography import lay_out, spread
 from rankscape.report.imagery import previews
 from rankscape.report.inputs import Comparison
-from rankscape.report.layers import Layer
+from rankscape.report.layers import Layer, gridded
 from rankscape.report.residuals import against_reference, against_trivial
 from rankscape.tiles.store import open_patches
 
@@ -138,3 +140,32 @@ def test_leaflets_own_files_come_with_the_package():
     folder = Path(where.__file__).parent / "leaflet"
     assert {path.name for path in folder.iterdir()} == {"leaflet.js", "leaflet.css", "LICENSE"}
     assert "BSD 2-Clause" in (folder / "LICENSE").read_text()
+
+
+def test_values_of_tiles_with_their_own_numbers_lie_where_the_tiles_do(patch_store):
+    """Web-mercator tiles are called by their own row and column, which are none of the grid."""
+    (name, store), *_ = stores(patch_store).items()
+    index = store.index.assign(
+        patch_id=[
+            f"{name}_{17_141 + r}_{9_583 + c}" for r, c in zip(store.index["row"], store.index["col"], strict=True)
+        ]
+    )
+    plane = lay_out({name: replace(store, index=index)})
+    values = index["row"] * 100.0 + index["col"]
+
+    found = gridded(plane, index.assign(value=values), "value")[name]
+
+    assert plane.granules[0].first == (17_141, 9_583)
+    assert np.array_equal(found, np.add.outer(100.0 * np.arange(store.grid.rows), np.arange(store.grid.cols)))
+
+
+def test_an_earlier_date_to_learn_from_does_not_lie_over_the_map(region, run):
+    made = region()
+    earlier = made.scores.pop(0).stem
+
+    assert run(made.arguments())[0] == 0
+
+    document = re.search(r'id="map-data">(.*?)</script>', made.page.read_text(), re.DOTALL)
+    granules = [one["id"] for one in json.loads(html.unescape(document[1]))["granules"]]
+    assert granules == [path.stem for path in made.scores]
+    assert earlier not in granules

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,8 @@ ScoreAgain = Callable[[Seen, Light], tuple[np.ndarray, np.ndarray]]
 """Scores and spreads of the compared patches of the earlier date in the later date's light."""
 _PER_KNOT = 20
 """Invariant places that each point of the effect's curve, and of the noise's, is the median of."""
+_PER_TAIL = 100
+"""Invariant places that each level's tails are told from: fewer show none."""
 _MOST_KNOTS = {"monotone": 10, "shift": 1}
 _NOISE_LEVELS = 5
 _LEAST_NOISE = 1e-4
@@ -34,6 +36,8 @@ _NORMAL_MAD = float(stats.norm.ppf(0.75))
 _TAILS = (3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 30.0, 100.0)
 """Degrees of freedom that are tried; the last is as good as normal."""
 _BH, _BY = "benjamini-hochberg", "benjamini-yekutieli"
+Tail = TypeVar("Tail", float, np.ndarray)
+"""Degrees of freedom of Student's t."""
 _METHODS = {_BH: "fdr_bh", _BY: "fdr_by"}
 
 
@@ -73,22 +77,22 @@ def measure_change(seen: Sequence[Seen], settings: ChangeSettings, score_again: 
         )
     parts = [_measure(one, settings, score_again) for one in enough]
     frame = pd.concat([part for part, _, _ in parts], ignore_index=True)
-    tail = tail_of(frame["z"].to_numpy()[frame["invariant"].to_numpy()])
+    tail, tails = tails_of(frame["z"].to_numpy(), frame["level"].to_numpy(), frame["invariant"].to_numpy())
     frame["p"] = p_values(frame["change"].to_numpy(), frame["noise"].to_numpy(), settings.least_change, tail)
     frame["significant"], frame["q"] = multipletests(frame["p"], settings.level, _METHODS[settings.correction])[:2]
     left_out = {one.place: one.left_out for one in seen} | {
         one.place: {**one.left_out, "in a granule with too few": len(one.frame)} for one in seen if one not in enough
     }
     facts = {
-        **_counts(frame, settings),
-        "degrees_of_freedom": tail,
+        **(counts := _counts(frame, settings, tail)),
+        "degrees_of_freedom": tails,
         "neighbour_correlation": neighbour_correlation(frame),
         "places": {one.place: fact for one, (_, fact, _) in zip(enough, parts, strict=True)},
         "left_out": left_out,
-        "notes": _notes(frame, settings, left_out),
+        "notes": _notes(frame, settings, left_out, counts),
     }
     lights = {one.place: light for one, (_, _, light) in zip(enough, parts, strict=True) if light is not None}
-    return Measured(frame.drop(columns=["z", "noise"]), facts, lights)
+    return Measured(frame.drop(columns=["z", "noise", "level"]), facts, lights)
 
 
 def _measure(
@@ -105,12 +109,13 @@ def _measure(
         before, spread = score_again(one, light)
     expected = expected_score(before, after, invariant, settings)
     change = after - expected
-    among = noise_of(change, level_of(expected, after), invariant)
+    level = level_of(expected, after) / len(frame)
+    among = noise_of(change, level, invariant)
     noise = among / narrowing(settings.invariant_share, looks[0].shape[1])
     std = np.hypot(noise, frame["spread_after"].to_numpy() - spread)
     frame = frame.assign(
         place=one.place, change=change, raw_change=after - one.frame["score_before"].to_numpy(), change_std=std,
-        invariant=invariant, noise=noise, z=change / among,
+        invariant=invariant, noise=noise, z=change / among, level=level,
     )  # fmt: skip
     raw = frame["raw_change"].to_numpy()
     facts = {
@@ -143,7 +148,7 @@ def expected_score(
     if settings.effect == "none":
         return before
     x, y = before[invariant], after[invariant]
-    groups = _groups(level_of(x, y), _MOST_KNOTS[settings.effect])
+    groups = _groups(level_of(x, y), _MOST_KNOTS[settings.effect], _PER_KNOT)
     knots = np.array([(np.median(x[members]), np.median(y[members])) for members in groups])
     counts = [len(members) for members in groups]
     own = np.maximum.accumulate(knots[:, 0])
@@ -162,20 +167,42 @@ def noise_of(change: np.ndarray, level: np.ndarray, invariant: np.ndarray) -> np
         invariant: Which places stand for no change.
     """
     own, away = level[invariant], change[invariant]
-    groups = _groups(own, _NOISE_LEVELS)
+    groups = _groups(own, _NOISE_LEVELS, _PER_KNOT)
     middles = [float(np.median(own[members])) for members in groups]
     spreads = [_spread(away[members]) for members in groups]
     return np.asarray(np.maximum(np.interp(level, middles, spreads), _LEAST_NOISE))
 
 
-def _groups(level: np.ndarray, most: int) -> list[np.ndarray]:
-    """Positions of places in groups of neighbouring levels."""
-    count = min(most, max(1, len(level) // _PER_KNOT))
+def _groups(level: np.ndarray, most: int, least: int) -> list[np.ndarray]:
+    """Positions of places in groups of neighbouring levels: `most` groups, or fewer, of `least` places or more."""
+    count = min(most, max(1, len(level) // least))
     return np.array_split(np.argsort(level, kind="stable"), count)
 
 
 def _spread(values: np.ndarray) -> float:
     return float(stats.median_abs_deviation(values) / _NORMAL_MAD)
+
+
+def tails_of(z: np.ndarray, level: np.ndarray, invariant: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """Return how heavy the tails of the noise are at every place, by its level.
+
+    Scores end at 0 and 1. Near the ends most places stay within a hair, so that the few that do not look enormous;
+    in the middle such tails would hide changes from one end of the scale to the other.
+
+    Args:
+        z: Change of every place in units of its noise, shape (n,).
+        level: Level of every place.
+        invariant: Which places stand for no change.
+
+    Returns:
+        Degrees of freedom of Student's t at every place, interpolated between groups of levels by their inverse; and
+        those of the groups, the lowest level first.
+    """
+    own = level[invariant]
+    groups = _groups(own, _NOISE_LEVELS, _PER_TAIL)
+    found = [tail_of(z[invariant][members]) for members in groups]
+    middles = [float(np.median(own[members])) for members in groups]
+    return 1 / np.interp(level, middles, 1 / np.array(found)), found
 
 
 def tail_of(z: np.ndarray) -> float:
@@ -187,11 +214,12 @@ def tail_of(z: np.ndarray) -> float:
     return max(_TAILS, key=lambda tail: float((stats.t.logpdf(z * _scale(tail), tail) + np.log(_scale(tail))).sum()))
 
 
-def _scale(tail: float) -> float:
-    return float(stats.t.ppf(0.75, tail)) / _NORMAL_MAD
+def _scale(tail: Tail) -> Tail:
+    scale: Tail = stats.t.ppf(0.75, tail) / _NORMAL_MAD
+    return scale
 
 
-def p_values(change: np.ndarray, noise: np.ndarray, least: float, tail: float) -> np.ndarray:
+def p_values(change: np.ndarray, noise: np.ndarray, least: float, tail: Tail) -> np.ndarray:
     """Test of each place that its change is no larger than the least one of interest, either way.
 
     p = P(T > (|c| - d) / s) + P(T > (|c| + d) / s), the largest over all changes of at most d (McCarthy and Smyth,
@@ -202,7 +230,7 @@ def p_values(change: np.ndarray, noise: np.ndarray, least: float, tail: float) -
         noise: Standard deviation s of the change of places that did not change. How much the networks differ about the
             size of a change is no part of it: where nothing changed, they agree about both dates alike.
         least: Least change of interest d.
-        tail: Degrees of freedom of T.
+        tail: Degrees of freedom of T, one for all or one a place.
     """
     size, unit = np.abs(change), noise / _scale(tail)
     return np.asarray(stats.t.sf((size - least) / unit, tail) + stats.t.sf((size + least) / unit, tail)).clip(max=1)
@@ -225,8 +253,20 @@ def neighbour_correlation(frame: pd.DataFrame) -> float | None:
     return round(float(np.corrcoef(both["z_x"], both["z_y"])[0, 1]), 4)
 
 
-def _counts(frame: pd.DataFrame, settings: ChangeSettings) -> dict[str, Any]:
-    found = frame[frame["significant"]]
+def least_called(noise: float, least: float, tail: float, level: float) -> float | None:
+    """Return the least change whose p is at most `level` at a place of this noise; None where no score changes so much.
+
+    Scores lie between 0 and 1, so that no change is larger than 1.
+    """
+    sizes = np.linspace(0, 1, 1001)
+    enough = p_values(sizes, np.full(len(sizes), noise), least, tail) <= level
+    return float(sizes[enough.argmax()]) if enough.any() else None
+
+
+def _counts(frame: pd.DataFrame, settings: ChangeSettings, tail: np.ndarray) -> dict[str, Any]:
+    found, noise = frame[frame["significant"]], float(frame["noise"].median())
+    # The level that Benjamini and Hochberg leave for one place more.
+    level = settings.level * (len(found) + 1) / len(frame)
     return {
         "n": len(frame),
         "invariant": int(frame["invariant"].sum()),
@@ -234,15 +274,23 @@ def _counts(frame: pd.DataFrame, settings: ChangeSettings) -> dict[str, Any]:
         "up": int((found["change"] > 0).sum()),
         "down": int((found["change"] < 0).sum()),
         "significant_under_any_dependence": _under_any_dependence(frame, settings),
-        "noise": round(float(frame["noise"].median()), 6),
+        "noise": round(noise, 6),
+        "least_called": least_called(noise, settings.least_change, float(np.median(tail)), level),
     }
 
 
-def _notes(frame: pd.DataFrame, settings: ChangeSettings, left_out: dict[str, dict[str, int]]) -> list[str]:
+def _notes(
+    frame: pd.DataFrame, settings: ChangeSettings, left_out: dict[str, dict[str, int]], counts: dict[str, Any]
+) -> list[str]:
     """Say what a reader must know beside the numbers."""
     lost = sum(sum(reasons.values()) for reasons in left_out.values())
+    called = counts["least_called"]
+    size = "no change that a score can make" if called is None else f"a change of {called:.2f} or more"
     return [
         f"{len(frame)} patches are compared; {lost} are left out: cloud or no score at one of the dates.",
+        f"Scores of the places that changed least differ between the dates by {counts['noise']:.2f} (standard "
+        f"deviation, in the middle of all levels): {size} is called significant at a place of such noise. Over many "
+        "years land that changed least has changed too, and less stands out.",
         f"Changes of at most {settings.least_change:g} are of no interest, and none is called significant for them.",
         "Neighbouring places change alike: under any dependence between them (Benjamini and Yekutieli), "
         f"{_under_any_dependence(frame, settings)} places would be called changed.",

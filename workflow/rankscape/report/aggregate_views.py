@@ -115,7 +115,7 @@ def change_view(change: Change, number: int) -> AggregateView:
     lead = f"Of {wording.count(len(known), 'patch', 'patches')} seen at both dates, {rose + fell:,} changed "
     lead += f"significantly: {rose:,} rose and {fell:,} fell. Seasonal and sensor effects are taken out with places "
     lead += "that stay alike."
-    if record.false_discovery_rate is not None:
+    if record.false_discovery_rate is not None and len(found):
         lead += f" At most {wording.percent(record.false_discovery_rate)} of these are expected to be chance."
     tables = [
         _changes(part.sort_values(["change", "patch_id"], ascending=[rising, True]), words)

@@ -117,7 +117,7 @@ class Change:
     picture: MapPicture | None
     """The map; None where none lies beside the record."""
     largest: tuple[Pictured, ...]
-    """The largest significant changes."""
+    """The largest changes, significant ones first."""
 
 
 def read_districts(path: Path) -> Districts:

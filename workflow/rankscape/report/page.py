@@ -90,7 +90,9 @@ def render(
 
 def _map(material: Material, settings: ReportSettings) -> dict[str, Any]:
     """The interactive map and the small maps of residuals; nothing where no patch has coordinates."""
-    plane = None if material.map is None else lay_out(material.patches)
+    # Of a place with several dates the map shows the one with scores: pictures of earlier ones would lie over it.
+    shown_now = {name: material.patches[name] for name in material.scores["granule"].unique()}
+    plane = None if material.map is None else lay_out(shown_now)
     if plane is None:
         return {"map": None, "map_choices": (), "map_borders": False, "map_ratio": 1.0, "thumbnails": ()}
     shown = layers(material, plane)

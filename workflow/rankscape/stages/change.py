@@ -1,7 +1,7 @@
 """Measure how the score changed between two dates, and which changes are no chance.
 
 Season, haze and sensor are taken out by places whose look changed least; what spread is left among these is the noise
-that a change must exceed. A table, a summary, a map, and pictures of the largest significant changes.
+that a change must exceed. A table, a summary, a map, and pictures of the largest changes.
 """
 
 import json
@@ -144,9 +144,9 @@ def _draw(
 
 
 def _largest(seen: Sequence[Seen], measured: Measured, count: int) -> list[Changed]:
-    """The largest significant changes, whichever way."""
-    frame = measured.frame[measured.frame["significant"]]
-    order = np.lexsort((frame["patch_id"].to_numpy(), -frame["change"].abs().to_numpy()))
+    """The largest changes, whichever way, the significant ones first."""
+    frame = measured.frame
+    order = np.lexsort((frame["patch_id"].to_numpy(), -frame["change"].abs().to_numpy(), ~frame["significant"]))
     return [_changed(seen, measured, row) for _, row in frame.iloc[order[:count]].iterrows()]
 
 
@@ -158,7 +158,10 @@ def _changed(seen: Sequence[Seen], measured: Measured, row: pd.Series) -> Change
     relit = light.relit(before) if light else before
     names = ("score_before", "score_after", "change", "raw_change", "change_std", "q")
     facts = {"place": one.place, **{name: round(float(row[name]), 6) for name in names}}
-    facts["words"] = f"{row['patch_id']}: {row['change']:+.2f} ± {row['change_std']:.2f}, {row['score_after']:.2f} now"
+    sure = "" if row["significant"] else ", not significant"
+    facts["words"] = (
+        f"{row['patch_id']}: {row['change']:+.2f} ± {row['change_std']:.2f}{sure}, {row['score_after']:.2f} now"
+    )
     return Changed(row["before_patch_id"], row["patch_id"], before, relit, after, facts)
 
 

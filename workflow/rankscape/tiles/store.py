@@ -70,7 +70,7 @@ def patch_id(granule: str, row: int, col: int) -> str:
 def numbers_of(patch_ids: "pd.Series[str]") -> np.ndarray:
     """Return row and column as ids of patches end with them, int64, shape (patches, 2).
 
-    Of an image they are those of the grid; web-mercator tiles keep their own numbers, and the grid counts from its corner.
+    Of an image they are those of the grid; web-mercator tiles keep numbers of their own, where the grid counts from 0.
     """
     return patch_ids.str.rsplit("_", n=2, expand=True).iloc[:, 1:].to_numpy(np.int64)
 

@@ -35,7 +35,7 @@ class ChangeSettings(Section):
     min_places: Annotated[int, Field(ge=10)] = 30
     """Fewest patches of a granule seen at both dates; a granule with fewer is left out."""
     pictures: Annotated[int, Field(ge=0, le=100)] = 12
-    """Largest significant changes that are shown in pictures."""
+    """Largest changes that are shown in pictures, the significant ones first."""
     preview_px: Annotated[int, Field(ge=200, le=8000)] = 1200
     """Longer side of the map's picture."""
     crs: str | None = None
