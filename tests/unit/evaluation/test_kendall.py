@@ -35,3 +35,20 @@ def test_tau_is_scipys(size):
 
 def test_equal_values_have_no_tau():
     assert np.isnan(tau(np.ones(9), np.arange(9.0)))
+
+
+def test_draws_of_few_blocks_spread_as_those_that_are_counted_anew():
+    """Six blocks: one more or less of them is no small change, and the projection must not leave the scale."""
+    generator = np.random.default_rng(2)
+    block = np.repeat(np.arange(6), 20)
+    counts = generator.multinomial(6, np.full(6, 1 / 6), size=200)
+    ratios = []
+    for _ in range(8):
+        y = generator.integers(0, 4, 6)[block].astype(float)
+        x = y + generator.normal(0, 0.8, 120) + generator.normal(0, 0.7, 6)[block]
+        quick = tau_of_draws(concordance(x, y).sums(block, 6), counts)
+        places = [np.concatenate([np.tile(np.flatnonzero(block == b), n) for b, n in enumerate(c)]) for c in counts]
+        anew = np.array([kendalltau(x[drawn], y[drawn]).statistic for drawn in places])
+        spreads = [np.std(np.arctanh(taus[np.isfinite(taus)])) for taus in (quick, anew)]
+        ratios.append(spreads[0] / spreads[1])
+    assert np.median(ratios) == pytest.approx(1, abs=0.2)

@@ -27,7 +27,8 @@ def tau_of_draws(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Return tau-b (Kendall 1945) of draws of whole blocks, to first order in how often a block is drawn.
 
     Sums over pairs are replaced by their projection on single places (Hájek 1968): what a place's pairs say is kept,
-    how the change of two places works together is not. So a draw takes no time.
+    how the change of two places works together is not. So a draw takes no time. The change is taken on Fisher's scale,
+    artanh tau: there it cannot leave the scale, however few blocks there are.
 
     Args:
         sums: Of every block, as `Concordance.sums` returns them, shape (blocks, 3).
@@ -36,10 +37,15 @@ def tau_of_draws(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     Returns:
         float64, shape (draws,); NaN where one of the samples is constant.
     """
-    both, x, y = ((2 * counts - 1) @ sums).T
-    with np.errstate(invalid="ignore", divide="ignore"):
-        tau = np.where((x > 0) & (y > 0), both / np.sqrt(x * y), np.nan)
-    return np.asarray(np.clip(tau, -1.0, 1.0))
+    both, x, y = sums.sum(axis=0)
+    if x <= 0 or y <= 0:
+        return np.full(len(counts), np.nan)
+    tau = both / np.sqrt(x * y)
+    if abs(tau) >= 1:
+        return np.full(len(counts), np.sign(tau))
+    more_both, more_x, more_y = (2 * (counts - 1) @ sums).T
+    change = more_both / np.sqrt(x * y) - tau / 2 * (more_x / x + more_y / y)
+    return np.asarray(np.tanh(np.arctanh(tau) + change / (1 - tau**2)))
 
 
 def concordance(x: np.ndarray, y: np.ndarray) -> Concordance:
