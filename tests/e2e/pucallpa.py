@@ -8,10 +8,10 @@ import json
 import math
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import rasterio
+from e2e.real_land import base_configuration, write_polygons
 from PIL import Image
 from rasterio.transform import Affine
 from rasterio.warp import Resampling, reproject
@@ -86,13 +86,13 @@ def write_region(pictures: Path, folder: Path, before: str) -> None:
     ]
     pd.DataFrame(labels).to_csv(folder / "labels.csv", index=False)
     seen = [(level, _polygon(place)) for level, boxes in SEEN.items() for place in boxes]
-    _write_polygons(folder / "seen.gpkg", "built_up", seen)
+    write_polygons(folder / "seen.gpkg", "built_up", seen, 3857)
     squares = [
         (f"{row}-{col}", _polygon((col, row, min(col + _SQUARE, COLS), row + _SQUARE)))
         for row in range(0, ROWS, _SQUARE)
         for col in range(0, COLS, _SQUARE)
     ]
-    _write_polygons(folder / "squares.gpkg", "code", squares)
+    write_polygons(folder / "squares.gpkg", "code", squares, 3857)
     distances = [
         {"place": f"{TOP + row}_{LEFT + col}", "centre_m": round(_from_centre(row, col), 1)}
         for row, col in np.ndindex(ROWS, COLS)
@@ -117,11 +117,6 @@ def _write_tiles(picture: Path, folder: Path) -> None:
         Image.fromarray(tile.transpose(1, 2, 0)).save(folder / f"{TOP + row}_{LEFT + col}.png")
 
 
-def _write_polygons(path: Path, column: str, places: list[tuple[object, Polygon]]) -> None:
-    frame = gpd.GeoDataFrame({column: [name for name, _ in places]}, geometry=[p for _, p in places], crs=3857)
-    frame.to_file(path)
-
-
 def _polygon(place: Box) -> Polygon:
     left, top, right, bottom = place
     west, east = ((LEFT + col) * _TILE_M - _HALF_M for col in (left, right))
@@ -142,43 +137,12 @@ def _configuration(before: str) -> dict[str, object]:
         "conley_m": 6000,
     }
     pair = f"{before}--{NOW}"
-    return {
-        "region": "pucallpa",
-        "granules": "config/granules/pucallpa.tsv",
-        "judges": {"stand-in": {"kind": "stand-in", "model": "stand-in"}},
-        "prompts": ["remote-sensing-expert-zh", "economics-student-en"],
-        "references": {
-            "seen": {
-                "path": "seen.gpkg",
-                "kind": "polygons",
-                "column": "built_up",
-                "title": "How built-up a person found it (0 to 3)",
-            }
-        },
-        "districts": {"squares": {"path": "squares.gpkg", "title": "Squares of 11 km", "id": "code"}},
+    return base_configuration("pucallpa", 5000, "Squares of 11 km") | {
         "regressions": {
             "distance": {"title": "Score and distance", "outcomes": [{"column": "score"}], **distances},
             "growth": {"title": "Change and distance", "places": pair, "outcomes": [{"column": "change"}], **distances},
         },
         "tile": {"patch_px": TILE_PX, "zoom": ZOOM},
-        "label": {
-            "source": "file",
-            "file": "labels.csv",
-            "categories": ["urban", "rural", "uninhabited"],
-            "uninhabited": "uninhabited",
-        },
-        "adapt": {
-            "architecture": "tf_efficientnet_lite0+levels",
-            "weights": "packaged",
-            "input_px": 64,
-            "normalisation": "patches",
-            "fitted": "head",
-            "epochs": 5,
-            "block_m": 5000,
-        },
-        "cluster": {"k_min": 2, "k_max": 5},
-        "rate": {"rounds": 2},
-        "train": {"objective": "ridge", "block_m": 5000, "patches_per_cluster": 400, "seeds": 3},
         "publish": {"title": "Pucallpa", "imagery": "own"},
         "report": {
             "title": f"Pucallpa, {before} to {NOW}",

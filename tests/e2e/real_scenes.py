@@ -8,11 +8,12 @@ land, `pucallpa` has.
 import json
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pystac
 import rasterio
+from e2e.real_land import SEEN as SEEN_BY_A_PERSON
+from e2e.real_land import base_configuration, write_polygons
 from pyproj import Transformer
 from rasterio.shutil import copy as copy_raster
 from shapely.geometry import Polygon, box, mapping
@@ -84,24 +85,25 @@ def write_labels(path: Path) -> None:
 def write_seen(path: Path) -> None:
     """Write how built-up the person found places, as polygons."""
     found = [
-        {"built_up": BUILT_UP[kind], "geometry": _polygon(granule, place)}
+        (BUILT_UP[kind], _polygon(granule, place))
         for granule, kinds in SEEN.items()
         for kind, places in kinds.items()
         for place in places
     ]
-    gpd.GeoDataFrame(found, crs=32632).to_file(path)
+    write_polygons(path, "built_up", found, 32632)
 
 
 def write_squares(path: Path) -> None:
     """Write squares of 2.2 km, for want of the borders of municipalities."""
+    side = _SQUARE_PX
     found = [
-        {"code": f"{granule}-{top // _SQUARE_PX}-{left // _SQUARE_PX}",
-         "geometry": _polygon(granule, (left, top, min(left + _SQUARE_PX, width), min(top + _SQUARE_PX, height)))}
+        (f"{granule}-{top // side}-{left // side}",
+         _polygon(granule, (left, top, min(left + side, width), min(top + side, height))))
         for granule, (height, width) in SIZES.items()
-        for top in range(0, height, _SQUARE_PX)
-        for left in range(0, width, _SQUARE_PX)
+        for top in range(0, height, side)
+        for left in range(0, width, side)
     ]  # fmt: skip
-    gpd.GeoDataFrame(found, crs=32632).to_file(path)
+    write_polygons(path, "code", found, 32632)
 
 
 def write_surroundings(path: Path) -> None:
@@ -197,66 +199,33 @@ def _write_cog(path: Path, pixels: np.ndarray, profile) -> None:
             copy_raster(raster, path, driver="COG", compress="DEFLATE")
 
 
-def configuration(catalogue: Path, labels: Path) -> str:
+def configuration(catalogue: Path) -> str:
     """The region's configuration as JSON, which is YAML too."""
-    return json.dumps(
-        {
-            "region": "alps",
-            "granules": "config/granules/alps.tsv",
-            "judges": {"stand-in": {"kind": "stand-in", "model": "stand-in"}},
-            "prompts": ["remote-sensing-expert-zh", "economics-student-en"],
-            "references": {
-                "seen": {
-                    "path": "seen.gpkg",
-                    "kind": "polygons",
-                    "column": "built_up",
-                    "title": "How built-up a person found it (0 to 3)",
-                },
-                "bare": {
-                    "path": "cover.tif",
-                    "title": "Built-up or bare, by the scene classification",
-                    "classes": {2: None, 3: None, 4: 0, 5: 1, 6: 0, 7: None, 8: None, 9: None, 10: None, 11: 0},
-                },
-            },
-            "baselines": {"cover-order": {"kind": "order", "reference": "bare"}},
-            "districts": {"squares": {"path": "squares.gpkg", "title": "Squares of 2.2 km", "id": "code"}},
-            "regressions": {
-                "distance": {
-                    "title": "Score and distance to a town",
-                    "tables": [{"path": "surroundings.csv", "key": "patch_id", "match": "patch_id"}],
-                    "outcomes": [{"column": "score"}],
-                    "explanatory": [{"column": "town_m", "transform": "log", "label": "Log distance to a town"}],
-                    "fixed_effects": "scene",
-                    "conley_m": 2000,
-                }
-            },
-            "search": {"kind": "static", "href": str(catalogue), "signing": "none"},
-            "fetch": {"product": "reflectance", "bands": BANDS},
-            "tile": {"patch_px": PATCH_PX},
-            "label": {
-                "source": "file",
-                "file": str(labels),
-                "categories": ["urban", "rural", "uninhabited"],
-                "uninhabited": "uninhabited",
-            },
-            "adapt": {
-                "architecture": "tf_efficientnet_lite0+levels",
-                "weights": "packaged",
-                "input_px": 64,
-                "colour": "all",
-                "normalisation": "patches",
-                "fitted": "head",
-                "epochs": 5,
-                "block_m": 1500,
-            },
-            "cluster": {"k_min": 2, "k_max": 5},
-            "rate": {"rounds": 2},
-            "derive": {"block_m": 1500},
-            "train": {"objective": "ridge", "block_m": 1500, "patches_per_cluster": 400, "seeds": 3},
-            "report": {"title": "Bolzano and the Dolomites", "note": "The judge is a stand-in, no vision model."},
+    shared = base_configuration("alps", 1500, "Squares of 2.2 km")
+    bare = {
+        "path": "cover.tif",
+        "title": "Built-up or bare, by the scene classification",
+        "classes": {2: None, 3: None, 4: 0, 5: 1, 6: 0, 7: None, 8: None, 9: None, 10: None, 11: 0},
+    }
+    own = {
+        "references": {"seen": SEEN_BY_A_PERSON, "bare": bare},
+        "baselines": {"cover-order": {"kind": "order", "reference": "bare"}},
+        "regressions": {
+            "distance": {
+                "title": "Score and distance to a town",
+                "tables": [{"path": "surroundings.csv", "key": "patch_id", "match": "patch_id"}],
+                "outcomes": [{"column": "score"}],
+                "explanatory": [{"column": "town_m", "transform": "log", "label": "Log distance to a town"}],
+                "fixed_effects": "scene",
+                "conley_m": 2000,
+            }
         },
-        indent=1,
-    )
+        "search": {"kind": "static", "href": str(catalogue), "signing": "none"},
+        "fetch": {"product": "reflectance", "bands": BANDS},
+        "tile": {"patch_px": PATCH_PX},
+        "report": {"title": "Bolzano and the Dolomites", "note": "The judge is a stand-in, no vision model."},
+    }
+    return json.dumps(shared | own, indent=1)
 
 
 SHEET = (

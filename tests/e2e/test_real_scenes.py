@@ -39,7 +39,7 @@ def region(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_surroundings(folder / "surroundings.csv")
     write_cover(shared / "data/scenes", folder / "cover.tif")
     (folder / "config/granules/alps.tsv").write_text(SHEET)
-    config = configuration(catalogue.relative_to(folder), Path("labels.csv"))
+    config = configuration(catalogue.relative_to(folder))
     (folder / "config/alps.yaml").write_text(config)
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "config/alps.yaml"]
     run = subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False)
