@@ -77,9 +77,11 @@ def key_figures(material: Material, compared: Sequence[ComparisonView]) -> list[
         (kinds.count("data"), "reference raster", "reference rasters"),
     ]
     sources = wording.listed([wording.count(*entry) for entry in made if entry[0]])
+    cut = len(material.scores)
+    unclear = f"of {cut:,} cut; the rest lacks a clear view"
     return [
         KeyFigure("Granules", f"{granules:,}", f"{len(fit)} learned from, {granules - len(fit)} only scored"),
-        KeyFigure("Patches scored", f"{scored:,}", f"of {len(material.scores):,} cut; the rest lacks a clear view"),
+        KeyFigure("Patches scored", f"{scored:,}", "all that were cut" if scored == cut else unclear),
         KeyFigure("Clusters", str(len(material.summary.clusters)), f"in {wording.count(len(order.levels), 'level')}"),
         KeyFigure("Orders merged", f"{len(material.votes):,}", sources),
         KeyFigure("Effective orders", wording.number(order.effective_judges, 1), "how many count after weighting"),
