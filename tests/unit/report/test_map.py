@@ -198,13 +198,13 @@ def test_prints_the_picture(visit: Visit) -> None:
     assert not visit.page.locator("#map-app").is_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(browser: Browser, made: Region, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+def test_axe_finds_no_fault(browser: Browser, made: Region, scheme: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    with Visit(browser, made.page, color_scheme=scheme, bypass_csp=True) as visit:
+    screen = {"width": width, "height": 860}
+    with Visit(browser, made.page, color_scheme=scheme, viewport=screen, bypass_csp=True) as visit:
         visit.page.locator("#map-canvas").click(position={"x": 200, "y": 200})
         visit.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         found = axe.Axe().run(visit.page).response
         assert len(found["passes"]) > 20, "axe looked at the page"
-        grave = [fault for fault in found["violations"] if fault["impact"] in ("serious", "critical")]
-        assert [(fault["id"], fault["nodes"][0]["html"][:200]) for fault in grave] == []
+        assert [(fault["id"], fault["nodes"][0]["html"][:200]) for fault in found["violations"]] == []
