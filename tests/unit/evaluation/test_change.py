@@ -12,7 +12,8 @@ import torch
 from explaining import BANDS, CPU, bright_network, model_of
 from invented_change import LIGHT, discoveries, fewer, invented_dates
 from rankscape.__main__ import main
-from rankscape.evaluation.change import least_called, neighbour_correlation, p_values, tail_of, tails_of
+from rankscape.evaluation.change import neighbour_correlation
+from rankscape.evaluation.noise import least_called, p_values, tail_of, tails_of
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import sha256
 from rankscape.foundation.provenance import KEY
