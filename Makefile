@@ -49,7 +49,7 @@ format: setup
 	$(BIN)/snakefmt Snakefile workflow/Snakefile rules
 
 schemas: setup
-	$(BIN)/python -m rankscape.foundation.schemas
+	$(BIN)/python -m rankscape.schemas
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* results/demo

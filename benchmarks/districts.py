@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 import shapely
 from pyproj import Transformer
-from rankscape.evaluation.districts import Land, score_districts
-from rankscape.evaluation.pieces import Pieces, cut
-from rankscape.foundation.settings.districts import DistrictSettings
+from rankscape.products.districts.districts import Land, score_districts
+from rankscape.products.districts.settings import DistrictSettings
+from rankscape.samples.intersections import Pieces, cut
 
 UTM = "EPSG:32648"
 LEFT, TOP = 300_000.0, 3_500_000.0

@@ -16,10 +16,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from rankscape.ranking.agreement import tau_of_ranks
-from rankscape.ranking.ensembles import ROBUST, bradley_terry, half_quadratic, kemeny, mean, report, robust, welsch
-from rankscape.ranking.merged import Merged
-from rankscape.ranking.orders import PartialOrder
+from rankscape.studies.ranking.orders.agreement import tau_of_ranks
+from rankscape.studies.ranking.orders.ensembles import (
+    ROBUST,
+    bradley_terry,
+    half_quadratic,
+    kemeny,
+    mean,
+    report,
+    robust,
+    welsch,
+)
+from rankscape.studies.ranking.orders.merged import Merged
+from rankscape.studies.ranking.orders.orders import PartialOrder
 
 
 def wider(ranks: np.ndarray) -> Merged:

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rankscape.ranking import ensembles
+from rankscape.studies.ranking.orders import ensembles
 from scipy.stats import rankdata
 
 SIZES = ("10x22", "100x22", "1000x22", "10000x22", "100000x22", "1000000x22", "10x10000")

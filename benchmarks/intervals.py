@@ -16,10 +16,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from rankscape.evaluation.blocks import choose_block, spacing
 from rankscape.evaluation.bootstrap import Samples, bootstrap_correlations
 from rankscape.evaluation.intervals import effective_blocks, interval, likenesses, pairs_of
-from rankscape.evaluation.surrogates import permutation_p
+from rankscape.spatial.block_size import choose_block, spacing
+from rankscape.spatial.surrogates import permutation_p
 from scipy.stats import pearsonr
 
 STATISTICS = ("pearson", "spearman")

@@ -22,10 +22,10 @@ from pathlib import Path
 import httpx2
 import numpy as np
 from PIL import Image
-from rankscape.foundation.settings.ranking import JudgeSettings
-from rankscape.ranking.judges import Question, open_judge
-from rankscape.ranking.replies import SCORE_SCHEMA
-from rankscape.ranking.store import ReplyStore
+from rankscape.studies.ranking.judges.judges import Question, open_judge
+from rankscape.studies.ranking.judges.replies import SCORE_SCHEMA
+from rankscape.studies.ranking.judges.store import ReplyStore
+from rankscape.studies.ranking.settings.judges import JudgeSettings
 
 SERVER = Path(__file__).parents[1] / "tests" / "judge_server.py"
 CLUSTERS, IMAGES, REPLIES = 23, 3, 3

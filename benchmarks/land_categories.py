@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 import torch
 from published_tiles import CATEGORIES, cluster_tiles, labelled_tiles, store
-from rankscape.evaluation.baselines import baselines
-from rankscape.foundation.settings.vision import AdaptSettings
-from rankscape.vision.adapting import fit_by, lesson_of, prepare
-from rankscape.vision.backbones import create_backbone
-from rankscape.vision.devices import use_device
-from rankscape.vision.fitting import assess
-from rankscape.vision.labelled import LabelledPatches
-from rankscape.vision.measures import auc
+from rankscape.evaluation.classification import auc
+from rankscape.learning.adapting import fit_by, lesson_of, prepare
+from rankscape.learning.fitting import assess
+from rankscape.learning.labelled import LabelledPatches
+from rankscape.learning.settings import AdaptSettings
+from rankscape.models.backbones import create_backbone
+from rankscape.models.devices import use_device
+from rankscape.samples.pixel_statistics import baselines
 from sklearn.model_selection import train_test_split
 
 KINDS = ("urban", "inhabited")

@@ -37,12 +37,12 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from affine import Affine
-from rankscape.mapping import cpu, cuda
-from rankscape.mapping.granules import write_mosaic
-from rankscape.mapping.pieces import Form
-from rankscape.mapping.surface import Surface
+from rankscape.products.maps import cpu, cuda
+from rankscape.products.maps.granules import write_mosaic
+from rankscape.products.maps.pieces import Form
+from rankscape.products.maps.surface import Surface
+from rankscape.samples.patches import Grid
 from rankscape.scenes.rasters import row_windows
-from rankscape.tiles.store import Grid
 
 PATCHES, PATCH_PX = 32, 343
 CORES = len(os.sched_getaffinity(0))

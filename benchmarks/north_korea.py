@@ -32,14 +32,14 @@ import torch
 from published_tiles import BANDS, LEVELS, cluster_tiles, labelled_tiles, store
 from rankscape.evaluation.correlation import WeightedRanks, weighted_correlation
 from rankscape.foundation.files import read_json
-from rankscape.scoring.network import ScoreNetwork
-from rankscape.scoring.ridge import chance_parts, fit_ridge
-from rankscape.scoring.targets import by_level, by_rank, by_share
-from rankscape.vision.augmentation import appearance
-from rankscape.vision.backbones import create_backbone, published_statistics
-from rankscape.vision.convolutions import RandomConvolutions
-from rankscape.vision.filters import fit_filters
-from rankscape.vision.preparation import Preparation, fit_preparation
+from rankscape.learning.augmentation import appearance
+from rankscape.learning.filters import fit_filters
+from rankscape.learning.ridge import chance_parts, fit_ridge
+from rankscape.models.backbones import create_backbone, published_statistics
+from rankscape.models.convolutions import RandomConvolutions
+from rankscape.models.preparation import Preparation, fit_preparation
+from rankscape.studies.ranking.scoring.network import ScoreNetwork
+from rankscape.studies.ranking.scoring.targets import by_level, by_rank, by_share
 from scipy.stats import kendalltau
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits

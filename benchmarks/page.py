@@ -25,10 +25,10 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from chromium import find_browser  # noqa: E402
-
-from tests.conftest import write_patch_store  # noqa: E402
 from tests.unit.report.conftest import Region, make_region, write_region_page  # noqa: E402
 from tests.unit.report.invented_aggregates import add_change, add_districts, add_responses  # noqa: E402
+
+from tests.conftest import write_patch_store  # noqa: E402
 
 
 def main() -> None:

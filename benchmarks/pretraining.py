@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from published_tiles import LEVELS, cluster_tiles, labelled_tiles, store
-from rankscape.foundation.settings.vision import AdaptSettings, PretrainSettings
-from rankscape.scoring.ridge import chance_parts, fit_ridge
-from rankscape.tiles.store import Patches
-from rankscape.vision.adapting import prepare
-from rankscape.vision.augmentation import appearance
-from rankscape.vision.backbones import create_backbone
-from rankscape.vision.devices import use_device
-from rankscape.vision.filters import usable_patches
-from rankscape.vision.model import Adapted
-from rankscape.vision.pretraining import pretrain_backbone
+from rankscape.learning.adapting import prepare
+from rankscape.learning.augmentation import appearance
+from rankscape.learning.filters import usable_patches
+from rankscape.learning.model import Adapted
+from rankscape.learning.pretraining import pretrain_backbone
+from rankscape.learning.ridge import chance_parts, fit_ridge
+from rankscape.learning.settings import AdaptSettings, PretrainSettings
+from rankscape.models.backbones import create_backbone
+from rankscape.models.devices import use_device
+from rankscape.samples.patches import Patches
 from scipy.stats import kendalltau
 from threadpoolctl import threadpool_limits
 

@@ -11,7 +11,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 from PIL import Image
-from rankscape.tiles.store import Grid, Patches
+from rankscape.samples.patches import Grid, Patches
 
 LEVELS = ((1, 2, 3, 4, 6), (0, 7), (5, 8, 9, 10), (14, 15, 16, 20), (17, 21), (13, 18), (11, 12), (19,))
 """The published order of the clusters, best first."""

@@ -23,17 +23,17 @@ from typing import Any
 import numpy as np
 import torch
 from published_tiles import cluster_tiles
-from rankscape.foundation.settings.scoring import PartnerSettings, TrainSettings
-from rankscape.ranking.orders import PartialOrder
-from rankscape.scoring.drawing import Draw, even_parts
-from rankscape.scoring.ridge import fit_ridge
-from rankscape.scoring.ridging import fit_drawn, spooled
-from rankscape.scoring.spool import Spool
-from rankscape.scoring.training import Lesson
-from rankscape.vision.augmentation import augment
-from rankscape.vision.convolutions import RandomConvolutions, form_of, whitened_filters
-from rankscape.vision.devices import use_device
-from rankscape.vision.preparation import Preparation
+from rankscape.learning.augmentation import augment
+from rankscape.learning.feature_buffer import Spool
+from rankscape.learning.ridge import fit_ridge
+from rankscape.models.convolutions import RandomConvolutions, form_of, whitened_filters
+from rankscape.models.devices import use_device
+from rankscape.models.preparation import Preparation
+from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.scoring.drawing import Draw, even_parts
+from rankscape.studies.ranking.scoring.ridging import fit_drawn, spooled
+from rankscape.studies.ranking.scoring.training import Lesson
+from rankscape.studies.ranking.settings.scoring import PartnerSettings, TrainSettings
 from scipy.stats import kendalltau
 from threadpoolctl import threadpool_limits
 

@@ -31,8 +31,8 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from PIL import Image
-from rankscape.foundation.settings.tiles import TileSettings
-from rankscape.tiles.cutting import open_source
+from rankscape.samples.cutting import open_source
+from rankscape.samples.settings import TileSettings
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
@@ -72,7 +72,7 @@ def main() -> None:
 def be_rank(source: Path, out: Path, patch_px: int, ranks: int, threads: int) -> None:
     """Cut as one rank of some; the first prints seconds, from barrier to barrier, and CPU seconds of the busiest."""
     from mpi4py import MPI
-    from rankscape.tiles.mpi import cut_with_ranks
+    from rankscape.samples.mpi import cut_with_ranks
 
     opener = partial(open_source, source, None, GRANULE, TileSettings(patch_px=patch_px), threads=threads)
     if MPI.COMM_WORLD.rank == 0:

@@ -23,17 +23,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from rankscape.foundation.settings.scoring import TrainSettings
-from rankscape.scoring import training
-from rankscape.scoring.model import ScoreModel
-from rankscape.scoring.network import ScoreNetwork, start_network
-from rankscape.scoring.objectives import objective_of
-from rankscape.scoring.pool import Pool
-from rankscape.scoring.prediction import score_patches
-from rankscape.scoring.training import Lesson
-from rankscape.tiles.store import Grid, Patches
-from rankscape.vision.devices import use_device
-from rankscape.vision.preparation import Preparation
+from rankscape.models.devices import use_device
+from rankscape.models.preparation import Preparation
+from rankscape.samples.patches import Grid, Patches
+from rankscape.studies.ranking.scoring import training
+from rankscape.studies.ranking.scoring.model import ScoreModel
+from rankscape.studies.ranking.scoring.network import ScoreNetwork, start_network
+from rankscape.studies.ranking.scoring.objectives import objective_of
+from rankscape.studies.ranking.scoring.pool import Pool
+from rankscape.studies.ranking.scoring.prediction import score_patches
+from rankscape.studies.ranking.scoring.training import Lesson
+from rankscape.studies.ranking.settings.scoring import TrainSettings
 
 BANDS = ("B04", "B03", "B02")
 PATCH_PX = 256

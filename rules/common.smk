@@ -12,17 +12,18 @@ from snakemake.logging import logger
 ROOT = Path(workflow.current_basedir).parent
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from rankscape.clusters.folders import look_through
+from rankscape.studies.ranking.clusters.folders import look_through
 from rankscape.foundation.checkout import run_this_checkout
-from rankscape.foundation.codeversion import Notes, code_version
+from rankscape.foundation.code_version import Notes, code_version
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.locks import release_stale_locks
-from rankscape.foundation.settings.config import check_config, check_places
-from rankscape.foundation.settings.storage import parse_shard
-from rankscape.foundation.settings.vision import SELF_SUPERVISED
-from rankscape.foundation.sheet import GRANULE_PATTERN, current_rows, read_sheet
-from rankscape.ranking.people import ANNOTATOR_PATTERN, orders_of_people
-from rankscape.ranking.prompts import read_prompt
+from rankscape.config import check_config, check_places
+from rankscape.scenes.storage import parse_shard
+from rankscape.learning.settings import SELF_SUPERVISED
+from rankscape.scenes.granule_table import GRANULE_PATTERN, current_rows, read_sheet
+from rankscape.__main__ import stage_module
+from rankscape.studies.ranking.orders.people import ANNOTATOR_PATTERN, orders_of_people
+from rankscape.studies.ranking.judges.prompts import read_prompt
 
 run_this_checkout(ROOT / "workflow")
 if release_stale_locks(Path(".snakemake")):
@@ -76,7 +77,7 @@ def settings(section):
 
 def code(stage):
     """Hash of a stage's module and of everything that it imports from the package."""
-    return code_version(f"rankscape.stages.{stage}", ROOT / "workflow", NOTES)
+    return code_version(stage_module(stage), ROOT / "workflow", NOTES)
 
 
 def memory(mb):
@@ -178,7 +179,7 @@ def rate_code(wildcards):
     """Code of `rate`, and of the stand-in where it answers: a change of the demo's judge asks no other judge again."""
     if CONFIG.judges[wildcards.judge].kind == "endpoint":
         return code("rate")
-    stand_in = code_version("rankscape.demo.standin", ROOT / "workflow", NOTES)
+    stand_in = code_version("rankscape.synthetic.standin", ROOT / "workflow", NOTES)
     return f"{code('rate')} {stand_in}"
 
 

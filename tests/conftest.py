@@ -13,13 +13,13 @@ import hypothesis
 import numpy as np
 import pytest
 from rankscape.foundation.files import write_array
-from rankscape.tiles.store import Grid, index_of, patch_id, write_index
+from rankscape.samples.patches import Grid, index_of, patch_id, write_index
 from shapely.geometry import box
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[1]
-_TOGETHER = ("slurm", "unit/demo")
+_TOGETHER = ("slurm", "unit/synthetic")
 """Folders of tests that share what is made once: a SLURM, an invented land."""
 
 # How long an example takes says something of the machine, and what else it does.
@@ -120,3 +120,18 @@ def serve_folder() -> Iterator[Callable[[Path], str]]:
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture(scope="session")
+def gaussian_field() -> Callable[..., np.ndarray]:
+    """Draw Gaussian fields of variance 1 on a grid whose exponential correlation is down to .05 at `range_px`."""
+
+    def draw(side: int, *, range_px: float, count: int, seed: int) -> np.ndarray:
+        wide = 2 * side  # circulant embedding (Dietrich and Newsam 1997): a torus wide enough for both directions
+        away = np.minimum(np.arange(wide), wide - np.arange(wide))
+        power = np.fft.fft2(np.exp(-3 * np.hypot(away[:, None], away) / range_px)).real.clip(0)
+        noise = np.random.default_rng(seed).normal(size=(2, count, wide, wide))
+        fields = np.fft.fft2(np.sqrt(power) / wide * (noise[0] + 1j * noise[1])).real
+        return np.asarray(fields[:, :side, :side])
+
+    return draw

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from rankscape.scoring.model import ScoreModel
-from rankscape.scoring.network import Link, ScoreNetwork
-from rankscape.scoring.parts import Part
-from rankscape.vision.backbones import create_backbone
-from rankscape.vision.preparation import Preparation
+from rankscape.models.backbones import create_backbone
+from rankscape.models.preparation import Preparation
+from rankscape.studies.ranking.scoring.model import ScoreModel
+from rankscape.studies.ranking.scoring.network import Link, ScoreNetwork
+from rankscape.studies.ranking.scoring.parts import Part
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)  # networks as small as these only wait for each other's threads

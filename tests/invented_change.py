@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from rankscape.evaluation.change import Measured, measure_change
-from rankscape.evaluation.dates import Seen
-from rankscape.evaluation.invariants import Light
-from rankscape.foundation.settings.change import ChangeSettings
-from rankscape.tiles.store import Grid, Patches
+from rankscape.products.change.change import Measured, measure_change
+from rankscape.products.change.dates import Seen
+from rankscape.products.change.invariants import Light
+from rankscape.products.change.settings import ChangeSettings
+from rankscape.samples.patches import Grid, Patches
 from scipy import ndimage
 
 SIDE = 30

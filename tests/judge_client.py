@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from judge_server import JudgeServer, digest
-from rankscape.foundation.settings.ranking import JudgeSettings
-from rankscape.ranking.judges import Question, open_judge
-from rankscape.ranking.questions import question_key
-from rankscape.ranking.replies import SCORE_SCHEMA
-from rankscape.ranking.store import ReplyStore
+from rankscape.studies.ranking.judges.judges import Question, open_judge
+from rankscape.studies.ranking.judges.questions import question_key
+from rankscape.studies.ranking.judges.replies import SCORE_SCHEMA
+from rankscape.studies.ranking.judges.store import ReplyStore
+from rankscape.studies.ranking.settings.judges import JudgeSettings
 
 QUESTIONS = 60
 LONGEST_RUN_S = 60.0

@@ -16,8 +16,8 @@ import pytest
 import yaml
 from pystac.validation import validate_dict
 from rankscape.foundation.files import sha256
-from rankscape.outputs.columns import table_of
-from rankscape.outputs.dictionary import column_names
+from rankscape.products.outputs.columns import table_of
+from rankscape.products.outputs.dictionary import column_names
 from small_region import results, small_region
 from workflow_copy import Project
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from rankscape.tiles.store import open_patches
-from rankscape.vision.backbones import create_backbone
-from rankscape.vision.devices import use_device
-from rankscape.vision.embedding import embed_patches
-from rankscape.vision.model import Adapted
-from rankscape.vision.preparation import Preparation
+from rankscape.learning.embedding import embed_patches
+from rankscape.learning.model import Adapted
+from rankscape.models.backbones import create_backbone
+from rankscape.models.devices import use_device
+from rankscape.models.preparation import Preparation
+from rankscape.samples.patches import open_patches
 
 pytestmark = pytest.mark.gpu
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from rankscape.foundation.errors import DeviceError
-from rankscape.mapping import cpu
-from rankscape.mapping.backends import open_kernels
-from rankscape.mapping.cpu import fill_rows
-from rankscape.mapping.dense import raised_cosine
-from rankscape.mapping.pieces import Form, Places
+from rankscape.products.maps import cpu
+from rankscape.products.maps.backends import open_kernels
+from rankscape.products.maps.cpu import fill_rows
+from rankscape.products.maps.pieces import Form, Places
+from rankscape.studies.ranking.scoring.dense import raised_cosine
 
 pytestmark = pytest.mark.gpu
 

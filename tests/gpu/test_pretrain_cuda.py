@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from rankscape.foundation.settings.vision import AdaptSettings, PretrainSettings
-from rankscape.tiles.store import open_patches
-from rankscape.vision import pretraining
-from rankscape.vision.checkpoints import CheckpointFiles
-from rankscape.vision.devices import use_device
-from rankscape.vision.pretraining import pretrain_backbone
+from rankscape.learning import pretraining
+from rankscape.learning.checkpoints import CheckpointFiles
+from rankscape.learning.pretraining import pretrain_backbone
+from rankscape.learning.settings import AdaptSettings, PretrainSettings
+from rankscape.models.devices import use_device
+from rankscape.samples.patches import open_patches
 from stopping import dying_in
 
 pytestmark = pytest.mark.gpu

@@ -3,11 +3,11 @@
 import datetime
 
 import pytest
-from rankscape.foundation.settings.scenes import SearchSettings
-from rankscape.foundation.sheet import Window
 from rankscape.scenes.catalogues import open_catalogue
 from rankscape.scenes.choosing import choose
+from rankscape.scenes.granule_table import Window
 from rankscape.scenes.granules import granule
+from rankscape.scenes.settings import SearchSettings
 
 pytestmark = pytest.mark.online
 

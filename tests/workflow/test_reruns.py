@@ -158,7 +158,7 @@ def test_new_mode_of_a_prompt_asks_that_prompt_only(finished):
 
 
 def test_changed_stand_in_asks_its_rounds_again_and_draws_nothing(finished):
-    path = finished.folder / "workflow/rankscape/demo/looks.py"
+    path = finished.folder / "workflow/rankscape/synthetic/looks.py"
     path.write_text(path.read_text() + "\n\nEXTRA = 1\n")
 
     jobs = finished.planned()
@@ -178,7 +178,7 @@ def test_changed_draw_asks_all_rounds_again_and_clusters_nothing(finished):
 
 
 def test_comments_and_docstrings_rerun_nothing(finished):
-    finished.edit("workflow/rankscape/tiles/store.py", '"""The patch store', '"""The store of patches')
+    finished.edit("workflow/rankscape/samples/patches.py", '"""The patch store', '"""The store of patches')
     finished.edit("workflow/rankscape/stages/tile.py", "\nimport typer", "\n# A remark.\nimport typer")
     finished.edit("config/config.yaml", "region: demo", "# A remark.\nregion: demo")
 
@@ -221,7 +221,7 @@ def test_other_checkpoints_train_nothing_again(finished):
 
 
 def test_changed_function_reruns_the_stages_that_use_it(finished):
-    path = finished.folder / "workflow/rankscape/scoring/targets.py"
+    path = finished.folder / "workflow/rankscape/studies/ranking/scoring/targets.py"
     path.write_text(path.read_text() + "\n\nEXTRA = 1\n")
 
     jobs = finished.planned()

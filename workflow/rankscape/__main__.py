@@ -29,6 +29,12 @@ POSITIONAL = {"orders", "score", "explain", "compare"}
 _OURS = 1
 
 
+def stage_module(verb: str) -> str:
+    """Return the module of a verb: a shared stage, or one of the ranking study."""
+    shared = (Path(__file__).parent / "stages" / f"{verb}.py").is_file()
+    return f"rankscape.stages.{verb}" if shared else f"rankscape.studies.ranking.stages.{verb}"
+
+
 class Verbs(TyperGroup):
     """The group of verbs; a verb's module is imported only when the verb is used."""
 
@@ -40,7 +46,7 @@ class Verbs(TyperGroup):
         """Import the stage of a verb and make a command of its function."""
         if cmd_name not in VERBS:
             return None
-        stage = getattr(importlib.import_module(f"rankscape.stages.{cmd_name}"), cmd_name)
+        stage = getattr(importlib.import_module(stage_module(cmd_name)), cmd_name)
         if isinstance(stage, typer.Typer):
             return typer.main.get_group(stage)
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -54,7 +60,7 @@ class Verbs(TyperGroup):
 
 
 def _summary(verb: str) -> str:
-    path = Path(__file__).parent / "stages" / f"{verb}.py"
+    path = Path(__file__).parents[1].joinpath(*stage_module(verb).split(".")).with_suffix(".py")
     return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
 
 

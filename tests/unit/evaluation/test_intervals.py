@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from rankscape.evaluation.blocks import choose_block, spacing
 from rankscape.evaluation.bootstrap import Samples, bootstrap_correlations
 from rankscape.evaluation.intervals import effective_blocks, interval, likenesses, pairs_of
-from rankscape.evaluation.surrogates import permutation_p
-from rankscape.evaluation.variogram import Variogram
+from rankscape.spatial.block_size import choose_block, spacing
+from rankscape.spatial.surrogates import permutation_p
+from rankscape.spatial.variogram import Variogram
 
 SIDE = 36
 ROWS, COLS = (axis.ravel() for axis in np.mgrid[:SIDE, :SIDE].astype(float))

@@ -6,7 +6,7 @@ import pytest
 from rankscape.__main__ import VERBS, Verbs, main, spread
 from rankscape.foundation.errors import JudgeError
 from rankscape.foundation.version import package_version
-from rankscape.stages import sheet as stage
+from rankscape.studies.ranking.stages import sheet as stage
 
 
 def run(*arguments: str) -> int:

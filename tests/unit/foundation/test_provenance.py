@@ -1,10 +1,10 @@
 import hashlib
 
-from rankscape.foundation.codeversion import code_version
+from rankscape.foundation.code_version import code_version
 from rankscape.foundation.files import sha256
 from rankscape.foundation.provenance import KEY, provenance
-from rankscape.foundation.settings.clusters import ClusterSettings
 from rankscape.foundation.version import package_version
+from rankscape.studies.ranking.settings.clusters import ClusterSettings
 
 
 def test_the_record_names_package_code_settings_inputs_seed_and_backend(tmp_path):
@@ -14,7 +14,7 @@ def test_the_record_names_package_code_settings_inputs_seed_and_backend(tmp_path
     assert record == {
         "package": package_version(),
         "stage": "sheet",
-        "code": code_version("rankscape.stages.sheet"),
+        "code": code_version("rankscape.studies.ranking.stages.sheet"),
         "settings": settings.model_dump(mode="json"),
         "settings_sha256": hashlib.sha256(settings.canonical().encode()).hexdigest(),
         "inputs": {"clusters": sha256(tmp_path / "a")},

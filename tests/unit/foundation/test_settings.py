@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from rankscape.foundation.errors import SettingsError
-from rankscape.foundation.settings.base import parse_json, read_yaml
-from rankscape.foundation.settings.clusters import ClusterSettings, LabelSettings
-from rankscape.foundation.settings.tiles import TileSettings
+from rankscape.foundation.settings import parse_json, read_yaml
+from rankscape.samples.settings import TileSettings
+from rankscape.studies.ranking.settings.clusters import ClusterSettings, LabelSettings
 
 
 def test_settings_are_read_from_json_and_from_the_configuration_file(tmp_path):

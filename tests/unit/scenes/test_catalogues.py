@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from asset_server import status
 from rankscape.foundation.errors import CatalogueError
-from rankscape.foundation.settings.scenes import SearchSettings
-from rankscape.foundation.sheet import Window
 from rankscape.scenes.catalogues import StacApi, months, open_catalogue
+from rankscape.scenes.granule_table import Window
 from rankscape.scenes.granules import granule
+from rankscape.scenes.settings import SearchSettings
 from unit.scenes.inventing import GRANULE, QUICK, make_item, write_catalogue
 
 WINDOW = Window(granule=GRANULE, start="2023-06-20", end="2023-07-20", max_cloud_percent=20)

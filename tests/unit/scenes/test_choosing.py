@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rankscape.foundation.errors import GranuleError
-from rankscape.foundation.settings.scenes import SearchSettings
-from rankscape.foundation.sheet import Window
 from rankscape.scenes.choosing import choose, require_candidates
+from rankscape.scenes.granule_table import Window
 from rankscape.scenes.items import asset_of, baseline_of, read_scene
+from rankscape.scenes.settings import SearchSettings
 from unit.scenes.inventing import GRANULE, make_item
 
 SETTINGS = SearchSettings(kind="static", href="catalog.json", signing="none")

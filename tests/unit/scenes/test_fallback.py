@@ -5,8 +5,8 @@ import json
 import pytest
 from asset_server import status
 from rankscape.foundation.errors import DownloadError
-from rankscape.foundation.settings.scenes import CatalogueSettings, FetchSettings, SearchSettings
 from rankscape.scenes.fetching import fetch_scenes
+from rankscape.scenes.settings import CatalogueSettings, FetchSettings, SearchSettings
 from unit.scenes.inventing import GRANULE, QUICK, make_candidates, make_item, write_catalogue
 from unit.scenes.test_stages import WINDOW, last_line, run, write_scene
 

@@ -8,8 +8,8 @@ import pytest
 import rasterio
 from asset_server import status
 from rankscape.__main__ import main
-from rankscape.foundation.settings.scenes import ComposeSettings, FetchSettings, SearchSettings
 from rankscape.scenes.records import read_download
+from rankscape.scenes.settings import ComposeSettings, FetchSettings, SearchSettings
 from unit.scenes.inventing import CRS, GRANULE, make_candidates, make_item, write_catalogue, write_tif
 
 WINDOW = json.dumps({"granule": GRANULE, "start": "2023-07-01", "end": "2023-07-31", "max_cloud_percent": 60})

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from rankscape.evaluation.correlation import pearson
-from rankscape.evaluation.variogram import (
+from rankscape.spatial.variogram import (
     PlacePairs,
     Variogram,
     fit_variogram,

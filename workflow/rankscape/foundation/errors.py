@@ -4,6 +4,8 @@ The command line prints one line for these and a traceback only with `--debug`. 
 value, where it came from, and what to do.
 """
 
+from collections.abc import Iterable
+
 
 class RankscapeError(Exception):
     """Something went wrong that is not the user's mistake: a server, a disk, a device."""
@@ -75,3 +77,10 @@ class DeviceError(RankscapeError):
 
 class DiskError(RankscapeError):
     """The disk is full or cannot be written."""
+
+
+def brief_list(names: Iterable[object], most: int = 12) -> str:
+    """Name some things, and how many more there are."""
+    given = list(map(str, names))
+    more = len(given) - most
+    return ", ".join(given[:most]) + (f" and {more} more" if more > 0 else "")

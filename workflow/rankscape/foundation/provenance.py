@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rankscape.foundation.codeversion import code_version
+from rankscape.foundation.code_version import code_version
 from rankscape.foundation.files import sha256
-from rankscape.foundation.settings.base import Section
+from rankscape.foundation.settings import Section
 from rankscape.foundation.version import package_version
 
 KEY = "rankscape"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rankscape.foundation.errors import GranuleError
-from rankscape.foundation.settings.scenes import SearchSettings
-from rankscape.foundation.sheet import Window
+from rankscape.scenes.granule_table import Window
 from rankscape.scenes.items import Scene, read_scene
+from rankscape.scenes.settings import SearchSettings
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 from rankscape.foundation import progress
 from rankscape.foundation.errors import DownloadError, InputError
-from rankscape.foundation.settings.scenes import FetchSettings
 from rankscape.scenes.addresses import is_remote, is_safe_name, redacted
 from rankscape.scenes.assets import Asset, UnusableAssetError
 from rankscape.scenes.checksums import catalogue_checksum
@@ -17,6 +16,7 @@ from rankscape.scenes.hosts import hosts_of
 from rankscape.scenes.items import asset_of, baseline_of, nodata_percent_of
 from rankscape.scenes.reflectance import SHIFT_DN, offset_of
 from rankscape.scenes.retries import Patience
+from rankscape.scenes.settings import FetchSettings
 from rankscape.scenes.signing import signer_of
 
 VISUAL_BANDS = ("B04", "B03", "B02")

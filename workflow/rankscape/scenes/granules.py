@@ -13,7 +13,7 @@ import numpy as np
 from pyproj import Transformer
 
 from rankscape.foundation.errors import GranuleError
-from rankscape.foundation.sheet import MGRS_PATTERN
+from rankscape.scenes.granule_table import MGRS_PATTERN
 
 SIDE_M = 109_800
 """Side of a granule: 10980 pixels of 10 m."""

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rankscape.foundation.sheet import MGRS_PATTERN
 from rankscape.scenes.addresses import is_safe_name
+from rankscape.scenes.granule_table import MGRS_PATTERN
 
 _COLOURS = {
     "B01": "coastal", "B02": "blue", "B03": "green", "B04": "red", "B05": "rededge1", "B06": "rededge2",

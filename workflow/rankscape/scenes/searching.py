@@ -4,12 +4,12 @@ from typing import Any
 
 from rankscape.foundation import progress
 from rankscape.foundation.errors import CatalogueError, GranuleError
-from rankscape.foundation.settings.scenes import SearchSettings
-from rankscape.foundation.sheet import Window
 from rankscape.scenes.catalogues import open_catalogue
 from rankscape.scenes.choosing import choose, require_candidates
+from rankscape.scenes.granule_table import Window
 from rankscape.scenes.granules import granule
 from rankscape.scenes.retries import Patience
+from rankscape.scenes.settings import SearchSettings
 
 
 def find_scenes(settings: SearchSettings, wanted: Window, patience: Patience | None = None) -> list[dict[str, Any]]:

@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from rankscape.evaluation.aggregation import reference_values
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import KEY, provenance
-from rankscape.foundation.settings.evaluation import ReferenceSettings
 from rankscape.foundation.tables import write_table
+from rankscape.samples.aggregation import reference_values
+from rankscape.samples.patches import read_index
+from rankscape.samples.settings import ReferenceSettings
 from rankscape.stages.options import OneIndex
-from rankscape.tiles.store import read_index
 
 
 def aggregate(

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from rankscape.evaluation.baselines import baselines
 from rankscape.foundation.provenance import KEY, provenance
 from rankscape.foundation.tables import write_table
+from rankscape.samples.patches import index_of, open_patches
+from rankscape.samples.pixel_statistics import baselines
 from rankscape.stages.options import OneTiles
-from rankscape.tiles.store import index_of, open_patches
 
 
 def baseline(

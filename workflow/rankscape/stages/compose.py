@@ -14,12 +14,12 @@ import typer
 from rankscape.foundation import progress
 from rankscape.foundation.errors import RasterError
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.settings.scenes import ComposeSettings
 from rankscape.scenes.cogs import TAG, cog_writer
 from rankscape.scenes.compositing import compose_windows
 from rankscape.scenes.granules import granule
 from rankscape.scenes.layers import ImageGrid, common_grid
 from rankscape.scenes.records import Download, drop_download, read_download
+from rankscape.scenes.settings import ComposeSettings
 from rankscape.stages.options import Settings
 
 

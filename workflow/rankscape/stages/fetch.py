@@ -12,9 +12,9 @@ import typer
 from rankscape.foundation import progress
 from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.settings.scenes import FetchSettings
 from rankscape.scenes.downloading import CONNECTIONS
 from rankscape.scenes.fetching import bands_of, fetch_scenes
+from rankscape.scenes.settings import FetchSettings
 from rankscape.stages.options import Settings
 
 

@@ -9,17 +9,17 @@ from typing import Annotated
 
 import typer
 
-from rankscape.demo.catalogue import write_catalogue
-from rankscape.demo.districts import write_counties
-from rankscape.demo.labels import write_labels
-from rankscape.demo.land import invent_dates
-from rankscape.demo.layout import Layout
-from rankscape.demo.references import write_districts, write_lights, write_population, write_truth
-from rankscape.demo.surroundings import write_surroundings
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.settings.demo import InventSettings
 from rankscape.stages.options import Settings
+from rankscape.synthetic.catalogue import write_catalogue
+from rankscape.synthetic.districts import write_counties
+from rankscape.synthetic.labels import write_labels
+from rankscape.synthetic.land import invent_dates
+from rankscape.synthetic.layout import Layout
+from rankscape.synthetic.references import write_districts, write_lights, write_population, write_truth
+from rankscape.synthetic.settings import InventSettings
+from rankscape.synthetic.surroundings import write_surroundings
 
 
 def invent(

@@ -11,13 +11,13 @@ import typer
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.settings.outputs import PublishSettings
-from rankscape.outputs.catalogue import write_catalogue
-from rankscape.outputs.citation import citation, notice, readme, title_of
-from rankscape.outputs.dictionary import as_csv, as_markdown, entries
-from rankscape.outputs.patches import all_patches, write_patches
-from rankscape.outputs.run import Run
-from rankscape.outputs.sources import read_sources
+from rankscape.products.outputs.catalogue import write_catalogue
+from rankscape.products.outputs.citation import citation, notice, readme, title_of
+from rankscape.products.outputs.dictionary import as_csv, as_markdown, entries
+from rankscape.products.outputs.patches import all_patches, write_patches
+from rankscape.products.outputs.run import Run
+from rankscape.products.outputs.settings import PublishSettings
+from rankscape.products.outputs.sources import read_sources
 from rankscape.stages.options import Settings
 
 

@@ -12,10 +12,10 @@ import typer
 from rankscape.foundation import progress
 from rankscape.foundation.files import write_json
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.settings.scenes import SearchSettings
-from rankscape.foundation.sheet import Window
 from rankscape.scenes.addresses import local_path, redacted
+from rankscape.scenes.granule_table import Window
 from rankscape.scenes.searching import find_scenes
+from rankscape.scenes.settings import SearchSettings
 from rankscape.stages.options import Settings
 
 

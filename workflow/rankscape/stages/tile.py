@@ -14,12 +14,12 @@ import typer
 from rankscape.foundation.errors import GranuleError, InputError
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.settings.tiles import TileSettings
-from rankscape.foundation.sheet import GRANULE_PATTERN
+from rankscape.samples.cutting import cut, open_source
+from rankscape.samples.patches import index_of, write_index
+from rankscape.samples.settings import TileSettings
+from rankscape.samples.source import make_index
+from rankscape.scenes.granule_table import GRANULE_PATTERN
 from rankscape.stages.options import Settings
-from rankscape.tiles.cutting import cut, open_source
-from rankscape.tiles.source import make_index
-from rankscape.tiles.store import index_of, write_index
 
 
 def tile(
@@ -59,7 +59,7 @@ def tile(
         raise InputError(f"--ranks {ranks} goes with --mpi: add it, or leave --ranks out.")
     opener = partial(open_source, source, quality, granule, chosen, pictures=pictures, threads=threads)
     if mpi:
-        from rankscape.tiles.mpi import cut_with_ranks
+        from rankscape.samples.mpi import cut_with_ranks
 
         result = cut_with_ranks(opener, out, ranks, threads)
     else:

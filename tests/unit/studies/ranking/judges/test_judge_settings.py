@@ -1,0 +1,67 @@
+"""A judge's settings in two parts: what its replies depend on, and its limits."""
+
+import json
+
+import pytest
+from rankscape.config import check_config
+from rankscape.foundation.errors import SettingsError
+from rankscape.studies.ranking.settings.judges import LIMITS, JudgeSettings
+
+WHOLE = JudgeSettings(
+    model="m",
+    base_url="http://127.0.0.1:8/v1",
+    key_variable="KEY",
+    price_in=1.0,
+    price_out=2.0,
+    budget=3.0,
+    requests_per_minute=60,
+    timeout_s=9,
+)
+
+
+def test_the_two_parts_are_the_whole() -> None:
+    asked, limits = json.loads(WHOLE.asked), json.loads(WHOLE.limits)
+    assert set(limits) == set(LIMITS)
+    assert set(asked) | set(limits) == set(JudgeSettings.model_fields)
+    assert not set(asked) & set(limits)
+    assert JudgeSettings.from_text(WHOLE.asked, "judges.anna").limited(WHOLE.limits, "anna") == WHOLE
+
+
+def test_limits_change_nothing_that_is_asked() -> None:
+    assert WHOLE.model_copy(update={"budget": 9.0, "key_variable": None, "concurrency": 1}).asked == WHOLE.asked
+    assert WHOLE.model_copy(update={"temperature": 0.0}).asked != WHOLE.asked
+    assert WHOLE.limited("", "anna") == WHOLE
+
+
+def test_how_a_judge_is_started_is_not_asked() -> None:
+    one = JudgeSettings(model="m", command="vllm serve m --port {port}", base_url="http://a/v1")
+    other = JudgeSettings(model="m", command="FOO=1 python -m vllm {port} {model}", start_timeout_s=5)
+    assert one.asked == other.asked
+    assert JudgeSettings(model="m").asked != one.asked
+    assert JudgeSettings.from_text(one.asked, "judges.own").command is not None
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ('{"budget": -1}', r"--limits: judges\.anna\.budget = -1(\.0)? is refused"),
+        ('{"speed": 1}', r"judges\.anna\.speed is no known key"),
+        ("[1]", r"--limits of judges\.anna must be a JSON object"),
+        ("{", r"--limits of judges\.anna is no valid JSON"),
+    ],
+)
+def test_wrong_limits_are_named(limits: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        WHOLE.limited(limits, "anna")
+
+
+def test_a_started_judge_labels_nothing() -> None:
+    values = {
+        "region": "small",
+        "granules": "x.tsv",
+        "judges": {"own": {"model": "m", "command": "vllm serve m --port {port}"}},
+        "prompts": ["roads"],
+        "label": {"source": "judge", "judge": "own", "categories": ["urban", "rural"]},
+    }
+    with pytest.raises(SettingsError, match=r"label\.judge = 'own' is started for rounds only: name an endpoint"):
+        check_config(values, "config.yaml")

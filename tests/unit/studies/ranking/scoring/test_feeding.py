@@ -1,0 +1,92 @@
+"""Patches are resized once, kept where there is room, and change no result."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from rankscape.foundation.files import read_json
+from rankscape.foundation.tables import read_table
+from rankscape.models.preparation import Preparation
+from rankscape.studies.ranking.scoring import feeding
+from rankscape.studies.ranking.scoring.feeding import Pictures
+from rankscape.studies.ranking.scoring.pool import Pool, open_pool
+from rankscape.studies.ranking.scoring.targets import cluster_targets
+
+from .conftest import PATCH_PX, World
+from .test_checkpoints import make_lesson, same, taught
+
+BYTES = 8 * 8 * 3
+
+
+@pytest.fixture
+def pool(world: World) -> Pool:
+    targets = cluster_targets(read_json(world.order), read_json(world.summary), "levels", "order.json")
+    return open_pool(world.tiles, read_table(world.clusters), targets)
+
+
+def preparation(input_px: int) -> Preparation:
+    return Preparation(input_px, "rgb", "imagenet", (0.5,) * 3, (0.25,) * 3, ("B04", "B03", "B02"))
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of patches that were read from the arrays."""
+    seen: list[int] = []
+    real = Pool.pixels
+
+    def pixels(self: Pool, chosen: np.ndarray) -> np.ndarray:
+        seen.append(len(chosen))
+        return real(self, chosen)
+
+    monkeypatch.setattr(Pool, "pixels", pixels)
+    return seen
+
+
+@pytest.mark.parametrize("rows", [0, 7, 1000])
+def test_what_is_kept_changes_no_picture(pool: Pool, rows: int):
+    kept, small = Pictures(pool, preparation(8), rows * BYTES / 1e6), preparation(8)
+    generator = np.random.default_rng(0)
+    for _ in range(12):
+        chosen = generator.integers(0, len(pool), 20)
+        np.testing.assert_array_equal(kept.resized(chosen), small.resized(pool.pixels(chosen)))
+
+
+def test_a_patch_is_read_once_where_all_fit(pool: Pool, reads: list[int]):
+    pictures = Pictures(pool, preparation(8), 1.0)
+    for _ in range(3):
+        for chosen in np.array_split(np.random.default_rng(1).permutation(len(pool)), 5):
+            pictures.resized(chosen)
+    assert sum(reads) == len(pool)
+
+
+def test_memory_is_bounded_and_holds_what_came_first(pool: Pool, reads: list[int]):
+    pictures = Pictures(pool, preparation(8), 10 * BYTES / 1e6)
+    pictures.resized(np.array([5, 5, 6]))
+    pictures.resized(np.arange(20, 40))
+    assert len(pictures._kept) == 10
+    reads.clear()
+    pictures.resized(np.array([5, 6, 20, 27, 28]))
+    assert reads == [1]
+
+
+def test_patches_of_the_networks_size_are_not_kept(pool: Pool):
+    pictures = Pictures(pool, preparation(PATCH_PX), 1.0)
+    pictures.resized(np.arange(9))
+    assert len(pictures._kept) == 0
+
+
+def test_neither_memory_nor_reading_ahead_changes_a_training(world: World, monkeypatch: pytest.MonkeyPatch):
+    lesson = make_lesson(world)
+    small = dataclasses.replace(lesson.preparation, input_px=8)
+    plain = taught(dataclasses.replace(lesson, preparation=small))
+    assert same(taught(dataclasses.replace(lesson, preparation=small, cache_mb=20 * BYTES / 1e6)), plain)
+    monkeypatch.setitem(feeding._AHEAD, "cpu", 3)
+    assert same(taught(dataclasses.replace(lesson, preparation=small, cache_mb=1.0)), plain)
+
+
+def test_batches_lie_on_the_device(pool: Pool):
+    parts = [np.array([3, 1]), np.array([2])]
+    batches = list(Pictures(pool, preparation(8)).batches(parts, torch.device("cpu")))
+    assert [tuple(batch.shape) for batch in batches] == [(2, 8, 8, 3), (1, 8, 8, 3)]
+    assert all(batch.dtype == torch.uint8 for batch in batches)

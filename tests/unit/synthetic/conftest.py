@@ -1,0 +1,96 @@
+"""What the tests of the demo share: a small invented region on disk, and the land of full size in memory."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rankscape.__main__ import main
+from rankscape.samples.rendering import as_rgb
+from rankscape.synthetic.land import Land, invent_land
+from rankscape.synthetic.layout import Layout
+from rankscape.synthetic.spectra import BANDS
+
+SMALL = {"granule_px": 256, "labelled_patches": 60, "seed": 7}
+PATCH_PX = 32
+
+
+@dataclass(frozen=True)
+class Region:
+    """Files that one run of `rankscape invent` wrote."""
+
+    folder: Path
+
+    @property
+    def items(self) -> list[Path]:
+        return sorted(self.folder.glob("sentinel-2-l2a/*/*.json"))
+
+    def __getattr__(self, name: str) -> Path:
+        endings = {"labels": "csv", "districts": "geojson", "counties": "parquet", "catalog": "json"}
+        endings["surroundings"] = "csv"
+        return self.folder / f"{name}.{endings.get(name, 'tif')}"
+
+
+def invent_region(folder: Path, **changes: object) -> Region:
+    """Run the stage through the command line."""
+    files = {"catalogue": "catalog.json", "labels": "labels.csv", "districts": "districts.geojson"}
+    files |= {"counties": "counties.parquet", "surroundings": "surroundings.csv"}
+    files |= {name: f"{name}.tif" for name in ("lights", "population", "truth", "truth-earlier")}
+    options = [part for name, file in files.items() for part in (f"--{name}", str(folder / file))]
+    with pytest.raises(SystemExit) as ended:
+        main(["invent", "--settings", json.dumps({**SMALL, **changes}), *options])
+    assert not ended.value.code
+    return Region(folder)
+
+
+@pytest.fixture(scope="session")
+def region(tmp_path_factory: pytest.TempPathFactory) -> Region:
+    """A region of granules of 256 px."""
+    return invent_region(tmp_path_factory.mktemp("invented"))
+
+
+@pytest.fixture(scope="session")
+def small_layout() -> Layout:
+    return Layout(SMALL["granule_px"])
+
+
+@pytest.fixture(scope="session")
+def small_land(small_layout: Layout) -> Land:
+    """The land of the small region."""
+    return invent_land(small_layout, SMALL["seed"])
+
+
+@pytest.fixture(scope="session")
+def full_layout() -> Layout:
+    return Layout(1024)
+
+
+@pytest.fixture(scope="session")
+def full_land(full_layout: Layout) -> Land:
+    """The land that the demo shows."""
+    return invent_land(full_layout, 7)
+
+
+def cut(values: np.ndarray, patch_px: int = PATCH_PX) -> np.ndarray:
+    """Cut (height, width, ...) into patches, row-major, shape (patches, patch_px, patch_px, ...)."""
+    rows, cols = (side // patch_px for side in values.shape[:2])
+    parts = values[: rows * patch_px, : cols * patch_px].reshape(rows, patch_px, cols, patch_px, *values.shape[2:])
+    return parts.swapaxes(1, 2).reshape(rows * cols, patch_px, patch_px, *values.shape[2:])
+
+
+def reflectance_patches(land: Land, layout: Layout, granule: str) -> np.ndarray:
+    """Patches of a granule as the patch store holds them: float32, red, green, blue, with a little noise."""
+    window = layout.window(granule)
+    colours = np.stack([land.reflectance[BANDS.index(band)][window] for band in ("B04", "B03", "B02")], -1)
+    noise = np.random.default_rng(0).normal(0, 0.0015, colours.shape)
+    return cut((colours + noise).clip(0.0001, 1).astype(np.float32))
+
+
+def pictures(land: Land, layout: Layout, granule: str) -> np.ndarray:
+    """The same as 8-bit pictures, shape (patches, 32, 32, 3)."""
+    return as_rgb(reflectance_patches(land, layout, granule))
+
+
+def truth_of_patches(land: Land, layout: Layout, granule: str) -> np.ndarray:
+    return cut(land.truth[layout.window(granule)]).mean((1, 2))

@@ -1,0 +1,121 @@
+"""The land: what is visible says how developed a place is, and no trivial measure says it as well."""
+
+import itertools
+
+import numpy as np
+import pytest
+from rankscape.samples.pixel_statistics import BASELINES, baselines
+from rankscape.synthetic.labels import CATEGORIES, annotate, contents
+from rankscape.synthetic.land import invent_land
+from rankscape.synthetic.layout import FIT, GRANULES, Layout
+from scipy import stats
+from sklearn.linear_model import RidgeCV
+from unit.synthetic.conftest import reflectance_patches, truth_of_patches
+
+LIMIT = 0.70
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> float:
+    return float(stats.spearmanr(first, second).statistic)
+
+
+def features(patches: np.ndarray) -> np.ndarray:
+    """Histograms of colour and simple statistics of structure: more than any trivial baseline, less than a network."""
+    grey = patches.mean(-1)
+    down, across = np.gradient(grey, axis=(1, 2))
+    strength, angle = np.hypot(down, across), np.arctan2(down, across)
+    total = patches.sum(-1) + 1e-6
+    green = (2 * patches[..., 1] - patches[..., 0] - patches[..., 2]) / total
+    warm = (patches[..., 0] - patches[..., 2]) / total
+    order = np.abs((strength * np.exp(4j * angle)).sum((1, 2))) / strength.sum((1, 2))
+    fine = np.abs(np.diff(grey, 2, axis=1)).mean((1, 2))
+    columns = [strength.mean((1, 2)), order, fine, fine / strength.mean((1, 2)), grey.std((1, 2)), green.std((1, 2))]
+    for values, edges in (
+        (green, (-1, 0, 0.03, 0.06, 0.1, 0.3, 2)), (warm, (-1, 0, 0.05, 0.1, 0.15, 1)),
+        (grey, (0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 2)),
+    ):  # fmt: skip
+        columns += [((values >= low) & (values < high)).mean((1, 2)) for low, high in itertools.pairwise(edges)]
+    return np.stack(columns, 1)
+
+
+@pytest.mark.parametrize("granule", GRANULES)
+def test_no_trivial_baseline_measures_development(full_land, full_layout, granule):
+    patches = reflectance_patches(full_land, full_layout, granule)
+    measured = baselines(patches, np.ones(len(patches), bool))
+    truth = truth_of_patches(full_land, full_layout, granule)
+    assert all(abs(spearman(measured[name], truth)) < LIMIT for name in BASELINES)
+
+
+def test_simple_features_learned_on_four_granules_measure_a_fifth(full_land, full_layout):
+    learned = np.concatenate([features(reflectance_patches(full_land, full_layout, granule)) for granule in FIT])
+    truth = stats.rankdata(np.concatenate([truth_of_patches(full_land, full_layout, granule) for granule in FIT]))
+    mean, spread = learned.mean(0), learned.std(0) + 1e-9
+    model = RidgeCV(np.logspace(-2, 3, 6)).fit((learned - mean) / spread, truth)
+    unseen = features(reflectance_patches(full_land, full_layout, "03TXG"))
+    assert spearman(model.predict((unseen - mean) / spread), truth_of_patches(full_land, full_layout, "03TXG")) > 0.8
+
+
+def test_every_granule_holds_rich_poor_and_empty_land(full_land, full_layout):
+    for granule in GRANULES:
+        truth = truth_of_patches(full_land, full_layout, granule)
+        assert 0.05 < (truth < 0.01).mean() < 0.6
+        assert truth.max() > 0.3
+    assert truth_of_patches(full_land, full_layout, "03TWF").max() > 0.85
+
+
+def test_settlements_of_one_size_are_rich_and_poor(full_land):
+    for kind in ("large town", "town", "village"):
+        wealth = np.array([one.wealth for one in full_land.settlements if one.kind.name == kind])
+        assert wealth.min() < 0.3
+        assert wealth.max() > 0.7
+    sizes = [one.kind.size for one in full_land.settlements]
+    assert abs(spearman(np.array(sizes), np.array([one.wealth for one in full_land.settlements]))) < 0.3
+
+
+def test_a_pixel_has_one_truth_whatever_granule_shows_it(small_land, small_layout):
+    west, east = (small_land.truth[small_layout.window(granule)] for granule in ("03TVG", "03TWG"))
+    assert np.array_equal(west[:, -64:], east[:, :64])
+    north, south = (small_land.truth[small_layout.window(granule)] for granule in ("03TXG", "03TXF"))
+    assert np.array_equal(north[-64:], south[:64])
+
+
+def test_arrays_are_what_the_land_says(small_land, small_layout):
+    assert small_land.reflectance.shape == (4, *small_layout.shape)
+    assert small_land.reflectance.dtype == np.float32
+    assert small_land.reflectance.min() > 0
+    assert small_land.reflectance.max() < 1
+    for share in (small_land.truth, small_land.built, small_land.farmed, small_land.highland, small_land.water):
+        assert share.shape == small_layout.shape
+        assert 0 <= share.min() <= share.max() <= 1.0001
+    assert small_land.people_per_ha.min() >= 0
+
+
+def test_plants_reflect_near_infrared_and_water_does_not(full_land):
+    blue, green, red, nir = full_land.reflectance
+    index = (nir - red) / (nir + red)
+    assert np.median(index[full_land.water > 0.95]) < 0
+    assert np.median(index[full_land.highland > 0.9]) > 0.3
+    assert np.median(green[full_land.highland > 0.9]) > np.median(blue[full_land.highland > 0.9])
+
+
+def test_nobody_lives_in_water_and_truth_is_higher_where_people_are(full_land):
+    deep = full_land.water > 0.95
+    assert full_land.built[deep].mean() < 0.25
+    crowded = full_land.people_per_ha > 30
+    assert full_land.truth[crowded].mean() > 2.5 * full_land.truth[~crowded].mean()
+
+
+def test_the_land_depends_on_its_seed():
+    layout = Layout(256)
+    first, second = (invent_land(layout, seed) for seed in (1, 2))
+    assert abs(np.corrcoef(first.truth.ravel(), second.truth.ravel())[0, 1]) < 0.9
+
+
+def test_annotators_can_find_every_category(full_land, full_layout):
+    chance = np.random.default_rng(0)
+    found = np.zeros(4, int)
+    for granule in FIT:
+        shares = annotate(contents(full_land, full_layout, granule, 32), 4, chance)
+        found += np.bincount(shares.argmax(1), minlength=4)
+    assert dict(zip(CATEGORIES, found, strict=True))
+    assert found.min() >= 75

@@ -1,0 +1,134 @@
+"""From settings, patches and labels to a backbone that knows the land: the whole of the stage `adapt`."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from rankscape.foundation.progress import say
+from rankscape.learning.filters import fit_filters
+from rankscape.learning.fitting import Fit, Lesson, assess, fit
+from rankscape.learning.heads import fit_head
+from rankscape.learning.holding import Split, hold_out
+from rankscape.learning.labelled import LabelledPatches, sample_unlabelled
+from rankscape.learning.model import Adapted
+from rankscape.learning.settings import AdaptSettings
+from rankscape.learning.teaching import MeanTeacher
+from rankscape.models.backbones import check_input, create_backbone, published_statistics
+from rankscape.models.convolutions import RandomConvolutions
+from rankscape.models.preparation import Preparation, fit_preparation
+
+_SAMPLE = 1000
+_CHUNK = 64
+
+
+def adapt_backbone(
+    settings: AdaptSettings,
+    patches: LabelledPatches,
+    categories: Sequence[str],
+    uninhabited: str | None,
+    device: torch.device,
+    start: str,
+) -> tuple[Adapted, dict[str, Any]]:
+    """Make the backbone that settings ask for, and fit it to the labels where there are some.
+
+    Args:
+        settings: Architecture, weights, preparation, and how to fit.
+        patches: Labelled patches; none leave the backbone as it came, without a head, as do 0 epochs.
+        categories: Land categories in the order of the labels.
+        uninhabited: The category without people.
+        device: CPU or GPU.
+        start: What the backbone starts from, as `create_backbone` takes it: the settings' weights, or the file that
+            stands for `self_supervised`.
+
+    Returns:
+        The backbone with all that belongs to it, on the CPU, and what is known of the fit, as JSON values.
+
+    Raises:
+        RasterError: If filters are to be taken from patches of which none is usable, or flat ones.
+        WeightsError: If the weights cannot be had, or the architecture does not take the input.
+        TableError: If only one patch is labelled.
+    """
+    order, held, fitting = (np.random.default_rng([settings.seed, part]) for part in range(3))
+    preparation = prepare(settings, patches, order)
+    backbone = create_backbone(settings.architecture, start, preparation.channels, settings.seed)
+    if isinstance(backbone, RandomConvolutions) and not backbone.fitted:
+        fit_filters(backbone, patches.stores, preparation, np.random.default_rng([settings.seed, 7]), device)
+    check_input(backbone, preparation.channels, settings.input_px, settings.architecture)
+    head, record = None, {"labels": len(patches), "epochs": []}
+    if len(patches) and settings.epochs:
+        split = hold_out(patches, settings.held_out_fraction, settings.block_m, held)
+        shown = patches.take(~split.held)
+        lesson = lesson_of(settings, patches, preparation)
+        result = fit_by(backbone.to(device), preparation, shown, settings, device, fitting, lesson)
+        head = result.head
+        sides = {
+            name: assess(backbone, head, preparation, part, settings.batch_size, device, categories, uninhabited)
+            for name, part in (("fitted", shown), ("held_out", patches.take(split.held)))
+            if len(part)
+        }
+        unlabelled = len(lesson.unlabelled) if lesson is not None else 0
+        about = {"method": settings.method, "unlabelled": unlabelled, **_about(split, settings)}
+        record |= {"epochs": result.epochs, **sides, **about}
+        head.cpu()
+    adapted = Adapted(settings.architecture, backbone.cpu(), preparation, head, tuple(categories), uninhabited)
+    return adapted, {**adapted.describe(), "weights": settings.weights, "dims": adapted.dims, **record}
+
+
+def fit_by(
+    backbone: torch.nn.Module,
+    preparation: Preparation,
+    shown: LabelledPatches,
+    settings: AdaptSettings,
+    device: torch.device,
+    generator: np.random.Generator,
+    lesson: Lesson | None,
+) -> Fit:
+    """Fit backbone and head together, or the head alone, as settings say or where nothing else can be trained."""
+    if settings.fitted == "all" and any(True for _ in backbone.parameters()):
+        return fit(backbone, preparation, shown, settings, device, generator, lesson)
+    return fit_head(backbone, preparation, shown, settings)
+
+
+def lesson_of(settings: AdaptSettings, patches: LabelledPatches, preparation: Preparation) -> MeanTeacher | None:
+    """Prepare what Mean Teacher learns from beside the labels; patches that are held out count as labelled."""
+    if settings.method == "supervised":
+        return None
+    draw, order = (np.random.default_rng([settings.seed, part]) for part in (8, 9))
+    unlabelled = sample_unlabelled(patches, settings.unlabelled_patches, draw)
+    say(f"Mean Teacher learns from {len(unlabelled)} usable patches without a label too.")
+    return MeanTeacher(settings, unlabelled, preparation, order)
+
+
+def _about(split: Split, settings: AdaptSettings) -> dict[str, Any]:
+    about = {"held_out_blocks": split.blocks, "block_m": settings.block_m, "nothing_held_out_because": split.reason}
+    if split.reason is not None:
+        say(f"Nothing is held out: {split.reason}.")
+    return about
+
+
+def prepare(settings: AdaptSettings, patches: LabelledPatches, generator: np.random.Generator) -> Preparation:
+    """Make the preparation that settings ask for, with the statistics of these patches where they ask for those.
+
+    Args:
+        settings: Architecture, size, colour and normalisation.
+        patches: Labelled patches; where there are none, usable ones are drawn.
+        generator: Source of chance.
+    """
+    bands = patches.stores[0].grid.bands
+    shown = patches if len(patches) else sample_unlabelled(patches, _SAMPLE, generator)
+    return fit_preparation(
+        _chunks(shown),
+        bands,
+        input_px=settings.input_px,
+        colour=settings.colour,
+        normalisation=settings.normalisation,
+        published=published_statistics(settings.architecture),
+    )
+
+
+def _chunks(patches: LabelledPatches) -> Iterator[np.ndarray]:
+    for start in range(0, len(patches), _CHUNK):
+        for _, pixels in patches.pixels(np.arange(start, min(start + _CHUNK, len(patches)))):
+            yield pixels

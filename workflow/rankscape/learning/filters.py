@@ -1,0 +1,133 @@
+"""Giving random convolutions their filters: patches at chance places of usable pictures, as the network sees them."""
+
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+import torch
+
+from rankscape.foundation.errors import RasterError
+from rankscape.foundation.progress import say, track
+from rankscape.learning.labelled import LabelledPatches
+from rankscape.models.convolutions import RandomConvolutions, whitened_filters
+from rankscape.models.preparation import Preparation
+from rankscape.samples.patches import Patches
+
+_CHUNK = 16
+"""Pictures read at once."""
+_SAMPLE = 1000
+"""Pictures that the mean and deviation of features come from."""
+_SMALLEST_SCALE = 1e-8
+"""Features that change less from picture to picture are left as large as they are."""
+
+
+def fit_filters(
+    network: RandomConvolutions,
+    stores: Sequence[Patches],
+    preparation: Preparation,
+    generator: np.random.Generator,
+    device: torch.device,
+) -> None:
+    """Set the filters from all usable patches, labelled or not, as `draw_filters` does.
+
+    Raises:
+        RasterError: If no patch is usable, or the pictures are flat.
+    """
+    draw_filters(network, usable_patches(stores), preparation, generator, device)
+
+
+def draw_filters(
+    network: RandomConvolutions,
+    pictures: LabelledPatches,
+    preparation: Preparation,
+    generator: np.random.Generator,
+    device: torch.device,
+) -> None:
+    """Set the filters from pictures, in place, and with form `-standard` the features' means and deviations.
+
+    Filters are computed on the CPU, so that every device gets the same.
+
+    Args:
+        network: Random convolutions, left on the CPU.
+        pictures: Patches that may be drawn; their labels are not read.
+        preparation: How patches become pictures.
+        generator: Source of chance.
+        device: Where features are computed.
+
+    Raises:
+        RasterError: If the pictures are flat.
+    """
+    form = network.form
+    drawn = sample_patches(pictures, preparation, form.size_px, form.filters, generator)
+    network.filters.copy_(torch.from_numpy(whitened_filters(drawn)))
+    if not network.fitted:
+        raise RasterError(
+            f"The {form.filters} patches of {form.size_px} px drawn as filters are flat: check the tiles, or ask for"
+            " more or larger filters."
+        )
+    say(f"{form.filters} filters of {form.size_px} px from {len(pictures)} patches.")
+    if form.standard:
+        _standardise(network.to(device), pictures, preparation, generator)
+        network.cpu()
+
+
+def usable_patches(stores: Sequence[Patches]) -> LabelledPatches:
+    """Return all usable patches, in the order of the stores, with labels of no category.
+
+    Raises:
+        RasterError: If there are none.
+    """
+    usable = [np.flatnonzero(store.index["usable"].to_numpy(bool)) for store in stores]
+    owner = np.repeat(np.arange(len(usable)), [len(rows) for rows in usable])
+    if not len(owner):
+        raise RasterError(
+            "No patch of the tiles is usable, so there is nothing to learn from: allow more cloud, or add granules."
+        )
+    return LabelledPatches(tuple(stores), owner, np.concatenate(usable), np.empty((len(owner), 0), np.float32))
+
+
+def sample_patches(
+    patches: LabelledPatches, preparation: Preparation, size_px: int, count: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Cut squares out of prepared pictures, each from a picture and place drawn uniformly.
+
+    Returns:
+        float32, shape (count, channels, size_px, size_px).
+    """
+    picture = generator.integers(len(patches), size=count)
+    top, left = generator.integers(preparation.input_px - size_px + 1, size=(2, count))
+    squares = np.empty((count, preparation.channels, size_px, size_px), np.float32)
+    order = np.argsort(picture, kind="stable")
+    for some in track(_chunks(order), "filters", unit="batch"):
+        pixels = patches.pictures(picture[some], preparation).numpy()
+        for square, image in zip(some.tolist(), pixels, strict=True):
+            row, col = top[square], left[square]
+            squares[square] = image[:, row : row + size_px, col : col + size_px]
+    return squares
+
+
+def _standardise(
+    network: RandomConvolutions, patches: LabelledPatches, preparation: Preparation, generator: np.random.Generator
+) -> None:
+    drawn = np.sort(generator.permutation(len(patches))[:_SAMPLE])
+    features = features_of(network, patches.take(drawn), preparation)
+    scale = features.std(0)
+    network.centre.copy_(torch.from_numpy(features.mean(0)))
+    network.scale.copy_(torch.from_numpy(np.where(scale < _SMALLEST_SCALE, 1.0, scale)))
+
+
+def features_of(
+    network: torch.nn.Module, patches: LabelledPatches, preparation: Preparation, batch_size: int = _CHUNK
+) -> np.ndarray:
+    """Compute the features of patches, float64, shape (n, dims), a batch at a time on the network's device."""
+    device = next(chain(network.parameters(), network.buffers())).device
+    with torch.inference_mode():
+        seen = [
+            network(patches.pictures(some, preparation).to(device)).cpu()
+            for some in track(_chunks(np.arange(len(patches)), batch_size), "features", unit="batch")
+        ]
+    return torch.cat(seen).double().numpy()
+
+
+def _chunks(order: np.ndarray, size: int = _CHUNK) -> list[np.ndarray]:
+    return [order[start : start + size] for start in range(0, len(order), size)]

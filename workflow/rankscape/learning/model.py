@@ -1,0 +1,82 @@
+"""A backbone with all that belongs to it, on disk and in memory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from rankscape.foundation.errors import WeightsError
+from rankscape.models.backbones import OWN_PREFIX, create_backbone
+from rankscape.models.preparation import Preparation
+from rankscape.models.weights import load_weights, save_weights, under
+
+HEAD_PREFIX = "head."
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """A backbone, how pictures are prepared for it, and the land-category head that was fitted with it."""
+
+    architecture: str
+    """Name of the timm model."""
+    backbone: nn.Module
+    """(n, channels, input_px, input_px) -> (n, dims)."""
+    preparation: Preparation
+    """How patches become its input."""
+    head: nn.Linear | None
+    """Features to the logits of the categories; None where nothing was fitted."""
+    categories: tuple[str, ...]
+    """Land categories in the head's order."""
+    uninhabited: str | None
+    """The category without people."""
+
+    @property
+    def dims(self) -> int:
+        """Length of a feature vector."""
+        return int(self.backbone.num_features)  # type: ignore[arg-type]
+
+    def describe(self) -> dict[str, Any]:
+        """Say what it is, as JSON values."""
+        return {
+            "architecture": self.architecture,
+            "channels": self.preparation.channels,
+            "preparation": self.preparation.to_document(),
+            "categories": list(self.categories),
+            "uninhabited": self.uninhabited,
+        }
+
+
+def save_adapted(path: Path, adapted: Adapted, record: dict[str, Any]) -> None:
+    """Write a backbone atomically with its provenance record."""
+    tensors = {OWN_PREFIX + name: tensor for name, tensor in adapted.backbone.state_dict().items()}
+    if adapted.head is not None:
+        tensors |= {HEAD_PREFIX + name: tensor for name, tensor in adapted.head.state_dict().items()}
+    save_weights(path, tensors, {**adapted.describe(), "provenance": record})
+
+
+def load_adapted(path: Path) -> Adapted:
+    """Read what `save_adapted` wrote, on the CPU, in evaluation mode.
+
+    Raises:
+        WeightsError: If the file is missing, broken, or no adapted backbone.
+    """
+    tensors, document = load_weights(path)
+    try:
+        preparation = Preparation.from_document(document["preparation"])
+        architecture, categories = str(document["architecture"]), tuple(document["categories"])
+        uninhabited = document["uninhabited"]
+    except (KeyError, TypeError) as error:
+        raise WeightsError(f"{path} is no adapted backbone (lacks {error}): name a file that adapt wrote.") from None
+    backbone = create_backbone(architecture, str(path), preparation.channels, seed=0)
+    head = _head(under(tensors, HEAD_PREFIX))
+    return Adapted(architecture, backbone, preparation, head, categories, uninhabited)
+
+
+def _head(tensors: dict[str, Any]) -> nn.Linear | None:
+    if not tensors:
+        return None
+    outputs, inputs = tensors["weight"].shape
+    head = nn.Linear(inputs, outputs)
+    head.load_state_dict(tensors)
+    return head.eval()

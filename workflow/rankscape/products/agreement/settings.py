@@ -1,0 +1,29 @@
+"""Settings of the evaluation against references (docs/evaluation.md)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rankscape.foundation.settings import Section
+
+
+class EvaluateSettings(Section):
+    """How agreement with references is measured."""
+
+    block_m: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    """Side of the blocks of land that the bootstrap draws whole; `auto` takes the distance over which reference and
+    score are correlated, from their variograms, or 20000 where none can be fitted."""
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    """Bootstrap draws."""
+    surrogates: Annotated[int, Field(ge=99, le=100_000)] = 999
+    """Rearranged references of the permutation test; neighbours stay as alike in them as they are."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Coverage of the intervals."""
+    min_blocks: Annotated[int, Field(ge=2)] = 5
+    """Fewest blocks of land for which an interval is given."""
+    min_places: Annotated[int, Field(ge=3)] = 30
+    """Fewest patches with score and reference for which a correlation is given."""
+    min_coverage: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Patches of which the reference covers a smaller share are left out."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the bootstrap, of pairs of places, and of the permutation test."""

@@ -1,0 +1,89 @@
+"""Maps of one granule: the 10 m raster and the native grid, with the same information."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from rasterio.windows import Window
+
+from rankscape.foundation.progress import bar
+from rankscape.products.maps.backends import Fill
+from rankscape.products.maps.overviews import BlockOverviews
+from rankscape.products.maps.pieces import LEVELS, Form, encoded, no_data
+from rankscape.products.maps.surface import BANDS, Surface
+from rankscape.scenes.cogs import cog_writer
+
+
+def statistics(values: np.ndarray) -> dict[str, float]:
+    """Return minimum, maximum, mean and standard deviation; nothing where no value is given.
+
+    Args:
+        values: NaN where there is none; any shape.
+    """
+    given = values[np.isfinite(values)].astype(np.float64)
+    if given.size == 0:
+        return {}
+    return {
+        "minimum": float(given.min()), "maximum": float(given.max()), "mean": float(given.mean()),
+        "stddev": float(given.std()),
+    }  # fmt: skip
+
+
+def tag_statistics(dataset: Any, values: np.ndarray) -> None:
+    """Write each band's statistics where GDAL and QGIS look for them, so that nobody reads the raster to stretch it.
+
+    Args:
+        dataset: Raster open for writing.
+        values: What its pixels show, shape (bands, ...).
+    """
+    for place, band in enumerate(values, start=1):
+        found = statistics(band)
+        dataset.update_tags(place, **{f"STATISTICS_{name.upper()}": f"{value:.9g}" for name, value in found.items()})
+
+
+def write_patches(path: Path, surface: Surface, tags: dict[str, str], level: int) -> None:
+    """Write the native grid of a granule as a COG, one pixel a patch.
+
+    Args:
+        path: Raster to write.
+        surface: Scores on the native grid.
+        tags: Metadata of the raster.
+        level: ZSTD level.
+    """
+    with cog_writer(
+        path, shape=surface.values.shape, dtype="float32", crs=surface.grid.crs, transform=surface.transform,
+        names=BANDS, nodata=np.nan, tags=tags, level=level,
+    ) as dataset:  # fmt: skip
+        dataset.write(surface.values)
+        tag_statistics(dataset, surface.values)
+
+
+def write_mosaic(
+    path: Path, surface: Surface, fill: Fill, dtype: str, tags: dict[str, str], level: int, threads: int
+) -> None:
+    """Write the raster of a granule at the pixels of its image as a COG; every patch's score fills its square.
+
+    Args:
+        path: Raster to write.
+        surface: Scores on the native grid.
+        fill: Kernel that fills the raster.
+        dtype: `float32`, or `uint8`, whose bands say what a level is worth (GDAL's scale).
+        tags: Metadata of the raster.
+        level: ZSTD level.
+        threads: Threads that compress.
+    """
+    grid, values = surface.grid, surface.values
+    form = Form(len(BANDS), grid.height_px, grid.width_px, dtype)
+    with cog_writer(
+        path, shape=(form.layers, form.height, form.width), dtype=dtype, crs=grid.crs,
+        transform=Affine(*grid.transform), names=BANDS, nodata=no_data(dtype), tags=tags, level=level, threads=threads,
+        overview=BlockOverviews(values, grid.patch_px, form),
+    ) as dataset, bar(f"mosaic {surface.granule}", unit="row", total=form.height) as progress:  # fmt: skip
+        if dtype == "uint8":
+            dataset.scales = (1 / LEVELS,) * form.layers
+        tag_statistics(dataset, np.where(np.isnan(values), np.nan, encoded(values, dtype)))
+        for piece in fill(values, grid.patch_px, form):
+            height = piece.rows.stop - piece.rows.start
+            dataset.write(piece.pixels, window=Window(0, piece.rows.start, form.width, height))
+            progress.update(height)

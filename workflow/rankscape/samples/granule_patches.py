@@ -1,0 +1,201 @@
+"""Patches of one image on a granule's grid, read one row of the file's blocks at a time."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.enums import MaskFlags
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from rankscape.foundation.errors import RasterError
+from rankscape.samples.patches import Grid, patch_id
+from rankscape.samples.source import Layout, Piece
+from rankscape.scenes.rasters import brief, open_raster
+
+NO_DATA, CLEAR, CLOUD = 0, 1, 2
+"""Values of the quality raster."""
+_CACHE_MB = 256
+"""Decoded blocks that GDAL keeps: more than one row of 512 px blocks of a granule, and no share of a large machine."""
+_LEAST_PX = 64
+"""Rows that a step reads at least: files of narrower strips would make steps of no weight."""
+_MOST_PX = 1024
+"""Blocks with more rows are read in part, again and again, since a whole row of them may not fit into memory."""
+_ALL_VALID = ([MaskFlags.all_valid],)
+_COLOURS = ("B04", "B03", "B02")
+
+
+@dataclass(frozen=True)
+class SceneSource:
+    """An open image and, where there is one, its quality raster."""
+
+    scene: Any
+    """Open rasterio dataset."""
+    quality: Any
+    """Open rasterio dataset of the same grid, or None."""
+    layout: Layout
+    """Which patches there are."""
+    step_px: int
+    """Rows of pixels that a step reads: whole rows of the file's blocks, so that none is decoded twice."""
+    masked: bool
+    """Whether the image says which of its pixels hold data; without that, reading a mask would only take time."""
+
+    def read(self, step: int) -> Iterator[Piece]:
+        """Read whole rows of the file's blocks, and cut them into parts of the patches that they touch.
+
+        A pixel is valid where the image's mask says so and it holds a value: no NaN, and not 0 in all bands of a
+        picture of bytes, in which Sentinel-2's true colour begins at 1.
+
+        Raises:
+            RasterError: If the file is broken.
+        """
+        side, cols = self.layout.grid.patch_px, self.layout.grid.cols
+        top = step * self.step_px
+        bottom = min(top + self.step_px, self.layout.grid.rows * side)
+        window = Window(0, top, cols * side, bottom - top)
+        pixels, flags = self._pixels(window), None if self.quality is None else _read(self.quality, window)[0]
+        valid = self._valid(window, pixels, flags)
+        if valid is not None:
+            pixels[~valid] = np.nan if self.layout.dtype.kind == "f" else 0
+        clouded = None if flags is None or not (flags == CLOUD).any() else _and(flags == CLOUD, valid)
+        for row in range(top // side, -(-bottom // side)):
+            begin, end = max(row * side, top), min((row + 1) * side, bottom)
+            part = slice(begin - top, end - top)
+            patches = pixels[part].reshape(end - begin, cols, side, -1).transpose(1, 0, 2, 3)
+            counts = [_count(valid, part, cols, side, (end - begin) * side), _count(clouded, part, cols, side, 0)]
+            yield Piece(row * cols, begin - row * side, np.ascontiguousarray(patches), np.stack(counts, axis=1))
+
+    def _pixels(self, window: Window) -> np.ndarray:
+        """Read all bands, pixel by pixel as patches hold them: shape (rows, columns, bands)."""
+        pixels = np.empty((window.height, window.width, self.scene.count), self.layout.dtype)
+        _read(self.scene, window, out=pixels.transpose(2, 0, 1))
+        return pixels
+
+    def _valid(self, window: Window, pixels: np.ndarray, flags: np.ndarray | None) -> np.ndarray | None:
+        """Say which pixels hold data, bool, shape (rows, columns); None where all do, as in most places."""
+        valid = _with_value(pixels)
+        if self.masked:
+            valid = _and(_read(self.scene, window, "dataset_mask") > 0, valid)
+        if flags is not None and not flags.all():
+            valid = _and(flags != NO_DATA, valid)
+        return valid
+
+
+def _with_value(pixels: np.ndarray) -> np.ndarray | None:
+    if pixels.dtype.kind == "f":
+        held = np.isfinite(pixels)
+        return None if held.all() else np.logical_and.reduce([held[..., band] for band in range(held.shape[-1])])
+    if pixels.min() > 0:
+        return None
+    return np.asarray(np.bitwise_or.reduce([pixels[..., band] for band in range(pixels.shape[-1])]) != 0)
+
+
+def _and(one: np.ndarray, other: np.ndarray | None) -> np.ndarray:
+    return one if other is None else one & other
+
+
+def _count(marked: np.ndarray | None, part: slice, cols: int, side: int, else_count: int) -> np.ndarray:
+    """Count marked pixels of each patch in some rows, integers, shape (cols,); `else_count` where nothing is marked."""
+    if marked is None:
+        return np.full(cols, else_count)
+    counts: np.ndarray = np.count_nonzero(marked[part].reshape(-1, cols, side), axis=(0, 2))
+    return counts
+
+
+def _read(dataset: Any, window: Window, how: str = "read", **more: Any) -> np.ndarray:
+    try:
+        pixels: np.ndarray = getattr(dataset, how)(window=window, **more)
+    except RasterioError as error:
+        raise RasterError(
+            f"{dataset.name} cannot be read whole ({brief(error)}): delete it and make it again."
+        ) from None
+    return pixels
+
+
+@contextlib.contextmanager
+def open_scene(
+    path: Path, quality: Path | None, granule: str, patch_px: int, threads: int = 1
+) -> Iterator[SceneSource]:
+    """Open an image to cut.
+
+    Args:
+        path: GeoTIFF or JPEG 2000, uint8 or float32, three bands or more, north up.
+        quality: Raster of one uint8 band on the same grid (0 no data, 1 clear, 2 cloud or shadow); None where
+            nothing is known of clouds.
+        granule: Granule id.
+        patch_px: Side of a patch.
+        threads: Threads that decode blocks.
+
+    Raises:
+        RasterError: If a file is missing, of another format, type or band count, too large, without CRS, smaller than
+            a patch, or if the two differ in grid.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, GDAL_NUM_THREADS=str(threads)))
+        scene = stack.enter_context(open_raster(path))
+        _check_scene(scene, path, patch_px)
+        flags = None if quality is None else stack.enter_context(open_raster(quality))
+        if flags is not None:
+            _check_quality(flags, scene)
+        step_px, masked = _step_px(scene.block_shapes[0][0]), scene.mask_flag_enums != _ALL_VALID * scene.count
+        yield SceneSource(scene, flags, _layout(scene, granule, patch_px, step_px), step_px, masked)
+
+
+def _step_px(block_px: int) -> int:
+    """Return how many rows a step reads: as many rows of blocks as make `_LEAST_PX`."""
+    return _LEAST_PX if block_px > _MOST_PX else -(-_LEAST_PX // block_px) * block_px
+
+
+def _check_scene(scene: Any, path: Path, patch_px: int) -> None:
+    if scene.count < 3:
+        raise RasterError(f"{path} has {scene.count} band(s); red, green and blue are needed, in this order.")
+    if set(scene.dtypes) not in ({"uint8"}, {"float32"}):
+        raise RasterError(
+            f"{path} holds {', '.join(sorted(set(scene.dtypes)))}; uint8 pictures or float32 reflectance are needed."
+        )
+    if scene.crs is None:
+        raise RasterError(f"{path} has no CRS: where its pixels lie is not known; write it with one.")
+    if scene.transform.b or scene.transform.d or scene.transform.a <= 0 or scene.transform.e >= 0:
+        raise RasterError(f"{path} is turned or mirrored (transform {tuple(scene.transform)[:6]}); make it north up.")
+    if min(scene.height, scene.width) < patch_px:
+        raise RasterError(
+            f"A patch of {patch_px} x {patch_px} px is larger than {path}, {scene.height} x {scene.width} px (rows x"
+            " columns): set tile.patch_px to less."
+        )
+
+
+def _check_quality(quality: Any, scene: Any) -> None:
+    if (quality.count, quality.dtypes[0]) != (1, "uint8"):
+        raise RasterError(f"{quality.name} has {quality.count} band(s) of {quality.dtypes[0]}; one of uint8 is needed.")
+    if (quality.shape, quality.crs, quality.transform) != (scene.shape, scene.crs, scene.transform):
+        raise RasterError(
+            f"{quality.name} ({quality.height} x {quality.width} px, {quality.crs}) lies on another grid than"
+            f" {scene.name} ({scene.height} x {scene.width} px, {scene.crs}): make both again."
+        )
+
+
+def _layout(scene: Any, granule: str, patch_px: int, step_px: int) -> Layout:
+    rows, cols = scene.height // patch_px, scene.width // patch_px
+    row, col = np.divmod(np.arange(rows * cols, dtype=np.int32), np.int32(cols))
+    grid = Grid(
+        scene.crs.to_string(),
+        tuple(scene.transform)[:6],
+        scene.height,
+        scene.width,
+        patch_px,
+        rows,
+        cols,
+        _bands(scene),
+    )
+    ids = tuple(patch_id(granule, r, c) for r, c in zip(row.tolist(), col.tolist(), strict=True))
+    return Layout(granule, ids, row, col, grid, np.dtype(scene.dtypes[0]), -(-rows * patch_px // step_px))
+
+
+def _bands(scene: Any) -> tuple[str, ...]:
+    """Names as the file describes its bands; true colour where it does not."""
+    plain = (*_COLOURS, *(f"band{number}" for number in range(4, scene.count + 1)))
+    return tuple(name or plain[place] for place, name in enumerate(scene.descriptions))

@@ -1,0 +1,115 @@
+"""Tables that people keep, CSV, Parquet or xlsx, joined to places by a key."""
+
+import warnings
+from pathlib import Path
+from zipfile import BadZipFile
+
+import pandas as pd
+
+from rankscape.foundation.errors import TableError, brief_list
+from rankscape.foundation.tables import read_table
+from rankscape.samples.settings import KeyedTable
+
+_EXCEL_ERRORS = ["#NUM!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?"]
+"""What Excel writes where it could not compute; missing here."""
+_SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+_SHOWN = 3
+
+
+def read_keyed(table: KeyedTable) -> pd.DataFrame:
+    """Read a table that has a row for each key.
+
+    Rows without a key, such as empty ones below a sheet, are passed over.
+
+    Args:
+        table: File, sheet, key and columns.
+
+    Returns:
+        The key as text (see `keys`) and the columns asked for.
+
+    Raises:
+        TableError: If the file cannot be read, lacks a column, or holds a key twice.
+    """
+    path = Path(table.path)
+    frame = _read(path, table)
+    wanted = [table.key, *(table.columns or [name for name in frame.columns if name != table.key])]
+    missing = [name for name in wanted if name not in frame.columns]
+    if missing:
+        raise TableError(f"{path} lacks the columns {missing}; it has {brief_list(frame.columns)}.")
+    frame = frame.loc[frame[table.key].notna(), list(dict.fromkeys(wanted))].reset_index(drop=True)
+    frame[table.key] = keys(frame[table.key])
+    twice = frame[table.key][frame[table.key].duplicated()]
+    if len(twice):
+        raise TableError(
+            f"{path}: {table.key} {twice.iloc[0]!r} stands in two rows ({len(twice)} such); keep one each."
+        )
+    return frame
+
+
+def _read(path: Path, table: KeyedTable) -> pd.DataFrame:
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        return read_table(path)
+    try:
+        if suffix in _SEPARATORS:
+            return pd.read_csv(
+                path, sep=_SEPARATORS[suffix], encoding="utf-8-sig", na_values=_EXCEL_ERRORS,
+                dtype={table.key: str}, low_memory=False,
+            )  # fmt: skip
+        if suffix == ".xlsx":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # styles that openpyxl does not know
+                return pd.read_excel(path, sheet_name=table.sheet or 0, engine="openpyxl", na_values=_EXCEL_ERRORS)
+    except FileNotFoundError:
+        raise TableError(f"{path} does not exist: mend the path.") from None
+    except (ValueError, KeyError, BadZipFile, OSError) as error:
+        raise TableError(f"{path} cannot be read as a table ({' '.join(str(error).split())}).") from None
+    raise TableError(f"{path} is no table: {', '.join([*_SEPARATORS, '.parquet', '.xlsx'])} can be read.")
+
+
+def keys(column: "pd.Series[str]") -> "pd.Series[str]":
+    """Write keys as text, so that 24, 24.0 and ' 24' name the same row."""
+    whole = pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all()
+    text: pd.Series[str] = (column.astype("Int64") if whole else column).astype("string").str.strip().astype(object)
+    return text
+
+
+def join(places: pd.DataFrame, table: KeyedTable) -> tuple[pd.DataFrame, int]:
+    """Add a table's columns to places; several places may belong to one row.
+
+    Args:
+        places: One row a place.
+        table: The table, and the places' column that its key is found in.
+
+    Returns:
+        The places with the table's columns, in their order, and how many places the table does not have.
+
+    Raises:
+        TableError: If the places lack the column, no key matches, or a column would be there twice.
+    """
+    on, frame = str(table.match), read_keyed(table)
+    if on not in places.columns:
+        raise TableError(
+            f"{table.path}: places have no column {on!r} (`match`); they have {brief_list(places.columns)}."
+        )
+    if on == "row_col" and places[on].duplicated().any():
+        twice = places[on][places[on].duplicated()].iloc[0]
+        raise TableError(f"{table.path}: row_col {twice!r} is a patch in several granules: key the table by patch_id.")
+    wanted = keys(places[on])
+    found = wanted.isin(frame[table.key])
+    if not found.any():
+        raise TableError(
+            f"{table.path}: no {table.key} is the {on} of any place: the table holds {_examples(frame[table.key])}, "
+            f"the places hold {_examples(wanted)}."
+        )
+    clash = sorted(set(frame.columns) & set(places.columns) - {table.key})
+    if clash:
+        raise TableError(f"{table.path}: the columns {clash} are there already: name the ones to take in `columns`.")
+    added = frame.set_index(table.key).reindex(wanted).reset_index(drop=True)
+    if table.key not in places.columns:
+        added[table.key] = wanted.where(found).to_numpy()
+    return pd.concat([places.reset_index(drop=True), added], axis=1), int((~found).sum())
+
+
+def _examples(column: "pd.Series[str]") -> str:
+    return ", ".join(repr(value) for value in column.dropna().unique()[:_SHOWN])

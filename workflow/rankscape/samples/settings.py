@@ -1,0 +1,121 @@
+"""Settings of samples: how patches are cut, and which labels are brought to them (docs/tiles.md, evaluation.md)."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rankscape.foundation.settings import Section
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Broken = Literal["refuse", "skip"]
+"""What happens to a picture that is broken: an error that names it, or a warning and a patch without data."""
+
+
+class TileSettings(Section):
+    """How an image is cut into patches."""
+
+    patch_px: Annotated[int, Field(ge=8, le=4096)] = 343
+    """Side of a patch in pixels; what is left over at the right and the bottom is left out. Tiles keep their side."""
+    min_valid_fraction: Share = 0.5
+    """Patches with a smaller share of pixels with data are not used to learn from, and get no score."""
+    max_cloud_fraction: Share = 0.5
+    """Patches with a larger share of cloud or cloud shadow are not used to learn from, and get no score."""
+    zoom: Annotated[int, Field(ge=0, le=24)] = 14
+    """Zoom level of web-mercator tiles, where a granule is given as a folder of them."""
+    resize_pictures: bool = False
+    """Pictures without coordinates are resized to squares of patch_px; otherwise all must be squares of one size."""
+    broken: Broken = "refuse"
+    """A broken picture of a folder: an error that names it, or `skip`: a warning, and a patch that is not usable."""
+
+
+class KeyedTable(Section):
+    """One table of places or of what places belong to, such as districts."""
+
+    path: Annotated[str, Field(min_length=1)]
+    """CSV, Parquet or xlsx file, one row a key; a path is seen from the working folder."""
+    sheet: str | None = None
+    """Sheet of an xlsx file; default: the first."""
+    key: Annotated[str, Field(min_length=1)]
+    """Column that identifies the table's rows."""
+    match: str | None = None
+    """Column of the places that the key is looked for in: `patch_id`, `row_col` or any column of an earlier table."""
+    columns: tuple[str, ...] = ()
+    """Columns to take; default: all. Needed where two tables have columns of one name."""
+
+
+class ReferenceSettings(Section):
+    """One reference that the score is compared with: a raster, points, polygons or a table."""
+
+    path: Annotated[str, Field(min_length=1)]
+    """Raster (GeoTIFF or JPEG 2000, north up), points or polygons (GeoPackage, shapefile, GeoJSON, GeoParquet), each
+    with a CRS, or table (CSV, Parquet, xlsx); a path is seen from the working folder."""
+    title: str
+    """Name on maps and in tables, with the unit."""
+    kind: Literal["raster", "points", "polygons", "table"] = "raster"
+    """What the file holds."""
+    band: Annotated[int, Field(ge=1)] = 1
+    """Band of the raster."""
+    column: str | None = None
+    """Column with the values, of points (not for a count), polygons and tables."""
+    statistic: Literal["mean", "sum", "count", "density"] | None = None
+    """Of points: `mean`, `sum` or `count` within the footprint. Of polygons: `mean` by area of a value such as an
+    income, or `density` for an amount such as people: amount per km². Default: `mean`."""
+    key: str | None = None
+    """Column of the table that names the places by their `patch_id`, or, in a region of one granule, as `row_col`."""
+    sheet: str | None = None
+    """Sheet of an xlsx file; default: the first."""
+    transform: Literal["none", "log1p"] = "none"
+    """`log1p` for radiance and counts."""
+    truth: bool = False
+    """True for the known truth of an invented region; it is shown apart from real references."""
+    classes: dict[int, float | None] | None = None
+    """For land cover: a weight for each class of the raster, averaged by area; null for a class that does not count."""
+
+    @model_validator(mode="after")
+    def _classes_usable(self) -> "ReferenceSettings":
+        if self.classes is None:
+            return self
+        weights = {weight for weight in self.classes.values() if weight is not None}
+        if len(weights) < 2:
+            raise ValueError("classes needs two different weights at least: with one, all places are alike")
+        if self.transform == "log1p" and min(weights) < 0:
+            raise ValueError("transform = log1p takes no negative weights")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_of_its_kind(self) -> "ReferenceSettings":
+        used = {
+            name for name in _KEYS_OF_KIND if getattr(self, name) not in (None, type(self).model_fields[name].default)
+        }
+        strange = sorted(name for name in used if self.kind not in _KEYS_OF_KIND[name])
+        if strange:
+            raise ValueError(f"{strange} are no keys of a reference of kind = {self.kind}")
+        if self.statistic is not None and self.statistic not in _STATISTICS.get(self.kind, ()):
+            raise ValueError(
+                f"statistic = {self.statistic} is none of {list(_STATISTICS[self.kind])} of kind = {self.kind}"
+            )
+        if self.kind != "raster" and self.statistic != "count" and self.column is None:
+            raise ValueError(f"column is missing: a reference of kind = {self.kind} needs the column with its values")
+        if self.kind == "table" and self.key is None:
+            raise ValueError("key is missing: a table needs the column that names its places")
+        return self
+
+    def files(self) -> list[Path]:
+        """Return the files that are read."""
+        return files_of(self.path)
+
+
+_KEYS_OF_KIND = {
+    "band": ("raster",), "classes": ("raster",), "column": ("points", "polygons", "table"),
+    "statistic": ("points", "polygons"), "key": ("table",), "sheet": ("table",),
+}  # fmt: skip
+_STATISTICS = {"points": ("mean", "sum", "count"), "polygons": ("mean", "density")}
+
+
+def files_of(path: str) -> list[Path]:
+    """Return the files that are read: of a shapefile also those of its table, CRS and encoding, where they are."""
+    given = Path(path)
+    suffixes = (".dbf", ".shx", ".prj", ".cpg") if given.suffix == ".shp" else ()
+    beside = [given.with_suffix(suffix) for suffix in suffixes]
+    return [given, *(file for file in beside if file.exists())]

@@ -1,0 +1,112 @@
+"""References that are points or polygons, brought to the footprints of patches by exact areas."""
+
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from rankscape.foundation.errors import TableError
+from rankscape.samples.intersections import cut, large_areas_m2
+from rankscape.samples.settings import ReferenceSettings
+from rankscape.samples.vector_files import POLYGONS, check_kinds, check_polygons, missing, numbers, read_shapes
+
+_TOUCHING = 1e-3
+"""Polygons that share less of the smaller one are neighbours with imprecise borders, no overlap."""
+_M2_PER_KM2 = 1e6
+
+
+def read_valued(path: Path, kinds: tuple[str, ...], column: str | None) -> gpd.GeoDataFrame:
+    """Read points or polygons with the values of a column.
+
+    Args:
+        path: File; see `read_shapes`.
+        kinds: Types that are taken, such as `Polygon` and `MultiPolygon`.
+        column: Column with the values; None where shapes are only counted.
+
+    Returns:
+        Columns `value` (float64; rows without one are left out; 1 where `column` is None), `row` (such as `row 3`: the
+        file's rows counted from 0) and `geometry`, in the file's CRS.
+
+    Raises:
+        TableError: If the file cannot be read, has no CRS, no such column, no row with a value, other geometry, or
+            words for numbers.
+    """
+    frame = read_shapes(path, [] if column is None else [column])
+    rows = [f"row {row}" for row in range(len(frame))]
+    value = np.ones(len(frame)) if column is None else numbers(path, column, frame[column], rows)
+    found = gpd.GeoDataFrame({"value": value, "row": rows}, geometry=frame.geometry.to_numpy(), crs=frame.crs)
+    found = found[np.isfinite(value) & ~missing(found.geometry.to_numpy())]
+    if found.empty:
+        raise TableError(f"{path} holds no {kinds[0]} with a value: give another file, or another column.")
+    check_kinds(path, found.geometry.to_numpy(), found["row"].tolist(), kinds)
+    return found
+
+
+def of_points(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.DataFrame:
+    """Mean, sum or count of the points within each footprint; a point on a shared edge belongs to the first.
+
+    A footprint that touches the convex hull of all points and holds none has count and sum 0, and no mean. Land outside
+    the hull was not surveyed, and is not covered.
+
+    Args:
+        reference: The file, its column and statistic.
+        footprints: Polygons with a CRS, one a patch.
+
+    Returns:
+        One row a footprint: `value` (float64, NaN where it is not covered) and `coverage` (1 or 0).
+
+    Raises:
+        TableError: As `read_valued`.
+    """
+    points = read_valued(Path(reference.path), ("Point",), reference.column).to_crs(footprints.crs)
+    points = points[np.isfinite(shapely.get_coordinates(points.geometry.to_numpy())).all(axis=1)]
+    shapes = footprints.to_numpy()
+    point, patch = shapely.STRtree(shapes).query(points.geometry.to_numpy(), predicate="intersects")
+    point, first = np.unique(point, return_index=True)
+    patch, value = patch[first], points["value"].to_numpy()[point]
+    count = np.bincount(patch, minlength=len(shapes))
+    total = np.bincount(patch, value, minlength=len(shapes))
+    if reference.statistic in ("sum", "count"):
+        hull = shapely.convex_hull(shapely.union_all(points.geometry.to_numpy()))
+        covered = shapely.intersects(hull, shapes)
+        found = total if reference.statistic == "sum" else count
+        return pd.DataFrame({"value": np.where(covered, found, np.nan), "coverage": covered.astype(float)})
+    mean = np.divide(total, count, out=np.full(len(shapes), np.nan), where=count > 0)
+    return pd.DataFrame({"value": mean, "coverage": (count > 0).astype(float)})
+
+
+def of_polygons(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.DataFrame:
+    """Mean of polygons' values by their area within each footprint; of amounts, the amount per km².
+
+    Footprints are cut as `cut` cuts patches at the borders of districts; areas are those on the ground.
+
+    Args:
+        reference: The file, its column and statistic.
+        footprints: Polygons with a CRS, one a patch.
+
+    Returns:
+        One row a footprint: `value` (float64, NaN where no polygon lies) and `coverage` (share of the footprint).
+
+    Raises:
+        TableError: As `read_valued`, and if polygons near the footprints are invalid or overlap.
+    """
+    path = Path(reference.path)
+    polygons = _near(read_valued(path, POLYGONS, reference.column), footprints)
+    check_polygons(path, polygons.geometry.to_numpy(), polygons["row"].tolist(), _TOUCHING)
+    value = polygons["value"].to_numpy()
+    if reference.statistic == "density":
+        value = value / (large_areas_m2(polygons.geometry) / _M2_PER_KM2)
+    pieces = cut([footprints.set_axis(range(len(footprints)))], polygons.geometry)
+    covered = np.bincount(pieces.patch, pieces.area_m2, minlength=len(footprints))
+    total = np.bincount(pieces.patch, pieces.area_m2 * value[pieces.district], minlength=len(footprints))
+    mean = np.divide(total, covered, out=np.full(len(footprints), np.nan), where=covered > 0)
+    return pd.DataFrame({"value": mean, "coverage": np.clip(covered / large_areas_m2(footprints), 0, 1)})
+
+
+def _near(polygons: gpd.GeoDataFrame, footprints: gpd.GeoSeries) -> gpd.GeoDataFrame:
+    """Polygons whose box touches that of the footprints."""
+    corners = gpd.GeoSeries([shapely.box(*footprints.total_bounds)], crs=footprints.crs)
+    box = corners.segmentize(max(np.ptp(footprints.total_bounds[::2]), 1) / 64).to_crs(polygons.crs)
+    return polygons.iloc[np.sort(polygons.sindex.query(shapely.box(*box.total_bounds)))]

@@ -1,0 +1,173 @@
+"""The granule sheet of a region: which granules, in which role, from which dates."""
+
+import csv
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rankscape.foundation.errors import SettingsError, SheetError
+from rankscape.foundation.settings import Section
+
+GRANULE_PATTERN = r"[0-9A-Za-z][0-9A-Za-z_]{0,63}"
+"""A granule id: an MGRS granule such as 48RVV, or the name of a folder of tiles."""
+MGRS_PATTERN = r"(0[1-9]|[1-5][0-9]|60)[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]"
+"""An MGRS granule: UTM zone, latitude band, column letter, row letter."""
+PERIOD_PATTERN = r"[12][0-9]{3}([-_.]?[0-9A-Za-z]+)*"
+"""A period: it begins with its year, so that labels sorted as text are sorted in time (2016-02 before 2016-10)."""
+
+
+class GranuleRow(Section):
+    """One row of the sheet."""
+
+    granule: Annotated[str, Field(pattern=f"^{GRANULE_PATTERN}$")]
+    """Id of the row: an MGRS granule, or a name of your own where the row has a folder or a place."""
+    role: Literal["fit", "apply"]
+    """`fit`: clusters and score are learned from it; `apply`: it is scored only."""
+    start: datetime.date | None = None
+    """First day of the scenes looked for."""
+    end: datetime.date | None = None
+    """Last day, included."""
+    max_cloud_percent: Annotated[float, Field(ge=0, le=100)] | None = None
+    """Scenes with more cloud are left out."""
+    folder: str | None = None
+    """Folder of web-mercator tiles named `{row}_{col}`, instead of scenes."""
+    pictures: str | None = None
+    """Folder of pictures of any names whose coordinates nobody knows, instead of scenes."""
+    period: Annotated[str, Field(pattern=f"^{PERIOD_PATTERN}$", max_length=32)] | None = None
+    """When the row shows its place: a label that begins with its year, such as 2016-dry; on all rows or none."""
+    place: Annotated[str, Field(pattern=f"^{GRANULE_PATTERN}$")] | None = None
+    """Land that the row shows, an MGRS granule where it has scenes; its rows are its dates. Default: granule."""
+
+    @property
+    def land(self) -> str:
+        """The land that it shows: its place, or its id."""
+        return self.place or self.granule
+
+    @property
+    def located(self) -> bool:
+        """Whether its patches have coordinates, so that they can stand on a map."""
+        return self.pictures is None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "GranuleRow":
+        if self.folder is not None and self.pictures is not None:
+            raise ValueError(f"folder {self.folder} and pictures {self.pictures} are both given; give one")
+        if self.folder is not None or self.pictures is not None:
+            return self
+        missing = [name for name in ("start", "end", "max_cloud_percent") if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"{', '.join(missing)} must be given, or a folder, or pictures")
+        if not re.fullmatch(MGRS_PATTERN, self.land):
+            raise ValueError(f"{self.land!r} is no MGRS granule such as 48RVV, and the row has no folder or pictures")
+        if self.start is not None and self.end is not None and self.start > self.end:
+            raise ValueError(f"start {self.start} is after end {self.end}")
+        return self
+
+    def window(self) -> "Window":
+        """Return what search needs of it."""
+        values = self.model_dump(include=set(Window.model_fields))
+        return Window.model_validate({**values, "granule": self.land})
+
+
+class Window(Section):
+    """What search needs of a row: adding a column or changing a role does not search again."""
+
+    granule: Annotated[str, Field(pattern=f"^{MGRS_PATTERN}$")]
+    """MGRS granule."""
+    start: datetime.date
+    """First day of the scenes looked for."""
+    end: datetime.date
+    """Last day, included."""
+    max_cloud_percent: Annotated[float, Field(ge=0, le=100)]
+    """Scenes with more cloud are left out."""
+
+
+def read_sheet(path: Path) -> dict[str, GranuleRow]:
+    """Read and check a granule sheet.
+
+    Args:
+        path: TSV with the columns of `GranuleRow`; empty cells count as not given.
+
+    Returns:
+        Rows by granule, in the order of the sheet.
+
+    Raises:
+        SheetError: If the sheet is missing or a row is wrong; the message names file, line, column and value.
+    """
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as handle:
+            reader = csv.DictReader(handle, delimiter="\t", restkey="(beyond the last column)")
+            _check_columns(path, reader.fieldnames or [])
+            rows = [_row(path, reader.line_num, values) for values in reader]
+    except FileNotFoundError:
+        raise SheetError(f"{path} does not exist: `granules` in the configuration must name a granule sheet.") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SheetError(f"{path} is no UTF-8 text ({error}): save it as UTF-8, tab-separated.") from None
+    return _by_granule(path, rows)
+
+
+def _check_columns(path: Path, names: Sequence[str]) -> None:
+    known = list(GranuleRow.model_fields)
+    unknown = [name for name in names if name not in known]
+    missing = [name for name in ("granule", "role") if name not in names]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if unknown or missing or twice:
+        raise SheetError(
+            f"{path}: unknown columns {unknown}, missing columns {missing}, repeated columns {twice}; "
+            f"allowed are {known}, tab-separated."
+        )
+
+
+def _row(path: Path, line: int, values: dict[str, str]) -> GranuleRow:
+    given = {key: value.strip() for key, value in values.items() if value and isinstance(value, str) and value.strip()}
+    if "(beyond the last column)" in values:
+        raise SheetError(f"{path}, line {line}: more cells than columns: {values['(beyond the last column)']}.")
+    try:
+        return GranuleRow.checked(given, f"{path}, line {line}")
+    except SettingsError as error:
+        raise SheetError(str(error)) from None
+
+
+def _by_granule(path: Path, rows: list[GranuleRow]) -> dict[str, GranuleRow]:
+    sheet: dict[str, GranuleRow] = {}
+    for row in rows:
+        if row.granule in sheet:
+            raise SheetError(f"{path}: granule {row.granule} is listed twice; keep one row.")
+        sheet[row.granule] = row
+    if not any(row.role == "fit" for row in rows):
+        raise SheetError(f"{path}: no granule has the role `fit`; there is nothing to learn from.")
+    _check_periods(path, rows)
+    return sheet
+
+
+def _check_periods(path: Path, rows: list[GranuleRow]) -> None:
+    """Refuse periods on some rows only, and two rows of one place and period."""
+    without = [row.granule for row in rows if row.period is None]
+    if 0 < len(without) < len(rows):
+        raise SheetError(
+            f"{path}: without a period: {', '.join(without)}; other rows have one. Give all rows a period, or none."
+        )
+    first: dict[tuple[str, str | None], str] = {}
+    for row in rows:
+        other = first.setdefault((row.land, row.period), row.granule)
+        if other != row.granule:
+            when = f"the period {row.period}" if row.period else "no period"
+            raise SheetError(
+                f"{path}: {other} and {row.granule} both show the place {row.land} with {when}: give each date of a "
+                "place a period of its own."
+            )
+
+
+def current_rows(sheet: Mapping[str, GranuleRow]) -> list[str]:
+    """Return the rows that show their places at the latest of their dates, in the order of the sheet.
+
+    The latest date is that of each place, so that every place stands on the map once; without periods it is all rows.
+    """
+    latest: dict[str, str] = {}
+    for row in sheet.values():
+        latest[row.land] = max(latest.get(row.land, ""), row.period or "")
+    return [name for name, row in sheet.items() if (row.period or "") == latest[row.land]]

@@ -1,0 +1,171 @@
+"""DeepCluster: a network that learns the looks within a land category without labels (docs/clusters.md).
+
+Caron et al. (2018): group the features, train the network to tell the groups, and again. Ahn et al. (Nature
+Communications 2023) group inhabited land so; their published code gives the optimiser the backbone alone and leaves
+every fresh classifier as it was drawn, where the method trains both, as here.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from sklearn.metrics import adjusted_rand_score
+from torch import Tensor, nn
+
+from rankscape.foundation.errors import WeightsError
+from rankscape.foundation.progress import say
+from rankscape.learning.augmentation import augment
+from rankscape.learning.filters import features_of
+from rankscape.learning.fitting import batches, settle_batch_norm, step
+from rankscape.learning.labelled import LabelledPatches
+from rankscape.learning.model import Adapted
+from rankscape.studies.ranking.clusters.pseudo import groups_of, pseudo_labels, reduced, uniform_order
+from rankscape.studies.ranking.settings.clusters import RefineSettings
+
+_NORM_SAMPLE = 2000
+"""Patches that batch normalisation takes its statistics from after an epoch."""
+
+
+@dataclass(frozen=True)
+class Refined:
+    """What DeepCluster made of the patches of one category, or of several."""
+
+    backbone: nn.Module
+    """The trained network, on the CPU, in evaluation mode."""
+    features: np.ndarray
+    """float32, shape (patches, dims), computed without augmentation."""
+    labels: np.ndarray
+    """Pseudo labels of these features, int64, shape (patches,)."""
+    record: dict[str, Any]
+    """Groups, and of each epoch the loss, accuracy, smallest and largest group, and the adjusted Rand index (Hubert &
+    Arabie 1985) between its pseudo labels and those of the epoch before."""
+
+
+def check_trainable(adapted: Adapted, origin: str) -> None:
+    """Refuse a backbone of which nothing can be trained.
+
+    Raises:
+        WeightsError: If it has no parameters.
+    """
+    if not any(True for _ in adapted.backbone.parameters()):
+        raise WeightsError(
+            f"{origin} holds {adapted.architecture}, of which nothing can be trained: set cluster.method to kmeans, or "
+            "adapt.architecture to a model of timm."
+        )
+
+
+def refine_category(
+    adapted: Adapted,
+    patches: LabelledPatches,
+    name: str,
+    settings: RefineSettings,
+    device: torch.device,
+    *,
+    seed: Sequence[int],
+) -> Refined | None:
+    """Train a copy of the backbone on the patches of one category.
+
+    Every epoch computes features of the pictures as they are, groups them, and trains backbone and a fresh classifier
+    on augmented pictures, each group shown equally often.
+
+    Args:
+        adapted: Backbone to start from, and how pictures are prepared; it is left as it is.
+        patches: The patches of the category; their shares are not read.
+        name: Category or categories, for the log.
+        settings: Groups, epochs and how to train.
+        device: CPU or GPU.
+        seed: Seed of order, augmentation, classifiers and k-means.
+
+    Returns:
+        The trained network with its features; None where the patches are too few for two groups.
+    """
+    backbone = copy.deepcopy(adapted.backbone).to(device)
+    generator = np.random.default_rng(list(seed))
+
+    def look() -> np.ndarray:
+        return features_of(backbone.eval(), patches, adapted.preparation, settings.batch_size)
+
+    features = look()
+    groups = groups_of(reduced(features, settings.pca_dims), settings.groups)
+    if groups < 2:
+        say(f"{name}: {len(patches)} patches are too few to learn from; their features stay as they are.")
+        return None
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(generator.integers(2**63)))
+        train = _trainer(backbone, adapted, patches, settings, device, generator)
+        group = _grouper(groups, settings, generator)
+        epochs, labels = [], group(features)
+        for epoch in range(1, settings.epochs + 1):
+            told = train(labels, groups)
+            features = look()
+            before, labels = labels, group(features)
+            epochs.append({"epoch": epoch, **told, **_sizes(labels), "kept": _agreement(before, labels)})
+            say(f"{name}, epoch {epoch} of {settings.epochs}: {_line(epochs[-1])}")
+    record = {"patches": len(patches), "groups": groups, "epochs": epochs}
+    return Refined(backbone.cpu(), features.astype(np.float32), labels, record)
+
+
+def _grouper(
+    groups: int, settings: RefineSettings, generator: np.random.Generator
+) -> Callable[[np.ndarray], np.ndarray]:
+    def group(features: np.ndarray) -> np.ndarray:
+        start = int(generator.integers(2**31))
+        return pseudo_labels(reduced(features, settings.pca_dims), groups, start)
+
+    return group
+
+
+def _trainer(
+    backbone: nn.Module,
+    adapted: Adapted,
+    patches: LabelledPatches,
+    settings: RefineSettings,
+    device: torch.device,
+    generator: np.random.Generator,
+) -> Callable[[np.ndarray, int], dict[str, float]]:
+    """Return what trains the backbone for one epoch; its optimiser lives on, that of the classifier does not."""
+    chance = torch.Generator().manual_seed(int(generator.integers(2**63)))
+    body = torch.optim.AdamW(backbone.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+
+    def train(labels: np.ndarray, groups: int) -> dict[str, float]:
+        head = nn.Linear(adapted.dims, groups).to(device)
+        top = torch.optim.AdamW(head.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+        network, order = nn.Sequential(backbone, head).train(), uniform_order(labels, generator)
+        sums = np.zeros(2)
+        for chosen in batches(order, settings.batch_size):
+            pictures = augment(patches.pictures(chosen, adapted.preparation), chance).to(device)
+            wanted = torch.from_numpy(labels[chosen]).to(device)
+            sums += _learn(network, pictures, wanted, body, top)
+        some = patches.take(np.sort(generator.permutation(len(patches))[:_NORM_SAMPLE]))
+        settle_batch_norm(backbone, adapted.preparation, some, settings.batch_size, device)
+        loss, accuracy = (sums / len(order)).tolist()
+        return {"loss": loss, "accuracy": accuracy}
+
+    return train
+
+
+def _learn(
+    network: nn.Module, pictures: Tensor, wanted: Tensor, *optimisers: torch.optim.Optimizer
+) -> tuple[float, int]:
+    """One step; return the sum of the losses and the number of pictures whose group is told."""
+    logits = network(pictures)
+    loss = F.cross_entropy(logits, wanted)
+    step(network, loss, *optimisers)
+    return loss.item() * len(wanted), int((logits.argmax(1) == wanted).sum())
+
+
+def _sizes(labels: np.ndarray) -> dict[str, int]:
+    sizes = np.bincount(labels)
+    return {"smallest": int(sizes.min()), "largest": int(sizes.max())}
+
+
+def _agreement(before: np.ndarray, after: np.ndarray) -> float:
+    return float(adjusted_rand_score(before, after))
+
+
+def _line(epoch: dict[str, Any]) -> str:
+    return f"loss {epoch['loss']:.4f}, accuracy {epoch['accuracy']:.3f}, labels kept {epoch['kept']:.2f}"

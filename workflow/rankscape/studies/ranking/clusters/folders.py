@@ -1,0 +1,76 @@
+"""Clusters that the names of folders give: `07/town.png` lies in cluster 7.
+
+It opens no picture and imports nothing heavy: the workflow looks through folders before any job.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from rankscape.foundation.errors import InputError
+from rankscape.samples.listing import fingerprint_of, is_picture, list_pictures
+from rankscape.scenes.granule_table import GranuleRow
+
+
+def look_through(sheet: Mapping[str, GranuleRow], given: str) -> dict[str, str]:
+    """Look through the folders of pictures before any job.
+
+    Args:
+        sheet: Rows by granule.
+        given: `cluster.given`; with `folders` the names of the folders that clusters are learned from are checked.
+
+    Returns:
+        Hash of the names and sizes of its pictures by granule, of granules that are folders of pictures.
+
+    Raises:
+        InputError: If a folder is missing or empty, or cannot hold clusters; the message names it.
+    """
+    found = {}
+    for name, row in sheet.items():
+        if row.pictures is not None:
+            folder = Path(row.pictures)
+            found[name] = fingerprint_of(folder, list_pictures(folder))
+            if given == "folders" and row.role == "fit":
+                check_cluster_folders(folder)
+    return found
+
+
+def cluster_of_folder(picture: str, origin: str) -> int | None:
+    """Return the cluster that the folder of a picture names.
+
+    Args:
+        picture: Path below the granule's folder, with `/`.
+        origin: The granule or its folder, for messages.
+
+    Returns:
+        The whole number that the folder right around the picture is called by; None where the picture lies in the
+        granule's folder itself.
+
+    Raises:
+        InputError: If that folder has another name.
+    """
+    folder = PurePosixPath(picture).parent
+    if not folder.name:
+        return None
+    if not (folder.name.isascii() and folder.name.isdecimal()):
+        raise InputError(
+            f"{origin}: the folder {folder} of {picture} is no cluster number: with cluster.given `folders` a folder "
+            "of pictures is named by a whole number, such as 07; rename it, or set cluster.given to none."
+        )
+    return int(folder.name)
+
+
+def check_cluster_folders(folder: Path) -> None:
+    """Refuse a folder whose subfolders cannot be clusters.
+
+    Raises:
+        InputError: If a folder that holds pictures is not named by a whole number, or one that is named so holds none.
+    """
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        inside = PurePosixPath(Path(place).relative_to(folder).as_posix())
+        first = min((name for name in files if is_picture(name)), default=None)
+        if first is not None:
+            cluster_of_folder(str(inside / first), str(folder))
+        elif inside.name.isdecimal():
+            raise InputError(f"{folder}: cluster folder {inside} holds no picture: add some, or remove it.")

@@ -1,0 +1,133 @@
+"""Soft land-category labels from a table that people filled in."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rankscape.foundation.errors import TableError
+from rankscape.samples.listing import is_picture
+from rankscape.samples.patches import PICTURE
+from rankscape.studies.ranking.clusters.rows import read_rows
+
+TOLERANCE = 1e-6
+"""Largest distance of a row's sum from 1."""
+PATCH_ID = "patch_id"
+
+
+def labels_table(shares: Mapping[str, Sequence[float]], categories: Sequence[str]) -> pd.DataFrame:
+    """Make the label table.
+
+    Args:
+        shares: Shares by patch id, in the order of the table; each in the order of `categories`.
+        categories: Land categories.
+
+    Returns:
+        Column patch_id and one float64 column a category; every row sums to 1.
+    """
+    values = np.array(list(shares.values()), np.float64).reshape(len(shares), len(categories))
+    table = pd.DataFrame(values / values.sum(axis=1, keepdims=True), columns=list(categories))
+    table.insert(0, PATCH_ID, pd.Series(list(shares), dtype="str"))
+    return table
+
+
+def read_labels(
+    path: Path,
+    categories: Sequence[str],
+    known: Sequence[str],
+    column: str = PATCH_ID,
+    pictures: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
+    """Read soft labels: the share of annotators that chose each category.
+
+    Args:
+        path: CSV or TSV with the column that names the patch and one column a category, in any order.
+        categories: Land categories of the settings.
+        known: Ids of all patches of the granules that are learned from, in the order of the result.
+        column: Column that names the patch.
+        pictures: Patch ids by the name of their picture (`picture_names`), where the column holds such names; None
+            where it holds patch ids.
+
+    Returns:
+        Column patch_id and one float64 column a category, in the order of `categories`; rows in the order of `known`.
+
+    Raises:
+        TableError: If the file is missing, or a column, patch or share is wrong; the message names file, line, patch
+            and value.
+    """
+    found: dict[str, list[float]] = {}
+    patches = frozenset(known)
+    for line, cells in read_rows(path, (column, *categories), "label.file must name a CSV or TSV of soft labels"):
+        name, where = cells[column].strip(), f"{path}, line {line}"
+        patch = name if pictures is None else _patch_of(name, pictures, f"{where}: {column}")
+        if patch not in patches:
+            raise TableError(
+                f"{where}: patch {patch!r} is none of the {len(patches)} patches that are learned from "
+                f"(such as {next(iter(known), 'none')}): delete the row, or give its granule the role `fit`."
+            )
+        if patch in found:
+            raise TableError(f"{where}: patch {patch!r} is labelled twice; keep one row.")
+        found[patch] = _shares(cells, categories, f"{where}: patch {patch!r}")
+    if not found:
+        raise TableError(f"{path} has no rows: label some patches, or set label.source to `none`.")
+    return labels_table({patch: found[patch] for patch in known if patch in found}, categories)
+
+
+def picture_names(index: pd.DataFrame) -> dict[str, list[str]]:
+    """Return patch ids by the name of their picture: its path below its folder, without the ending.
+
+    Leading zeros of a name that is a whole number do not count, so that 7 names `0007.webp`.
+
+    Args:
+        index: Patch indices; column patch_id, and `tiles.store.PICTURE` where there are pictures.
+
+    Raises:
+        TableError: If no patch is a picture of a folder.
+    """
+    if PICTURE not in index or index[PICTURE].isna().all():
+        raise TableError(
+            "label.column names pictures, but no granule with the role `fit` is a folder of pictures: set it to "
+            "patch_id, or give `pictures` in the sheet."
+        )
+    names: dict[str, list[str]] = {}
+    own = index[index[PICTURE].notna()]
+    for patch, picture in zip(own[PATCH_ID], own[PICTURE], strict=True):
+        names.setdefault(_plain(str(picture)), []).append(str(patch))
+    return names
+
+
+def _plain(picture: str) -> str:
+    name = picture.rpartition(".")[0] if is_picture(picture) else picture
+    return str(int(name)) if name.isdecimal() else name
+
+
+def _patch_of(name: str, pictures: Mapping[str, Sequence[str]], where: str) -> str:
+    patches = pictures.get(_plain(name), [])
+    if not patches:
+        raise TableError(
+            f"{where} {name!r} is none of the {len(pictures)} pictures that are learned from (such as "
+            f"{next(iter(pictures))!r}): mend the name, delete the row, or give its granule the role `fit`."
+        )
+    if len(patches) > 1:
+        raise TableError(f"{where} {name!r} names {len(patches)} pictures, {' and '.join(patches[:2])}: rename one.")
+    return patches[0]
+
+
+def _shares(cells: Mapping[str, str], categories: Sequence[str], where: str) -> list[float]:
+    shares = [_share(cells[category], f"{where}: {category}") for category in categories]
+    if abs(math.fsum(shares) - 1) > TOLERANCE:
+        listed = ", ".join(f"{name} {share:g}" for name, share in zip(categories, shares, strict=True))
+        raise TableError(f"{where}: the shares add up to {math.fsum(shares):.7g}, not to 1 ({listed}).")
+    return shares
+
+
+def _share(cell: str, where: str) -> float:
+    try:
+        share = float(cell)
+    except ValueError:
+        raise TableError(f"{where} = {cell!r} is no number; give a share from 0 to 1.") from None
+    if not 0 <= share <= 1:
+        raise TableError(f"{where} = {cell!r} is no share; give a number from 0 to 1.")
+    return share

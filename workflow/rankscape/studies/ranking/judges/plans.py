@@ -1,0 +1,209 @@
+"""The plan of a region's judges: what every judge needs with every prompt, what is stored, and what the budgets say."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from rankscape.config import Config
+from rankscape.foundation.errors import InputError
+from rankscape.foundation.progress import track
+from rankscape.studies.ranking.clusters import labelling
+from rankscape.studies.ranking.judges.draws import Draw, read_draw
+from rankscape.studies.ranking.judges.planning import LATENCY_S, Need, blank_draw, most_clusters, need_of, verdict
+from rankscape.studies.ranking.judges.prompts import Prompt
+from rankscape.studies.ranking.judges.questions import Question, estimated_prompt_tokens
+from rankscape.studies.ranking.judges.store import ReplyStore
+from rankscape.studies.ranking.orders.summary import read_ranked
+
+LABELS = "(land categories)"
+"""Stands for a prompt where a judge labels patches."""
+_LABEL_TOKENS = 12
+_COLUMNS = ("judge", "prompt", "mode", "requests", "stored", "to ask", "tokens in", "tokens out", "minutes", "cost")
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What is counted from: the rounds' pictures, or as many blank ones."""
+
+    draws: tuple[Draw, ...]
+    """One for each round."""
+    drawn: int
+    """How many of them are real."""
+    clusters: int
+    """Clusters that are ranked."""
+    clusters_from: str
+    """Where that number comes from."""
+
+
+def basis_of(config: Config, files: Iterable[Path], summary: Path, clusters: int | None = None) -> Basis:
+    """Collect what rounds show, or will show.
+
+    Args:
+        config: The region.
+        files: Draws that exist, named after their rounds; those of further rounds are passed over.
+        summary: `clusters.json`, which need not exist.
+        clusters: Number of clusters, where the user gives it.
+
+    Raises:
+        InputError: If a draw's name is no number of a round, or it is no draw.
+    """
+    rounds = range(1, config.rate.rounds + 1)
+    drawn = {number: path for number, path in map(_numbered, files) if number in rounds}
+    draws = {number: read_draw(path, number) for number, path in drawn.items()}
+    if draws:
+        count, source = len(next(iter(draws.values())).clusters), "the draws"
+    elif clusters is not None:
+        count, source = clusters, "--clusters"
+    elif summary.is_file():
+        count, source = len(read_ranked(summary).clusters), str(summary)
+    else:
+        count, source = most_clusters(config), "the configuration, as the most that there can be"
+    whole = tuple(draws.get(number) or blank_draw(number, count, config) for number in rounds)
+    return Basis(whole, len(draws), count, source)
+
+
+def _numbered(path: Path) -> tuple[int, Path]:
+    if not path.stem.isdecimal():
+        raise InputError(f"{path} is no draw: draws are named after their rounds, such as 1.parquet.")
+    return int(path.stem), path
+
+
+def plan(
+    config: Config, prompts: Sequence[Prompt], basis: Basis, store: ReplyStore, *, labelled: bool
+) -> dict[str, Any]:
+    """Return the plan as a document.
+
+    Args:
+        config: The region.
+        prompts: Its prompts.
+        basis: What rounds show.
+        store: Replies that there are.
+        labelled: Whether the land categories are labelled already.
+    """
+    needs: dict[str, list[Need]] = {name: [] for name in config.judges}
+    for name, prompt in track(list(product(config.judges, prompts)), "counting", unit="prompt"):
+        lookup = store.get if basis.drawn and name in store.judges() else None
+        needs[name].append(need_of(name, config.judges[name], prompt, basis.draws, config.rate, lookup))
+    if config.label.source == "judge" and config.label.judge in needs and not labelled:
+        needs[config.label.judge].append(_labels(config))
+    return {
+        "region": config.region,
+        "rounds": config.rate.rounds,
+        "drawn": basis.drawn,
+        "clusters": basis.clusters,
+        "clusters_from": basis.clusters_from,
+        "exact": basis.drawn == config.rate.rounds,
+        "needs": [_need(config, need) for own in needs.values() for need in own],
+        "judges": [_total(config, name, own, store.spent(name)) for name, own in needs.items()],
+    }
+
+
+def _labels(config: Config) -> Need:
+    """What labelling takes; its replies are not stored, its table is."""
+    picture = blank_draw(1, 1, config).pictures[0]["0-0"]
+    categories = config.label.categories
+    text, schema = labelling.prompt(categories), labelling.schema(categories)
+    tokens = estimated_prompt_tokens(Question((picture,), text, schema, (), 0))
+    judge, count = str(config.label.judge), config.label.sample * config.label.replies
+    return Need(
+        judge=judge,
+        prompt=LABELS,
+        mode="label",
+        requests=count,
+        stored=0,
+        prompt_tokens=count * tokens,
+        completion_tokens=count * _LABEL_TOKENS,
+        most_completion_tokens=count * config.judges[judge].max_tokens,
+        latency_s=LATENCY_S,
+        measured=False,
+    )
+
+
+def _need(config: Config, need: Need) -> dict[str, Any]:
+    judge = config.judges[need.judge]
+    return {
+        **asdict(need),
+        "missing": need.missing,
+        "minutes": round(need.minutes(judge), 2),
+        "cost": need.cost(judge),
+        "most_cost": need.cost(judge, most=True),
+        "currency": judge.currency,
+    }
+
+
+def _total(config: Config, name: str, needs: Sequence[Need], spent: float) -> dict[str, Any]:
+    judge = config.judges[name]
+    priced = judge.price_in is not None and judge.price_out is not None
+    return {
+        "judge": name,
+        "model": judge.model,
+        "requests": sum(need.requests for need in needs),
+        "missing": sum(need.missing for need in needs),
+        "minutes": round(sum(need.minutes(judge) for need in needs), 2),
+        "cost": sum(need.cost(judge) or 0.0 for need in needs) if priced else None,
+        "most_cost": sum(need.cost(judge, most=True) or 0.0 for need in needs) if priced else None,
+        "currency": judge.currency,
+        "spent": spent,
+        "budget": judge.budget,
+        "verdict": verdict(needs, judge, spent),
+    }
+
+
+def as_text(document: Mapping[str, Any]) -> str:
+    """Return a plan as a table and a line for every judge."""
+    rows = [_COLUMNS, *(_row(need) for need in document["needs"])]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    lines = [
+        "  ".join(_aligned(cell, width, place) for place, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    ]
+    return "\n".join(
+        [_heading(document), "", *(line.rstrip() for line in lines), "", *map(_line, document["judges"]), _FOOT]
+    )
+
+
+_FOOT = """\
+~ estimated: no reply is stored yet whose tokens and time could be taken. Minutes are the least that limits and latency
+allow; "at most" takes every answer as long as max_tokens allows. Repairs are not counted."""
+
+
+def _heading(document: Mapping[str, Any]) -> str:
+    rounds, drawn = document["rounds"], document["drawn"]
+    known = "all drawn" if document["exact"] else f"{drawn} drawn" if drawn else "none drawn yet"
+    return (
+        f"Region {document['region']}: {document['clusters']} clusters (from {document['clusters_from']}), "
+        f"{rounds} rounds, {known}."
+    )
+
+
+def _row(need: Mapping[str, Any]) -> tuple[str, ...]:
+    mark = "" if need["measured"] or not need["missing"] else "~"
+    cost = "-" if need["cost"] is None else f"{mark}{_money(need['cost'])} {need['currency']}"
+    counts = (f"{need[name]:,}" for name in ("requests", "stored", "missing"))
+    tokens = (f"{mark}{need[name]:,}" for name in ("prompt_tokens", "completion_tokens"))
+    return (need["judge"], need["prompt"], need["mode"], *counts, *tokens, f"{mark}{need['minutes']:,.1f}", cost)
+
+
+def _money(amount: float) -> str:
+    """Two decimals, or two digits of a smaller amount."""
+    return f"{amount:,.2f}" if amount == 0 or amount >= 0.1 else f"{amount:.2g}"
+
+
+def _aligned(cell: str, width: int, place: int) -> str:
+    return cell.ljust(width) if place < 3 else cell.rjust(width)
+
+
+def _line(total: Mapping[str, Any]) -> str:
+    """One judge's sum, and whether its budget suffices."""
+    parts = [f"{total['judge']}: {total['missing']:,} of {total['requests']:,} requests to ask"]
+    if total["missing"]:
+        parts.append(f"{total['minutes']:,.1f} minutes or more")
+    if total["cost"] is None:
+        return ", ".join([*parts, "no prices"]) + "."
+    currency, spent = total["currency"], _money(total["spent"])
+    parts.append(f"about {_money(total['cost'])} {currency}, at most {_money(total['most_cost'])}; {spent} spent")
+    if total["budget"] is None:
+        return ", ".join([*parts, "no budget"]) + "."
+    return ", ".join(parts) + f" of the budget of {_money(total['budget'])} {currency}: it {total['verdict']}."

@@ -1,0 +1,163 @@
+"""Questions to judges and their replies: what is asked, how it is named in the store, how it is put to an endpoint."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from rankscape.studies.ranking.judges.tokens import question_tokens
+from rankscape.studies.ranking.settings.judges import JudgeSettings
+
+STAND_IN_ENDPOINT = "the demo's own application"
+SERVED_ENDPOINT = "started by the workflow"
+_LONGEST_QUOTE = 2000
+_PNG_HEADER_BYTES = 24
+_UNKNOWN_SIZE_PX = (512, 512)
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question to a judge; two that are alike in everything are the same question and are paid once."""
+
+    pictures: tuple[bytes, ...]
+    """Pictures, PNG, in the order shown."""
+    prompt: str
+    """The question's text."""
+    schema: dict[str, Any]
+    """JSON schema of the answer."""
+    number: tuple[int, ...]
+    """Which of several replies to the same pictures this is, such as (round, reply)."""
+    seed: int
+    """Sampling seed, for endpoints that know one."""
+    labels: tuple[str, ...] = ()
+    """Text before each picture, where there are several to tell apart; empty, or as many as pictures."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a judge answered to one question, as received."""
+
+    text: str
+    """The answer; empty where there is none."""
+    finish_reason: str
+    """Why the judge stopped, as the endpoint says: `stop`, `length`, `content_filter`; empty where it says nothing."""
+    prompt_tokens: int
+    """Tokens of the question, as the endpoint counts them; with repairs, of all that was asked."""
+    completion_tokens: int
+    """Tokens of the answer; with repairs, of all answers."""
+    seconds: float
+    """Time of the last try, in seconds; with repairs, of the last try of each."""
+    error: str | None
+    """Why there is no usable answer; None where the endpoint answered. Whether the text makes sense is not judged."""
+    attempts: int = 1
+    """Requests sent until there was an answer."""
+    repairs: int = 0
+    """Times that the judge was asked to mend its answer."""
+    stored: bool = False
+    """Whether nothing was asked, because the store had the reply."""
+    cost: float | None = None
+    """What it cost, in the judge's currency; None without prices."""
+
+
+def endpoint_name(settings: JudgeSettings) -> str:
+    """Return the address of a judge without user, password and query, for messages and keys.
+
+    A judge that the workflow starts has another port each time; its name in keys stays the same.
+    """
+    if settings.kind == "stand-in":
+        return STAND_IN_ENDPOINT
+    if settings.command is not None:
+        return SERVED_ENDPOINT
+    return str(httpx2.URL(settings.base_url).copy_with(username=None, password=None, query=None))
+
+
+def question_key(question: Question, settings: JudgeSettings) -> str:
+    """Return the name of a question to a judge, 64 hex digits: what the answer depends on, and nothing else.
+
+    Args:
+        question: The question.
+        settings: The judge's; of these count model, address, temperature, longest reply and detail.
+    """
+    content = {
+        "pictures": [hashlib.sha256(picture).hexdigest() for picture in question.pictures],
+        "labels": question.labels,
+        "prompt": question.prompt,
+        "schema": question.schema,
+        "number": question.number,
+        "seed": question.seed,
+        "model": settings.model,
+        "endpoint": endpoint_name(settings),
+        "temperature": settings.temperature,
+        "max_tokens": settings.max_tokens,
+        "detail": settings.detail,
+    }
+    return _digest(content)
+
+
+def repair_key(key: str, answer: str, reason: str) -> str:
+    """Return the name of the question that asks to mend an answer."""
+    return _digest({"repair of": key, "answer": answer, "reason": reason})
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def first_messages(question: Question, settings: JudgeSettings) -> list[dict[str, Any]]:
+    """Return the conversation that asks a question: its text, then its pictures at full size."""
+    parts: list[dict[str, Any]] = [{"type": "text", "text": question.prompt}]
+    labels = question.labels or ("",) * len(question.pictures)
+    for label, picture in zip(labels, question.pictures, strict=True):
+        url = "data:image/png;base64," + base64.b64encode(picture).decode()
+        parts += [{"type": "text", "text": label}] if label else []
+        parts += [{"type": "image_url", "image_url": {"url": url, "detail": settings.detail}}]
+    return [{"role": "user", "content": parts}]
+
+
+def repair_messages(question: Question, answer: str, reason: str) -> list[dict[str, Any]]:
+    """Return how the conversation goes on after an answer that cannot be read."""
+    schema = json.dumps(question.schema, sort_keys=True, ensure_ascii=False)
+    wish = (
+        f"That answer cannot be used: {reason}. Answer the question again with one JSON object and nothing else, "
+        f"after this JSON schema: {schema}"
+    )
+    said = answer[:_LONGEST_QUOTE] if answer.strip() else "(no answer)"
+    return [{"role": "assistant", "content": said}, {"role": "user", "content": wish}]
+
+
+def request_body(messages: list[dict[str, Any]], question: Question, settings: JudgeSettings) -> dict[str, Any]:
+    """Return a request of OpenAI's chat protocol; the form of the answer is asked for by JSON schema."""
+    return {
+        "model": settings.model,
+        "messages": messages,
+        "temperature": settings.temperature,
+        settings.tokens_key: settings.max_tokens,
+        "seed": question.seed,
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "strict": True, "schema": question.schema},
+        },
+    }
+
+
+def estimated_prompt_tokens(question: Question, more: Sequence[dict[str, Any]] = ()) -> int:
+    """Estimate the tokens of a question before it is asked; endpoints count in their own way.
+
+    Args:
+        question: The question.
+        more: How the conversation goes on after it: messages of text.
+    """
+    sizes = [picture_size_px(picture) for picture in question.pictures]
+    text = question.prompt + "".join(question.labels) + "".join(message["content"] for message in more)
+    return question_tokens(text, json.dumps(question.schema), sizes)
+
+
+def picture_size_px(picture: bytes) -> tuple[int, int]:
+    """Return width and height from the header of a PNG; a middling size for what is none."""
+    if len(picture) < _PNG_HEADER_BYTES or not picture.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _UNKNOWN_SIZE_PX
+    return int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])

@@ -1,0 +1,143 @@
+"""Any images to score: a folder of pictures, or one GeoTIFF that is cut into patches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rasterio.warp import transform as reproject
+from rasterio.windows import Window
+
+from rankscape.foundation.errors import InputError, RasterError
+from rankscape.samples.rendering import MAX_PIXELS, open_image
+from rankscape.scenes.rasters import open_raster
+
+RASTERS = frozenset({".tif", ".tiff"})
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp"}) | RASTERS
+MIN_VALID_FRACTION = 0.5
+"""Images with a smaller share of pixels with data get no score, as in `tile.min_valid_fraction`'s default."""
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
+
+
+@dataclass(frozen=True)
+class Raster:
+    """What must be known of a raster before it is cut."""
+
+    path: Path
+    """The file."""
+    dtype: np.dtype[Any]
+    """Type of its pixels."""
+    bands: int
+    """Number of bands."""
+    names: tuple[str, ...] | None
+    """Descriptions of the bands, where every band has one."""
+    rows: int
+    """Rows of patches."""
+    cols: int
+    """Columns of patches."""
+    patch_px: int
+    """Side of a patch."""
+
+
+def find_pictures(source: Path) -> list[Path]:
+    """Return the pictures of a folder and the folders in it, sorted by path; hidden files are left out.
+
+    Raises:
+        InputError: If there is no picture.
+    """
+    if source.is_file():
+        found = [source] if source.suffix.lower() in PICTURES else []
+    else:
+        inside = (
+            path for path in source.rglob("*") if not any(p.startswith(".") for p in path.relative_to(source).parts)
+        )
+        found = sorted(path for path in inside if path.suffix.lower() in PICTURES and path.is_file())
+    if not found:
+        raise InputError(f"{source} holds no picture: files ending in {', '.join(sorted(PICTURES))} are read.")
+    return found
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """Read one picture.
+
+    Returns:
+        uint8 of shape (height, width, 3); of a TIFF the type and bands that it has, pixels without data 0 or NaN.
+
+    Raises:
+        RasterError: If it is broken, too large, or no 8-bit picture; the message names it.
+    """
+    if path.suffix.lower() in RASTERS:
+        with open_raster(path, max_pixels=MAX_PIXELS) as dataset:
+            return _window(dataset, Window(0, 0, dataset.width, dataset.height))
+    with open_image(path, _FORMATS) as picture:
+        if picture.mode not in _EIGHT_BIT_MODES:
+            raise RasterError(f"{path} is no 8-bit picture (its mode is {picture.mode}): save it as 8-bit RGB.")
+        return np.asarray(picture.convert("RGB"), np.uint8)
+
+
+def look_at_raster(path: Path, patch_px: int) -> Raster:
+    """Read a raster's description.
+
+    Raises:
+        RasterError: If it cannot be read, or is smaller than one patch.
+    """
+    with open_raster(path) as dataset:
+        rows, cols = dataset.height // patch_px, dataset.width // patch_px
+        if rows == 0 or cols == 0:
+            raise RasterError(
+                f"{path} has {dataset.height} x {dataset.width} pixels, less than one patch of {patch_px} px: give a "
+                "smaller --patch-px."
+            )
+        names = tuple(str(name) for name in dataset.descriptions) if all(dataset.descriptions) else None
+        return Raster(path, np.dtype(dataset.dtypes[0]), dataset.count, names, rows, cols, patch_px)
+
+
+def cut_raster(raster: Raster) -> Iterator[np.ndarray]:
+    """Yield the patches of a raster, one row of patches at a time, from the upper left; the rest is left out.
+
+    Yields:
+        Pixels of the raster's type, shape (cols, patch_px, patch_px, bands), pixels without data 0 or NaN.
+    """
+    side = raster.patch_px
+    with open_raster(raster.path) as dataset:
+        for row in range(raster.rows):
+            strip = _window(dataset, Window(0, row * side, raster.cols * side, side))
+            yield np.ascontiguousarray(strip.reshape(side, raster.cols, side, raster.bands).swapaxes(0, 1))
+
+
+def patch_centres(raster: Raster) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return longitude and latitude of every patch's centre in degrees (WGS 84), row-major; None without a CRS."""
+    with open_raster(raster.path) as dataset:
+        if dataset.crs is None:
+            return None
+        rows, cols = np.divmod(np.arange(raster.rows * raster.cols), raster.cols)
+        right, down = (cols + 0.5) * raster.patch_px, (rows + 0.5) * raster.patch_px
+        a, b, c, d, e, f = tuple(dataset.transform)[:6]
+        x, y = a * right + b * down + c, d * right + e * down + f
+        longitude, latitude = reproject(dataset.crs, "EPSG:4326", x, y)
+    return np.asarray(longitude), np.asarray(latitude)
+
+
+def valid_fraction(patches: np.ndarray) -> np.ndarray:
+    """Return the share of pixels with data: not 0 in every band of bytes, not NaN in any band of numbers.
+
+    Args:
+        patches: uint8 or float32, shape (n, height, width, bands).
+
+    Returns:
+        float64 in [0, 1], shape (n,).
+    """
+    seen = (patches != 0).any(axis=3) if patches.dtype == np.uint8 else np.isfinite(patches).all(axis=3)
+    return np.asarray(seen.mean(axis=(1, 2)))
+
+
+def _window(dataset: Any, window: Window) -> np.ndarray:
+    """Read pixels as (height, width, bands); where the raster's mask says no data, 0 or NaN."""
+    pixels: np.ndarray = np.moveaxis(dataset.read(window=window), 0, 2)
+    hidden = dataset.dataset_mask(window=window) == 0
+    if hidden.any() and pixels.dtype.kind in "fu":
+        pixels = pixels.copy()
+        pixels[hidden] = np.nan if pixels.dtype.kind == "f" else 0
+    return pixels

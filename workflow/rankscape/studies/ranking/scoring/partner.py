@@ -1,0 +1,112 @@
+"""The partner: random convolutional features with ridge regression, a second part of the score model.
+
+With few pictures such features are a hard baseline (Rolf et al., Nature Communications 2021), and their errors are
+others than those of a trained network: the mean of both is often better than either. What each part reaches alone on
+the held-out patches is recorded beside their sum, so that the better one can be seen to win.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import nn
+
+from rankscape.foundation import progress
+from rankscape.foundation.errors import WeightsError
+from rankscape.learning.filters import draw_filters
+from rankscape.learning.labelled import LabelledPatches
+from rankscape.models.backbones import RANDOM, check_input, create_backbone
+from rankscape.models.convolutions import RandomConvolutions
+from rankscape.models.preparation import Preparation, fit_preparation
+from rankscape.studies.ranking.scoring.metrics import held_out_metrics
+from rankscape.studies.ranking.scoring.parts import Part
+from rankscape.studies.ranking.scoring.pool import Pool
+from rankscape.studies.ranking.scoring.ridging import RidgeFit, joined, ridge_part
+from rankscape.studies.ranking.scoring.training import Lesson
+from rankscape.studies.ranking.settings.scoring import PartnerSettings
+
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Shares of the partner that `auto` tries."""
+_CHUNK = 64
+
+
+def partner_part(settings: PartnerSettings, lesson: Lesson, first_seed: int) -> tuple[Part, list[RidgeFit]]:
+    """Fit the partner to the training patches; each seed has filters of its own.
+
+    Args:
+        settings: Architecture, preparation, seeds and copies.
+        lesson: Patches and settings of the training; the partner sees the same colours.
+        first_seed: First seed.
+
+    Returns:
+        The part, its networks on the CPU, and how each was fitted.
+
+    Raises:
+        RasterError: If the training patches are flat.
+        SettingsError: If they lie in one block of land.
+        WeightsError: If the architecture's name cannot be read, or does not take the input.
+    """
+    preparation = _preparation(settings, lesson)
+    # The memory for resized patches is filled with those of the networks.
+    own = replace(lesson, preparation=preparation, cache_mb=0.0)
+    seeds = range(first_seed, first_seed + settings.seeds)
+    found = [
+        ridge_part(
+            _backbone(settings, own, seed), settings.architecture, own, [seed], settings.copies, settings.seeds > 1
+        )
+        for seed in seeds
+    ]
+    return joined(found)
+
+
+@dataclass(frozen=True)
+class Balance:
+    """How much the partner counts, and why."""
+
+    weight: float
+    """Share of the partner in the score."""
+    tried: dict[str, float | None]
+    """Kendall tau-b between score and level on the held-out patches at each share; None where it is undefined."""
+
+
+def balance(weight: float | str, own: np.ndarray, partner: np.ndarray, held_out: Pool) -> Balance:
+    """Choose the partner's share in the score.
+
+    Args:
+        weight: The share, or `auto`: that of `WEIGHTS` with the largest Kendall tau-b; of equal ones the nearest to one
+            half.
+        own: Mean score of the networks for the held-out patches, shape (n,).
+        partner: Mean score of the partner's networks, shape (n,).
+        held_out: The patches.
+    """
+    taus = {share: _tau((1 - share) * own + share * partner, held_out) for share in WEIGHTS}
+    if isinstance(weight, str):
+        weight = max(WEIGHTS, key=lambda share: (-1.0 if taus[share] is None else taus[share], -abs(share - 0.5)))
+        progress.say(f"partner: weight {weight:g} of {', '.join(map('{:g}'.format, WEIGHTS))} follows the levels best")
+    return Balance(weight, {f"{share:g}": tau for share, tau in taus.items()})
+
+
+def _tau(scores: np.ndarray, held_out: Pool) -> float | None:
+    return held_out_metrics(scores, held_out)["kendall_tau_b"]
+
+
+def _preparation(settings: PartnerSettings, lesson: Lesson) -> Preparation:
+    starts: Sequence[np.ndarray] = np.array_split(np.arange(len(lesson.training)), -(-len(lesson.training) // _CHUNK))
+    return fit_preparation(
+        (lesson.training.pixels(rows) for rows in starts),
+        lesson.preparation.bands,
+        input_px=settings.input_px,
+        colour=lesson.preparation.colour,
+        normalisation=settings.normalisation,
+    )
+
+
+def _backbone(settings: PartnerSettings, lesson: Lesson, seed: int) -> nn.Module:
+    channels, pool = lesson.preparation.channels, lesson.training
+    backbone = create_backbone(settings.architecture, RANDOM, channels, seed)
+    if not isinstance(backbone, RandomConvolutions):
+        raise WeightsError(f"train.partner.architecture = {settings.architecture!r} is no random convolutions.")
+    pictures = LabelledPatches(pool.stores, pool.store, pool.position, np.empty((len(pool), 0), np.float32))
+    draw_filters(backbone, pictures, lesson.preparation, np.random.default_rng([seed, 11]), lesson.device)
+    check_input(backbone, channels, settings.input_px, settings.architecture)
+    return backbone

@@ -1,0 +1,191 @@
+"""Score networks by ridge regression: a backbone as it is, and a head that is fitted to its features in one step.
+
+The head is linear in the features, so such a network is stored and used as a trained one; its link cuts scores at the
+range of the targets (`network.py`). Features are standardised for the fit, which goes into the head's numbers.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+from torch import nn
+
+from rankscape.foundation import progress
+from rankscape.learning.feature_buffer import ROOM_MB, Spool
+from rankscape.learning.gram import Rows, fit_streamed
+from rankscape.learning.ridge import PENALTIES, Ridge, fit_ridge
+from rankscape.models.backbones import RANDOM, create_backbone
+from rankscape.studies.ranking.scoring.drawing import Draw, draw_places, shares
+from rankscape.studies.ranking.scoring.network import ScoreNetwork
+from rankscape.studies.ranking.scoring.parts import Part
+from rankscape.studies.ranking.scoring.pool import Pool
+from rankscape.studies.ranking.scoring.sampling import batches
+from rankscape.studies.ranking.scoring.training import Lesson
+
+
+@dataclass(frozen=True)
+class RidgeFit:
+    """How one head was fitted."""
+
+    seed: int
+    """Seed of its draw of places."""
+    ridge: Ridge
+    """The regression on standardised features."""
+    rows: int
+    """Rows that it was fitted to."""
+    places: int
+    """Different places that they come from."""
+    scores: np.ndarray
+    """Scores of the held-out patches, float64, shape (validation,)."""
+
+    def to_document(self) -> dict[str, Any]:
+        """Return seed, penalty and errors as JSON; there is no curve and no best epoch."""
+        errors = dict(zip(map("{:.6g}".format, PENALTIES), self.ridge.errors, strict=True))
+        known = {"penalty": self.ridge.penalty, "errors": errors, "rows": self.rows, "places": self.places}
+        return {"seed": self.seed, "best_epoch": None, "epochs": [], "ridge": known}
+
+
+def ridges_of(architecture: str, start: str, lesson: Lesson, seeds: Sequence[int]) -> tuple[Part, list[RidgeFit]]:
+    """Fit the score networks of `train.objective: ridge`, one a seed.
+
+    Several seeds learn from places drawn with replacement each; one learns from all. They share the adapted backbone;
+    random ones are of each seed.
+
+    Args:
+        architecture: Name of the backbone.
+        start: Path of the adapted backbone, or `random`.
+        lesson: Patches and settings.
+        seeds: Seeds.
+
+    Raises:
+        SettingsError: If all patches lie in one block of land.
+        WeightsError: If the weights are not those of the architecture.
+    """
+    groups = [[seed] for seed in seeds] if start == RANDOM else [list(seeds)]
+    found = []
+    for group in groups:
+        backbone = create_backbone(architecture, start, lesson.preparation.channels, group[0])
+        found.append(ridge_part(backbone, architecture, lesson, group, lesson.settings.copies, len(seeds) > 1))
+    return joined(found)
+
+
+def joined(found: Sequence[tuple[Part, list[RidgeFit]]]) -> tuple[Part, list[RidgeFit]]:
+    """Make one part of parts that differ in their networks and seeds alone."""
+    networks = tuple(network for part, _ in found for network in part.networks)
+    seeds = tuple(seed for part, _ in found for seed in part.seeds)
+    return replace(found[0][0], networks=networks, seeds=seeds), [fit for _, fits in found for fit in fits]
+
+
+def ridge_part(
+    backbone: nn.Module, architecture: str, lesson: Lesson, seeds: Sequence[int], copies: int, resample: bool
+) -> tuple[Part, list[RidgeFit]]:
+    """Fit one head a seed to the features of one backbone.
+
+    Args:
+        backbone: Prepared images to features; it stays as it is.
+        architecture: Its name.
+        lesson: Patches and settings; `balance` says how much every patch counts.
+        seeds: Seeds of the heads.
+        copies: Rows a patch: the patch as it is, and copies of it as training varies them.
+        resample: Whether each head learns from places drawn with replacement, so that heads of different seeds
+            differ; else from all.
+
+    Returns:
+        The part, its networks on the CPU, and how each head was fitted.
+
+    Raises:
+        SettingsError: If all patches lie in one block of land.
+        TableError: If a feature is not finite.
+    """
+    progress.say(f"ridge on {architecture}: {copies * len(lesson.training)} rows, {len(seeds)} seed(s)")
+    with spooled(backbone, lesson, copies, seeds[0]) as spool:
+        mean, scale = spool.statistics()
+        draws = [_draw(lesson, seed, resample) for seed in seeds]
+        ridges = [fit_drawn(spool, (mean, scale), lesson.training.target, draw) for draw in draws]
+    networks = tuple(_ready(head_of(backbone, ridge, mean, scale), lesson) for ridge in ridges)
+    part = Part(networks, architecture, lesson.preparation, tuple(seeds))
+    scores = scores_of(part, lesson.validation, lesson)
+    for network in networks:
+        network.cpu()
+    fits = [
+        RidgeFit(seed, ridge, copies * draw.patches, draw.places, found)
+        for seed, ridge, draw, found in zip(seeds, ridges, draws, scores, strict=True)
+    ]
+    return part, fits
+
+
+def spooled(backbone: nn.Module, lesson: Lesson, copies: int, seed: int, room_mb: float = ROOM_MB) -> Spool:
+    """Compute the features of the training patches: all as they are, then as training varies them, copy by copy.
+
+    Args:
+        backbone: Prepared images to features.
+        lesson: Patches and settings.
+        copies: Rows a patch.
+        seed: Seed of the variation.
+        room_mb: MB of features that may be held in memory; more lie in a temporary file.
+    """
+    network, light = _ready(ScoreNetwork(backbone, "clip"), lesson), torch.Generator().manual_seed(seed)
+    spool = Spool(int(backbone.num_features), room_mb)  # type: ignore[arg-type]
+    chosen = batches(np.arange(len(lesson.training)), lesson.settings.batch_size)
+    shown = [(copy, rows) for copy in range(copies) for rows in chosen]
+    patches = lesson.pictures(lesson.training).batches((rows for _, rows in shown), lesson.device)
+    with torch.inference_mode():
+        for copy, _ in progress.track(shown, "features", unit="batch"):
+            images = lesson.varied(next(patches), light) if copy else lesson.prepared(next(patches))
+            spool.append(network.features(images).cpu().numpy())
+    return spool
+
+
+def fit_drawn(spool: Spool, unit: tuple[np.ndarray, np.ndarray], targets: np.ndarray, draw: Draw) -> Ridge:
+    """Fit the ridge to the rows of a draw; features lose `unit[0]` and are divided by `unit[1]`.
+
+    With fewer rows than features all rows are held; with more, sums of products.
+    """
+    copies = len(spool) // len(targets)
+    labels, parts, weights = (np.tile(values, copies) for values in (targets, draw.parts, draw.weights))
+
+    def blocks() -> Iterator[Rows]:
+        for place, block in spool.blocks():
+            standard = (block - unit[0]) / unit[1]
+            yield Rows(standard, labels[place], parts[place], weights[place])
+
+    # As many threads as PyTorch was given: more of them than free cores make a small matrix many times slower.
+    with threadpool_limits(torch.get_num_threads(), "blas"):
+        if len(spool) > spool.dims:
+            return fit_streamed(blocks)
+        features = np.concatenate([rows.features for rows in blocks()])
+        return fit_ridge(features, labels, parts, weights=weights)
+
+
+def head_of(backbone: nn.Module, ridge: Ridge, mean: np.ndarray, scale: np.ndarray) -> ScoreNetwork:
+    """Make the network whose scores are the ridge's predictions from standardised features."""
+    network = ScoreNetwork(backbone, "clip")
+    slope = ridge.weights / scale
+    bias = ridge.mean - mean @ slope - ridge.centre @ ridge.weights
+    with torch.no_grad():
+        network.head.weight.copy_(torch.from_numpy(slope)[None])
+        network.head.bias.fill_(float(bias))
+        network.limits.copy_(torch.tensor([ridge.lowest, ridge.highest]))
+    return network
+
+
+def scores_of(part: Part, pool: Pool, lesson: Lesson) -> np.ndarray:
+    """Score every patch of a pool with a part's networks on the lesson's device, float64, shape (networks, n)."""
+    chosen = batches(np.arange(len(pool)), lesson.settings.batch_size)
+    return np.concatenate([part.scores(part.images(pool.pixels(rows)), lesson.device) for rows in chosen], axis=1)
+
+
+def _ready(network: ScoreNetwork, lesson: Lesson) -> ScoreNetwork:
+    network.eval().to(lesson.device).use(lesson.settings.precision)
+    return network
+
+
+def _draw(lesson: Lesson, seed: int, resample: bool) -> Draw:
+    pool, settings = lesson.training, lesson.settings
+    weights = shares(pool.cluster, pool.level, settings.balance)
+    return draw_places(
+        pool.places(settings.block_m), pool.level, weights, np.random.default_rng([seed, 4]), resample, settings.block_m
+    )

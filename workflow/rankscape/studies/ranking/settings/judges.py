@@ -1,0 +1,215 @@
+"""Settings of rounds, orders and ensembles (docs/ranking.md)."""
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rankscape.foundation.settings import Identifier, Section, parse_json
+
+ModeName = Literal["scores", "pairs", "tiers"]
+LIMITS = (
+    "key_variable", "concurrency", "requests_per_minute", "tokens_per_minute", "timeout_s", "attempts",
+    "price_in", "price_out", "currency", "budget", "start_timeout_s",
+)  # fmt: skip
+"""What a judge's replies do not depend on: how often and how fast it may be asked, and what that may cost."""
+SERVED = "{port}"
+"""Stands for a judge's command where replies are named: how a judge is started changes none of them."""
+
+
+class JudgeSettings(Section):
+    """One judge: a vision-language model behind an OpenAI-style endpoint, or the demo's stand-in."""
+
+    kind: Literal["endpoint", "stand-in"] = "endpoint"
+    """`stand-in` is the demo's own: it measures pixels, speaks the same protocol in process, and is no vision model."""
+    base_url: str = "https://api.openai.com/v1"
+    """Address of the endpoint."""
+    model: str
+    """Model name as the endpoint knows it."""
+    key_variable: str | None = None
+    """Environment variable that holds the key; the key itself stands in no file."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """Sampling temperature."""
+    max_tokens: Annotated[int, Field(ge=16, le=4096)] = 256
+    """Longest reply; small, so that endless replies end."""
+    tokens_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the endpoint calls the longest reply; OpenAI's newer models know `max_completion_tokens` only."""
+    detail: Literal["high", "low", "auto"] = "high"
+    """Size at which pictures are read; some endpoints take `auto` as low, and shrink the pictures."""
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    """Most requests under way at once; fewer while the endpoint answers 429 or 503."""
+    requests_per_minute: Annotated[float, Field(gt=0)] | None = None
+    """Requests that the endpoint allows in a minute; null where it is not known, and found by its 429s."""
+    tokens_per_minute: Annotated[float, Field(gt=0)] | None = None
+    """Tokens that the endpoint allows in a minute, questions and answers together; null where it is not known."""
+    timeout_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
+    """Longest wait for one reply."""
+    attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    """Tries of one request that meets 408, 409, 429, 5xx or a broken connection."""
+    repairs: Annotated[int, Field(ge=0, le=5)] = 1
+    """Times that a judge is asked again, in the same conversation, when its answer cannot be read."""
+    price_in: Annotated[float, Field(ge=0)] | None = None
+    """Price of a million tokens of questions; null where nothing is paid."""
+    price_out: Annotated[float, Field(ge=0)] | None = None
+    """Price of a million tokens of answers; null where nothing is paid."""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    """Currency of prices and budget, ISO 4217."""
+    budget: Annotated[float, Field(gt=0)] | None = None
+    """Most money that this judge may cost in this region; a request that could exceed it is not sent."""
+    command: str | None = None
+    """Line that starts the judge on the node, with `{port}` and, if wanted, `{model}`; `base_url` is then not read."""
+    start_timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 1800.0
+    """Longest wait until the command's endpoint answers."""
+
+    @property
+    def asked(self) -> str:
+        """What the judge's replies depend on, as canonical JSON; a judge of its own command has no lasting address."""
+        values = self.model_dump(mode="json", exclude=set(LIMITS))
+        if self.command is not None:
+            values |= {"command": SERVED, "base_url": type(self).model_fields["base_url"].default}
+        return json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    @property
+    def limits(self) -> str:
+        """What the judge's replies do not depend on, as canonical JSON."""
+        values = self.model_dump(mode="json", include=set(LIMITS))
+        return json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    def limited(self, limits: str, name: str) -> "JudgeSettings":
+        """Return these settings with the limits of `--limits`, a JSON object; empty text changes nothing.
+
+        Raises:
+            SettingsError: If a key or value is wrong.
+        """
+        given = parse_json(limits, f"judges.{name}", "--limits") if limits.strip() else {}
+        return type(self).checked({**self.model_dump(), **given}, "--limits", f"judges.{name}")
+
+    @model_validator(mode="after")
+    def _command_usable(self) -> "JudgeSettings":
+        if self.command is not None and "{port}" not in self.command:
+            raise ValueError(f"command = {self.command!r} has no {{port}}: the workflow chooses a free one")
+        if self.command is not None and self.kind == "stand-in":
+            raise ValueError("a stand-in answers in process: it needs no command")
+        return self
+
+    @model_validator(mode="after")
+    def _budget_has_prices(self) -> "JudgeSettings":
+        if self.budget is not None and (self.price_in is None or self.price_out is None):
+            raise ValueError(f"budget = {self.budget:g} cannot be kept without price_in and price_out")
+        return self
+
+
+class DrawSettings(Section):
+    """Which patches a round shows, and as what pictures."""
+
+    images_per_cluster: Annotated[int, Field(ge=1, le=100)] = 3
+    """Patches drawn from each cluster in each round."""
+    min_picture_px: Annotated[int, Field(ge=1, le=2048)] = 224
+    """Smaller patches are shown enlarged by a whole factor to at least this side: models read 14 to 28 px at once."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the sampling, used together with the round's number; the replies' seeds follow from it."""
+
+
+class RateSettings(Section):
+    """How one round asks one judge with one prompt."""
+
+    rounds: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Rounds of every judge with every prompt."""
+    mode: ModeName = "scores"
+    """What a judge is asked: a score of each patch, the higher of two clusters, or all clusters in tiers; a prompt may
+    name another."""
+    replies: Annotated[int, Field(ge=1, le=20)] = 3
+    """Replies to each patch, to each pair in each order of showing, or sortings of all clusters into tiers."""
+    pairs_per_cluster: Annotated[int, Field(ge=2, le=1000)] | None = None
+    """Mode pairs: other clusters that each is compared with in a round, drawn anew each round; null takes all."""
+    pair_pictures: Literal["side-by-side", "two"] = "side-by-side"
+    """Mode pairs: one picture that holds both clusters, which any endpoint takes, or two pictures."""
+    quorum: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Share of a cluster's replies that must be usable; below it the round fails and names the clusters."""
+
+
+class RankSettings(Section):
+    """How a round's scores become a partial order."""
+
+    margin: Annotated[float, Field(ge=0, le=100)] = 10.0
+    """Clusters whose scores differ by no more are tied."""
+    ties: Literal["leader", "chain", "interval"] = "leader"
+    """Rule that makes ties an order: groups by their first member, by neighbours, or the true semiorder."""
+
+
+class DeriveSettings(Section):
+    """How a reference raster becomes a partial order of the clusters."""
+
+    references: tuple[Identifier, ...] = ()
+    """Names of references, among `references`, that vote as one order each."""
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    """Bootstrap draws for the error of each cluster's mean."""
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Confidence at which a difference counts; below it the two clusters are equal."""
+    block_m: Annotated[float, Field(gt=0)] | None = 20_000.0
+    """Side of the blocks of land that the bootstrap draws whole; null draws single patches, as if neighbours were not
+    alike, and tells apart too much."""
+    correction: Literal["benjamini-hochberg", "holm", "none"] = "benjamini-hochberg"
+    """What 1 - `level` bounds: the share of errors among the pairs told apart, the chance of any error at all, or the
+    chance of error of each pair by itself."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the bootstrap."""
+
+
+class EnsembleSettings(Section):
+    """How partial orders are merged."""
+
+    method: Literal["robust", "welsch", "mean", "kemeny", "bradley_terry", "report"] = "robust"
+    """Ensemble (docs/ranking.md); `report` reproduces the Sichuan report and its flaw."""
+    levels: Annotated[int, Field(ge=2, le=100)] | None = None
+    """Number of levels of the merged order, not counting uninhabited land; null lets the silhouette choose."""
+    min_levels: Annotated[int, Field(ge=2, le=100)] = 3
+    """Fewest levels that the silhouette may choose; on real orders it likes 2, which keeps little of the order."""
+    bootstrap_draws: Annotated[int, Field(ge=0, le=100_000)] = 1000
+    """Resamples of the orders for the rank intervals; 0 gives none, and `bradley_terry` takes 200 at most."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Coverage of the rank intervals."""
+    report_sigma: Annotated[float, Field(gt=0)] = 20.0
+    """Scale of method `report`."""
+    report_tolerance: Annotated[float, Field(gt=0)] = 1e-6
+    """Largest change of ranks at which method `report` stops."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the bootstrap."""
+
+
+class AuditSettings(Section):
+    """How it is measured what judges and people can be trusted with."""
+
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Coverage of the intervals."""
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    """Bootstrap draws over clusters for the drift between rounds."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the bootstrap."""
+
+
+class PeopleSettings(Section):
+    """Orders that people gave."""
+
+    folder: str | None = None
+    """Folder of annotators' files, `.txt` (text) or `.json` (of `rankscape annotate`); each file votes as one order."""
+    collection: str | None = None
+    """Text file with one order a line, a person each; each line votes as one order."""
+    annotators: str | None = None
+    """Text file with the names of the collection's people, one a line in the same order; without it they are
+    numbered by line."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "PeopleSettings":
+        for name, kind in (("folder", "folder"), ("collection", "file"), ("annotators", "file")):
+            value = getattr(self, name)
+            if value is not None and not value.strip():
+                raise ValueError(f"{name} must name a {kind}, or be null")
+        if self.annotators is not None and self.collection is None:
+            raise ValueError("annotators names the people of a collection: give collection too")
+        return self
+
+    @property
+    def vote(self) -> bool:
+        """Whether people's orders are given at all."""
+        return self.folder is not None or self.collection is not None

@@ -1,0 +1,67 @@
+"""Fit the backbone and a land-category head to the soft labels.
+
+Without labels, or with 0 epochs, the backbone stays as it came and gets no head.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.errors import WeightsError
+from rankscape.foundation.files import write_json
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.tables import read_metadata, read_table
+from rankscape.learning.adapting import adapt_backbone
+from rankscape.learning.labelled import check_stores, find_labelled
+from rankscape.learning.model import save_adapted
+from rankscape.learning.settings import SELF_SUPERVISED, AdaptSettings
+from rankscape.models.backbones import find_weights
+from rankscape.models.devices import use_device
+from rankscape.samples.patches import index_of, open_patches
+from rankscape.stages.options import Gpus, Settings, Threads, Tiles
+
+
+def adapt(
+    settings: Settings,
+    labels: Annotated[Path, typer.Option(help="Soft labels: labels.parquet; an empty table fits nothing.")],
+    tiles: Tiles,
+    out: Annotated[Path, typer.Option(help="Backbone and head to write (.safetensors).")],
+    record: Annotated[Path, typer.Option(help="What is known of the fit, to write (.json).")],
+    pretrained: Annotated[
+        Path | None, typer.Option(help="What pretrain made; for weights `self_supervised`, and for no others.")
+    ] = None,
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Fit the backbone and a land-category head to the soft labels.
+
+    The file of the backbone also holds how pictures are prepared for it, so that all later stages see alike.
+    """
+    chosen = AdaptSettings.from_text(settings, "adapt")
+    device = use_device(gpus, threads)
+    start = _start(chosen.weights, pretrained)
+    weights = find_weights(chosen.architecture, start)
+    about, table = read_metadata(labels, "label"), read_table(labels)
+    stores = [open_patches(path) for path in sorted(tiles)]
+    check_stores(stores)
+    patches = find_labelled(stores, table, about["categories"], str(labels))
+    say(f"{len(patches)} usable labelled patches of {len(table)} labelled ones.")
+    adapted, found = adapt_backbone(chosen, patches, about["categories"], about["uninhabited"], device, start)
+    inputs = {"labels": labels} | ({"weights": weights} if weights is not None else {})
+    for path in tiles:
+        inputs |= {f"tiles/{path.stem}": path, f"index/{path.stem}": index_of(path)}
+    origin = provenance("adapt", chosen, inputs, seed=chosen.seed, backend=device.type)
+    save_adapted(out, adapted, origin)
+    write_json(record, {**found, "provenance": origin})
+
+
+def _start(weights: str, pretrained: Path | None) -> str:
+    """Return what the backbone starts from: the settings' weights, or the file that pre-training made."""
+    if (weights == SELF_SUPERVISED) != (pretrained is not None):
+        raise WeightsError(
+            f"adapt.weights = {weights!r} and --pretrained = {pretrained}: `{SELF_SUPERVISED}` needs the file that"
+            " pretrain made, and no other weights take one."
+        )
+    return weights if pretrained is None else str(pretrained)

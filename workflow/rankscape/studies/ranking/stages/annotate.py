@@ -1,0 +1,54 @@
+"""Let a person rank the clusters on a page in the browser.
+
+The page is served on this machine alone, at an address that holds a secret. Work is saved with every change; a finished
+annotation is an order that the workflow takes. For people; the workflow itself reads what they made with `transcribe`.
+"""
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.progress import say
+from rankscape.studies.ranking.annotation.album import Album
+from rankscape.studies.ranking.annotation.app import create_app
+from rankscape.studies.ranking.annotation.region import read_region
+from rankscape.studies.ranking.annotation.serving import HOST, listening, secret_of, serve
+from rankscape.studies.ranking.annotation.session import Session, draft_of, open_session
+from rankscape.studies.ranking.orders.people import check_annotator
+
+
+def annotate(
+    region: Annotated[str, typer.Option(help="Region to annotate: a folder of results/.")],
+    annotator: Annotated[
+        str | None, typer.Option(help="Name of the annotator, part of file names; default: your login name.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1; 0 takes any free one.")] = 8765,
+    resume: Annotated[bool, typer.Option("--continue", help="Change an annotation that is finished.")] = False,
+    results: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the region's orders; default: config/orders/REGION.")
+    ] = None,
+) -> None:
+    """Let a person rank the clusters of a region on a page in the browser, until Ctrl-C."""
+    name = check_annotator(annotator if annotator is not None else getpass.getuser(), "--annotator")
+    folder = out if out is not None else Path("config/orders") / region
+    with listening(port) as taken:
+        found = read_region(results, region)
+        with secret_of(name, folder) as token:
+            session = open_session(found, name, folder, resume=resume)
+            album = Album(found.tiles, (patch for card in session.annotation.cards for patch in card.patches))
+            placed, cards = session.annotation.placed, len(session.annotation.cards)
+            say(f"Annotator {name}, region {region}: {placed} of {cards} cards placed.")
+            say(f"Open http://{HOST}:{taken.getsockname()[1]}/{token}/ in a browser; Ctrl-C ends.")
+            serve(create_app(session, album, token), taken)
+    say(_left(session))
+
+
+def _left(session: Session) -> str:
+    """Say what a session leaves behind."""
+    if session.annotation.finished:
+        return f"The order is in {session.path}."
+    earlier = f" The order of before is in {session.path}." if session.path.exists() else ""
+    return f"Not finished; the draft is in {draft_of(session.path)}.{earlier}"

@@ -1,0 +1,94 @@
+"""Measure what judges, people and data can be trusted with.
+
+Usable replies, position bias, consistency, drift, spread, tokens, cost and time of every judge with every prompt; how
+far all sources of orders agree; and which pairs of clusters nobody ordered.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from rankscape.foundation.errors import OrderError
+from rankscape.foundation.files import read_json, write_json
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.stages.options import Settings, Summary
+from rankscape.studies.ranking.judges.evidence import RoundRecord, TimesRecord, read_round, read_times
+from rankscape.studies.ranking.orders.audit import agreement_document, judge_rows, round_rows
+from rankscape.studies.ranking.orders.orders import PartialOrder, check_clusters
+from rankscape.studies.ranking.orders.summary import Ranked, read_ranked
+from rankscape.studies.ranking.settings.judges import AuditSettings
+
+_Record = TypeVar("_Record", RoundRecord, TimesRecord)
+
+
+def audit(
+    settings: Settings,
+    order: Annotated[Path, typer.Option(help="The merged order: order.json.")],
+    orders: Annotated[list[Path], typer.Option(help="Orders of rounds, people and data (JSON).")],
+    summary: Summary,
+    out: Annotated[Path, typer.Option(help="Document to write (JSON).")],
+    rounds: Annotated[list[Path] | None, typer.Option(help="Rounds (JSON).")] = None,
+    times: Annotated[list[Path] | None, typer.Option(help="How long the replies of rounds took (JSON).")] = None,
+) -> None:
+    """Measure what judges, people and data can be trusted with."""
+    chosen, ranked = AuditSettings.from_text(settings, "audit"), read_ranked(summary)
+    took = _seconds([_checked(read_times(path), ranked, path) for path in times or ()])
+    heard = [_checked(read_round(path), ranked, path) for path in rounds or ()]
+    heard = [one.timed(took.get((one.judge, one.prompt, one.round))) for one in heard]
+    facts, votes = _read_orders(orders, ranked)
+    merged = read_json(order)
+    ranked.check_fingerprint(merged, order)
+    agreement = agreement_document(votes, facts, merged)
+    own_taus = {
+        name: row[place]
+        for place, (name, row) in enumerate(zip(agreement["tau"]["groups"], agreement["tau"]["matrix"], strict=True))
+    }
+    write_json(
+        out,
+        {
+            "confidence": chosen.confidence,
+            "judges": judge_rows(heard, own_taus, chosen),
+            "rounds": round_rows(heard),
+            **agreement,
+            "fingerprint": ranked.fingerprint,
+            "provenance": provenance(
+                "audit", chosen, _inputs(order, orders, rounds or (), times or (), summary), seed=chosen.seed
+            ),
+        },
+    )
+    say(f"Audit of {len(heard)} rounds and {len(votes)} orders: {out}")
+
+
+def _checked(found: _Record, ranked: Ranked, path: Path) -> _Record:
+    ranked.check_fingerprint({"fingerprint": found.fingerprint}, path)
+    return found
+
+
+def _seconds(times: Sequence[TimesRecord]) -> dict[tuple[str, str, int], float]:
+    return {(one.judge, one.prompt, one.round): one.seconds for one in times}
+
+
+def _read_orders(paths: Sequence[Path], ranked: Ranked) -> tuple[dict[str, dict[str, Any]], dict[str, PartialOrder]]:
+    """What each source is, and its order; an order that leaves clusters out compares them with none."""
+    facts: dict[str, dict[str, Any]] = {}
+    votes: dict[str, PartialOrder] = {}
+    for path in paths:
+        if path.stem in votes:
+            raise OrderError(f"Two orders are named {path.stem}: each source votes once; rename or drop {path}.")
+        document = read_json(path)
+        ranked.check_fingerprint(document, path)
+        order = PartialOrder.from_document(document, str(path))
+        check_clusters(order.clusters, ranked.clusters, str(path), all_needed=False)
+        facts[path.stem], votes[path.stem] = dict(document.get("source") or {}), order.extended(ranked.clusters)
+    return facts, votes
+
+
+def _inputs(
+    order: Path, orders: Sequence[Path], rounds: Sequence[Path], times: Sequence[Path], summary: Path
+) -> dict[str, Path]:
+    of_rounds = [("rounds", path) for path in rounds] + [("times", path) for path in times]
+    named = {f"{role}/{'--'.join((*path.parts[-3:-1], path.stem))}": path for role, path in of_rounds}
+    return {"order": order, "summary": summary, **{f"orders/{path.stem}": path for path in orders}, **named}

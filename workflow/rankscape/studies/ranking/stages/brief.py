@@ -1,0 +1,27 @@
+"""Write down what a judge that the workflow starts is asked with one prompt."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.files import write_json
+from rankscape.foundation.provenance import provenance
+from rankscape.stages.options import Settings
+from rankscape.studies.ranking.judges.briefs import Brief
+from rankscape.studies.ranking.judges.prompts import read_prompt
+from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
+
+
+def brief(
+    settings: Settings,
+    judge: Annotated[str, typer.Option(help="Name of the judge.")],
+    judge_settings: Annotated[str, typer.Option(help="The judge's settings: a JSON object.")],
+    prompt: Annotated[Path, typer.Option(help="The question (Markdown); its name is the prompt's name.")],
+    out: Annotated[Path, typer.Option(help="Brief to write (JSON).")],
+) -> None:
+    """Write down what a judge that the workflow starts is asked with one prompt."""
+    about = JudgeSettings.from_text(judge_settings, f"judges.{judge}")
+    chosen = RateSettings.from_text(settings, "rate")
+    document = Brief(judge, about, read_prompt(prompt), chosen).to_document()
+    write_json(out, {**document, "provenance": provenance("brief", chosen, {"prompt": prompt})})

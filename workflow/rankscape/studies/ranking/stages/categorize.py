@@ -1,0 +1,35 @@
+"""Give every patch its land category, from the head that was fitted to the labels."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import KEY, provenance
+from rankscape.foundation.tables import write_table
+from rankscape.models.weights import load_weights
+from rankscape.stages.options import Indices, Settings
+from rankscape.studies.ranking.clusters.categories import categorize_patches, head_of
+from rankscape.studies.ranking.clusters.features import open_features
+from rankscape.studies.ranking.settings.clusters import LabelSettings
+
+
+def categorize(
+    settings: Settings,
+    features: Annotated[list[Path], typer.Option(help="Features (.npy), a granule each.")],
+    indices: Indices,
+    backbone: Annotated[Path, typer.Option(help="Backbone with the land-category head (.safetensors).")],
+    out: Annotated[Path, typer.Option(help="Table to write: the probability of every category, and the category.")],
+) -> None:
+    """Give every usable patch the probability of each land category, and the most probable one as its category."""
+    section = LabelSettings.from_text(settings, "label")
+    granules = open_features(features, indices)
+    head = head_of(*load_weights(backbone), section.categories, str(backbone))
+    table = categorize_patches(granules, head, section.categories)
+    for name in section.categories:
+        say(f"{name}: {int((table['category'] == name).sum())} of {len(table)} patches.")
+    inputs = {"backbone": backbone} | {f"features/{path.stem}": path for path in features}
+    record = provenance("categorize", section, inputs | {f"index/{path.stem}": path for path in indices})
+    label = {"categories": list(section.categories), "uninhabited": section.uninhabited}
+    write_table(out, table, {KEY: record, "label": label})

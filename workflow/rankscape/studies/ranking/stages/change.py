@@ -1,0 +1,170 @@
+"""Measure how the score changed between two dates, and which changes are no chance.
+
+Season, haze and sensor are taken out by places whose look changed least; what spread is left among these is the noise
+that a change must exceed. A table, a summary, a map, and pictures of the largest changes.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import torch
+import typer
+
+from rankscape.foundation.errors import TableError
+from rankscape.foundation.files import sha256, write_bytes, write_json
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import KEY, provenance
+from rankscape.foundation.tables import read_metadata, write_table
+from rankscape.models.devices import use_device
+from rankscape.products.change.change import Measured, ScoreAgain, measure_change
+from rankscape.products.change.dates import Seen, read_dates
+from rankscape.products.change.invariants import Light
+from rankscape.products.change.map import CHANGE_BANDS, CHANGE_RAMP, LEVEL, change_legend, change_surface
+from rankscape.products.change.settings import ChangeSettings
+from rankscape.products.maps.preview import draw_preview
+from rankscape.products.maps.ramp import read_ramp
+from rankscape.products.maps.region import merge_surfaces, write_region
+from rankscape.products.maps.style import write_style
+from rankscape.samples.patches import index_of
+from rankscape.stages.options import Gpus, Settings, Threads
+from rankscape.studies.ranking.explanations.changes import Changed, write_changes
+from rankscape.studies.ranking.scoring.model import ScoreModel, read_model
+from rankscape.studies.ranking.scoring.prediction import score_patches
+from rankscape.studies.ranking.settings.scoring import PredictSettings
+
+_COLUMNS = [
+    "patch_id", "before_patch_id", "granule", "before_granule", "place", "row", "col", "score_before", "score_after",
+    "change", "raw_change", "change_std", "p", "q", "significant", "invariant", "geometry",
+]  # fmt: skip
+
+
+def change(
+    settings: Settings,
+    change: Annotated[str, typer.Option(help="The two periods: earlier--later.")],
+    places: Annotated[list[str], typer.Option(help="Names of the places, in the order of their granules.")],
+    before_scores: Annotated[list[Path], typer.Option(help="Scores (.parquet) of the earlier date, a granule each.")],
+    before_tiles: Annotated[list[Path], typer.Option(help="Patch arrays (.npy) of the earlier date; indices beside.")],
+    after_scores: Annotated[list[Path], typer.Option(help="Scores of the later date, in the same order.")],
+    after_tiles: Annotated[list[Path], typer.Option(help="Patch arrays of the later date, in the same order.")],
+    model: Annotated[Path, typer.Option(help="Score model that both dates were scored with: score.safetensors.")],
+    out: Annotated[Path, typer.Option(help="Table to write: the change of every patch (GeoParquet, WGS 84).")],
+    document: Annotated[Path, typer.Option(help="Summary to write (JSON): counts, what was taken out, noise.")],
+    raster: Annotated[Path, typer.Option(help="Map to write: change and change_std (COG); its style goes beside it.")],
+    preview: Annotated[Path, typer.Option(help="Picture of the map to write (PNG).")],
+    pictures: Annotated[Path, typer.Option(help="Folder to write: before, after and why of the largest changes.")],
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Measure the change of every place between two dates, and tell it from season, sensor and noise."""
+    chosen = ChangeSettings.from_text(settings, "change")
+    before, after = _dates(before_tiles, before_scores), _dates(after_tiles, after_scores)
+    seen = read_dates(before, after, places, chosen.max_cloud_fraction)
+    device = use_device(gpus, threads)
+    networks, batch_size = _model(model, [*before_scores, *after_scores], device)
+    measured = measure_change(seen, chosen, _score_again(networks, batch_size, device))
+    inputs = {"model": model, "ramp": CHANGE_RAMP}
+    for tiles, scores in (*before, *after):
+        inputs |= {f"scores/{scores.stem}": scores, f"index/{tiles.stem}": index_of(tiles)}
+    record = provenance("change", chosen, inputs, seed=networks.seed, backend=device.type)
+    periods = dict(zip(("before", "after"), change.split("--"), strict=True))
+    title = f"{chosen.title}, {' to '.join(periods.values())}"
+    write_table(out, _table(seen, measured), {KEY: record, "periods": periods})
+    _draw(seen, measured, chosen, title, (raster, preview), record)
+    write_changes(pictures, _largest(seen, measured, chosen.pictures), networks, device, record)
+    write_json(document, {"title": title, **periods, **_levels(chosen), **measured.facts, "provenance": record})
+    facts = measured.facts
+    say(f"{change}: {facts['n']} patches, {facts['up']} rose and {facts['down']} fell at a false-discovery rate of "
+        f"{chosen.level:g}; noise {facts['noise']:.3f}.")  # fmt: skip
+
+
+def _dates(tiles: Sequence[Path], scores: Sequence[Path]) -> list[tuple[Path, Path]]:
+    if len(tiles) != len(scores):
+        raise TableError(f"{len(tiles)} patch arrays and {len(scores)} score tables of one date: give one of each.")
+    return list(zip(tiles, scores, strict=True))
+
+
+def _model(path: Path, scores: Sequence[Path], device: torch.device) -> tuple[ScoreModel, int]:
+    """Read the model as the scores were made with it, and the batch size; refuse scores of another model."""
+    records = [read_metadata(table, KEY) for table in scores]
+    for table, record in zip(scores, records, strict=True):
+        if record["inputs"].get("model") != sha256(path) or record["settings"] != records[0]["settings"]:
+            raise TableError(
+                f"{table} was not scored with {path} and the settings of {scores[0]}: predict both dates again, alike."
+            )
+    settings = PredictSettings.model_validate(records[0]["settings"])
+    return replace(read_model(path, device, settings.precision), views=settings.views), settings.batch_size
+
+
+def _score_again(networks: ScoreModel, batch_size: int, device: torch.device) -> ScoreAgain:
+    def again(one: Seen, light: Light) -> tuple[np.ndarray, np.ndarray]:
+        rows = one.rows[0]
+        index = one.before.index.iloc[rows]
+        relit = replace(one.before, array=light.relit(np.asarray(one.before.array[rows])), index=index)
+        found = score_patches(networks, relit, device, batch_size, f"{one.place} in the later light")
+        return found["score"].to_numpy(float), found["spread"].fillna(0.0).to_numpy(float)
+
+    return again
+
+
+def _table(seen: Sequence[Seen], measured: Measured) -> gpd.GeoDataFrame:
+    parts = []
+    for one, rows in _measured(seen, measured):
+        after = one.after.index.iloc[one.rows[1]]
+        granules = {"granule": after["granule"], "before_granule": one.before.index.iloc[one.rows[0]]["granule"]}
+        named = rows.assign(**{name: ids.to_numpy() for name, ids in granules.items()})
+        parts.append(gpd.GeoDataFrame(named, geometry=after.geometry.to_numpy(), crs=after.crs).to_crs(4326))
+    return gpd.GeoDataFrame(pd.concat(parts, ignore_index=True))[_COLUMNS]
+
+
+def _measured(seen: Sequence[Seen], measured: Measured) -> list[tuple[Seen, pd.DataFrame]]:
+    """Places that were measured, each with its rows."""
+    by_place = dict(list(measured.frame.groupby("place", sort=False)))
+    return [(one, by_place[one.place]) for one in seen if one.place in by_place]
+
+
+def _draw(
+    seen: Sequence[Seen], measured: Measured, settings: ChangeSettings, title: str, files: tuple[Path, Path],
+    record: dict[str, object],
+) -> None:  # fmt: skip
+    surfaces = [
+        change_surface(one.after, one.rows[1], rows["change"].to_numpy(), rows["change_std"].to_numpy())
+        for one, rows in _measured(seen, measured)
+    ]
+    region = merge_surfaces(surfaces, settings.crs, settings.resolution_m)
+    ramp, legend = read_ramp(CHANGE_RAMP), change_legend(measured.frame["change"].to_numpy())
+    write_region(files[0], region, {"RANKSCAPE": json.dumps(record, sort_keys=True)}, LEVEL, CHANGE_BANDS)
+    write_style(files[0], ramp, legend.low, legend.high)
+    write_bytes(files[1], draw_preview(region, ramp, title, settings.preview_px, legend))
+
+
+def _largest(seen: Sequence[Seen], measured: Measured, count: int) -> list[Changed]:
+    """The largest changes, whichever way, the significant ones first."""
+    frame = measured.frame
+    order = np.lexsort((frame["patch_id"].to_numpy(), -frame["change"].abs().to_numpy(), ~frame["significant"]))
+    return [_changed(seen, measured, row) for _, row in frame.iloc[order[:count]].iterrows()]
+
+
+def _changed(seen: Sequence[Seen], measured: Measured, row: pd.Series) -> Changed:
+    one = next(one for one in seen if one.place == row["place"])
+    at = int(np.flatnonzero(one.frame["patch_id"].to_numpy() == row["patch_id"])[0])
+    before, after = (np.asarray(store.array[rows[at]]) for store, rows in zip(one.stores, one.rows, strict=True))
+    light = measured.lights.get(one.place)
+    relit = light.relit(before) if light else before
+    names = ("score_before", "score_after", "change", "raw_change", "change_std", "q")
+    facts = {"place": one.place, **{name: round(float(row[name]), 6) for name in names}}
+    sure = "" if row["significant"] else ", not significant"
+    facts["words"] = (
+        f"{row['patch_id']}: {row['change']:+.2f} ± {row['change_std']:.2f}{sure}, {row['score_after']:.2f} now"
+    )
+    return Changed(row["before_patch_id"], row["patch_id"], before, relit, after, facts)
+
+
+def _levels(settings: ChangeSettings) -> dict[str, object]:
+    chosen = settings.model_dump(mode="json", include={"correction", "least_change", "radiometry", "effect"})
+    return {"false_discovery_rate": settings.level, **chosen}

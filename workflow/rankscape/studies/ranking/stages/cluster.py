@@ -1,0 +1,49 @@
+"""Group the patches of every land category by look and number the clusters, or take clusters that are given."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.files import write_json
+from rankscape.foundation.provenance import KEY, provenance
+from rankscape.foundation.tables import read_metadata, read_table, write_table
+from rankscape.stages.options import Indices, Settings, Threads
+from rankscape.studies.ranking.clusters.clustering import cluster_patches, places_once
+from rankscape.studies.ranking.clusters.features import open_features
+from rankscape.studies.ranking.clusters.given import as_labelled, given_clusters, take_given
+from rankscape.studies.ranking.settings.clusters import ClusterSettings
+
+
+def cluster(
+    settings: Settings,
+    features: Annotated[list[Path], typer.Option(help="Features (.npy), a granule each.")],
+    indices: Indices,
+    categories: Annotated[Path, typer.Option(help="Land category of every patch: categories.parquet.")],
+    out: Annotated[Path, typer.Option(help="Table to write: the cluster of every patch.")],
+    summary: Annotated[Path, typer.Option(help="Document to write: what is known of every cluster.")],
+    threads: Threads = 1,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="With given clusters: soft labels, which say of labelled patches whether people live there."),
+    ] = None,
+) -> None:
+    """Group the patches of every land category by k-means with the best K by silhouette, or take given clusters."""
+    section = ClusterSettings.from_text(settings, "cluster")
+    label = read_metadata(categories, "label")
+    names, uninhabited = label["categories"], label["uninhabited"]
+    granules = open_features(features, indices)
+    looks, table = places_once(granules, read_table(categories, ["patch_id", "granule", "category"]))
+    if section.given == "none":
+        found = cluster_patches(looks, table, names, uninhabited, section, threads=threads)
+    else:
+        if labels is not None:
+            table = as_labelled(table, read_table(labels, ["patch_id", *names]), names)
+        found = take_given(looks, table, given_clusters(granules, section), names, uninhabited, section)
+    inputs = {"categories": categories} | {f"features/{path.stem}": path for path in features}
+    inputs |= {} if section.file is None else {"file": Path(section.file)}
+    inputs |= {} if labels is None else {"labels": labels}
+    inputs |= {f"index/{path.stem}": path for path in indices}
+    record = provenance("cluster", section, inputs, seed=section.seed)
+    write_table(out, found.table, {KEY: record})
+    write_json(summary, {**found.summary, "provenance": record})

@@ -1,0 +1,54 @@
+"""Draw a finer map of a granule: a score every 32 px of the network's input.
+
+Windows overlap by half a patch and are blended, so that no patch edges show; the mean over a patch is its score.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.models.devices import use_device
+from rankscape.products.maps.backends import open_kernels
+from rankscape.products.maps.items import write_item
+from rankscape.products.maps.ramp import RAMP, read_ramp
+from rankscape.products.maps.settings import DenseSettings
+from rankscape.products.maps.style import style_of, write_style
+from rankscape.samples.patches import index_of, open_patches
+from rankscape.stages.options import Gpus, OneTiles, Settings, Threads
+from rankscape.studies.ranking.scoring.dense import dense_map, write_dense
+from rankscape.studies.ranking.scoring.model import read_model
+
+
+def dense(
+    settings: Settings,
+    tiles: OneTiles,
+    model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
+    out: Annotated[Path, typer.Option(help="Raster to write: score and score_std of every place (COG).")],
+    item: Annotated[Path, typer.Option(help="STAC item to write (JSON), in the folder of the raster or above.")],
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Draw a finer map of a granule, with a QGIS style (.qml) beside it and a STAC item."""
+    chosen = DenseSettings.from_text(settings, "dense")
+    device = use_device(gpus, threads)
+    networks, patches = read_model(model, device), open_patches(tiles)
+    with open_kernels(chosen.backend) as kernels:
+        found = dense_map(networks, patches, device, chosen.batch_size, str(tiles), kernels.blend)
+    inputs = {"tiles": tiles, "index": index_of(tiles), "model": model, "ramp": RAMP}
+    record = provenance("dense", chosen, inputs, seed=networks.seed, backend=device.type)
+    tags = {"RANKSCAPE": json.dumps(record, sort_keys=True), "DEVIATIONS": json.dumps(found.facts, sort_keys=True)}
+    write_dense(out, found, tags, chosen.compression_level, threads)
+    write_style(out, read_ramp())
+    write_item(
+        item, f"{patches.index['granule'].iloc[0]}-dense", {"map": out, "style": style_of(out)}, crs=found.grid.crs,
+        transform=found.transform, values=found.values, outline=patches.index.geometry,
+        record={**record, "deviations": found.facts},
+    )  # fmt: skip
+    say(
+        f"{out}: {found.cells} x {found.cells} places a patch; a patch's mean is within"
+        f" {found.facts['final']['largest']:.4f} of its score"
+    )

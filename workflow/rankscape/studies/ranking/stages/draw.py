@@ -1,0 +1,31 @@
+"""Draw the patches that a round shows, as pictures: the same for all judges and prompts."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.tables import read_table
+from rankscape.stages.options import Clusters, Settings, Summary, Tiles
+from rankscape.studies.ranking.judges.draws import draw_table, write_draw
+from rankscape.studies.ranking.judges.pictures import load_pictures, sample_patches
+from rankscape.studies.ranking.orders.summary import read_ranked
+from rankscape.studies.ranking.settings.judges import DrawSettings
+
+
+def draw(
+    settings: Settings,
+    number: Annotated[int, typer.Option("--round", min=1, help="Number of the round.")],
+    tiles: Tiles,
+    clusters: Clusters,
+    summary: Summary,
+    out: Annotated[Path, typer.Option(help="Table to write (.parquet): cluster, patch and picture.")],
+) -> None:
+    """Draw a few patches of every cluster for one round, and keep them as PNG pictures."""
+    chosen, ranked = DrawSettings.from_text(settings, "draw"), read_ranked(summary)
+    sample = sample_patches(read_table(clusters, ["patch_id", "cluster"]), ranked.clusters, chosen, number)
+    shown = [patch for patches in sample.values() for patch in patches]
+    pictures = load_pictures(tiles, shown, chosen.min_picture_px)
+    record = provenance("draw", chosen, {"clusters": clusters, "summary": summary}, seed=chosen.seed)
+    write_draw(out, draw_table(sample, pictures), ranked, chosen.seed, number, record)

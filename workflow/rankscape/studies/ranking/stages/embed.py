@@ -1,0 +1,50 @@
+"""Compute the features of every patch of a granule.
+
+A feature belongs to a patch as it is: no augmentation, and the preparation that is stored with the backbone.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from rankscape.foundation.files import write_array, write_json
+from rankscape.foundation.provenance import provenance
+from rankscape.learning.embedding import embed_patches
+from rankscape.learning.model import load_adapted
+from rankscape.learning.settings import EmbedSettings
+from rankscape.models.devices import use_device
+from rankscape.samples.patches import index_of, open_patches
+from rankscape.stages.options import Gpus, OneTiles, Settings, Threads
+
+
+def embed(
+    settings: Settings,
+    tiles: OneTiles,
+    backbone: Annotated[Path, typer.Option(help="Backbone: backbone.safetensors.")],
+    out: Annotated[
+        Path, typer.Option(help="Features to write (.npy), a row a patch; a .json beside it describes them.")
+    ],
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Compute the features of every patch of a granule; rows of patches that are not usable are NaN."""
+    chosen = EmbedSettings.from_text(settings, "embed")
+    device = use_device(gpus, threads)
+    patches = open_patches(tiles)
+    adapted = load_adapted(backbone)
+    features = embed_patches(adapted, patches, chosen.batch_size, device)
+    inputs = {"tiles": tiles, "index": index_of(tiles), "backbone": backbone}
+    write_array(out, features)
+    write_json(
+        out.with_suffix(".json"),
+        {
+            "granule": str(patches.index["granule"].iloc[0]),
+            "patches": len(features),
+            "usable": int(np.isfinite(features[:, 0]).sum()),
+            "dims": adapted.dims,
+            "backbone": adapted.describe(),
+            "provenance": provenance("embed", chosen, inputs, backend=device.type),
+        },
+    )

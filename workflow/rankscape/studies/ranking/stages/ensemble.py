@@ -1,0 +1,55 @@
+"""Merge the partial orders of judges, people and data into one.
+
+Out come ranks with intervals, the weight of each order, how far the orders agree, levels, and the graph. It needs
+nothing but orders: text files such as `3=4>1>0=2`, one an annotator, or one file with a line an annotator.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.files import write_json
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.studies.ranking.orders.consensus import find_consensus, to_document
+from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.sources import read_sources
+from rankscape.studies.ranking.orders.summary import read_ranked
+from rankscape.studies.ranking.settings.judges import EnsembleSettings
+
+
+def ensemble(
+    out: Annotated[Path, typer.Option(help="Merged order to write (JSON).")],
+    orders: Annotated[
+        list[Path] | None, typer.Option(help="Orders of rounds, people and data (JSON), or text files of one order.")
+    ] = None,
+    collection: Annotated[
+        list[Path] | None, typer.Option(help="Text files with one order a line, an annotator each.")
+    ] = None,
+    summary: Annotated[
+        Path | None, typer.Option(help="What is known of every cluster: clusters.json. Without it, what orders name.")
+    ] = None,
+    settings: Annotated[
+        str, typer.Option(help="Settings: a JSON object, or the configuration file (YAML); all have defaults.")
+    ] = "{}",
+) -> None:
+    """Merge the partial orders of judges, people and data into one."""
+    chosen = EnsembleSettings.from_text(settings, "ensemble")
+    paths, collections = orders or [], collection or []
+    sources = read_sources(paths, collections, None if summary is None else read_ranked(summary))
+    consensus = find_consensus(sources.orders, chosen)
+    inputs = {f"order/{path.stem}": path for path in paths}
+    inputs |= {f"collection/{path.stem}": path for path in collections}
+    inputs |= {} if summary is None else {"summary": summary}
+    write_json(
+        out,
+        {
+            "method": chosen.method,
+            **to_document(consensus, sources.uninhabited),
+            "fingerprint": sources.fingerprint,
+            "provenance": provenance("ensemble", chosen, inputs, seed=chosen.seed),
+        },
+    )
+    count = f"{len(sources.orders)} orders, effective number {consensus.merged.effective_judges:.1f}"
+    say(f"{count}: {PartialOrder.from_levels(consensus.levels).to_text()}")

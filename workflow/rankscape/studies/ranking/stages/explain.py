@@ -1,0 +1,88 @@
+"""Show why pictures got their scores, or why a score changed between two dates.
+
+For any pictures and a trained model: Grad-CAM, drawn beside the picture, with the numbers. The workflow shows it for
+chosen patches with `review`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rankscape.foundation.errors import InputError
+from rankscape.foundation.files import write_bytes, write_json
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.models.devices import use_device
+from rankscape.samples.rendering import as_png, as_rgb
+from rankscape.stages.options import Gpus, Threads, WhiteReflectance
+from rankscape.studies.ranking.explanations import saliency
+from rankscape.studies.ranking.explanations.overlays import NOTE, draw_change, draw_saliency
+from rankscape.studies.ranking.scoring.images import read_picture
+from rankscape.studies.ranking.scoring.model import read_model
+from rankscape.studies.ranking.scoring.prediction import exposure_of
+
+NUMBERS = "explained.json"
+"""Name of the document with the numbers."""
+
+
+def explain(
+    model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
+    out: Annotated[Path, typer.Option(help="Folder to write: a PNG for each picture, and explained.json.")],
+    pictures: Annotated[list[Path] | None, typer.Argument(help="Pictures (png, jpg, webp, tif).")] = None,
+    before: Annotated[Path | None, typer.Option(help="Earlier picture of one place; with --after.")] = None,
+    after: Annotated[Path | None, typer.Option(help="Later picture of the same place, of the same size.")] = None,
+    white_reflectance: WhiteReflectance = None,
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Show what raises and what lowers the scores of pictures, or made a score change between two dates."""
+    given = _check(pictures or [], before, after)
+    device = use_device(gpus, threads)
+    networks = read_model(model, device)
+    exposure = exposure_of(networks, white_reflectance)
+    pixels = [exposure(read_picture(path), str(path)) for path in given]
+    document: dict[str, Any]
+    if before is not None and after is not None:
+        change = saliency.explain_change(networks, pixels[0], pixels[1], device)
+        drawing = draw_change((before.name, after.name), (as_rgb(pixels[0]), as_rgb(pixels[1])), change)
+        write_bytes(out / "change.png", as_png(drawing))
+        document = {
+            "change": {"before": str(before), "after": str(after), "file": "change.png", **change.to_document()}
+        }
+    else:
+        found = saliency.explain(networks, pixels, device)
+        names = _names(given)
+        for name, path, picture, why in zip(names, given, pixels, found, strict=True):
+            write_bytes(out / name, as_png(draw_saliency(path.name, as_rgb(picture), why)))
+        entries = zip(given, names, found, strict=True)
+        document = {"pictures": [{"picture": str(p), "file": n, **why.to_document()} for p, n, why in entries]}
+    inputs = {"model": model, **{f"picture {number}": path for number, path in enumerate(given, 1)}}
+    origin = provenance("explain", None, inputs, seed=networks.seed, backend=device.type)
+    options = {"white_reflectance": white_reflectance}
+    write_json(out / NUMBERS, {**document, "note": NOTE, "options": options, "provenance": origin})
+    say(f"{out}: {len(given)} pictures explained, the numbers in {NUMBERS}")
+
+
+def _check(pictures: list[Path], before: Path | None, after: Path | None) -> list[Path]:
+    """Return the pictures to read: some, or two dates."""
+    if (before is None) != (after is None):
+        raise InputError("--before and --after go together: give both dates of one place.")
+    if before is not None and after is not None:
+        if pictures:
+            raise InputError(
+                f"{pictures[0]} is given beside --before and --after: explain either pictures or a change."
+            )
+        return [before, after]
+    if not pictures:
+        raise InputError("Nothing to explain: give pictures, or --before and --after.")
+    missing = [path for path in pictures if not path.is_file()]
+    if missing:
+        raise InputError(f"{missing[0]} is no file: give pictures (png, jpg, webp, tif).")
+    return pictures
+
+
+def _names(pictures: list[Path]) -> list[str]:
+    """Names of the drawings; pictures of one name in several folders are numbered."""
+    stems = [path.stem for path in pictures]
+    return [f"{stem}.png" if stems.count(stem) == 1 else f"{stem}-{number}.png" for number, stem in enumerate(stems, 1)]

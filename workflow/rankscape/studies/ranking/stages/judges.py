@@ -1,0 +1,67 @@
+"""Say what the judges of a configuration will cost, and whether they can be asked, before anything is spent.
+
+`plan` counts requests, tokens, minutes and money of every judge with every prompt, and what the store of replies has of
+them; `check` asks every endpoint for its models. Neither asks a question.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.config import load_config
+from rankscape.foundation.errors import RankscapeError
+from rankscape.studies.ranking.judges.checking import check_judge
+from rankscape.studies.ranking.judges.plans import as_text, basis_of
+from rankscape.studies.ranking.judges.plans import plan as plan_of
+from rankscape.studies.ranking.judges.prompts import read_prompt
+from rankscape.studies.ranking.judges.store import ReplyStore
+
+judges = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Say what the judges of a configuration will cost, and whether they can be asked, before anything is spent.",
+)
+ConfigFile = Annotated[Path, typer.Option(help="Configuration of the region (YAML).")]
+
+
+@judges.command()
+def plan(
+    configfile: ConfigFile = Path("config/config.yaml"),
+    results: Annotated[
+        Path | None, typer.Option(help="Results of the region; default: results/<region>, which need not exist.")
+    ] = None,
+    draws: Annotated[
+        list[Path] | None, typer.Option(help="Draws of the rounds; default: those among the results.")
+    ] = None,
+    clusters: Annotated[
+        int | None, typer.Option(min=2, help="Number of clusters, as long as there are no draws to count.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document instead of a table.")] = False,
+) -> None:
+    """Say what every judge needs with every prompt, what the store has of it, and whether the budgets suffice."""
+    config = load_config(configfile)
+    folder = results or Path("results") / config.region
+    found = draws or sorted((folder / "ranking/draws").glob("*.parquet"))
+    basis = basis_of(config, found, folder / "clusters/clusters.json", clusters)
+    prompts = [read_prompt(Path(f"config/prompts/{name}.md")) for name in config.prompts]
+    store = ReplyStore(folder / "ranking/replies")
+    document = plan_of(config, prompts, basis, store, labelled=(folder / "model/labels.parquet").is_file())
+    typer.echo(json.dumps(document, indent=1, ensure_ascii=False) if as_json else as_text(document))
+
+
+@judges.command()
+def check(configfile: ConfigFile = Path("config/config.yaml")) -> None:
+    """Ask every judge's endpoint for its models: whether key, address and model are right. Nothing is spent."""
+    wrong = 0
+    for name, settings in load_config(configfile).judges.items():
+        try:
+            typer.echo(f"{name}: {check_judge(name, settings)}")
+        except RankscapeError as error:
+            wrong = max(wrong, error.exit_code)
+            typer.echo(f"{name}: WRONG. {error}")
+    if wrong:
+        sys.exit(wrong)

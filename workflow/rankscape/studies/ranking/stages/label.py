@@ -1,0 +1,113 @@
+"""Collect soft land-category labels: from a table, from a judge, or none.
+
+A label is soft: the share of the annotators, or of a judge's answers, that name each category.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from rankscape.foundation.errors import JudgeError, SettingsError
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import KEY, provenance
+from rankscape.foundation.tables import write_table
+from rankscape.samples.patches import index_of, open_patches, read_index
+from rankscape.stages.options import Settings, Tiles
+from rankscape.studies.ranking.clusters.labelling import (
+    Answer,
+    Labelling,
+    Sample,
+    ask_labels,
+    prompt,
+    sample_patches,
+    schema,
+)
+from rankscape.studies.ranking.clusters.labels import PATCH_ID, labels_table, picture_names, read_labels
+from rankscape.studies.ranking.judges.judges import open_judge
+from rankscape.studies.ranking.judges.questions import Question
+from rankscape.studies.ranking.judges.store import ReplyStore
+from rankscape.studies.ranking.settings.clusters import LabelSettings
+from rankscape.studies.ranking.settings.judges import JudgeSettings
+
+
+def label(
+    settings: Settings,
+    tiles: Tiles,
+    out: Annotated[Path, typer.Option(help="Table to write: patch_id and the share of each category.")],
+    judge_settings: Annotated[str, typer.Option(help="The judge of source `judge`: a JSON object.")] = "",
+    limits: Annotated[
+        str, typer.Option(help="Limits and prices of the judge: a JSON object; they change no answer.")
+    ] = "",
+    store: Annotated[
+        Path | None, typer.Option(help="Folder of replies: what stands there is not asked again, what is new is kept.")
+    ] = None,
+) -> None:
+    """Collect the soft labels that the land-category head is fitted to; with source `none` the table is empty."""
+    section = LabelSettings.from_text(settings, "label")
+    inputs = {f"index/{path.stem}": index_of(path) for path in tiles} if section.source != "none" else {}
+    about: dict[str, Any] = {"source": section.source}
+    if section.source == "file":
+        table = _from_file(Path(str(section.file)), section, tiles)
+        inputs |= {"labels": Path(str(section.file))}
+    elif section.source == "judge":
+        judge = _judge(judge_settings, section).limited(limits, str(section.judge))
+        found = _from_judge(judge, section, tiles, store)
+        table = found.table
+        about |= {
+            "judge": json.loads(judge.asked),
+            "asked": found.asked,
+            "usable": found.usable,
+        }
+    else:
+        table = labels_table({}, section.categories)
+    about |= {"categories": list(section.categories), "uninhabited": section.uninhabited}
+    record = provenance("label", section, inputs, seed=section.seed if section.source == "judge" else None)
+    write_table(out, table, {KEY: record, "label": about})
+
+
+def _from_file(path: Path, section: LabelSettings, tiles: Sequence[Path]) -> pd.DataFrame:
+    index = pd.concat([read_index(index_of(tile)) for tile in sorted(tiles)])
+    pictures = None if section.column == PATCH_ID else picture_names(index)
+    table = read_labels(path, section.categories, list(index["patch_id"]), section.column, pictures)
+    usable = table[table["patch_id"].isin(index.loc[index["usable"], "patch_id"])]
+    say(f"{len(usable)} labelled patches; {len(table) - len(usable)} more lie under cloud or without data.")
+    return usable
+
+
+def _judge(text: str, section: LabelSettings) -> JudgeSettings:
+    if not text:
+        raise SettingsError(f"label.source is `judge`: give the settings of judge {section.judge} as --judge-settings.")
+    judge = JudgeSettings.from_text(text, f"judges.{section.judge}")
+    if judge.kind == "stand-in":
+        raise SettingsError(f"Judge {section.judge} is the stand-in, which names no land categories: name an endpoint.")
+    return judge
+
+
+def _from_judge(judge: JudgeSettings, section: LabelSettings, tiles: Sequence[Path], store: Path | None) -> Labelling:
+    sample = sample_patches([open_patches(path) for path in sorted(tiles)], section)
+    replies = ReplyStore(store) if store is not None else None
+    found = asyncio.run(_ask(str(section.judge), judge, sample, section, replies))
+    say(f"{found.usable} of {found.asked} replies name a category; {len(found.table)} patches are labelled.")
+    return found
+
+
+async def _ask(
+    name: str, settings: JudgeSettings, sample: Sample, section: LabelSettings, store: ReplyStore | None
+) -> Labelling:
+    question, answer_schema = prompt(section.categories), schema(section.categories)
+    async with open_judge(name, settings, store) as judge:
+
+        async def ask(picture: bytes, seed: int) -> Answer:
+            reply = await judge.ask(Question((picture,), question, answer_schema, (seed,), seed))
+            return Answer(reply.text, reply.error)
+
+        try:
+            return await ask_labels(sample, ask, section, settings.concurrency)
+        except JudgeError:
+            judge.raise_if_closed()
+            raise

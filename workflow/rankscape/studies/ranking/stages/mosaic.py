@@ -1,0 +1,49 @@
+"""Draw the map of a granule: its scores as rasters.
+
+Two rasters with the same information: one pixel a patch, and every patch's score in all pixels of its square.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import geopandas as gpd
+import typer
+
+from rankscape.foundation.provenance import provenance
+from rankscape.products.maps.backends import open_kernels
+from rankscape.products.maps.granules import write_mosaic, write_patches
+from rankscape.products.maps.items import write_item
+from rankscape.products.maps.ramp import RAMP, read_ramp
+from rankscape.products.maps.region import outline
+from rankscape.products.maps.settings import MosaicSettings
+from rankscape.products.maps.style import style_of, write_style
+from rankscape.products.maps.surface import read_surface
+from rankscape.stages.options import OneIndex, Settings, Threads
+
+
+def mosaic(
+    settings: Settings,
+    scores: Annotated[Path, typer.Option(help="Scores of one granule (.parquet).")],
+    index: OneIndex,
+    out: Annotated[Path, typer.Option(help="Raster to write: score and score_std at the pixels of the image (COG).")],
+    patches: Annotated[Path, typer.Option(help="Raster to write: the same, one pixel a patch (COG).")],
+    item: Annotated[Path, typer.Option(help="STAC item to write (JSON), in the folder of the rasters or above.")],
+    threads: Threads = 1,
+) -> None:
+    """Draw the map of a granule as two rasters, with QGIS styles (.qml) beside them and a STAC item."""
+    chosen = MosaicSettings.from_text(settings, "mosaic")
+    ramp, surface = read_ramp(), read_surface(scores, index)
+    inputs = {"scores": scores, "index": index, "ramp": RAMP}
+    record = provenance("mosaic", chosen, inputs, backend=chosen.backend)
+    tags = {"RANKSCAPE": json.dumps(record, sort_keys=True)}
+    with open_kernels(chosen.backend) as kernels:
+        write_mosaic(out, surface, kernels.fill, chosen.dtype, tags, chosen.compression_level, threads)
+    write_patches(patches, surface, tags, chosen.compression_level)
+    for raster in (out, patches):
+        write_style(raster, ramp)
+    assets = {"map": out, "patches": patches, "style": style_of(out), "style-patches": style_of(patches)}
+    write_item(
+        item, surface.granule, assets, crs=surface.grid.crs, transform=surface.transform, values=surface.values,
+        outline=gpd.GeoSeries([outline(surface)], crs=surface.grid.crs), record=record, dtype=chosen.dtype,
+    )  # fmt: skip

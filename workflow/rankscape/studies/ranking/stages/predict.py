@@ -1,0 +1,38 @@
+"""Score every usable patch of a granule.
+
+The mean of the networks is the score, their spread, calibrated on patches held out of training, its uncertainty.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.provenance import KEY, provenance
+from rankscape.foundation.tables import write_table
+from rankscape.models.devices import use_device
+from rankscape.samples.patches import index_of, open_patches
+from rankscape.stages.options import Gpus, OneTiles, Settings, Threads
+from rankscape.studies.ranking.scoring.model import read_model
+from rankscape.studies.ranking.scoring.prediction import score_patches
+from rankscape.studies.ranking.settings.scoring import PredictSettings
+
+
+def predict(
+    settings: Settings,
+    tiles: OneTiles,
+    model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
+    out: Annotated[Path, typer.Option(help="Table to write: patch_id, granule, score, score_std, spread.")],
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Score every usable patch of a granule; patches that are not usable get none."""
+    values = PredictSettings.from_text(settings, "predict")
+    device = use_device(gpus, threads)
+    networks = replace(read_model(model, device, values.precision), views=values.views)
+    if values.score_std == "spread":
+        networks = replace(networks, calibration=None)
+    frame = score_patches(networks, open_patches(tiles), device, values.batch_size, str(tiles))
+    inputs = {"tiles": tiles, "index": index_of(tiles), "model": model}
+    write_table(out, frame, {KEY: provenance("predict", values, inputs, seed=networks.seed, backend=device.type)})

@@ -1,0 +1,58 @@
+"""Let the backbone teach itself from patches without labels.
+
+Only where the settings ask for it: `adapt.weights: self_supervised`. A training that was killed goes on from its
+checkpoint.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.files import write_json
+from rankscape.foundation.provenance import provenance
+from rankscape.learning.checkpoints import CheckpointFiles
+from rankscape.learning.labelled import check_stores
+from rankscape.learning.model import save_adapted
+from rankscape.learning.pretraining import pretrain_backbone
+from rankscape.learning.settings import AdaptSettings, PretrainSettings
+from rankscape.models.backbones import find_weights
+from rankscape.models.devices import use_device
+from rankscape.samples.patches import index_of, open_patches
+from rankscape.stages.options import CheckpointEpochs, CheckpointFolder, Gpus, Settings, Threads, Tiles
+
+_OF_ADAPT = ("architecture", "colour", "normalisation")
+
+
+def pretrain(
+    settings: Settings,
+    network: Annotated[
+        str,
+        typer.Option(help="Settings of adapt, as JSON or file: its architecture, colour and normalisation are taken."),
+    ],
+    tiles: Tiles,
+    out: Annotated[Path, typer.Option(help="Backbone to write (.safetensors).")],
+    record: Annotated[Path, typer.Option(help="Record of the training to write (.json).")],
+    checkpoints: CheckpointFolder = None,
+    checkpoint_epochs: CheckpointEpochs = 1,
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Let the backbone teach itself from patches without labels; `adapt --pretrained` takes what it learned."""
+    chosen = PretrainSettings.from_text(settings, "pretrain")
+    shared = AdaptSettings.from_text(network, "adapt")
+    device = use_device(gpus, threads)
+    weights = find_weights(shared.architecture, chosen.weights)
+    stores = [open_patches(path) for path in sorted(tiles)]
+    check_stores(stores)
+    inputs = {"weights": weights} if weights is not None else {}
+    for path in tiles:
+        inputs |= {f"tiles/{path.stem}": path, f"index/{path.stem}": index_of(path)}
+    origin = provenance("pretrain", chosen, inputs, seed=chosen.seed, backend=device.type)
+    origin["network"] = shared.model_dump(mode="json", include=set(_OF_ADAPT))
+    kept = None if checkpoints is None else CheckpointFiles.of(checkpoints, origin, checkpoint_epochs)
+    backbone, found = pretrain_backbone(chosen, shared, stores, device, kept)
+    save_adapted(out, backbone, origin)
+    write_json(record, {**found, "provenance": origin})
+    if kept is not None:
+        kept.clear()

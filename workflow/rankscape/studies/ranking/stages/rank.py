@@ -1,0 +1,46 @@
+"""Turn a round's scores into a partial order of the clusters.
+
+Clusters whose scores differ by no more than a margin are tied; the settings name the rule that makes ties an order.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.errors import InputError
+from rankscape.foundation.files import read_json, write_json
+from rankscape.foundation.provenance import provenance
+from rankscape.stages.options import Settings, Summary
+from rankscape.studies.ranking.orders.orders import check_clusters
+from rankscape.studies.ranking.orders.summary import read_ranked
+from rankscape.studies.ranking.orders.ties import order_of_scores
+from rankscape.studies.ranking.settings.judges import RankSettings
+
+
+def rank(
+    settings: Settings,
+    evidence: Annotated[Path, typer.Option(help="Round that gave the scores (JSON).")],
+    summary: Summary,
+    out: Annotated[Path, typer.Option(help="Order to write (JSON).")],
+) -> None:
+    """Turn a round's scores into a partial order of the clusters."""
+    chosen, ranked, document = RankSettings.from_text(settings, "rank"), read_ranked(summary), read_json(evidence)
+    ranked.check_fingerprint(document, evidence)
+    try:
+        scores = {int(cluster): score for cluster, score in document["scores"].items()}
+        source = {key: document[key] for key in ("judge", "prompt", "round", "model", "stand_in")}
+    except (KeyError, ValueError, AttributeError) as error:
+        raise InputError(f"{evidence} is no round ({error!r}): make it again with `rate`.") from None
+    check_clusters(scores, ranked.clusters, str(evidence))
+    order = order_of_scores(scores, chosen.margin, chosen.ties)
+    write_json(
+        out,
+        {
+            "source": {"kind": "round", **source},
+            **order.to_document(),
+            "scores": document["scores"],
+            "fingerprint": ranked.fingerprint,
+            "provenance": provenance("rank", chosen, {"evidence": evidence, "summary": summary}),
+        },
+    )

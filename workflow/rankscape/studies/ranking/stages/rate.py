@@ -1,0 +1,110 @@
+"""Ask one judge with one prompt about a few patches of every cluster: one round.
+
+Every reply is kept as received, with the answer read from it or the reason why there is none.
+"""
+
+import asyncio
+import importlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx2
+import typer
+
+from rankscape.foundation.code_version import code_version
+from rankscape.foundation.files import write_json
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.stages.options import Settings
+from rankscape.studies.ranking.judges.draws import Draw, read_draw
+from rankscape.studies.ranking.judges.judges import open_judge
+from rankscape.studies.ranking.judges.modes.asking import Heard, Mode, check_quorum
+from rankscape.studies.ranking.judges.modes.choice import mode_of
+from rankscape.studies.ranking.judges.prompts import Prompt, read_prompt
+from rankscape.studies.ranking.judges.questions import endpoint_name
+from rankscape.studies.ranking.judges.replay import stored_only
+from rankscape.studies.ranking.judges.rounds import ask_round, to_document, to_times
+from rankscape.studies.ranking.judges.store import ReplyStore
+from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
+
+STAND_IN = "rankscape.synthetic.standin"
+"""Module of the stand-in, imported when one is asked: a round of another judge does not depend on its code."""
+
+
+def rate(
+    settings: Settings,
+    judge: Annotated[str, typer.Option(help="Name of the judge.")],
+    judge_settings: Annotated[str, typer.Option(help="The judge's settings: a JSON object.")],
+    prompt: Annotated[Path, typer.Option(help="The question (Markdown); its name is the prompt's name.")],
+    number: Annotated[int, typer.Option("--round", min=1, help="Number of the round.")],
+    draw: Annotated[Path, typer.Option(help="What the round shows (.parquet, from `draw`).")],
+    out: Annotated[Path, typer.Option(help="Round to write (JSON).")],
+    store: Annotated[
+        Path | None, typer.Option(help="Folder of replies: what stands there is not asked again, what is new is kept.")
+    ] = None,
+    times: Annotated[
+        Path | None, typer.Option(help="How long the replies took, to write (JSON); the round itself holds no time.")
+    ] = None,
+    limits: Annotated[
+        str, typer.Option(help="Limits and prices of the judge: a JSON object; they change no reply.")
+    ] = "",
+) -> None:
+    """Ask one judge with one prompt about a few patches of every cluster: one round."""
+    chosen, question, shown = RateSettings.from_text(settings, "rate"), read_prompt(prompt), read_draw(draw, number)
+    about = JudgeSettings.from_text(judge_settings, f"judges.{judge}").limited(limits, judge)
+    mode = mode_of(question, chosen)
+    heard = asyncio.run(_ask(judge, about, question, mode, shown, chosen, store))
+    round_name = f"Round {number} of judge {judge} with prompt {question.name}"
+    check_quorum(heard, chosen.quorum, round_name)
+    document = {
+        **_asked(judge, about, question, mode),
+        "round": number,
+        "fingerprint": shown.fingerprint,
+        "pictures_sha256": shown.sha256,
+        **to_document(heard, mode.score(heard, round_name), about),
+        "provenance": provenance("rate", chosen, {"prompt": prompt, "draw": draw}, seed=shown.seed),
+    }
+    if times is not None:
+        named = {"judge": judge, "prompt": question.name, "round": number}
+        write_json(times, {**named, "fingerprint": shown.fingerprint, **to_times(heard)})
+    write_json(out, document)
+    usage = document["usage"]
+    say(f"{round_name}: {usage['usable']} of {usage['replies']} replies usable.")
+
+
+def _asked(name: str, about: JudgeSettings, prompt: Prompt, mode: Mode) -> dict[str, Any]:
+    """Who was asked what, and how; a stand-in is called one wherever its answers go."""
+    stand_in = about.kind == "stand-in"
+    return {
+        "judge": name,
+        "model": about.model,
+        "endpoint": endpoint_name(about),
+        "mode": mode.name,
+        "temperature": about.temperature,
+        "detail": about.detail,
+        "max_tokens": about.max_tokens,
+        "stand_in": stand_in,
+        "stand_in_code": code_version(STAND_IN) if stand_in else None,
+        "prompt": prompt.name,
+        "prompt_sha256": prompt.sha256,
+        "language": prompt.language,
+    }
+
+
+async def _ask(
+    name: str,
+    about: JudgeSettings,
+    prompt: Prompt,
+    mode: Mode,
+    shown: Draw,
+    settings: RateSettings,
+    store: Path | None,
+) -> list[Heard]:
+    transport: httpx2.AsyncBaseTransport | None = None
+    if about.kind == "stand-in":
+        # Its replies cost nothing and follow its code, which is in no question's name: they are asked for anew.
+        transport, store = httpx2.ASGITransport(app=importlib.import_module(STAND_IN).create_app()), None
+    elif about.command is not None:
+        transport = stored_only(name)
+    async with open_judge(name, about, ReplyStore(store) if store is not None else None, transport) as judge:
+        return await ask_round(judge, prompt, mode, shown, settings)

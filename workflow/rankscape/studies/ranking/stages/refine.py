@@ -1,0 +1,58 @@
+"""Train the backbone further within each land category by DeepCluster, and compute features with it.
+
+Only a configuration with `cluster.method: deepcluster` asks for it.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.errors import InputError
+from rankscape.foundation.files import write_array, write_json
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.tables import read_metadata, read_table
+from rankscape.learning.labelled import check_stores
+from rankscape.learning.model import load_adapted
+from rankscape.models.devices import use_device
+from rankscape.samples.patches import index_of, open_patches
+from rankscape.stages.options import Gpus, Settings, Threads, Tiles
+from rankscape.studies.ranking.clusters.deepcluster import check_trainable
+from rankscape.studies.ranking.clusters.features import open_features
+from rankscape.studies.ranking.clusters.refining import refine_features
+from rankscape.studies.ranking.settings.clusters import RefineSettings
+
+
+def refine(
+    settings: Settings,
+    tiles: Tiles,
+    features: Annotated[list[Path], typer.Option(help="Features by the backbone (.npy), a granule each.")],
+    categories: Annotated[Path, typer.Option(help="Land category of every patch: categories.parquet.")],
+    backbone: Annotated[Path, typer.Option(help="Backbone to start from: backbone.safetensors.")],
+    out: Annotated[list[Path], typer.Option(help="Features to write (.npy), one for each granule, of its name.")],
+    record: Annotated[Path, typer.Option(help="What is known of the trainings, to write (.json).")],
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Train the backbone further within each land category by DeepCluster, and compute features with it."""
+    chosen = RefineSettings.from_text(settings, "refine")
+    arrays, outputs = sorted(tiles, key=lambda path: path.stem), {path.stem: path for path in out}
+    if sorted(outputs) != [path.stem for path in arrays]:
+        raise InputError(f"--out names {sorted(outputs)}, --tiles {[path.stem for path in arrays]}: name the same.")
+    device = use_device(gpus, threads)
+    adapted = load_adapted(backbone)
+    check_trainable(adapted, str(backbone))
+    stores = [open_patches(path) for path in arrays]
+    check_stores(stores)
+    granules = open_features(features, [index_of(path) for path in arrays])
+    names = read_metadata(categories, "label")["categories"]
+    table = read_table(categories, ["patch_id", "category"])
+    refined, known = refine_features(adapted, stores, granules, table, names, chosen, device)
+    inputs = {"categories": categories, "backbone": backbone}
+    for path in arrays:
+        inputs |= {f"tiles/{path.stem}": path, f"index/{path.stem}": index_of(path)}
+    inputs |= {f"features/{path.stem}": path for path in features}
+    origin = provenance("refine", chosen, inputs, seed=chosen.seed, backend=device.type)
+    for path, values in zip(arrays, refined, strict=True):
+        write_array(outputs[path.stem], values)
+    write_json(record, {"networks": known, "dims": adapted.dims, "provenance": origin})

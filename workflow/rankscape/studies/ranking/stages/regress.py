@@ -1,0 +1,72 @@
+"""Explain the score, its change, or a column of a table by columns of tables.
+
+Ordinary least squares with fixed effects and clustered errors, whether the residuals are correlated in space, and the
+table as JSON, CSV and LaTeX.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rankscape.foundation.errors import SettingsError
+from rankscape.foundation.files import atomic_path, write_bytes, write_json
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.settings import read_yaml
+from rankscape.products.regressions.design import make_sample
+from rankscape.products.regressions.notes import notes_on
+from rankscape.products.regressions.paired_places import studied_places
+from rankscape.products.regressions.regression import Fit, fit
+from rankscape.products.regressions.settings import RegressionSettings
+from rankscape.products.regressions.tables import coefficient_table, latex_table, outcome_title, stars
+from rankscape.stages.options import Settings
+
+
+def regress(
+    settings: Settings,
+    name: Annotated[str, typer.Option(help="Name of the regression.")],
+    out: Annotated[
+        Path, typer.Option(help="Document to write (JSON); the tables lie beside it, ending in .csv, .tex.")
+    ],
+    scores: Annotated[list[Path] | None, typer.Option(help="Scores (.parquet), a granule each.")] = None,
+    indices: Annotated[list[Path] | None, typer.Option(help="Patch indices (.parquet), a granule each.")] = None,
+    change: Annotated[Path | None, typer.Option(help="Change between two periods (.parquet).")] = None,
+) -> None:
+    """Explain the score, its change, or a column of a table by columns of tables."""
+    chosen = _regression(settings, name)
+    frame, notes = studied_places(chosen, scores or [], indices or [], change)
+    titles = [outcome_title(outcome) for outcome in chosen.outcomes]
+    fits = [fit(make_sample(frame, chosen, outcome), chosen) for outcome in chosen.outcomes]
+    notes = [*notes_on(chosen, fits), *notes]
+    inputs = {f"tables/{Path(table.path).name}": Path(table.path) for table in chosen.tables}
+    inputs |= {f"scores/{path.stem}": path for path in scores or []}
+    inputs |= {f"indices/{path.stem}": path for path in indices or []}
+    inputs |= {"change": change} if change is not None else {}
+    with atomic_path(out.with_suffix(".csv")) as temporary:
+        coefficient_table(titles, fits).to_csv(temporary, index=False, lineterminator="\n")
+    write_bytes(out.with_suffix(".tex"), latex_table(chosen, titles, fits, notes).encode())
+    write_json(out, {
+        "regression": name, "title": chosen.title, "confidence": chosen.confidence,
+        "models": [_document(*pair) for pair in zip(titles, fits, strict=True)], "notes": notes,
+        "provenance": provenance("regress", chosen, inputs),
+    })  # fmt: skip
+    for title, one in zip(titles, fits, strict=True):
+        say(f"{title}: {one.n:,} places, R² {one.r2:.3f}")
+
+
+def _regression(settings: str, name: str) -> RegressionSettings:
+    """The settings of one regression, from JSON or from the configuration file that names it."""
+    if settings.lstrip().startswith("{"):
+        return RegressionSettings.from_text(settings, f"regressions.{name}")
+    found = read_yaml(Path(settings)).get("regressions") or {}
+    if name not in found:
+        raise SettingsError(f"{settings}: regressions has {sorted(found)}, but --name is {name!r}.")
+    return RegressionSettings.checked(found[name], settings, f"regressions.{name}")
+
+
+def _document(title: str, one: Fit) -> dict[str, Any]:
+    document = {"outcome": title, **asdict(one)}
+    document["estimates"] = [{**asdict(found), "stars": stars(found.p)} for found in one.estimates]
+    return document

@@ -1,0 +1,51 @@
+"""Draw what people should see before they believe a score: contact sheets, and why single patches scored as they did.
+
+Patches from the lowest score to the highest, the most uncertain ones, those that contradict their cluster, and Grad-CAM
+of the first of these.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from rankscape.foundation.files import read_json
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.tables import read_table
+from rankscape.models.devices import use_device
+from rankscape.samples.patches import index_of, open_patches
+from rankscape.stages.options import Clusters, Gpus, Settings, Threads, Tiles
+from rankscape.studies.ranking.clusters.sheets import PatchPictures
+from rankscape.studies.ranking.explanations.galleries import explained, galleries, write_galleries
+from rankscape.studies.ranking.explanations.review import scored_patches
+from rankscape.studies.ranking.scoring.model import read_model
+from rankscape.studies.ranking.settings.scoring import ReviewSettings
+
+
+def review(
+    settings: Settings,
+    tiles: Tiles,
+    clusters: Clusters,
+    scores: Annotated[list[Path], typer.Option(help="Scores (.parquet), a granule each.")],
+    model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
+    record: Annotated[Path, typer.Option(help="Record of its training: score.json, for the targets of the clusters.")],
+    out: Annotated[Path, typer.Option(help="Folder to write: a PNG for each sheet, and index.json.")],
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Draw patches from lowest to highest score, uncertain ones, contradictions, and why the first scored so."""
+    chosen = ReviewSettings.from_text(settings, "review")
+    device = use_device(gpus, threads)
+    targets = {int(cluster): float(target) for cluster, target in read_json(record)["targets"].items()}
+    columns = ["patch_id", "granule", "score", "score_std"]
+    table = pd.concat([read_table(path, columns) for path in sorted(scores)], ignore_index=True)
+    patches = scored_patches(table, read_table(clusters, ["patch_id", "cluster"]), targets)
+    pictures = PatchPictures([open_patches(path) for path in sorted(tiles)])
+    sheets = galleries(patches, chosen)
+    sheets.append(explained(read_model(model, device), sheets, pictures, chosen.explained, device))
+    inputs = {"clusters": clusters, "model": model, "record": record}
+    inputs |= {f"index/{path.stem}": index_of(path) for path in tiles}
+    inputs |= {f"scores/{path.stem}": path for path in scores}
+    origin = provenance("review", chosen, inputs, backend=device.type)
+    write_galleries(out, sheets, pictures, origin)

@@ -1,0 +1,59 @@
+"""Write what the networks responded to in the patches of a granule, coarse and small, for the report's map.
+
+Grad-CAM of every patch; occlusion of some where a network sees each patch as one place.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+
+from rankscape.foundation.errors import TableError
+from rankscape.foundation.files import write_array, write_json
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.tables import read_table
+from rankscape.models.devices import use_device
+from rankscape.samples.patches import index_of, open_patches
+from rankscape.stages.options import Gpus, OneTiles, Settings, Threads
+from rankscape.studies.ranking.explanations.responses import respond
+from rankscape.studies.ranking.scoring.model import read_model
+from rankscape.studies.ranking.scoring.prediction import check_store
+from rankscape.studies.ranking.settings.saliency import SaliencySettings
+
+
+def saliency(
+    settings: Settings,
+    tiles: OneTiles,
+    scores: Annotated[Path, typer.Option(help="Scores (.parquet) of the granule.")],
+    model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
+    out: Annotated[Path, typer.Option(help="Record to write (JSON); the maps lie beside it, ending in .npy.")],
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Write what raised and what lowered the scores of a granule's patches, place by place."""
+    chosen = SaliencySettings.from_text(settings, "saliency")
+    device = use_device(gpus, threads)
+    networks, patches = read_model(model, device), open_patches(tiles)
+    check_store(networks, patches, str(tiles))
+    table = read_table(scores, ["patch_id", "score", "score_std"])
+    _check(table, patches.index["patch_id"], scores, tiles)
+    score, deviation = (table[column].to_numpy(np.float64) for column in ("score", "score_std"))
+    found = respond(networks, patches.array, score, deviation, chosen, device)
+    array = out.with_suffix(".npy")
+    inputs = {"tiles": tiles, "index": index_of(tiles), "scores": scores, "model": model}
+    write_array(array, found.maps)
+    write_json(out, {
+        "granule": str(patches.index["granule"].iloc[0]), "method": found.method, "cells": found.maps.shape[1],
+        "scale": found.scale, "reason": found.reason, "array": array.name,
+        "provenance": provenance("saliency", chosen, inputs, seed=networks.seed, backend=device.type),
+    })  # fmt: skip
+    explained = int(found.maps.any(axis=(1, 2)).sum())
+    say(f"{array}: {explained:,} of {len(found.maps):,} patches explained by {found.method}")
+
+
+def _check(table: pd.DataFrame, patches: "pd.Series[str]", scores: Path, tiles: Path) -> None:
+    if not np.array_equal(table["patch_id"].to_numpy(), patches.to_numpy()):
+        raise TableError(f"{scores} lists other patches than {tiles}: make the scores again with `rankscape predict`.")

@@ -1,0 +1,74 @@
+"""Score any images: a folder of pictures, or a GeoTIFF.
+
+For people who have a trained model and images of their own; the workflow itself uses `predict`.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from rankscape.foundation.errors import InputError
+from rankscape.foundation.files import atomic_path, write_json
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.models.devices import use_device
+from rankscape.samples.settings import Broken
+from rankscape.stages.options import Gpus, Threads, WhiteReflectance
+from rankscape.studies.ranking.scoring.images import RASTERS, find_pictures
+from rankscape.studies.ranking.scoring.model import read_model
+from rankscape.studies.ranking.scoring.prediction import exposure_of, score_pictures, score_raster
+from rankscape.studies.ranking.settings.scoring import PredictSettings
+
+
+def score(
+    source: Annotated[Path, typer.Argument(help="Folder of pictures (png, jpg, webp, tif), or one GeoTIFF.")],
+    model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
+    out: Annotated[
+        Path, typer.Option(help="Table to write (CSV): file, or row, col, lon, lat; score, score_std, spread.")
+    ],
+    patch_px: Annotated[
+        int | None,
+        typer.Option(min=1, help="Side of the patches that a GeoTIFF is cut into; default: as the model was trained."),
+    ] = None,
+    white_reflectance: WhiteReflectance = None,
+    views: Annotated[
+        int, typer.Option(help="Views of each image that its score is the mean of: 1, 4 turns, or 8 with mirrors.")
+    ] = 1,
+    broken: Annotated[
+        Broken, typer.Option(help="A broken picture of a folder: an error, or `skip`: a warning and an empty score.")
+    ] = "refuse",
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Score any images: every picture of a folder and the folders in it, or the patches of a GeoTIFF."""
+    values = PredictSettings.checked({"views": views}, "options of score")
+    if not source.exists():
+        raise InputError(f"{source} does not exist: give a folder of pictures or a GeoTIFF.")
+    whole = source.is_file() and source.suffix.lower() in RASTERS
+    if patch_px is not None and not whole:
+        raise InputError(f"--patch-px cuts a GeoTIFF; {source} is none. Pictures are scored whole.")
+    device = use_device(gpus, threads)
+    networks = replace(read_model(model, device), views=values.views)
+    exposure = exposure_of(networks, white_reflectance)
+    folder = source if source.is_dir() else source.parent
+    pictures = find_pictures(source)
+    if whole:
+        side = patch_px or networks.patch_px
+        frame = score_raster(networks, source, side, device, values.batch_size, exposure)
+    else:
+        frame = score_pictures(networks, pictures, folder, device, values.batch_size, exposure, skip=broken == "skip")
+    _write(out, frame)
+    inputs = {"model": model, **{f"source {path.relative_to(folder).as_posix()}": path for path in pictures}}
+    origin = provenance("score", values, inputs, seed=networks.seed, backend=device.type)
+    options = {"patch_px": patch_px, "white_reflectance": white_reflectance, "broken": broken}
+    write_json(out.with_name(f"{out.name}.json"), {"options": options, "provenance": origin})
+    say(f"{int(frame['score'].notna().sum())} scores of {len(frame)} in {out}, where they come from in {out.name}.json")
+
+
+def _write(out: Path, frame: pd.DataFrame) -> None:
+    """Write a CSV; an image without data has empty scores."""
+    with atomic_path(out) as temporary:
+        frame.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")

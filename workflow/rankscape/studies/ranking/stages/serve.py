@@ -1,0 +1,61 @@
+"""Start a judge of your own, wait until it answers, and publish its address for as long as it does.
+
+The judge's command runs until this process is asked to end, or the process that started it is gone; then all of the
+command's processes end.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.errors import JudgeError
+from rankscape.foundation.progress import say
+from rankscape.studies.ranking.judges.judges import read_key
+from rankscape.studies.ranking.judges.services import LOOK_S, Address, running
+from rankscape.studies.ranking.settings.judges import JudgeSettings
+
+
+def serve(
+    judge: Annotated[str, typer.Option(help="Name of the judge.")],
+    judge_settings: Annotated[str, typer.Option(help="The judge's settings, its command among them: a JSON object.")],
+    command_log: Annotated[Path, typer.Option(help="File for what the command writes.")],
+    out: Annotated[Path, typer.Option(help="File that says whether and where the judge answers (JSON).")],
+) -> None:
+    """Start a judge of your own, wait until it answers, and publish its address for as long as it does."""
+    about = JudgeSettings.from_text(judge_settings, f"judges.{judge}")
+    signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    Address("starting", os.getpid()).write(out)
+    try:
+        with running(judge, about, command_log, read_key(judge, about)) as service:
+            service.wait_until_ready(about)
+            say(f"Judge {judge} answers at {service.base_url}.")
+            Address("ready", os.getpid(), service.base_url).write(out)
+            while True:
+                service.raise_if_ended()
+                time.sleep(LOOK_S)
+    except JudgeError as error:
+        Address("failed", os.getpid(), reason=str(error)).write(out)
+        raise
+    except (SystemExit, KeyboardInterrupt):
+        out.unlink(missing_ok=True)
+        raise
+
+
+def _end_with(parent: int) -> None:
+    """Ask this process to end when the one that started it is gone, killed ones included."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_S)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    """Leave through the blocks that end the command; being asked to end is how a service ends well."""
+    sys.exit(0)

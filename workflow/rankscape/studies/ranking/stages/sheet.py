@@ -1,0 +1,30 @@
+"""Draw a contact sheet of every cluster, so that people see what was grouped."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.files import read_json
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.tables import read_table
+from rankscape.samples.patches import index_of, open_patches
+from rankscape.stages.options import Clusters, Settings, Summary, Tiles
+from rankscape.studies.ranking.clusters.sheets import plan_sheets, write_sheets
+from rankscape.studies.ranking.settings.clusters import ClusterSettings
+
+
+def sheet(
+    settings: Settings,
+    tiles: Tiles,
+    clusters: Clusters,
+    summary: Summary,
+    out: Annotated[Path, typer.Option(help="Folder to write: one PNG a cluster, and index.json.")],
+) -> None:
+    """Draw one picture a cluster, with a seeded sample of its patches in true colour."""
+    section = ClusterSettings.from_text(settings, "cluster")
+    table = read_table(clusters, ["patch_id", "cluster"])
+    sheets = plan_sheets(table, read_json(summary)["clusters"], section.sheet_patches, section.seed)
+    inputs = {"clusters": clusters, "summary": summary} | {f"index/{path.stem}": index_of(path) for path in tiles}
+    record = provenance("sheet", section, inputs, seed=section.seed)
+    write_sheets(out, sheets, [open_patches(path) for path in sorted(tiles)], record)

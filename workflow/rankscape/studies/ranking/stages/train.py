@@ -1,0 +1,147 @@
+"""Train the score networks on the merged order, or on a reference's values.
+
+The targets of the clusters come from the order, or those of patches from the values of a reference; training and
+validation are split by place; several seeds give several networks, whose spread is the score's uncertainty. A training
+that was killed goes on from its checkpoint.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankscape.foundation.errors import InputError
+from rankscape.foundation.files import read_json, write_bytes, write_json
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.tables import read_table
+from rankscape.learning.teams import Team, together
+from rankscape.samples.patches import index_of
+from rankscape.stages.options import (
+    CheckpointEpochs,
+    CheckpointFolder,
+    Clusters,
+    Gpus,
+    Settings,
+    Summary,
+    Threads,
+    Tiles,
+)
+from rankscape.studies.ranking.orders.values import covered_values
+from rankscape.studies.ranking.scoring.card import model_card
+from rankscape.studies.ranking.scoring.checkpoints import Checkpoints
+from rankscape.studies.ranking.scoring.curves import draw_curves
+from rankscape.studies.ranking.scoring.ensemble import train_ensemble
+from rankscape.studies.ranking.scoring.model import write_model
+from rankscape.studies.ranking.scoring.pool import Pool, open_pool
+from rankscape.studies.ranking.scoring.targets import Targets, cluster_targets
+from rankscape.studies.ranking.scoring.values import value_pool
+from rankscape.studies.ranking.settings.scoring import TrainSettings
+
+
+def train(
+    settings: Settings,
+    tiles: Tiles,
+    clusters: Clusters,
+    summary: Summary,
+    backbone: Annotated[Path, typer.Option(help="The adapted backbone: backbone.safetensors.")],
+    out: Annotated[Path, typer.Option(help="Model to write: score.safetensors.")],
+    record: Annotated[Path, typer.Option(help="Record of the training to write: score.json.")],
+    order: Annotated[Path | None, typer.Option(help="The merged order: order.json.")] = None,
+    values: Annotated[
+        list[Path] | None,
+        typer.Option(help="In its place: a reference's mean in every patch (.parquet), a granule each."),
+    ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            help="Model card to write, for people; default: beside the model, ending in .md. Its curves go beside it."
+        ),
+    ] = None,
+    checkpoints: CheckpointFolder = None,
+    checkpoint_epochs: CheckpointEpochs = 1,
+    cache_mb: Annotated[
+        float,
+        typer.Option(min=0, help="Memory in MB for patches at the size that the network sees; changes no result."),
+    ] = 1000.0,
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Train the score networks on the merged order, validated on blocks of land that they never saw."""
+    chosen = TrainSettings.from_text(settings, "train")
+    if (order is None) != bool(values):
+        raise InputError("Training learns from --order or from --values: give one of the two.")
+    given = Given(order, tuple(values or ()), tuple(tiles), clusters, summary, backbone)
+    text = card or out.with_suffix(".md")
+    made = Made(out, record, text, text.with_name(f"{text.stem}-curves.png"))
+    kept = Kept(checkpoints, checkpoint_epochs, cache_mb)
+    together(train_together, gpus, threads, chosen, given, made, kept)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Files that a training reads."""
+
+    order: Path | None
+    values: tuple[Path, ...]
+    tiles: tuple[Path, ...]
+    clusters: Path
+    summary: Path
+    backbone: Path
+
+    def named(self) -> dict[str, Path]:
+        """Return the files by the names that provenance gives them."""
+        single = {"clusters": self.clusters, "summary": self.summary, "backbone": self.backbone}
+        learned = {"order": self.order} if self.order else {f"values {path.stem}": path for path in self.values}
+        arrays = {f"tiles {path.stem}": path for path in self.tiles}
+        return single | learned | arrays | {f"index {path.stem}": index_of(path) for path in self.tiles}
+
+    def labelled(self, settings: TrainSettings) -> tuple[Pool, Targets]:
+        """Open the clustered patches, with the targets that the order or the values give them."""
+        clusters, summary = read_table(self.clusters, ("patch_id", "cluster")), read_json(self.summary)
+        if self.order is None:
+            known = covered_values(self.values)
+            return value_pool(self.tiles, clusters["patch_id"].tolist(), known, len(summary["clusters"]))
+        order = read_json(self.order)
+        targets = cluster_targets(order, summary, settings.targets, str(self.order), settings.land_shares)
+        return open_pool(self.tiles, clusters, targets), targets
+
+
+@dataclass(frozen=True)
+class Made:
+    """Files that a training writes."""
+
+    out: Path
+    record: Path
+    card: Path
+    curves: Path
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a training keeps while it runs."""
+
+    checkpoints: Path | None = None
+    """Folder of the checkpoints."""
+    every: int = 1
+    """Epochs from one checkpoint to the next."""
+    cache_mb: float = 0.0
+    """Memory for resized patches."""
+
+
+def train_together(team: Team, settings: TrainSettings, given: Given, made: Made, kept: Kept) -> None:
+    """Train in every process of a team; the first writes the files."""
+    pool, targets = given.labelled(settings)
+    origin = provenance("train", settings, given.named(), seed=settings.seed, backend=team.backend)
+    checkpoints = None if kept.checkpoints is None else Checkpoints.of(kept.checkpoints, origin, kept.every)
+    trained = train_ensemble(pool, targets, given.backbone, settings, team.device, checkpoints, kept.cache_mb, team)
+    if trained is None:
+        return
+    model, document = trained
+    document["provenance"] = origin
+    write_model(made.out, model, targets, origin)
+    write_json(made.record, document)
+    write_bytes(made.curves, draw_curves(document))
+    write_bytes(made.card, model_card(document, made.curves.name).encode())
+    if checkpoints is not None:
+        checkpoints.clear()

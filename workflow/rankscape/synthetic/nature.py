@@ -1,0 +1,99 @@
+"""What grows and lies where nobody has changed the land: forest, rock, steppe, badlands, highland grass, water."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rankscape.synthetic.noise import fractal, rise
+from rankscape.synthetic.relief import Zones, illumination, slope
+from rankscape.synthetic.spectra import lay, spectrum
+from rankscape.synthetic.strokes import Line, coverage
+
+
+@dataclass(frozen=True)
+class Nature:
+    """The land before people, arrays of the world's shape."""
+
+    reflectance: np.ndarray
+    """float32, shape (4, height, width), without shading."""
+    light: np.ndarray
+    """Sunlight on the slope relative to flat land, float32."""
+    slope: np.ndarray
+    """Metres a metre, float32."""
+    plateau: np.ndarray
+    """Share of highland, float32 in [0, 1]."""
+    forest: np.ndarray
+    water: np.ndarray
+    arable: np.ndarray
+    """How well the land suits fields, float32 in [0, 1]."""
+    river_px: np.ndarray
+    """Distance to the nearest river, float32."""
+
+
+def grow(
+    elevation: np.ndarray, zone: Zones, rivers: list[Line], river_px: np.ndarray, rng: np.random.Generator
+) -> Nature:
+    """Cover the relief.
+
+    Args:
+        elevation: Height in metres, of the world's shape.
+        zone: Kinds of relief.
+        rivers: Rivers as lines.
+        river_px: Distance to the nearest river in pixels.
+        rng: Source of the patchiness.
+    """
+    shape = elevation.shape
+    steep, light = slope(elevation), illumination(elevation)
+    patchy, fine = fractal(shape, 70, rng, 2.0), fractal(shape, 5, rng, 1.6)
+    forest = _forest(elevation, zone, steep, patchy, river_px, light)
+    canvas = _ground(zone, patchy, fine, rng)
+    rock = np.maximum(rise(elevation + 110 * patchy, 1010, 1130) * zone.mountain, rise(steep + 0.12 * fine, 0.8, 1.3))
+    lay(canvas, forest, _woods(fine, patchy))
+    lay(canvas, rock * (1 - 0.85 * forest), _toned("rock", 0.09 * fractal(shape, 12, rng, 2.0) + 0.05 * patchy))
+    water = _water(shape, rivers, zone, rng)
+    gravel = coverage(rivers, shape, widen_px=3.5) * rise(fractal(shape, 30, rng, 2.2), -0.1, 0.5)
+    lay(canvas, gravel, spectrum("gravel"))
+    lay(canvas, water, spectrum("water"))
+    free = (1 - zone.plateau) * (1 - zone.hills) * (1 - np.maximum(forest, rock)) * (1 - water)
+    return Nature(canvas, light, steep, zone.plateau, forest, water, rise(steep, 0.20, 0.08) * free, river_px)
+
+
+def _toned(cover: str, change: np.ndarray) -> np.ndarray:
+    """Reflectance of a cover, brighter or darker from place to place, shape (4, height, width)."""
+    return np.asarray(spectrum(cover)[:, None, None] * (1 + change), np.float32)
+
+
+def _forest(
+    elevation: np.ndarray, zone: Zones, steep: np.ndarray, patchy: np.ndarray, river_px: np.ndarray, light: np.ndarray
+) -> np.ndarray:
+    """Forest of the mountain flanks, thicker on shaded slopes, and of the river banks."""
+    flank = zone.mountain * rise(elevation, 390, 480) * rise(elevation + 80 * patchy, 1080, 960) * 1.5
+    shade = 0.35 * (1 - light)
+    bank = 0.9 * rise(river_px, 11, 4) * (1 - 0.7 * zone.plateau)
+    favour = np.maximum(flank + shade, bank) + 0.30 * patchy - 0.25 * rise(steep, 0.6, 1.0)
+    return rise(favour, 0.55, 0.8)
+
+
+def _ground(zone: Zones, patchy: np.ndarray, fine: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Open land: steppe with shrubs in the lowland, badlands on dry hills, grass on the plateaus."""
+    shape = patchy.shape
+    dry = fractal(shape, 160, rng, 2.4)
+    canvas = np.empty((4, *shape), np.float32)
+    canvas[:] = _toned("steppe", 0.05 * dry + 0.05 * fine)
+    lay(canvas, zone.hills * rise(dry + 0.6 * patchy, -0.9, 0.5), _toned("badlands", 0.07 * fine))
+    shrubs = rise(fractal(shape, 6, rng, 2.0) + 0.5 * patchy, 0.2, 0.9)
+    lay(canvas, 0.8 * shrubs * (1 - zone.plateau), spectrum("shrub"))
+    grass = _toned("highland_grass", 0.07 * patchy + 0.05 * dry + 0.03 * fine)
+    lay(canvas, np.maximum(zone.plateau, 0.8 * zone.mountain), grass)
+    return canvas
+
+
+def _woods(fine: np.ndarray, patchy: np.ndarray) -> np.ndarray:
+    mix = rise(patchy, -0.8, 1.2)[None]
+    colour = spectrum("conifer")[:, None, None] * (1 - mix) + spectrum("broadleaf")[:, None, None] * mix
+    return np.asarray(colour * (1 + 0.12 * fine), np.float32)
+
+
+def _water(shape: tuple[int, int], rivers: list[Line], zone: Zones, rng: np.random.Generator) -> np.ndarray:
+    lakes = rise(fractal(shape, 90, rng, 3.0), 2.15, 2.25) * zone.plateau * (1 - zone.mountain)
+    return np.asarray(np.maximum(coverage(rivers, shape), lakes))

@@ -1,0 +1,159 @@
+"""Where people live in the invented land: a city, towns, villages and hamlets, rich and poor."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from rankscape.synthetic.layout import PIXEL_M, around
+from rankscape.synthetic.nature import Nature
+from rankscape.synthetic.noise import fractal
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of settlement."""
+
+    name: str
+    size: float
+    """0 hamlet ... 1 city: how large and close its buildings are."""
+    radius_m: tuple[float, float]
+    """Smallest and largest radius in a world of granules of 1,024 px."""
+    spacing_m: float
+    """Least distance to the edge of another settlement."""
+    sites: int
+    """Sites in each sixth of the world."""
+    density: float
+    """Share of built parcels in the middle."""
+
+
+KINDS = (
+    Kind("city", 1.0, (2300, 2300), 0, 1, 1.0),
+    Kind("large town", 0.75, (950, 1150), 1400, 1, 0.95),
+    Kind("town", 0.5, (480, 640), 1100, 3, 0.85),
+    Kind("village", 0.25, (150, 290), 260, 24, 0.7),
+    Kind("hamlet", 0.1, (90, 140), 420, 16, 0.5),
+)
+CITY_PLACE = (0.71, 0.47)
+"""Where the city lies, as shares of the world's height and width; one of the granules to learn from shows it."""
+SECTORS = (2, 3)
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """One settlement."""
+
+    kind: Kind
+    row: float
+    col: float
+    radius_px: float
+    wealth: float
+    """0 poor ... 1 rich."""
+    angle: float
+    """Direction of its streets in radians."""
+
+
+@dataclass(frozen=True)
+class Habitation:
+    """How densely and how well people live, arrays of the world's shape, float32 in [0, 1]."""
+
+    density: np.ndarray
+    size: np.ndarray
+    wealth: np.ndarray
+    owner: np.ndarray
+    """Number of the settlement that a place belongs to, int16; -1 outside all."""
+
+
+def regional_wealth(nature: Nature, rng: np.random.Generator) -> np.ndarray:
+    """Return the wealth of the countryside, spread evenly over [0, 1], float32; river valleys are a little richer."""
+    shape = nature.water.shape
+    field = fractal(shape, 0.22 * shape[0], rng, 2.6) + 0.4 * np.exp(-nature.river_px / 60)
+    step = max(1, field.size // 200_000)
+    known = np.sort(field.ravel()[::step])
+    return np.asarray(np.interp(field, known, np.linspace(0, 1, len(known))), np.float32)
+
+
+def settle(nature: Nature, wealth: np.ndarray, scale: float, rng: np.random.Generator) -> list[Settlement]:
+    """Choose sites, the largest kinds first.
+
+    Towns of one size are rich or poor by turns, so that wealth does not follow size; villages are as rich as the
+    countryside around them.
+
+    Args:
+        nature: The land before people.
+        wealth: Wealth of the countryside.
+        scale: Factor on radii and distances, below 1 in worlds of small granules.
+        rng: Source of sites, radii and directions.
+    """
+    highland = nature.plateau * (1 - nature.water) * (1 - nature.forest) * (nature.slope < 0.2)
+    chosen: list[Settlement] = []
+    for kind in KINDS:
+        suits = highland if kind.name == "hamlet" else nature.arable
+        for turn, place in enumerate(_sites(kind, suits, chosen, scale, rng)):
+            radius = rng.uniform(*kind.radius_m) * scale / PIXEL_M
+            own = _wealth(kind, turn, float(wealth[int(place[0]), int(place[1])]), rng)
+            angle = rng.uniform(0, np.pi / 2)
+            chosen.append(Settlement(kind, *place, radius, own, angle))
+    return chosen
+
+
+def _wealth(kind: Kind, turn: int, around: float, rng: np.random.Generator) -> float:
+    if kind.name == "city":
+        return 0.68
+    if kind.name in {"large town", "town"}:
+        steps = (0.80, 0.22, 0.62, 0.12, 0.92, 0.40)
+        return steps[turn % len(steps)] + rng.uniform(-0.05, 0.05)
+    return float(np.clip(around + rng.normal(0, 0.08), 0, 1))
+
+
+def _sites(
+    kind: Kind, suits: np.ndarray, chosen: list[Settlement], scale: float, rng: np.random.Generator
+) -> Iterator[tuple[float, float]]:
+    rows, cols = suits.shape
+    if kind.name == "city":
+        yield CITY_PLACE[0] * rows, CITY_PLACE[1] * cols
+        return
+    margin = max(3.0, 0.6 * kind.radius_m[0] * scale / PIXEL_M)
+    taken = [(one.row, one.col, one.radius_px) for one in chosen]
+    for sector in range(SECTORS[0] * SECTORS[1]):
+        low = np.array([sector // SECTORS[1] * rows / SECTORS[0], sector % SECTORS[1] * cols / SECTORS[1]])
+        tries = low + rng.uniform(0, 1, (1500, 2)) * (rows / SECTORS[0], cols / SECTORS[1])
+        draws = rng.uniform(0.25, 1, len(tries))
+        found = 0
+        for place, draw in zip(tries, draws, strict=True):
+            if found == kind.sites:
+                break
+            inside = margin < place[0] < rows - margin and margin < place[1] < cols - margin
+            if inside and suits[int(place[0]), int(place[1])] > draw and _is_free(place, taken, kind, scale):
+                taken.append((place[0], place[1], kind.radius_m[1] * scale / PIXEL_M))
+                found += 1
+                yield float(place[0]), float(place[1])
+
+
+def _is_free(place: np.ndarray, taken: list[tuple[float, float, float]], kind: Kind, scale: float) -> bool:
+    others = np.array(taken)
+    reach = others[:, 2] + (kind.radius_m[1] + kind.spacing_m) * scale / PIXEL_M
+    return bool((np.hypot(*(others[:, :2] - place).T) > reach).all())
+
+
+def inhabit(settlements: list[Settlement], nature: Nature, rng: np.random.Generator) -> Habitation:
+    """Spread density, size and wealth around the settlements; density falls outwards, wealth differs by quarter."""
+    shape = nature.water.shape
+    outline, quarter = fractal(shape, 45, rng, 2.2), fractal(shape, 80, rng, 2.4)
+    density, size = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    wealth, owner = np.zeros(shape, np.float32), np.full(shape, -1, np.int16)
+    for number, one in enumerate(settlements):
+        window = around(one.row, one.col, int(1.7 * one.radius_px) + 2, shape)
+        row, col = np.ogrid[window]
+        away = np.hypot(row - one.row, col - one.col) / one.radius_px * (1 + 0.22 * outline[window])
+        here = np.clip(1.25 * one.kind.density * (1 - np.maximum(away, 0) ** 1.5), 0, one.kind.density)
+        wins = here > density[window]
+        density[window][wins] = here[wins]
+        size[window][wins] = one.kind.size
+        wealth[window][wins] = one.wealth
+        owner[window][wins] = number
+    livable = (nature.water < 0.3) & (nature.slope < 0.35)
+    density *= livable
+    owner[density <= 0.02] = -1
+    spread = np.clip(wealth + 0.34 * np.sqrt(size) * quarter, 0, 1) * (owner >= 0)
+    return Habitation(density, size * (owner >= 0), spread.astype(np.float32), owner)
