@@ -32,7 +32,7 @@ def test_catalogue_entry_plans_the_same(fresh):
 
 
 def test_every_rule_has_a_stage_a_verb_and_a_log_of_its_name():
-    for file in sorted((ROOT / "rules").glob("*.smk")):
+    for file in sorted((ROOT / "rules").rglob("*.smk")):
         text = file.read_text()
         assert len(text.splitlines()) <= 200, f"{file.name} is too long"
         for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
@@ -64,7 +64,7 @@ def test_all_help_pages_open():
 
 
 def test_rules_give_every_option_that_their_stage_needs_and_no_other():
-    for file in sorted((ROOT / "rules").glob("*.smk")):
+    for file in sorted((ROOT / "rules").rglob("*.smk")):
         text = file.read_text()
         for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
             command = body[body.index("shell:") :]

@@ -19,7 +19,7 @@ from scipy.stats import norm
 
 from .conftest import MORE, published
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_tables_of_two_runs_are_refused(run, capsys):
 
 
 def test_every_output_of_every_rule_is_a_kind_of_file_and_stands_in_the_docs():
-    rules = "".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    rules = "".join(path.read_text() for path in sorted((ROOT / "rules").rglob("*.smk")))
     docs = (ROOT / "docs/outputs.md").read_text()
     for path in sorted(set(re.findall(r'"<results>/([^"{]*(?:\{+\w+\}+[^"{]*)*)"', rules))):
         filled = re.sub(r"\{+(\w+)\}+", r"\1", path)

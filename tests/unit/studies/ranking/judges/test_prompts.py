@@ -7,7 +7,7 @@ import pytest
 from rankscape.foundation.errors import PromptError
 from rankscape.studies.ranking.judges.prompts import read_prompt
 
-FOLDER = Path(__file__).parents[3] / "config" / "prompts"
+FOLDER = Path(__file__).parents[5] / "config" / "prompts"
 
 
 def test_the_question_is_what_stands_in_the_file(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from rankscape.studies.ranking.judges.services import (
 )
 from rankscape.studies.ranking.settings.judges import JudgeSettings
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[5]
 SERVER = ROOT / "tests/served_judge.py"
 
 

@@ -7,7 +7,7 @@ import pytest
 from docutils.core import publish_parts
 from jinja2 import Environment, StrictUndefined
 
-FOLDER = Path(__file__).parents[3] / "workflow" / "report"
+FOLDER = Path(__file__).parents[5] / "workflow" / "report"
 
 
 @pytest.mark.parametrize("name", ["workflow", "page", "map", "sheets", "review", "evaluation"])
@@ -23,7 +23,7 @@ def test_captions_render(name):
 def test_every_caption_that_a_rule_names_exists():
     named = {
         line.split("workflow/report/")[1].split('"')[0]
-        for path in (FOLDER.parents[1] / "rules").glob("*.smk")
+        for path in (FOLDER.parents[1] / "rules").rglob("*.smk")
         for line in path.read_text().splitlines()
         if "workflow/report/" in line
     }

@@ -15,7 +15,7 @@ rule rank:
     benchmark:
         "<benchmarks>/rank/{judge}--{prompt}--{round}.tsv"
     conda:
-        "../envs/ranking.yaml"
+        "../../envs/ranking.yaml"
     threads: 1
     resources:
         mem_mb=memory(500),
@@ -41,7 +41,7 @@ rule transcribe:
     benchmark:
         "<benchmarks>/transcribe/{annotator}.tsv"
     conda:
-        "../envs/ranking.yaml"
+        "../../envs/ranking.yaml"
     threads: 1
     resources:
         mem_mb=memory(500),
@@ -74,7 +74,7 @@ rule derive:
     benchmark:
         "<benchmarks>/derive/{reference}.tsv"
     conda:
-        "../envs/ranking.yaml"
+        "../../envs/ranking.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),
@@ -125,7 +125,7 @@ rule ensemble:
     benchmark:
         "<benchmarks>/ensemble.tsv"
     conda:
-        "../envs/ranking.yaml"
+        "../../envs/ranking.yaml"
     threads: 1
     resources:
         mem_mb=memory(1000),
@@ -154,7 +154,7 @@ rule audit:
     benchmark:
         "<benchmarks>/audit.tsv"
     conda:
-        "../envs/ranking.yaml"
+        "../../envs/ranking.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),

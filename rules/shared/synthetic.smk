@@ -18,7 +18,7 @@ rule invent:
     benchmark:
         "<benchmarks>/invent.tsv"
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mem_mb=memory(3000),

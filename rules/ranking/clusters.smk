@@ -14,7 +14,7 @@ rule label:
     benchmark:
         "<benchmarks>/label.tsv"
     conda:
-        "../envs/ranking.yaml"
+        "../../envs/ranking.yaml"
     threads: 1
     resources:
         limits=label_judge("limits"),
@@ -46,7 +46,7 @@ rule categorize:
     benchmark:
         "<benchmarks>/categorize.tsv"
     conda:
-        "../envs/vision.yaml"
+        "../../envs/vision.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),
@@ -76,7 +76,7 @@ rule refine:
     benchmark:
         "<benchmarks>/refine.tsv"
     conda:
-        "../envs/vision.yaml"
+        "../../envs/vision.yaml"
     threads: 8
     resources:
         gpu=0,
@@ -107,7 +107,7 @@ rule cluster:
     benchmark:
         "<benchmarks>/cluster.tsv"
     conda:
-        "../envs/vision.yaml"
+        "../../envs/vision.yaml"
     threads: 8
     resources:
         mem_mb=memory(8000),
@@ -134,7 +134,7 @@ rule sheet:
         sheets=report(
             directory("<results>/clusters/sheets"),
             patterns=["{name}.png"],
-            caption="../workflow/report/sheets.rst",
+            caption="../../workflow/report/sheets.rst",
             category="Clusters",
         ),
     log:
@@ -142,7 +142,7 @@ rule sheet:
     benchmark:
         "<benchmarks>/sheet.tsv"
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),

@@ -24,7 +24,7 @@ rule regress:
     benchmark:
         "<benchmarks>/regress/{regression}.tsv"
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),

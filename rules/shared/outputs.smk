@@ -39,7 +39,7 @@ rule publish:
     benchmark:
         "<benchmarks>/publish.tsv"
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),

@@ -12,7 +12,7 @@ rule tile:
     benchmark:
         "<benchmarks>/tile/{granule}.tsv"
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mpi="mpiexec",

@@ -21,7 +21,7 @@ rule district:
         document="<results>/districts/{districts}.json",
         picture=report(
             "<results>/districts/{districts}.png",
-            caption="../workflow/report/districts.rst",
+            caption="../../workflow/report/districts.rst",
             category="Districts",
         ),
     log:
@@ -29,7 +29,7 @@ rule district:
     benchmark:
         "<benchmarks>/district/{districts}.tsv"
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 2
     resources:
         mem_mb=memory(4000),

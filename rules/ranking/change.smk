@@ -30,7 +30,7 @@ rule change:
         style="<results>/change/{change}.qml",
         preview=report(
             "<results>/change/{change}.png",
-            caption="../workflow/report/change.rst",
+            caption="../../workflow/report/change.rst",
             category="Change",
         ),
         pictures=directory("<results>/change/{change}-pictures"),
@@ -39,7 +39,7 @@ rule change:
     benchmark:
         "<benchmarks>/change/{change}.tsv"
     conda:
-        "../envs/vision.yaml"
+        "../../envs/vision.yaml"
     threads: 1
     resources:
         gpu=0,

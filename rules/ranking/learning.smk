@@ -16,7 +16,7 @@ rule pretrain:
     benchmark:
         "<benchmarks>/pretrain.tsv"
     conda:
-        "../envs/vision.yaml"
+        "../../envs/vision.yaml"
     threads: 8
     resources:
         gpu=0,
@@ -50,7 +50,7 @@ rule adapt:
     benchmark:
         "<benchmarks>/adapt.tsv"
     conda:
-        "../envs/vision.yaml"
+        "../../envs/vision.yaml"
     threads: 8
     resources:
         gpu=0,
@@ -81,7 +81,7 @@ rule embed:
     benchmark:
         "<benchmarks>/embed/{granule}.tsv"
     conda:
-        "../envs/vision.yaml"
+        "../../envs/vision.yaml"
     threads: 1
     resources:
         gpu=0,

@@ -12,7 +12,7 @@ rule search:
         "<benchmarks>/search/{granule}.tsv"
     retries: 2
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mem_mb=memory(1000),
@@ -41,7 +41,7 @@ rule fetch:
         "<benchmarks>/fetch/{granule}.tsv"
     retries: 2
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 2
     resources:
         mem_mb=memory(1500),
@@ -67,7 +67,7 @@ rule compose:
     benchmark:
         "<benchmarks>/compose/{granule}.tsv"
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         drop="--drop-assets" if "assets" in CONFIG.storage.drop else "",

@@ -15,7 +15,7 @@ rule draw:
     benchmark:
         "<benchmarks>/draw/{round}.tsv"
     conda:
-        "../envs/ranking.yaml"
+        "../../envs/ranking.yaml"
     threads: 1
     resources:
         mem_mb=memory(1500),
@@ -40,7 +40,7 @@ rule brief:
     benchmark:
         "<benchmarks>/brief/{judge}/{prompt}.tsv"
     conda:
-        "../envs/ranking.yaml"
+        "../../envs/ranking.yaml"
     threads: 1
     resources:
         mem_mb=memory(500),
@@ -67,7 +67,7 @@ rule serve:
         stage="<logs>/serve/{judge}.log",
         command="<logs>/serve/{judge}-command.log",
     conda:
-        "../envs/ranking.yaml"
+        "../../envs/ranking.yaml"
     threads: 1
     resources:
         judge=lambda wildcards: CONFIG.judges[wildcards.judge].canonical(),
@@ -94,7 +94,7 @@ rule interview:
     benchmark:
         "<benchmarks>/interview/{judge}.tsv"
     conda:
-        "../envs/ranking.yaml"
+        "../../envs/ranking.yaml"
     threads: 0  # those of a service and its consumer are added up
     resources:
         limits=lambda wildcards: CONFIG.judges[wildcards.judge].limits,
@@ -123,7 +123,7 @@ rule rate:
     benchmark:
         "<benchmarks>/rate/{judge}/{prompt}/{round}.tsv"
     conda:
-        "../envs/ranking.yaml"
+        "../../envs/ranking.yaml"
     threads: 1
     resources:
         concurrency=lambda wildcards: CONFIG.judges[wildcards.judge].concurrency,

@@ -32,7 +32,7 @@ rule report:
     output:
         page=report(
             "<results>/report/index.html",
-            caption="../workflow/report/page.rst",
+            caption="../../workflow/report/page.rst",
             category="Report",
         ),
     log:
@@ -40,7 +40,7 @@ rule report:
     benchmark:
         "<benchmarks>/report.tsv"
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mem_mb=memory(3000),

@@ -21,7 +21,7 @@ rule train:
     benchmark:
         "<benchmarks>/train.tsv"
     conda:
-        "../envs/vision.yaml"
+        "../../envs/vision.yaml"
     threads: 8
     resources:
         gpu=0,
@@ -57,7 +57,7 @@ rule predict:
     benchmark:
         "<benchmarks>/predict/{granule}.tsv"
     conda:
-        "../envs/vision.yaml"
+        "../../envs/vision.yaml"
     threads: 1
     resources:
         gpu=0,
@@ -85,7 +85,7 @@ rule review:
         sheets=report(
             directory("<results>/review"),
             patterns=["{name}.png"],
-            caption="../workflow/report/review.rst",
+            caption="../../workflow/report/review.rst",
             category="Seeing why",
         ),
     log:
@@ -93,7 +93,7 @@ rule review:
     benchmark:
         "<benchmarks>/review.tsv"
     conda:
-        "../envs/vision.yaml"
+        "../../envs/vision.yaml"
     threads: 1
     resources:
         gpu=0,

@@ -23,7 +23,7 @@ rule mosaic:
     benchmark:
         "<benchmarks>/mosaic/{granule}.tsv"
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         gpu=int(CONFIG.mosaic.backend == "cuda"),
@@ -54,7 +54,7 @@ rule dense:
     benchmark:
         "<benchmarks>/dense/{granule}.tsv"
     conda:
-        "../envs/vision.yaml"
+        "../../envs/vision.yaml"
     threads: 1
     resources:
         gpu=0,
@@ -84,7 +84,7 @@ rule merge:
         uncertainty_style="<results>/maps/region-uncertainty.qml",
         preview=report(
             "<results>/maps/region.png",
-            caption="../workflow/report/map.rst",
+            caption="../../workflow/report/map.rst",
             category="Map",
         ),
         item="<results>/maps/region.json",
@@ -93,7 +93,7 @@ rule merge:
     benchmark:
         "<benchmarks>/merge.tsv"
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),

@@ -13,7 +13,7 @@ rule baseline:
     benchmark:
         "<benchmarks>/baseline/{granule}.tsv"
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),
@@ -37,7 +37,7 @@ rule aggregate:
     benchmark:
         "<benchmarks>/aggregate/{reference}/{granule}.tsv"
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),
@@ -62,7 +62,7 @@ rule evaluate:
     output:
         document=report(
             "<results>/evaluation/{reference}.json",
-            caption="../workflow/report/evaluation.rst",
+            caption="../../workflow/report/evaluation.rst",
             category="Evaluation",
         ),
         places="<results>/evaluation/{reference}.parquet",
@@ -71,7 +71,7 @@ rule evaluate:
     benchmark:
         "<benchmarks>/evaluate/{reference}.tsv"
     conda:
-        "../envs/geo.yaml"
+        "../../envs/geo.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),

@@ -16,7 +16,7 @@ rule saliency:
     benchmark:
         "<benchmarks>/saliency/{granule}.tsv"
     conda:
-        "../envs/vision.yaml"
+        "../../envs/vision.yaml"
     threads: 1
     resources:
         gpu=0,
