@@ -215,7 +215,7 @@ def test_a_clock_that_was_behind_or_has_jumped_ahead_makes_nothing_again(copied:
 
 def test_a_clock_that_was_ahead_is_told_and_mended_as_the_documents_say(copied: Project, made: Undisturbed) -> None:
     shift(without_scores(copied), 1)
-    documents = (Path(__file__).parents[2] / "docs/workflow.md").read_text()
+    documents = (Path(__file__).parents[2] / "docs/reference/workflow.md").read_text()
     (mending,) = re.findall(r"^ +(find results .*)$", documents, re.MULTILINE)
 
     refused = start(copied, SCORES)

@@ -129,11 +129,11 @@ def test_tables_of_two_runs_are_refused(run, capsys):
 
 def test_every_output_of_every_rule_is_a_kind_of_file_and_stands_in_the_docs():
     rules = "".join(path.read_text() for path in sorted((ROOT / "rules").rglob("*.smk")))
-    docs = (ROOT / "docs/outputs.md").read_text()
+    docs = (ROOT / "docs/reference/outputs.md").read_text()
     for path in sorted(set(re.findall(r'"<results>/([^"{]*(?:\{+\w+\}+[^"{]*)*)"', rules))):
         filled = re.sub(r"\{+(\w+)\}+", r"\1", path)
         assert kind_of(filled) or path == "catalog/items", f"{path}: add it to outputs/contents.py"
     for kind in KINDS:
-        assert f"`{kind.pattern}`" in docs, f"docs/outputs.md lacks {kind.pattern}"
+        assert f"`{kind.pattern}`" in docs, f"docs/reference/outputs.md lacks {kind.pattern}"
     for table in TABLES:
         assert all(any(kind.pattern == pattern for kind in KINDS) for pattern in table.patterns)

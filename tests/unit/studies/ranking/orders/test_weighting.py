@@ -23,7 +23,7 @@ def invented(judges: int, clusters: int, seed: int = 0) -> np.ndarray:
 
 
 def plain(ranks: np.ndarray, method: Any) -> tuple[np.ndarray, np.ndarray, int]:
-    """The formulas of docs/ranking.md as they stand."""
+    """The formulas of docs/methods/ranking.md as they stand."""
     merged = np.zeros(ranks.shape[1]) if method is welsch else ranks.mean(axis=0)
     alpha = np.zeros(len(ranks))
     iteration, going = 0, True
