@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from chromium import launched
+from conftest import write_patch_store
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from conftest import write_patch_store
 from .conftest import Region, make_region, write_region_page
 from .invented_aggregates import everything
 
