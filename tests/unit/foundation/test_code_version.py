@@ -90,7 +90,7 @@ def test_another_stage_is_not_touched(version):
 
 
 def test_a_relative_import_is_refused(version):
-    with pytest.raises(ValueError, match=r"rankscape\.tiles\.cutting:1: relative import"):
+    with pytest.raises(ValueError, match=r"rankscape\.samples\.cutting:1: relative import"):
         version({CUTTING: "from .deep import depth\n"})
 
 

@@ -91,7 +91,8 @@ def _closure(module: str, root: Path, notes: Notes | None) -> set[str]:
         name = todo.pop()
         if name not in found and _source(name, root) is not None:
             found.add(name)
-            todo += [*_facts(name, root, notes)[1], *([name.rpartition(".")[0]] if "." in name else [])]
+            # Not the packages above it: their __init__ declare a study or offer names, and compute nothing.
+            todo += _facts(name, root, notes)[1]
     return found
 
 

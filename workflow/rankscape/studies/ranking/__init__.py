@@ -1,0 +1,19 @@
+"""How developed does a place look? Clusters of patches, ordered by people, models or data, teach networks a score."""
+
+from rankscape.foundation.studies import Study
+
+_VERBS = (
+    "label", "pretrain", "adapt", "embed", "categorize", "refine", "cluster", "sheet", "judges", "draw", "brief",
+    "serve", "interview", "rate", "rank", "annotate", "orders", "transcribe", "derive", "ensemble", "audit", "train",
+    "predict", "score", "explain", "review", "saliency", "mosaic", "dense", "evaluate", "change", "district", "regress",
+)  # fmt: skip
+
+STUDY = Study(
+    name="ranking",
+    title="Ranking",
+    question="How developed does this place look?",
+    verbs={verb: f"rankscape.studies.ranking.stages.{verb.replace('-', '_')}" for verb in _VERBS},
+    settings="rankscape.studies.ranking.settings.section:RankingSettings",
+    sections="rankscape.studies.ranking.page.sections",
+    artifacts="rankscape.studies.ranking.artifacts",
+)
