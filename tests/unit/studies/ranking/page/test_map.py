@@ -103,7 +103,7 @@ def test_every_layer_shows_itself_and_its_legend(visit: Visit) -> None:
 
 def test_the_score_has_the_ramps_colours_patch_by_patch(visit: Visit, made: Region) -> None:
     from rankscape.foundation.tables import read_table
-    from rankscape.studies.ranking.page.palette import RAMP, ramp_colours
+    from rankscape.products.report.palette import RAMP, ramp_colours
 
     scores = read_table(made.scores[0])["score"].to_numpy()
     shown = np.array(visit.colours()[0]).reshape(-1, 4)

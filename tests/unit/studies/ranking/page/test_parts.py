@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from matplotlib import colormaps
 from PIL import Image
 from rankscape.foundation.errors import InputError
+from rankscape.products.report import images as pictures
+from rankscape.products.report import palette, versions, wording
+from rankscape.products.report import plots as figures
 from rankscape.studies.ranking.judges.evidence import RoundRecord
-from rankscape.studies.ranking.page import figures, palette, pictures, versions, voters, wording
+from rankscape.studies.ranking.page import voters
 from rankscape.studies.ranking.page.documents import Tau, Vote
 from rankscape.studies.ranking.page.gallery import sample
 from rankscape.studies.ranking.page.training import Curve, Fitting, measures

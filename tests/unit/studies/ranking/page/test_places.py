@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 from pyproj import Transformer
+from rankscape.products.report.geography import lay_out, spread
+from rankscape.products.report.imagery import previews
+from rankscape.products.report.layers import Layer, gridded
 from rankscape.samples.patches import open_patches
 from rankscape.studies.ranking.page.documents import Evaluation
-from rankscape.studies.ranking.page.geography import lay_out, spread
-from rankscape.studies.ranking.page.imagery import previews
 from rankscape.studies.ranking.page.inputs import Comparison
-from rankscape.studies.ranking.page.layers import Layer, gridded
 from rankscape.studies.ranking.page.residuals import against_reference, against_trivial
 
 
@@ -135,7 +135,7 @@ def test_what_trivial_measures_explain_is_no_surprise():
 
 
 def test_leaflets_own_files_come_with_the_package():
-    import rankscape.studies.ranking.page.interactive as where
+    import rankscape.products.report.interactive as where
 
     folder = Path(where.__file__).parent / "leaflet"
     assert {path.name for path in folder.iterdir()} == {"leaflet.js", "leaflet.css", "LICENSE"}

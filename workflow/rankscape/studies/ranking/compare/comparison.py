@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from rankscape.foundation.errors import InputError
+from rankscape.products.report.palette import ramp_css
+from rankscape.products.report.templates import page_styles, template
 from rankscape.studies.ranking.compare import drawing
 from rankscape.studies.ranking.compare.differences import (
     Difference,
@@ -28,8 +29,6 @@ from rankscape.studies.ranking.compare.measures import (
     score_table,
 )
 from rankscape.studies.ranking.compare.runs import Run
-from rankscape.studies.ranking.page.palette import ramp_css
-from rankscape.studies.ranking.page.templates import template
 
 _FOLDER = Path(__file__).parent
 _VALIDATION = ("share_within", "mean_absolute_error", "kendall_tau_b")
@@ -141,7 +140,7 @@ def render(a: Run, b: Run, comparison: Comparison, both: pd.DataFrame, record: d
         HTML; the same inputs give the same text.
     """
     page: str = template(_FOLDER, "compare.html.j2").render(
-        css=Markup((_FOLDER.parent / "page.css").read_text(encoding="utf-8")),
+        css=page_styles(),
         ramp=ramp_css(),
         record=json.dumps(record, ensure_ascii=False, sort_keys=True),
         found=comparison,

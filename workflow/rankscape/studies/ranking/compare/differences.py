@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rankscape.products.report.versions import without_secrets
 from rankscape.studies.ranking.compare.runs import Run
-from rankscape.studies.ranking.page.versions import without_secrets
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
+from rankscape.products.report.images import data_uri
+from rankscape.products.report.palette import RAMP
+from rankscape.products.report.plots import ACCENT, INK, Plot, count_bar, plot
 from rankscape.samples.patches import is_located
 from rankscape.studies.ranking.compare.measures import Mover
 from rankscape.studies.ranking.compare.runs import Run
-from rankscape.studies.ranking.page.figures import ACCENT, INK, Plot, count_bar, plot
 from rankscape.studies.ranking.page.gallery import Finder, Picture
-from rankscape.studies.ranking.page.palette import RAMP
-from rankscape.studies.ranking.page.pictures import data_uri
 
 DIVERGING = "PuOr_r"
 """Purple to orange, readable with every common colour blindness (Brewer); orange where run B is higher."""

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from rankscape.studies.ranking.page import wording
+from rankscape.products.report import wording
+from rankscape.products.report.images import MapPicture
+from rankscape.products.report.palette import colour_of
+from rankscape.products.report.plots import ACCENT, INK, SERIES, Plot, plot
 from rankscape.studies.ranking.page.aggregates import Census, Change, Coefficient, Districts, Pictured, RegressionRecord
 from rankscape.studies.ranking.page.documents import Estimate
-from rankscape.studies.ranking.page.figures import ACCENT, INK, SERIES, Plot, plot
-from rankscape.studies.ranking.page.palette import colour_of
-from rankscape.studies.ranking.page.pictures import MapPicture
 from rankscape.studies.ranking.page.tables import TableView
 
 _RANKED = 60

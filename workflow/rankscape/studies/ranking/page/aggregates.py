@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_geotable
+from rankscape.products.report.images import MapPicture, read_map, read_sheet
 from rankscape.studies.ranking.page.documents import Document, Estimate, empty_as
-from rankscape.studies.ranking.page.pictures import MapPicture, read_map, read_sheet
 
 DISTRICT_COLUMNS = ("district", "name", "score", "score_low", "score_high", "rank", "rank_low", "rank_high")
 CHANGE_COLUMNS = ("patch_id", "granule", "score_before", "score_after", "change", "change_std", "significant")

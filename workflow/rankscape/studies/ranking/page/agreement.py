@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from rankscape.products.report.wording import count, interval, number, percent
 from rankscape.studies.ranking.page.documents import Agreement, Estimate, Evaluation, Predictor
-from rankscape.studies.ranking.page.wording import count, interval, number, percent
 
 SCORE = "score"
 PREDICTORS = {

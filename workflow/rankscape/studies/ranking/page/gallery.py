@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from rankscape.products.report.images import patch_uri
+from rankscape.products.report.palette import colour_of, text_on
+from rankscape.products.report.wording import interval, number, rounded_rank
 from rankscape.samples.patches import Patches
 from rankscape.studies.ranking.page.documents import MergedOrder, Summary
 from rankscape.studies.ranking.page.inputs import Material
-from rankscape.studies.ranking.page.palette import colour_of, text_on
-from rankscape.studies.ranking.page.pictures import patch_uri
-from rankscape.studies.ranking.page.wording import interval, number, rounded_rank
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import pandas as pd
 from rankscape.foundation.errors import InputError, TableError
 from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_metadata, read_table
+from rankscape.products.report.images import MapPicture, read_map
 from rankscape.samples.patches import Patches, index_of, open_patches
 from rankscape.studies.ranking.judges.evidence import RoundRecord, read_round
 from rankscape.studies.ranking.page.aggregates import Change, Districts, RegressionRecord, read_change, read_districts
 from rankscape.studies.ranking.page.audited import Audit
 from rankscape.studies.ranking.page.documents import Evaluation, MergedOrder, Scene, Summary, Vote
-from rankscape.studies.ranking.page.pictures import MapPicture, read_map
 from rankscape.studies.ranking.page.responses import Responses, read_responses
 from rankscape.studies.ranking.page.seeing import Review, read_review
 from rankscape.studies.ranking.page.training import Fitting, Training

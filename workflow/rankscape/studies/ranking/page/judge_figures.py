@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from rankscape.products.report.palette import RAMP, colour_of, text_on
+from rankscape.products.report.plots import ACCENT, INK, SERIES, Plot, picture, plot
+from rankscape.products.report.wording import count
 from rankscape.studies.ranking.page.audited import Group, GroupTau, Judge, TakenRound
-from rankscape.studies.ranking.page.figures import ACCENT, INK, SERIES, Plot, picture, plot
-from rankscape.studies.ranking.page.palette import RAMP, colour_of, text_on
-from rankscape.studies.ranking.page.wording import count
 
 KIND_COLOURS = {"round": SERIES[0], "person": SERIES[1], "data": SERIES[2]}
 """Colours of the kinds of sources."""

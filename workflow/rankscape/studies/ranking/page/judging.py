@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rankscape.studies.ranking.page import judge_figures, order_figures, wording
+from rankscape.products.report import wording
+from rankscape.products.report.plots import Plot
+from rankscape.studies.ranking.page import judge_figures, order_figures
 from rankscape.studies.ranking.page.audited import Audit, Drift, Judge, Share
-from rankscape.studies.ranking.page.figures import Plot
 from rankscape.studies.ranking.page.inputs import Material
 
 _MOST_PAIRS = 60

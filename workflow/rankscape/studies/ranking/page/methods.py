@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rankscape.products.report import wording
+from rankscape.products.report.wording import count, listed, number, percent
 from rankscape.samples.patches import is_located
-from rankscape.studies.ranking.page import wording
 from rankscape.studies.ranking.page.inputs import Material
-from rankscape.studies.ranking.page.wording import count, listed, number, percent
 
 SOURCES = (
     "Ahn et al., A human-machine collaborative approach measures economic development using satellite imagery, "

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from rankscape.products.report.palette import RAMP
+from rankscape.products.report.plots import ACCENT, INK, SERIES, Plot, plot
+from rankscape.products.report.wording import count
 from rankscape.studies.ranking.page.audited import Pairs
-from rankscape.studies.ranking.page.figures import ACCENT, INK, SERIES, Plot, plot
-from rankscape.studies.ranking.page.palette import RAMP
-from rankscape.studies.ranking.page.wording import count
 
 
 def ranks(

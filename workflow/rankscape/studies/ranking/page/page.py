@@ -5,31 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
+from rankscape.products.report import versions, wording
+from rankscape.products.report.geography import lay_out
+from rankscape.products.report.imagery import previews
+from rankscape.products.report.interactive import choices, interactive, map_document
+from rankscape.products.report.layers import AGAINST, layers, thumbnail
+from rankscape.products.report.palette import DIFFERENCE, ramp_css
 from rankscape.products.report.settings import ReportSettings
+from rankscape.products.report.templates import page_styles, template
 from rankscape.samples.patches import is_located
 from rankscape.studies.ranking.page import aggregate_views as views
-from rankscape.studies.ranking.page import (
-    aggregates,
-    gallery,
-    graph,
-    judging,
-    methods,
-    residuals,
-    sections,
-    versions,
-    voters,
-    wording,
-)
+from rankscape.studies.ranking.page import aggregates, gallery, graph, judging, methods, residuals, sections, voters
 from rankscape.studies.ranking.page.gallery import ClusterView
-from rankscape.studies.ranking.page.geography import lay_out
-from rankscape.studies.ranking.page.imagery import previews
 from rankscape.studies.ranking.page.inputs import Material
-from rankscape.studies.ranking.page.interactive import choices, interactive, map_document
-from rankscape.studies.ranking.page.layers import AGAINST, layers, thumbnail
-from rankscape.studies.ranking.page.palette import DIFFERENCE, ramp_css
-from rankscape.studies.ranking.page.templates import template
 
 _FOLDER = Path(__file__).parent
 
@@ -63,7 +51,7 @@ def render(
         settings=settings,
         region=region,
         record=json.dumps(record, ensure_ascii=False, sort_keys=True),
-        css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
+        css=page_styles(),
         ramp=ramp_css(),
         patch_m=patch_side_m(material),
         material=material,

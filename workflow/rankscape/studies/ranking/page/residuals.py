@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from rankscape.products.report.wording import MINUS
 from rankscape.studies.ranking.page.agreement import PREDICTORS, SCORE
 from rankscape.studies.ranking.page.gallery import Finder, Picture
 from rankscape.studies.ranking.page.inputs import Comparison, Material
-from rankscape.studies.ranking.page.wording import MINUS
 
 TRIVIAL = tuple(name for name in PREDICTORS if name != SCORE)
 """Columns of the trivial measures in the table of places."""

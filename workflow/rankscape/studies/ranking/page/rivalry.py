@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from rankscape.products.report.wording import NOTHING, interval, number
 from rankscape.studies.ranking.page.agreement import PARTS, PREDICTORS, SCORE, ordered
 from rankscape.studies.ranking.page.documents import Agreement, Estimate, Evaluation
 from rankscape.studies.ranking.page.tables import TableView
-from rankscape.studies.ranking.page.wording import NOTHING, interval, number
 
 
 def rivalry(evaluation: Evaluation, part: str | None) -> TableView | None:

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rankscape.studies.ranking.page import agreement, figures, wording
+from rankscape.products.report import plots as figures
+from rankscape.products.report import wording
+from rankscape.products.report.plots import Plot
+from rankscape.products.report.versions import Version, mixed_stages
+from rankscape.studies.ranking.page import agreement
 from rankscape.studies.ranking.page.agreement import PARTS, GranuleRow, Headline, Table
-from rankscape.studies.ranking.page.figures import Plot
 from rankscape.studies.ranking.page.inputs import Comparison, Material
 from rankscape.studies.ranking.page.rivalry import rivalry
 from rankscape.studies.ranking.page.tables import TableView
 from rankscape.studies.ranking.page.training import Curve, measures
-from rankscape.studies.ranking.page.versions import Version, mixed_stages
 from rankscape.studies.ranking.page.voters import Voter
 
 _MEASURES = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json
-from rankscape.studies.ranking.page.pictures import read_sheet
+from rankscape.products.report.images import read_sheet
 
 INDEX = "index.json"
 

@@ -4,14 +4,22 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from rankscape.studies.ranking.page import wording
+from rankscape.products.report import wording
+
+_FOLDER = Path(__file__).parent
+
+
+def page_styles() -> Markup:
+    """Return the style sheet that all pages share."""
+    return Markup((_FOLDER / "page.css").read_text(encoding="utf-8"))
 
 
 def template(folder: Path, name: str) -> Any:
-    """Return a template; what it includes lies in the same folder, and a name that nobody gave is an error."""
+    """Return a template; it may include those of its own folder and of this one. An unknown name is an error."""
     environment = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([folder, _FOLDER]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -11,11 +11,11 @@ import pandas as pd
 from matplotlib import colormaps
 from PIL import Image
 
+from rankscape.products.report.geography import Plane, spread
+from rankscape.products.report.images import MapPicture, data_uri
+from rankscape.products.report.palette import DIFFERENCE, DOUBT, RAMP, REFERENCE
 from rankscape.studies.ranking.page.aggregates import Change
-from rankscape.studies.ranking.page.geography import Plane, spread
 from rankscape.studies.ranking.page.inputs import Material
-from rankscape.studies.ranking.page.palette import DIFFERENCE, DOUBT, RAMP, REFERENCE
-from rankscape.studies.ranking.page.pictures import MapPicture, data_uri
 from rankscape.studies.ranking.page.residuals import against_reference, against_trivial
 
 _MISSING = 65535

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from rankscape.studies.ranking.page.geography import Placed, Plane
-from rankscape.studies.ranking.page.imagery import Preview
+from rankscape.products.report.geography import Placed, Plane
+from rankscape.products.report.imagery import Preview
+from rankscape.products.report.layers import Layer
+from rankscape.products.report.palette import DIFFERENCE, DOUBT, RAMP, REFERENCE, ramp_colours
 from rankscape.studies.ranking.page.inputs import Material
-from rankscape.studies.ranking.page.layers import Layer
-from rankscape.studies.ranking.page.palette import DIFFERENCE, DOUBT, RAMP, REFERENCE, ramp_colours
 from rankscape.studies.ranking.page.responses import Responses
 
 _FOLDER = Path(__file__).parent

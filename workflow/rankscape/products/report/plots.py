@@ -19,9 +19,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from rankscape.products.report.palette import RAMP, colour_of
 from rankscape.studies.ranking.page.agreement import PARTS, PREDICTORS, ordered
 from rankscape.studies.ranking.page.documents import Category, Evaluation, Predictor
-from rankscape.studies.ranking.page.palette import RAMP, colour_of
 from rankscape.studies.ranking.page.training import Curve
 
 INK = "#010203"

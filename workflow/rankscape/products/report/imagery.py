@@ -10,9 +10,9 @@ from affine import Affine
 from PIL import Image
 from rasterio.warp import Resampling, reproject
 
+from rankscape.products.report.geography import Placed, Plane
 from rankscape.samples.patches import Patches
 from rankscape.samples.rendering import as_rgb
-from rankscape.studies.ranking.page.geography import Placed, Plane
 
 LARGEST_PX = 2048
 """Longest side of a granule's picture."""
