@@ -4,13 +4,14 @@ CORES ?= $(shell nproc)
 WORKERS ?= $(shell nproc | awk '{print $$1 < 8 ? $$1 : 8}')
 BIN := .venv/bin
 
-.PHONY: help setup demo test lint format schemas clean
+.PHONY: help setup demo test lint docs format schemas clean
 
 help:
 	@echo "make setup    virtual environment in .venv with the pinned versions"
 	@echo "make demo     the whole workflow on the invented region; ends with the report's path"
 	@echo "make test     all tests, with coverage"
 	@echo "make lint     formatting, types, import layers, workflow lint"
+	@echo "make docs     the documentation site in docs/_build/html; a broken link is an error"
 	@echo "make format   mend formatting"
 	@echo "make schemas  write the JSON schemas and the table of config/README.md"
 	@echo "make clean    remove .venv, caches and the demo's results"
@@ -19,7 +20,7 @@ help:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rankscape needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Say which one to take: make PYTHON=python3.12 ...")'
 	@echo "Setting up .venv with the pinned versions; a few minutes on a fresh machine."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]' -c envs/constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,docs]' -c envs/constraints.txt
 	@touch $@
 
 setup: .venv/.ready
@@ -43,6 +44,10 @@ lint: setup
 	$(BIN)/snakemake --lint
 	$(BIN)/snakemake --lint --configfile config/sichuan.yaml
 
+docs: setup
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "The documentation: $(CURDIR)/docs/_build/html/index.html"
+
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -52,4 +57,4 @@ schemas: setup
 	$(BIN)/python -m rankscape.schemas
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* results/demo
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* results/demo docs/_build docs/reference/package
