@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
 
 project = "Rankscape"
 author = "The Rankscape authors"
-copyright = "The Rankscape authors, Apache-2.0"  # noqa: A001
+copyright = "The Rankscape authors, Apache-2.0"
 version = release = installed("rankscape")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon", "sphinx_copybutton"]
