@@ -14,14 +14,13 @@ sys.path.insert(0, str(ROOT / "workflow"))
 
 from rankscape.studies.ranking.clusters.folders import look_through
 from rankscape.foundation.checkout import run_this_checkout
-from rankscape.foundation.code_version import Notes, code_version
+from rankscape.foundation.code_version import Notes, code_version, stage_module
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.locks import release_stale_locks
 from rankscape.config import check_config, check_places
 from rankscape.scenes.storage import parse_shard
 from rankscape.learning.settings import SELF_SUPERVISED
 from rankscape.scenes.granule_table import GRANULE_PATTERN, current_rows, read_sheet
-from rankscape.__main__ import stage_module
 from rankscape.studies.ranking.orders.people import ANNOTATOR_PATTERN, orders_of_people
 from rankscape.studies.ranking.judges.prompts import read_prompt
 

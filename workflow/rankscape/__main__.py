@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from rankscape.foundation.code_version import stage_module
 from rankscape.foundation.errors import RankscapeError
 from rankscape.foundation.version import package_version
 
@@ -27,12 +28,6 @@ POSITIONAL = {"orders", "score", "explain", "compare"}
 """Verbs that take positional arguments."""
 
 _OURS = 1
-
-
-def stage_module(verb: str) -> str:
-    """Return the module of a verb: a shared stage, or one of the ranking study."""
-    shared = (Path(__file__).parent / "stages" / f"{verb}.py").is_file()
-    return f"rankscape.stages.{verb}" if shared else f"rankscape.studies.ranking.stages.{verb}"
 
 
 class Verbs(TyperGroup):

@@ -84,6 +84,15 @@ def code_version(module: str, root: Path = ROOT, notes: Notes | None = None) -> 
     return digest.hexdigest()[:16]
 
 
+def stage_module(verb: str, root: Path = ROOT) -> str:
+    """Return the module of a verb: a shared stage, else the first study's stage of that name."""
+    name = verb.replace("-", "_")
+    folder = root / PACKAGE
+    found = [folder / "stages" / f"{name}.py", *sorted(folder.glob(f"studies/*/stages/{name}.py"))]
+    path = next((path for path in found if path.is_file()), found[0])
+    return ".".join(path.relative_to(root).with_suffix("").parts)
+
+
 def _closure(module: str, root: Path, notes: Notes | None) -> set[str]:
     found: set[str] = set()
     todo = [module]

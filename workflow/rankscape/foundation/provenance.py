@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rankscape.foundation.code_version import code_version
+from rankscape.foundation.code_version import code_version, stage_module
 from rankscape.foundation.files import sha256
 from rankscape.foundation.settings import Section
 from rankscape.foundation.version import package_version
@@ -39,7 +39,7 @@ def provenance(
     return {
         "package": package_version(),
         "stage": stage,
-        "code": code_version(f"rankscape.stages.{stage}"),
+        "code": code_version(stage_module(stage)),
         "settings": json.loads(canonical),
         "settings_sha256": hashlib.sha256(canonical.encode()).hexdigest(),
         "inputs": {role: _hash(Path(path)) for role, path in sorted(inputs.items())},
