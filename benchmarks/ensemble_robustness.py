@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from rankscape.studies.ranking.orders.agreement import tau_of_ranks
+from rankscape.studies.ranking.orders.ballots import Merged, tau_of_ranks
 from rankscape.studies.ranking.orders.ensembles import (
     ROBUST,
     bradley_terry,
@@ -27,8 +27,7 @@ from rankscape.studies.ranking.orders.ensembles import (
     robust,
     welsch,
 )
-from rankscape.studies.ranking.orders.merged import Merged
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 
 
 def wider(ranks: np.ndarray) -> Merged:

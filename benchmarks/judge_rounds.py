@@ -22,9 +22,10 @@ from pathlib import Path
 import httpx2
 import numpy as np
 from PIL import Image
-from rankscape.studies.ranking.judges.judges import Question, open_judge
-from rankscape.studies.ranking.judges.replies import SCORE_SCHEMA
-from rankscape.studies.ranking.judges.store import ReplyStore
+from rankscape.studies.ranking.judges.asking import SCORE_SCHEMA
+from rankscape.studies.ranking.judges.client import open_judge
+from rankscape.studies.ranking.judges.questions import Question
+from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.settings.judges import JudgeSettings
 
 SERVER = Path(__file__).parents[1] / "tests" / "judge_server.py"

@@ -29,7 +29,7 @@ from rankscape.learning.ridge import fit_ridge
 from rankscape.models.convolutions import RandomConvolutions, form_of, whitened_filters
 from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.drawing import Draw, even_parts
 from rankscape.studies.ranking.scoring.ridging import fit_drawn, spooled
 from rankscape.studies.ranking.scoring.training import Lesson

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from judge_server import JudgeServer, digest
-from rankscape.studies.ranking.judges.judges import Question, open_judge
-from rankscape.studies.ranking.judges.questions import question_key
-from rankscape.studies.ranking.judges.replies import SCORE_SCHEMA
-from rankscape.studies.ranking.judges.store import ReplyStore
+from rankscape.studies.ranking.judges.asking import SCORE_SCHEMA
+from rankscape.studies.ranking.judges.client import open_judge
+from rankscape.studies.ranking.judges.questions import Question, question_key
+from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.settings.judges import JudgeSettings
 
 QUESTIONS = 60

@@ -178,7 +178,7 @@ def rate_code(wildcards):
     """Code of `rate`, and of the stand-in where it answers: a change of the demo's judge asks no other judge again."""
     if CONFIG.judges[wildcards.judge].kind == "endpoint":
         return code("rate")
-    stand_in = code_version("rankscape.synthetic.standin", ROOT / "workflow", NOTES)
+    stand_in = code_version("rankscape.synthetic.stand_in", ROOT / "workflow", NOTES)
     return f"{code('rate')} {stand_in}"
 
 

@@ -158,7 +158,7 @@ def test_new_mode_of_a_prompt_asks_that_prompt_only(finished):
 
 
 def test_changed_stand_in_asks_its_rounds_again_and_draws_nothing(finished):
-    path = finished.folder / "workflow/rankscape/synthetic/looks.py"
+    path = finished.folder / "workflow/rankscape/synthetic/stand_in.py"
     path.write_text(path.read_text() + "\n\nEXTRA = 1\n")
 
     jobs = finished.planned()

@@ -30,7 +30,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back off by milliseconds instead of seconds."""
-    monkeypatch.setattr("rankscape.studies.ranking.judges.judging.FIRST_WAIT_S", 0.002)
+    monkeypatch.setattr("rankscape.studies.ranking.judges.judge.FIRST_WAIT_S", 0.002)
 
 
 @dataclass(frozen=True)

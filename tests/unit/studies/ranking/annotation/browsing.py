@@ -15,8 +15,7 @@ from typing import Any
 
 import uvicorn
 from playwright.sync_api import Page
-from rankscape.studies.ranking.annotation.album import Album
-from rankscape.studies.ranking.annotation.app import create_app
+from rankscape.studies.ranking.annotation.app import Album, create_app
 from rankscape.studies.ranking.annotation.serving import listening
 from rankscape.studies.ranking.annotation.session import Session
 

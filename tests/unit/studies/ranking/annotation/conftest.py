@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from rankscape.foundation.files import write_json
 from rankscape.foundation.tables import write_table
+from rankscape.studies.ranking.annotation.cards import Region, read_region
 from rankscape.studies.ranking.annotation.document import Annotation, Arrangement, Mark
-from rankscape.studies.ranking.annotation.region import Region, read_region
 from rankscape.studies.ranking.annotation.session import Session, open_session
 from rankscape.studies.ranking.clusters.clustering import fingerprint
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 from rankscape.__main__ import main
 from rankscape.foundation.files import read_json
 from rankscape.studies.ranking.annotation.document import read_annotation
-from rankscape.studies.ranking.annotation.reading import read_finished
+from rankscape.studies.ranking.annotation.placing import read_finished
 from rankscape.studies.ranking.annotation.session import draft_of
 
 from .browsing import Server, drag, free_port, layout, middle, opened, saved, served, touch

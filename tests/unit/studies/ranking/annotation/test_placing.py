@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rankscape.foundation.errors import OrderError
 from rankscape.studies.ranking.annotation.document import Annotation, Arrangement, Card, ClusterFacts, Mark
 from rankscape.studies.ranking.annotation.placing import consistency, contradictions, order_of, statements, without
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 
 from .conftest import Place, arranged
 

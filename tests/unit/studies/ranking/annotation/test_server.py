@@ -9,10 +9,8 @@ from rankscape.__main__ import main
 from rankscape.foundation.errors import InputError, OrderError
 from rankscape.foundation.files import read_json
 from rankscape.studies.ranking.annotation import session as sessions
-from rankscape.studies.ranking.annotation.album import Album
-from rankscape.studies.ranking.annotation.app import about, create_app
-from rankscape.studies.ranking.annotation.guard import MOST_BODY_BYTES, Guard
-from rankscape.studies.ranking.annotation.serving import listening, secret_of
+from rankscape.studies.ranking.annotation.app import Album, about, create_app
+from rankscape.studies.ranking.annotation.serving import MOST_BODY_BYTES, Guard, listening, secret_of
 from rankscape.studies.ranking.annotation.session import Change, Session
 from starlette.testclient import TestClient
 

@@ -13,13 +13,12 @@ from pydantic import ValidationError
 from rankscape.foundation.errors import InputError, OrderError, TableError
 from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.tables import read_table, write_table
-from rankscape.studies.ranking.annotation.album import Album
-from rankscape.studies.ranking.annotation.dealing import OFFERED, deal_cards
+from rankscape.studies.ranking.annotation.app import Album
+from rankscape.studies.ranking.annotation.cards import OFFERED, deal_cards, read_region
 from rankscape.studies.ranking.annotation.document import Annotation, read_annotation
-from rankscape.studies.ranking.annotation.reading import read_finished
-from rankscape.studies.ranking.annotation.region import read_region
+from rankscape.studies.ranking.annotation.placing import read_finished
 from rankscape.studies.ranking.annotation.session import Change, OutdatedError, Session, draft_of
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 
 from .conftest import Place, arranged, body, write_clusters
 

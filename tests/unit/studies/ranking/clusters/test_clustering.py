@@ -10,7 +10,7 @@ from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_metadata, read_table, write_table
 from rankscape.samples.patches import read_index
 from rankscape.studies.ranking.clusters.clustering import cluster_patches, fingerprint, places_once
-from rankscape.studies.ranking.clusters.features import open_features
+from rankscape.studies.ranking.clusters.granule_features import open_features
 from rankscape.studies.ranking.settings.clusters import ClusterSettings
 from rankscape.studies.ranking.stages.categorize import categorize
 from rankscape.studies.ranking.stages.cluster import cluster

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rankscape.studies.ranking.clusters.pseudo import fill_empty, groups_of, pseudo_labels, reduced, uniform_order
+from rankscape.studies.ranking.clusters.kmeans import fill_empty, groups_of, pseudo_labels, reduced, uniform_order
 
 
 def blobs(groups, each, dims=6, seed=0):

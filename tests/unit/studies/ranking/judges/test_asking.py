@@ -13,10 +13,11 @@ import httpx2
 import pytest
 from judge_server import Bucket, completion, digest, hang, status
 from rankscape.foundation.errors import BudgetError, DiskError, JudgeError, SecretError
-from rankscape.studies.ranking.judges.judges import Judge, Question, Reply, open_judge
-from rankscape.studies.ranking.judges.replies import SCORE_SCHEMA, read_score
-from rankscape.studies.ranking.judges.store import ReplyStore
-from rankscape.studies.ranking.judges.transport import network
+from rankscape.studies.ranking.judges.asking import SCORE_SCHEMA, read_score
+from rankscape.studies.ranking.judges.client import network, open_judge
+from rankscape.studies.ranking.judges.judge import Judge
+from rankscape.studies.ranking.judges.questions import Question, Reply
+from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.settings.judges import JudgeSettings
 
 from ..conftest import Endpoint
@@ -228,7 +229,7 @@ def test_a_reply_that_cannot_be_kept_ends_the_round(
     def full(handle: int, data: Any) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("rankscape.studies.ranking.judges.store.os.write", full)
+    monkeypatch.setattr("rankscape.studies.ranking.judges.reply_store.os.write", full)
     with pytest.raises(DiskError, match="No disk space left"):
         ask(settings(endpoint), [question()], ReplyStore(tmp_path))
 

@@ -16,10 +16,11 @@ from judge_server import completion, content, document, status
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from rankscape.samples.rendering import as_png
+from rankscape.studies.ranking.judges.asking import SCORE_SCHEMA, read_score
+from rankscape.studies.ranking.judges.client import open_judge
 from rankscape.studies.ranking.judges.completions import Failure, Secret, read_completion
-from rankscape.studies.ranking.judges.judges import Question, Reply, open_judge
-from rankscape.studies.ranking.judges.replies import SCORE_SCHEMA, read_score
-from rankscape.studies.ranking.judges.store import ReplyStore
+from rankscape.studies.ranking.judges.questions import Question, Reply
+from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.settings.judges import JudgeSettings
 
 from ..conftest import Endpoint

@@ -14,16 +14,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from rankscape.foundation.errors import InputError, JudgeError
 from rankscape.samples.rendering import as_png
-from rankscape.studies.ranking.judges.draws import Draw
-from rankscape.studies.ranking.judges.modes.asking import Heard, Mode, Shown, check_quorum, reply_seeds
-from rankscape.studies.ranking.judges.modes.choice import MODES, mode_of
-from rankscape.studies.ranking.judges.modes.designs import pair_design
-from rankscape.studies.ranking.judges.modes.pairs import PAIRS, counts
-from rankscape.studies.ranking.judges.modes.scores import SCORES
-from rankscape.studies.ranking.judges.modes.sheets import PAPER, sheet, side_by_side
-from rankscape.studies.ranking.judges.modes.tiers import TIERS, names
+from rankscape.studies.ranking.judges.asking import Heard, Mode, Shown, check_quorum, reply_seeds
+from rankscape.studies.ranking.judges.modes import MODES, SCORES, TIERS, mode_of, names
+from rankscape.studies.ranking.judges.pairs import PAIRS, counts, pair_design
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Reply
+from rankscape.studies.ranking.judges.round_samples import PAPER, Draw, sheet, side_by_side
 from rankscape.studies.ranking.judges.rounds import questions_of, round_text
 from rankscape.studies.ranking.settings.judges import RateSettings
 

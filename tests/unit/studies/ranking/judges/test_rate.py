@@ -179,7 +179,7 @@ def test_the_stand_in_of_the_demo(region: Region, endpoint: Endpoint) -> None:
     assert rate(region, endpoint, judge_settings=STAND_IN, store=store) == 0
     document = read_json(region.folder / "round.json")
     assert document["stand_in"] is True
-    assert document["stand_in_code"] == code_version("rankscape.synthetic.standin")
+    assert document["stand_in_code"] == code_version("rankscape.synthetic.stand_in")
     assert document["endpoint"] == "the demo's own application"
     assert document["usage"]["usable"] >= 12
     assert endpoint.bodies == []
@@ -197,7 +197,7 @@ def test_rounds_of_real_judges_do_not_depend_on_the_stand_in() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module:
                 todo += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    assert "rankscape.studies.ranking.judges.judges" in seen
+    assert "rankscape.studies.ranking.judges.client" in seen
     assert not [name for name in seen if name.startswith("rankscape.synthetic")]
 
 

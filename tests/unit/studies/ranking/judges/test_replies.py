@@ -5,8 +5,8 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rankscape.studies.ranking.judges.judges import Reply
-from rankscape.studies.ranking.judges.replies import SCORE_SCHEMA, read_score
+from rankscape.studies.ranking.judges.asking import SCORE_SCHEMA, read_score
+from rankscape.studies.ranking.judges.questions import Reply
 
 
 def reply(text: str, finish_reason: str = "stop", error: str | None = None) -> Reply:

@@ -11,15 +11,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 from rankscape.foundation.errors import BudgetError, JudgeError, TableError
-from rankscape.studies.ranking.judges.draws import Draw
-from rankscape.studies.ranking.judges.judges import open_judge
-from rankscape.studies.ranking.judges.modes.asking import Heard, check_quorum, reply_seeds
-from rankscape.studies.ranking.judges.modes.choice import MODES
-from rankscape.studies.ranking.judges.pictures import enlarged, load_pictures, sample_patches
+from rankscape.studies.ranking.judges.asking import Heard, check_quorum, reply_seeds
+from rankscape.studies.ranking.judges.client import open_judge
+from rankscape.studies.ranking.judges.modes import MODES
 from rankscape.studies.ranking.judges.prompts import Prompt
+from rankscape.studies.ranking.judges.reply_store import ReplyStore
+from rankscape.studies.ranking.judges.round_samples import Draw, enlarged, load_pictures, sample_patches
 from rankscape.studies.ranking.judges.rounds import ask_round, round_text, to_document, to_times
-from rankscape.studies.ranking.judges.store import ReplyStore
-from rankscape.studies.ranking.orders.ties import order_of_scores
+from rankscape.studies.ranking.orders.order_from_values import order_of_scores
 from rankscape.studies.ranking.settings.judges import DrawSettings, JudgeSettings, RateSettings
 
 from ..conftest import JudgeServer, Region, completion

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from rankscape.foundation.errors import InputError, JudgeError, SettingsError
-from rankscape.studies.ranking.judges import guard, services
+from rankscape.studies.ranking.judges import command_guard as guard
+from rankscape.studies.ranking.judges import services
 from rankscape.studies.ranking.judges.services import (
     Address,
     command_line,

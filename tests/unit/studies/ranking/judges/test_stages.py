@@ -157,7 +157,7 @@ def test_names_without_a_person_to_read(region: Region, capsys: Any) -> None:
 
 
 def order_file(region: Region, name: str, text: str, **changes: Any) -> Path:
-    from rankscape.studies.ranking.orders.orders import PartialOrder
+    from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 
     path = region.folder / name
     document = {**PartialOrder.parse(text).to_document(), "fingerprint": "f" * 64}

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from invented_rounds import Temper, invented_round
 from rankscape.__main__ import main
 from rankscape.foundation.files import read_json, write_json
-from rankscape.studies.ranking.judges.evidence import RoundRecord
+from rankscape.studies.ranking.judges.round_records import RoundRecord
 from rankscape.studies.ranking.orders.audit import agreement_document, group_taus, judge_rows, round_rows
-from rankscape.studies.ranking.orders.measures import (
+from rankscape.studies.ranking.orders.judge_measures import (
     answers_in_both_orders,
     consistency,
     drift,
@@ -22,7 +22,7 @@ from rankscape.studies.ranking.orders.measures import (
     spread,
     wilson,
 )
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.settings.judges import AuditSettings
 
 from ..conftest import Region

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rankscape.studies.ranking.orders.agreement import tau_of_ranks
+from rankscape.studies.ranking.orders.ballots import Votes, tau_of_ranks, votes_of_orders, votes_of_ranks
 from rankscape.studies.ranking.orders.ensembles import bradley_terry, bradley_terry_of
-from rankscape.studies.ranking.orders.orders import PartialOrder
 from rankscape.studies.ranking.orders.paired import PRIOR
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.orders.reliability import Reliabilities, fit_reliabilities, merged_ranks, weights_of
-from rankscape.studies.ranking.orders.votes import Votes, votes_of_orders, votes_of_ranks
 from scipy.stats import rankdata
 
 

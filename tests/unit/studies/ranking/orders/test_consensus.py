@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from rankscape.studies.ranking.orders.consensus import find_consensus, to_document
-from rankscape.studies.ranking.orders.levels import best_splits, levels_of, silhouette
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.consensus import best_splits, find_consensus, levels_of, silhouette, to_document
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.settings.judges import EnsembleSettings
 from sklearn.metrics import silhouette_score
 

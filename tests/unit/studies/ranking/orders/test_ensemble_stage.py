@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rankscape.__main__ import main
 from rankscape.foundation.files import read_json, write_json
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 
 FEW = json.dumps({"bootstrap_draws": 50, "levels": 3})
 

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from rankscape.studies.ranking.judges.completion import completed_ranks, never_compared, report_ranks
 from rankscape.studies.ranking.orders import ensembles
-from rankscape.studies.ranking.orders.agreement import tau_of_ranks
+from rankscape.studies.ranking.orders.ballots import completed_ranks, never_compared, report_ranks, tau_of_ranks
 from rankscape.studies.ranking.orders.ensembles import bradley_terry, kemeny, mean, report, robust, welsch
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.orders.resampling import Ballots
 from rankscape.studies.ranking.settings.judges import EnsembleSettings
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from rankscape.studies.ranking.orders.ballots import totals_of_ranks, totals_of_votes, votes_of_orders, votes_of_ranks
 from rankscape.studies.ranking.orders.ensembles import kemeny
 from rankscape.studies.ranking.orders.kemeny import (
     average_ranks,
@@ -19,8 +20,7 @@ from rankscape.studies.ranking.orders.kemeny import (
     levels_of_buckets,
     local_order,
 )
-from rankscape.studies.ranking.orders.orders import PartialOrder
-from rankscape.studies.ranking.orders.votes import totals_of_ranks, totals_of_votes, votes_of_orders, votes_of_ranks
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from scipy.stats import rankdata
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rankscape.studies.ranking.orders import ensembles, weighting
 from rankscape.studies.ranking.orders.ensembles import bradley_terry, kemeny, mean, report, robust, welsch
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.orders.resampling import Ballots, merge_draws, rank_intervals
 from rankscape.studies.ranking.orders.weighting import Blocks, Span
 from rankscape.studies.ranking.settings.judges import EnsembleSettings

@@ -16,9 +16,9 @@ from rankscape.__main__ import main
 from rankscape.foundation.files import write_json
 from rankscape.foundation.tables import write_table
 from rankscape.samples.patches import open_patches
-from rankscape.studies.ranking.judges.evidence import read_round
+from rankscape.studies.ranking.judges.round_records import read_round
 from rankscape.studies.ranking.orders.audit import agreement_document, judge_rows, round_rows
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.settings.judges import AuditSettings
 
 FINGERPRINT = "f" * 64

@@ -13,7 +13,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.products.report import images as pictures
 from rankscape.products.report import palette, versions, wording
 from rankscape.products.report import plots as figures
-from rankscape.studies.ranking.judges.evidence import RoundRecord
+from rankscape.studies.ranking.judges.round_records import RoundRecord
 from rankscape.studies.ranking.page import voters
 from rankscape.studies.ranking.page.documents import Tau, Vote
 from rankscape.studies.ranking.page.gallery import sample

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rankscape.foundation.errors import OrderError
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.objectives import OBJECTIVES, Objective, objective_of
 from rankscape.studies.ranking.scoring.ordering import Listwise, Rank, misplaced, smooth_ranks
 from rankscape.studies.ranking.settings.scoring import TrainSettings

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rankscape.foundation.errors import OrderError, SettingsError
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.sampling import batches, chain_batches, draw_chain, epoch_order
 
 CLUSTERS = np.repeat([0, 1, 2], [90, 9, 1])

@@ -16,7 +16,7 @@ from rankscape.foundation.errors import DeviceError, OrderError
 from rankscape.foundation.files import read_json
 from rankscape.learning.teams import Team, together
 from rankscape.models.weights import load_weights
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring import ensemble
 from rankscape.studies.ranking.scoring.network import ScoreNetwork
 from rankscape.studies.ranking.scoring.objectives import objective_of

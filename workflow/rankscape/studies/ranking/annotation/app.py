@@ -1,7 +1,7 @@
-"""The annotation page's server: the page, its state, its pictures."""
+"""The annotation page's server: the page, its state, its images."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,50 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from rankscape.foundation.errors import OrderError
+from rankscape.foundation.errors import OrderError, TableError
 from rankscape.foundation.progress import say
-from rankscape.studies.ranking.annotation.album import Album
+from rankscape.samples.patches import Patches, open_patches
+from rankscape.samples.rendering import as_png, as_rgb, enlarged
 from rankscape.studies.ranking.annotation.document import Card, explained
-from rankscape.studies.ranking.annotation.guard import Guard
+from rankscape.studies.ranking.annotation.serving import Guard
 from rankscape.studies.ranking.annotation.session import Change, OutdatedError, Session
+
+LEAST_PX = 96
+"""Smaller patches are enlarged to at least this side, by a whole factor and without smoothing."""
+
+
+class Album:
+    """Pictures by patch id; the arrays are mapped, not read."""
+
+    def __init__(self, tiles: Sequence[Path], patches: Iterable[str]) -> None:
+        """Find patches in patch arrays.
+
+        Raises:
+            InputError: If an array is missing or broken.
+            TableError: If a patch is in none of the arrays.
+        """
+        wanted = set(patches)
+        self._places: dict[str, tuple[Patches, int]] = {}
+        for path in tiles:
+            store = open_patches(path)
+            own = ((str(name), place) for place, name in enumerate(store.index["patch_id"]))
+            self._places |= {name: (store, place) for name, place in own if name in wanted}
+        missing = sorted(wanted - set(self._places))
+        if missing:
+            raise TableError(
+                f"Patch {missing[0]} (and {len(missing) - 1} more) of the clusters is in none of the patch arrays "
+                f"{[path.name for path in tiles]}: tiles and clusters belong to different runs; run the workflow again."
+            )
+
+    def png(self, patch: str) -> bytes:
+        """Return a patch as PNG.
+
+        Raises:
+            KeyError: If the album has no such patch.
+        """
+        store, place = self._places[patch]
+        return as_png(enlarged(as_rgb(store.array[place]), LEAST_PX))
+
 
 _FOLDER = Path(__file__).parent
 _TYPES = {".css": "text/css", ".js": "text/javascript"}

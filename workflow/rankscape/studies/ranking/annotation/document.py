@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from rankscape.foundation.errors import InputError, OrderError
 from rankscape.foundation.files import read_json, write_json
-from rankscape.studies.ranking.orders.orders import Relation
+from rankscape.studies.ranking.orders.partial_orders import Relation
 
 FORMAT: Final = "rankscape-annotation"
 """Says what the file is."""

@@ -1,20 +1,17 @@
-"""From the places of cards to a partial order, and where an arrangement contradicts itself.
-
-Tiers order the cards between them and tie the cards in them. A pair marked as not comparable is taken out of that. What
-is marked of cards in the tray is added. Then what follows is added; nothing may follow that contradicts a mark.
-"""
+"""From the places of cards to a partial order, and where an arrangement contradicts itself."""
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from rankscape.foundation.errors import OrderError
-from rankscape.studies.ranking.annotation.document import Annotation, Arrangement, Mark
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.annotation.document import Annotation, Arrangement, Mark, read_annotation
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.orders.relations import closure
 
 Pair = tuple[int, int]
@@ -242,3 +239,34 @@ def consistency(annotation: Annotation) -> dict[str, Any] | None:
         ranks_apart = abs(rank[first.card] - rank[second.card])
     cards = [first.card, second.card]
     return {"cluster": first.cluster, "cards": cards, "tiers_apart": tiers_apart, "ranks_apart": ranks_apart}
+
+
+def read_finished(path: Path) -> tuple[Annotation, PartialOrder]:
+    """Read a finished annotation, and the order that its arrangement makes.
+
+    Raises:
+        OrderError: If it is not finished, contradicts itself, or the order written in it is another.
+    """
+    annotation = read_annotation(path)
+    if not annotation.finished:
+        raise OrderError(
+            f"{path} is not finished ({annotation.placed} of {len(annotation.cards)} cards placed), so it is no order "
+            f"yet: finish it with `rankscape annotate --region {annotation.region} --annotator {annotation.annotator}`."
+        )
+    order = order_of(annotation, str(path))
+    written = (annotation.result or {}).get("order")
+    if written != order.to_document():
+        raise OrderError(
+            f"{path} was changed by hand: its `result` does not follow from its `arrangement`; mend it on the page "
+            f"with `rankscape annotate --continue`, or keep the order as text (.txt)."
+        )
+    return annotation, order
+
+
+def made_for_others(path: Path, before: str, now: str) -> str:
+    """Say that an annotation was made for other clusters, and how to carry it over."""
+    return (
+        f"{path} was made for other clusters (fingerprint {before[:12]}, now {now[:12]}), so its numbers no longer "
+        f"mean the same: carry it over with `rankscape orders carry {path} --summary clusters.json --clusters "
+        f"clusters.parquet`, or take it away and annotate again."
+    )

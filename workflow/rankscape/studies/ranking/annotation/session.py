@@ -8,7 +8,7 @@ from pydantic import Field
 
 from rankscape.foundation.errors import OrderError
 from rankscape.foundation.version import package_version
-from rankscape.studies.ranking.annotation.dealing import deal
+from rankscape.studies.ranking.annotation.cards import Region, deal
 from rankscape.studies.ranking.annotation.document import (
     Annotation,
     Arrangement,
@@ -17,9 +17,14 @@ from rankscape.studies.ranking.annotation.document import (
     read_annotation,
     write_annotation,
 )
-from rankscape.studies.ranking.annotation.placing import Contradiction, consistency, contradictions, order_of, without
-from rankscape.studies.ranking.annotation.reading import made_for_others
-from rankscape.studies.ranking.annotation.region import Region
+from rankscape.studies.ranking.annotation.placing import (
+    Contradiction,
+    consistency,
+    contradictions,
+    made_for_others,
+    order_of,
+    without,
+)
 from rankscape.studies.ranking.orders.people import check_annotator
 
 _ID = r"^[A-Za-z0-9-]{1,64}$"

@@ -11,8 +11,8 @@ import pandas as pd
 from rankscape.foundation.errors import SettingsError, TableError
 from rankscape.foundation.progress import say
 from rankscape.samples.overlap import distinct_places
-from rankscape.studies.ranking.clusters.features import GranuleFeatures
-from rankscape.studies.ranking.clusters.grouping import Grouping, group, scaled
+from rankscape.studies.ranking.clusters.granule_features import GranuleFeatures
+from rankscape.studies.ranking.clusters.kmeans import Grouping, group, scaled
 from rankscape.studies.ranking.settings.clusters import ClusterSettings
 
 CLUSTER_COLUMNS = ("patch_id", "granule", "category", "cluster")

@@ -10,11 +10,10 @@ from rankscape.foundation.errors import TableError
 from rankscape.foundation.progress import say
 from rankscape.samples.patches import PICTURE
 from rankscape.studies.ranking.clusters.clustering import Cluster, Clustering, cluster_of, clustering_of
-from rankscape.studies.ranking.clusters.features import GranuleFeatures
 from rankscape.studies.ranking.clusters.folders import cluster_of_folder
-from rankscape.studies.ranking.clusters.grouping import Grouping, scaled
-from rankscape.studies.ranking.clusters.labels import PATCH_ID
-from rankscape.studies.ranking.clusters.rows import read_rows
+from rankscape.studies.ranking.clusters.granule_features import GranuleFeatures
+from rankscape.studies.ranking.clusters.kmeans import Grouping, scaled
+from rankscape.studies.ranking.clusters.labels import PATCH_ID, read_rows
 from rankscape.studies.ranking.settings.clusters import ClusterSettings
 
 _NONE = -1

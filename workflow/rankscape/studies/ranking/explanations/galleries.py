@@ -12,7 +12,7 @@ import torch
 from rankscape.foundation.errors import WeightsError
 from rankscape.foundation.files import write_bytes, write_json
 from rankscape.samples.rendering import as_png, as_rgb
-from rankscape.studies.ranking.clusters.sheets import PatchPictures, draw_sheet
+from rankscape.studies.ranking.clusters.contact_sheets import PatchPictures, draw_sheet
 from rankscape.studies.ranking.explanations.overlays import NOTE, Panel, draw_figure, limit_of, overlay
 from rankscape.studies.ranking.explanations.review import Reviewed, contradictions, spectrum, uncertain
 from rankscape.studies.ranking.explanations.saliency import explain

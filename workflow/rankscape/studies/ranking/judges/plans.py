@@ -10,12 +10,12 @@ from rankscape.config import Config
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.progress import track
 from rankscape.studies.ranking.clusters import labelling
-from rankscape.studies.ranking.judges.draws import Draw, read_draw
-from rankscape.studies.ranking.judges.planning import LATENCY_S, Need, blank_draw, most_clusters, need_of, verdict
+from rankscape.studies.ranking.judges.needs import LATENCY_S, Need, blank_draw, most_clusters, need_of, verdict
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Question, estimated_prompt_tokens
-from rankscape.studies.ranking.judges.store import ReplyStore
-from rankscape.studies.ranking.orders.summary import read_ranked
+from rankscape.studies.ranking.judges.reply_store import ReplyStore
+from rankscape.studies.ranking.judges.round_samples import Draw, read_draw
+from rankscape.studies.ranking.orders.order_files import read_ranked
 
 LABELS = "(land categories)"
 """Stands for a prompt where a judge labels patches."""

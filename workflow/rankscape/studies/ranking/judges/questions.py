@@ -1,16 +1,58 @@
-"""Questions to judges and their replies: what is asked, how it is named in the store, how it is put to an endpoint."""
+"""Questions to a judge: the request, its name in the store, the reply, and how many tokens it may take.
+
+Endpoints bill by their own count of tokens. Estimates here are from public descriptions, good to a factor of about two
+between models; once replies are stored, their counted tokens take the place of these.
+"""
 
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 
-from rankscape.studies.ranking.judges.tokens import question_tokens
 from rankscape.studies.ranking.settings.judges import JudgeSettings
+
+PIXELS_A_TOKEN = 28
+"""Qwen2-VL makes one token of a square of 28 pixels: 14-pixel patches, merged 2 by 2 (Wang et al. 2024, 2.1)."""
+PICTURE_ENDS = 2
+"""Tokens that begin and end a picture there: 66 tokens for 224 x 224 pixels."""
+CHARACTERS_A_TOKEN = 4
+"""Characters of English, digits and JSON that make one token."""
+CHAT_TOKENS = 20
+"""What the form of a chat adds: roles, separators."""
+
+
+def picture_tokens(width_px: int, height_px: int) -> int:
+    """Estimate the tokens of one picture, after Qwen2-VL: sides are rounded to whole squares of 28 pixels.
+
+    Args:
+        width_px: Width, in pixels.
+        height_px: Height, in pixels.
+    """
+    squares = (max(1, round(side / PIXELS_A_TOKEN)) for side in (width_px, height_px))
+    return next(squares) * next(squares) + PICTURE_ENDS
+
+
+def text_tokens(text: str) -> int:
+    """Estimate the tokens of a text: four ASCII characters make one, any other character is one by itself."""
+    ascii_characters = sum(character.isascii() for character in text)
+    return -(-ascii_characters // CHARACTERS_A_TOKEN) + len(text) - ascii_characters
+
+
+def question_tokens(text: str, schema: str, sizes_px: Iterable[tuple[int, int]]) -> int:
+    """Estimate the tokens of a question: its text, its schema and its pictures.
+
+    Args:
+        text: The prompt.
+        schema: JSON schema of the answer, as text.
+        sizes_px: Width and height of every picture, in pixels.
+    """
+    pictures = sum(picture_tokens(*size) for size in sizes_px)
+    return CHAT_TOKENS + text_tokens(text) + text_tokens(schema) + pictures
+
 
 STAND_IN_ENDPOINT = "the demo's own application"
 SERVED_ENDPOINT = "started by the workflow"

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rankscape.foundation.progress import bar
-from rankscape.studies.ranking.judges.draws import Draw
-from rankscape.studies.ranking.judges.judges import Judge
-from rankscape.studies.ranking.judges.modes.asking import Heard, Mode, Reading, Shown
+from rankscape.studies.ranking.judges.asking import Heard, Mode, Reading, Shown
+from rankscape.studies.ranking.judges.judge import Judge
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Question, Reply, question_key
+from rankscape.studies.ranking.judges.round_samples import Draw
 from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
 
 

@@ -1,7 +1,8 @@
-"""Judges that the workflow starts itself: a command on the node, its address, its end (docs/ranking.md)."""
+"""Judges' endpoints: what they offer, and those that the workflow starts itself by a command (docs/ranking.md)."""
 
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,8 +19,10 @@ import httpx2
 
 from rankscape.foundation.errors import InputError, JudgeError
 from rankscape.foundation.files import read_json, write_json
-from rankscape.studies.ranking.judges import guard
+from rankscape.studies.ranking.judges import command_guard as guard
+from rankscape.studies.ranking.judges.client import read_key
 from rankscape.studies.ranking.judges.completions import Secret
+from rankscape.studies.ranking.judges.questions import endpoint_name
 from rankscape.studies.ranking.settings.judges import JudgeSettings
 
 State = Literal["starting", "ready", "failed"]
@@ -260,3 +263,41 @@ def check_model(model: str, models: list[str], name: str, base_url: str) -> None
     if model not in models:
         shown = ", ".join(models[:10]) or "none"
         raise JudgeError(f"Judge {name}: {base_url} has no model {model!r}; it has: {shown}.")
+
+
+def check_judge(name: str, settings: JudgeSettings) -> str:
+    """Ask a judge's endpoint which models it has; no question is asked.
+
+    Args:
+        name: Name of the judge.
+        settings: Address, model, key variable or command.
+
+    Returns:
+        What was found, in a few words.
+
+    Raises:
+        JudgeError: If the endpoint does not answer, refuses the key, or has no such model.
+        SecretError: If the key variable is not set.
+    """
+    key = read_key(name, settings)
+    if settings.kind == "stand-in":
+        return "answers in process; nothing to check"
+    if settings.command is not None:
+        return _command_found(name, settings.command)
+    try:
+        models = list_models(settings.base_url, key)
+    except JudgeError as error:
+        said = f", key from {settings.key_variable}" if settings.key_variable else ", no key_variable"
+        raise JudgeError(f"Judge {name} at {endpoint_name(settings)}{said}: {error}.") from None
+    check_model(settings.model, models, name, endpoint_name(settings))
+    return f"{endpoint_name(settings)} has {settings.model}"
+
+
+def _command_found(name: str, command: str) -> str:
+    words = [word for word in shlex.split(command) if "=" not in word and word != "exec"]
+    if words and shutil.which(words[0]):
+        return f"is started by the workflow: {words[0]} is on this machine"
+    raise JudgeError(
+        f"Judge {name} is started by the workflow, but {words[0] if words else 'its program'} is not on this machine: "
+        "install it, or check on the node that runs the job."
+    )

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from rankscape.studies.ranking.judges.completion import completed_ranks
-from rankscape.studies.ranking.judges.evidence import RoundRecord
-from rankscape.studies.ranking.orders.agreement import kendall_w, mean_tau, tau_matrix
-from rankscape.studies.ranking.orders.measures import consistency, drift, place_bias, position_bias, spread
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.judges.round_records import RoundRecord
+from rankscape.studies.ranking.orders.ballots import completed_ranks, kendall_w, mean_tau, tau_matrix
+from rankscape.studies.ranking.orders.judge_measures import consistency, drift, place_bias, position_bias, spread
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.settings.judges import AuditSettings
 
 BIN_POINTS = 5

@@ -14,8 +14,16 @@ import numpy as np
 
 from rankscape.studies.ranking.orders import kemeny as pairwise
 from rankscape.studies.ranking.orders import reliability
-from rankscape.studies.ranking.orders.merged import Merged, checked, shaped, uniform
-from rankscape.studies.ranking.orders.votes import Totals, Votes, totals_of_ranks, votes_of_ranks
+from rankscape.studies.ranking.orders.ballots import (
+    Merged,
+    Totals,
+    Votes,
+    checked,
+    shaped,
+    totals_of_ranks,
+    uniform,
+    votes_of_ranks,
+)
 from rankscape.studies.ranking.orders.weighting import Alphas, Blocks, Span, judges_of
 
 MAX_ITERATIONS = 1000

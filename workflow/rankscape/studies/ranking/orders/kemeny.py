@@ -13,7 +13,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from rankscape.studies.ranking.orders.votes import Totals
+from rankscape.studies.ranking.orders.ballots import Totals
 
 EXACT_CLUSTERS = 25
 """So many clusters that have to be decided together are decided exactly; more by local search."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from rankscape.studies.ranking.orders.ballots import Votes
 from rankscape.studies.ranking.orders.paired import PRIOR, expected_share, log_total, probabilities
-from rankscape.studies.ranking.orders.votes import Votes
 
 _ROUNDS = 500
 STILL = 1e-9

@@ -5,9 +5,16 @@ from functools import cached_property
 
 import numpy as np
 
-from rankscape.studies.ranking.judges.completion import completed_ranks, report_ranks
 from rankscape.studies.ranking.orders import kemeny as pairwise
 from rankscape.studies.ranking.orders import reliability
+from rankscape.studies.ranking.orders.ballots import (
+    Merged,
+    Votes,
+    completed_ranks,
+    report_ranks,
+    totals_of_votes,
+    votes_of_orders,
+)
 from rankscape.studies.ranking.orders.ensembles import (
     MAX_ITERATIONS,
     ROBUST,
@@ -21,9 +28,7 @@ from rankscape.studies.ranking.orders.ensembles import (
     robust,
     welsch,
 )
-from rankscape.studies.ranking.orders.merged import Merged
-from rankscape.studies.ranking.orders.orders import PartialOrder
-from rankscape.studies.ranking.orders.votes import Votes, totals_of_votes, votes_of_orders
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.orders.weighting import AGREED
 from rankscape.studies.ranking.settings.judges import EnsembleSettings
 

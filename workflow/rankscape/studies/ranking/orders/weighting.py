@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from rankscape.studies.ranking.orders.merged import not_finite, uniform
+from rankscape.studies.ranking.orders.ballots import not_finite, uniform
 
 AGREED = 1e-20
 """Mean squared distance, relative to the squared ranks, below which judges agree but for rounding."""

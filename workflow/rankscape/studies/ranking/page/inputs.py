@@ -12,7 +12,7 @@ from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_metadata, read_table
 from rankscape.products.report.images import MapPicture, read_map
 from rankscape.samples.patches import Patches, index_of, open_patches
-from rankscape.studies.ranking.judges.evidence import RoundRecord, read_round
+from rankscape.studies.ranking.judges.round_records import RoundRecord, read_round
 from rankscape.studies.ranking.page.aggregates import Change, Districts, RegressionRecord, read_change, read_districts
 from rankscape.studies.ranking.page.audited import Audit
 from rankscape.studies.ranking.page.documents import Evaluation, MergedOrder, Scene, Summary, Vote

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rankscape.studies.ranking.judges.evidence import RoundRecord
+from rankscape.studies.ranking.judges.round_records import RoundRecord
 from rankscape.studies.ranking.page.documents import MergedOrder, Tau, Vote
 from rankscape.studies.ranking.page.inputs import Material
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rankscape.foundation.errors import OrderError
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.ordering import Listwise, Rank
 from rankscape.studies.ranking.scoring.pool import Pool
 from rankscape.studies.ranking.scoring.sampling import batches, epoch_order

@@ -13,7 +13,7 @@ import torch
 from scipy.special import expit
 from torch import Tensor, nn
 
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.pool import Pool
 from rankscape.studies.ranking.scoring.sampling import batches, chain_batches, epoch_order
 from rankscape.studies.ranking.settings.scoring import TrainSettings

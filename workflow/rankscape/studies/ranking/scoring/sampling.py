@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from rankscape.foundation.errors import OrderError, SettingsError
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 
 Balance = Literal["levels", "clusters", "patches"]
 

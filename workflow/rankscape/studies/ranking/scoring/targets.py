@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rankscape.foundation.errors import OrderError, SettingsError
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 
 Rule = Literal["levels", "ranks", "shares"]
 Learned = Literal["order", "values"]

@@ -14,7 +14,7 @@ from rankscape.foundation import progress
 from rankscape.learning.augmentation import appearance, augment
 from rankscape.learning.teams import Team
 from rankscape.models.preparation import Preparation
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.checkpoints import Checkpoints
 from rankscape.studies.ranking.scoring.course import Course, Epoch
 from rankscape.studies.ranking.scoring.feeding import Pictures

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from rankscape.foundation.errors import TableError
-from rankscape.studies.ranking.orders.orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.pool import Pool, open_pool
 from rankscape.studies.ranking.scoring.targets import Targets
 

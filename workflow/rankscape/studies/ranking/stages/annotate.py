@@ -11,9 +11,8 @@ from typing import Annotated
 import typer
 
 from rankscape.foundation.progress import say
-from rankscape.studies.ranking.annotation.album import Album
-from rankscape.studies.ranking.annotation.app import create_app
-from rankscape.studies.ranking.annotation.region import read_region
+from rankscape.studies.ranking.annotation.app import Album, create_app
+from rankscape.studies.ranking.annotation.cards import read_region
 from rankscape.studies.ranking.annotation.serving import HOST, listening, secret_of, serve
 from rankscape.studies.ranking.annotation.session import Session, draft_of, open_session
 from rankscape.studies.ranking.orders.people import check_annotator

@@ -15,10 +15,10 @@ from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Settings, Summary
-from rankscape.studies.ranking.judges.evidence import RoundRecord, TimesRecord, read_round, read_times
+from rankscape.studies.ranking.judges.round_records import RoundRecord, TimesRecord, read_round, read_times
 from rankscape.studies.ranking.orders.audit import agreement_document, judge_rows, round_rows
-from rankscape.studies.ranking.orders.orders import PartialOrder, check_clusters
-from rankscape.studies.ranking.orders.summary import Ranked, read_ranked
+from rankscape.studies.ranking.orders.order_files import Ranked, read_ranked
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder, check_clusters
 from rankscape.studies.ranking.settings.judges import AuditSettings
 
 _Record = TypeVar("_Record", RoundRecord, TimesRecord)

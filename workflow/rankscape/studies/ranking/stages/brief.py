@@ -8,8 +8,8 @@ import typer
 from rankscape.foundation.files import write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Settings
-from rankscape.studies.ranking.judges.briefs import Brief
 from rankscape.studies.ranking.judges.prompts import read_prompt
+from rankscape.studies.ranking.judges.requests import Brief
 from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
 
 

@@ -10,8 +10,7 @@ from rankscape.foundation.provenance import KEY, provenance
 from rankscape.foundation.tables import write_table
 from rankscape.models.weights import load_weights
 from rankscape.stages.options import Indices, Settings
-from rankscape.studies.ranking.clusters.categories import categorize_patches, head_of
-from rankscape.studies.ranking.clusters.features import open_features
+from rankscape.studies.ranking.clusters.granule_features import categorize_patches, head_of, open_features
 from rankscape.studies.ranking.settings.clusters import LabelSettings
 
 

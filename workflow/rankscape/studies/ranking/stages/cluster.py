@@ -10,8 +10,8 @@ from rankscape.foundation.provenance import KEY, provenance
 from rankscape.foundation.tables import read_metadata, read_table, write_table
 from rankscape.stages.options import Indices, Settings, Threads
 from rankscape.studies.ranking.clusters.clustering import cluster_patches, places_once
-from rankscape.studies.ranking.clusters.features import open_features
 from rankscape.studies.ranking.clusters.given import as_labelled, given_clusters, take_given
+from rankscape.studies.ranking.clusters.granule_features import open_features
 from rankscape.studies.ranking.settings.clusters import ClusterSettings
 
 

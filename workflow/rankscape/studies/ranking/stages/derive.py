@@ -20,9 +20,8 @@ from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import read_index
 from rankscape.samples.places import block_of
 from rankscape.stages.options import Clusters, Indices, Settings, Summary
-from rankscape.studies.ranking.orders.significance import Values, means_of_values, order_of_means
-from rankscape.studies.ranking.orders.summary import read_ranked
-from rankscape.studies.ranking.orders.values import covered_values
+from rankscape.studies.ranking.orders.order_files import read_ranked
+from rankscape.studies.ranking.orders.order_from_values import Values, covered_values, means_of_values, order_of_means
 from rankscape.studies.ranking.settings.judges import DeriveSettings
 
 

@@ -8,9 +8,8 @@ import typer
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
 from rankscape.stages.options import Clusters, Settings, Summary, Tiles
-from rankscape.studies.ranking.judges.draws import draw_table, write_draw
-from rankscape.studies.ranking.judges.pictures import load_pictures, sample_patches
-from rankscape.studies.ranking.orders.summary import read_ranked
+from rankscape.studies.ranking.judges.round_samples import draw_table, load_pictures, sample_patches, write_draw
+from rankscape.studies.ranking.orders.order_files import read_ranked
 from rankscape.studies.ranking.settings.judges import DrawSettings
 
 

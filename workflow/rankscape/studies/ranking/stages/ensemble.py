@@ -13,9 +13,8 @@ from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.studies.ranking.orders.consensus import find_consensus, to_document
-from rankscape.studies.ranking.orders.orders import PartialOrder
-from rankscape.studies.ranking.orders.sources import read_sources
-from rankscape.studies.ranking.orders.summary import read_ranked
+from rankscape.studies.ranking.orders.order_files import read_ranked, read_sources
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.settings.judges import EnsembleSettings
 
 

@@ -10,11 +10,10 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.studies.ranking.judges.briefs import Brief, read_brief
-from rankscape.studies.ranking.judges.draws import Draw, read_draw
-from rankscape.studies.ranking.judges.interviewing import interview_judge
+from rankscape.studies.ranking.judges.reply_store import ReplyStore
+from rankscape.studies.ranking.judges.requests import Brief, interview_judge, read_brief
+from rankscape.studies.ranking.judges.round_samples import Draw, read_draw
 from rankscape.studies.ranking.judges.services import wait_for_address
-from rankscape.studies.ranking.judges.store import ReplyStore
 from rankscape.studies.ranking.settings.judges import JudgeSettings
 
 

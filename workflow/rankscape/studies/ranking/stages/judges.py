@@ -13,11 +13,11 @@ import typer
 
 from rankscape.config import load_config
 from rankscape.foundation.errors import RankscapeError
-from rankscape.studies.ranking.judges.checking import check_judge
 from rankscape.studies.ranking.judges.plans import as_text, basis_of
 from rankscape.studies.ranking.judges.plans import plan as plan_of
 from rankscape.studies.ranking.judges.prompts import read_prompt
-from rankscape.studies.ranking.judges.store import ReplyStore
+from rankscape.studies.ranking.judges.reply_store import ReplyStore
+from rankscape.studies.ranking.judges.services import check_judge
 
 judges = typer.Typer(
     add_completion=False,

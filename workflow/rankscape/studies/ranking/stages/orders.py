@@ -15,11 +15,11 @@ from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
 from rankscape.foundation.tables import read_table
 from rankscape.stages.options import Clusters, Summary
-from rankscape.studies.ranking.annotation import carrying
+from rankscape.studies.ranking.annotation import conversions as carrying
+from rankscape.studies.ranking.annotation.cards import read_facts
+from rankscape.studies.ranking.annotation.conversions import described, imported, order_in
 from rankscape.studies.ranking.annotation.document import read_annotation, write_annotation
-from rankscape.studies.ranking.annotation.reading import made_for_others
-from rankscape.studies.ranking.annotation.region import read_facts
-from rankscape.studies.ranking.annotation.texts import described, imported, order_in
+from rankscape.studies.ranking.annotation.placing import made_for_others
 from rankscape.studies.ranking.orders.people import check_annotator
 
 orders = typer.Typer(

@@ -12,9 +12,9 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Settings, Summary
-from rankscape.studies.ranking.orders.orders import check_clusters
-from rankscape.studies.ranking.orders.summary import read_ranked
-from rankscape.studies.ranking.orders.ties import order_of_scores
+from rankscape.studies.ranking.orders.order_files import read_ranked
+from rankscape.studies.ranking.orders.order_from_values import order_of_scores
+from rankscape.studies.ranking.orders.partial_orders import check_clusters
 from rankscape.studies.ranking.settings.judges import RankSettings
 
 

@@ -16,18 +16,17 @@ from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Settings
-from rankscape.studies.ranking.judges.draws import Draw, read_draw
-from rankscape.studies.ranking.judges.judges import open_judge
-from rankscape.studies.ranking.judges.modes.asking import Heard, Mode, check_quorum
-from rankscape.studies.ranking.judges.modes.choice import mode_of
+from rankscape.studies.ranking.judges.asking import Heard, Mode, check_quorum
+from rankscape.studies.ranking.judges.client import open_judge, stored_only
+from rankscape.studies.ranking.judges.modes import mode_of
 from rankscape.studies.ranking.judges.prompts import Prompt, read_prompt
 from rankscape.studies.ranking.judges.questions import endpoint_name
-from rankscape.studies.ranking.judges.replay import stored_only
+from rankscape.studies.ranking.judges.reply_store import ReplyStore
+from rankscape.studies.ranking.judges.round_samples import Draw, read_draw
 from rankscape.studies.ranking.judges.rounds import ask_round, to_document, to_times
-from rankscape.studies.ranking.judges.store import ReplyStore
 from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
 
-STAND_IN = "rankscape.synthetic.standin"
+STAND_IN = "rankscape.synthetic.stand_in"
 """Module of the stand-in, imported when one is asked: a round of another judge does not depend on its code."""
 
 

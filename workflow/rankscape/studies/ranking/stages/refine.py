@@ -17,9 +17,8 @@ from rankscape.learning.model import load_adapted
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Gpus, Settings, Threads, Tiles
-from rankscape.studies.ranking.clusters.deepcluster import check_trainable
-from rankscape.studies.ranking.clusters.features import open_features
-from rankscape.studies.ranking.clusters.refining import refine_features
+from rankscape.studies.ranking.clusters.deepcluster import check_trainable, refine_features
+from rankscape.studies.ranking.clusters.granule_features import open_features
 from rankscape.studies.ranking.settings.clusters import RefineSettings
 
 

@@ -16,7 +16,7 @@ from rankscape.foundation.tables import read_table
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Clusters, Gpus, Settings, Threads, Tiles
-from rankscape.studies.ranking.clusters.sheets import PatchPictures
+from rankscape.studies.ranking.clusters.contact_sheets import PatchPictures
 from rankscape.studies.ranking.explanations.galleries import explained, galleries, write_galleries
 from rankscape.studies.ranking.explanations.review import scored_patches
 from rankscape.studies.ranking.scoring.model import read_model

@@ -17,7 +17,7 @@ import typer
 
 from rankscape.foundation.errors import JudgeError
 from rankscape.foundation.progress import say
-from rankscape.studies.ranking.judges.judges import read_key
+from rankscape.studies.ranking.judges.client import read_key
 from rankscape.studies.ranking.judges.services import LOOK_S, Address, running
 from rankscape.studies.ranking.settings.judges import JudgeSettings
 

@@ -10,7 +10,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Clusters, Settings, Summary, Tiles
-from rankscape.studies.ranking.clusters.sheets import plan_sheets, write_sheets
+from rankscape.studies.ranking.clusters.contact_sheets import plan_sheets, write_sheets
 from rankscape.studies.ranking.settings.clusters import ClusterSettings
 
 

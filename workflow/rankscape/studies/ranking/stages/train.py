@@ -27,7 +27,7 @@ from rankscape.stages.options import (
     Threads,
     Tiles,
 )
-from rankscape.studies.ranking.orders.values import covered_values
+from rankscape.studies.ranking.orders.order_from_values import covered_values
 from rankscape.studies.ranking.scoring.card import model_card
 from rankscape.studies.ranking.scoring.checkpoints import Checkpoints
 from rankscape.studies.ranking.scoring.curves import draw_curves

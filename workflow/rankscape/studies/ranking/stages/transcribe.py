@@ -14,13 +14,11 @@ from rankscape.foundation.errors import InputError, OrderError
 from rankscape.foundation.files import write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Summary
-from rankscape.studies.ranking.annotation.placing import consistency
-from rankscape.studies.ranking.annotation.reading import made_for_others, read_finished
+from rankscape.studies.ranking.annotation.placing import consistency, made_for_others, read_finished
 from rankscape.studies.ranking.orders.notation import read_text
-from rankscape.studies.ranking.orders.orders import PartialOrder, check_clusters
+from rankscape.studies.ranking.orders.order_files import Ranked, read_ranked, without_uninhabited
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder, check_clusters
 from rankscape.studies.ranking.orders.people import collection_lines
-from rankscape.studies.ranking.orders.sources import without_uninhabited
-from rankscape.studies.ranking.orders.summary import Ranked, read_ranked
 
 
 def transcribe(

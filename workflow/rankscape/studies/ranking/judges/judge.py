@@ -1,0 +1,286 @@
+"""How a judge is asked: from the store first, in turn, within its limits, until there is an answer; then kept."""
+
+import asyncio
+import itertools
+import math
+import random
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, Protocol
+
+from rankscape.foundation.errors import JudgeError
+from rankscape.studies.ranking.judges.completions import Completion, Failure
+from rankscape.studies.ranking.judges.limits import Limits
+from rankscape.studies.ranking.judges.pacing import Door, Slots
+from rankscape.studies.ranking.judges.questions import (
+    Question,
+    Reply,
+    endpoint_name,
+    estimated_prompt_tokens,
+    first_messages,
+    question_key,
+    repair_key,
+    repair_messages,
+)
+from rankscape.studies.ranking.judges.reply_store import Ledger, ReplyStore
+from rankscape.studies.ranking.settings.judges import JudgeSettings
+
+Read = Callable[[Reply], str | None]
+"""Says why a reply cannot be used; None where it can."""
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 60.0
+
+
+class Line(Protocol):
+    """What carries a request to the endpoint."""
+
+    async def carry(self, messages: list[dict[str, Any]], question: Question) -> Completion | Failure:
+        """Send a conversation, once."""
+
+    async def advice(self, failure: Failure) -> str:
+        """Say what to do about an endpoint that refuses every request."""
+
+
+class Judge:
+    """One vision-language model; ask it through `ask`, everything at once: it keeps to the limits by itself."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: JudgeSettings,
+        store: ReplyStore | None,
+        line: Line,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self._ledger = Ledger(name, settings, store)
+        self._line = line
+        self._slots = Slots(settings.concurrency)
+        per_minute = settings.requests_per_minute
+        self._door = Door(self._slots, None if per_minute is None else per_minute / 60)
+        folder = None if store is None else store.folder / "limits"
+        self._limits = Limits(name, settings, self._ledger.spent, folder)
+        self._orders = itertools.count()
+        self._answers = 0
+        self._counted_to_estimated = 0.0
+        self._closed: Failure | None = None
+        self._advice = ""
+        self._finished = False
+        self._under_way: set[asyncio.Task[Reply | Failure]] = set()
+        self._wanted: dict[str, asyncio.Task[Reply | Failure]] = {}
+
+    @property
+    def endpoint(self) -> str:
+        """Address of the endpoint without user, password and query, for messages."""
+        return endpoint_name(self.settings)
+
+    @property
+    def spent(self) -> float | None:
+        """What this judge has cost, as the store knows; None without prices."""
+        if self.settings.price_in is None and self.settings.price_out is None:
+            return None
+        return self._ledger.spent()
+
+    def key(self, question: Question) -> str:
+        """Return the name of a question in the store."""
+        return question_key(question, self.settings)
+
+    async def ask(self, question: Question, read: Read | None = None) -> Reply:
+        """Ask a question, or take the reply from the store.
+
+        Tries again after 408, 409, 429, 5xx, a time-out or a broken connection, with exponentially growing waits and
+        jitter, or after the time that the server asks for; then all requests of this judge wait. Once the endpoint
+        has turned out to be closed (never reached, or it refuses key, address or model) before it answered anything,
+        requests that have not begun are not sent any more.
+
+        Args:
+            question: What is asked.
+            read: Says why a reply cannot be used; the judge is then asked to mend it, `repairs` times at most.
+
+        Returns:
+            The reply; with `error` where there is none after all attempts. Never raises for a failing endpoint: see
+            `raise_if_closed`.
+
+        Raises:
+            BudgetError: If the request could exceed the budget.
+            SecretError: If the environment variable that must hold the key is unset, empty or holds no key.
+            DiskError: If the reply cannot be kept.
+        """
+        key = self.key(question)
+        more: list[dict[str, Any]] = []
+        found = await self._answer(key, question, more)
+        if isinstance(found, Failure):
+            return Reply("", "", 0, 0, found.seconds, found.reason, found.attempts)
+        for _ in range(self.settings.repairs):
+            reason = read(found) if read is not None and found.error is None else None
+            if reason is None:
+                break
+            key = repair_key(key, found.text, reason)
+            more = more + repair_messages(question, found.text, reason)
+            mended = await self._answer(key, question, more)
+            if isinstance(mended, Failure):
+                break
+            found = _joined(found, mended)
+        return found
+
+    async def _answer(self, key: str, question: Question, more: list[dict[str, Any]]) -> Reply | Failure:
+        """One answer: from the store, or by asking; the same question at the same time is asked once."""
+        if (kept := self._ledger.get(key)) is not None:
+            return kept
+        if key not in self._wanted:
+            asking = asyncio.ensure_future(self._until_answered(key, question, more))
+            self._wanted[key] = asking
+            asking.add_done_callback(lambda _: self._wanted.pop(key, None))
+        return await self._wanted[key]
+
+    async def _until_answered(self, key: str, question: Question, more: list[dict[str, Any]]) -> Reply | Failure:
+        order, sent, failed = next(self._orders), 0, 0
+        while True:
+            answers = self._answers
+            async with self._slots.place(order):
+                estimate = self._estimate(question, more)
+                ticket = await self._turn(estimate)
+                if ticket is None:
+                    return self._closed or Failure("the judge was closed")
+                sent += 1
+                outcome = await self._kept_alive(self._send(key, question, more, sent, ticket, estimate))
+            if isinstance(outcome, Reply):
+                return outcome
+            # A limit that lets others through is no failure of this request: it waits its turn.
+            failed += not (outcome.congested and self._answers > answers)
+            if not outcome.again or failed >= self.settings.attempts:
+                await self._note_closed(outcome)
+                return replace(outcome, attempts=sent)
+            await self._back_off(outcome, failed)
+
+    async def _turn(self, estimate: tuple[int, int]) -> str | None:
+        """Wait until a request may be sent.
+
+        Returns:
+            The name under which its share of the limits is set aside; None if it is not to be sent any more.
+        """
+        ticket, reserved, goes = secrets.token_hex(8), False, False
+        if not self._open:
+            return None
+        try:
+            async with self._door.turn():
+                if self._limits.needed and self._open:
+                    cost = self._ledger.cost(*estimate) or 0.0
+                    wait_s = await asyncio.to_thread(self._limits.reserve, ticket, sum(estimate), cost)
+                    reserved = True
+                    await asyncio.sleep(wait_s)
+            goes = self._open
+        finally:
+            if reserved and not goes:
+                self._limits.settle(ticket, -sum(estimate))
+        return ticket if goes else None
+
+    @property
+    def _open(self) -> bool:
+        return self._closed is None and not self._finished
+
+    async def _kept_alive(self, sending: Coroutine[Any, Any, Reply | Failure]) -> Reply | Failure:
+        """A request that was sent may be paid: it is awaited and kept even when nobody wants it any more."""
+        task = asyncio.ensure_future(sending)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def finish(self) -> None:
+        """Send nothing more; wait for what is under way, so that it is kept."""
+        self._finished = True
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=self.settings.timeout_s)
+            for task in late:
+                task.cancel()
+        for asking in self._wanted.values():
+            asking.cancel()
+
+    async def _send(
+        self,
+        key: str,
+        question: Question,
+        more: list[dict[str, Any]],
+        attempts: int,
+        ticket: str,
+        estimate: tuple[int, int],
+    ) -> Reply | Failure:
+        """Send one request, and keep what comes back."""
+        taken, begin_s = 0, time.monotonic()
+        try:
+            outcome = await self._line.carry(first_messages(question, self.settings) + more, question)
+            seconds = round(time.monotonic() - begin_s, 3)
+            if isinstance(outcome, Failure):
+                await self._note_failure(outcome, begin_s)
+                return replace(outcome, seconds=seconds)
+            self._note_answer(outcome, question, more, seconds)
+            taken = outcome.prompt_tokens + outcome.completion_tokens or sum(estimate)
+            return await self._ledger.keep(key, question, outcome, estimate, seconds, attempts)
+        finally:
+            if self._limits.needed:
+                await asyncio.to_thread(self._limits.settle, ticket, taken - sum(estimate))
+
+    def _estimate(self, question: Question, more: list[dict[str, Any]]) -> tuple[int, int]:
+        """Tokens that a request may take: its question, as this endpoint has counted others, and the longest answer."""
+        tokens = estimated_prompt_tokens(question, more) * (self._counted_to_estimated or 1.0)
+        return math.ceil(tokens), self.settings.max_tokens
+
+    def _note_answer(self, found: Completion, question: Question, more: list[dict[str, Any]], seconds: float) -> None:
+        self._answers, self._closed = self._answers + 1, None
+        ratio = found.prompt_tokens / estimated_prompt_tokens(question, more)
+        self._counted_to_estimated = max(self._counted_to_estimated, ratio)
+        self._door.answered(seconds)
+
+    async def _note_failure(self, failure: Failure, sent_at_s: float) -> None:
+        if failure.congested:
+            self._door.refused(sent_at_s, failure.wait_s, _wait_s(0))
+        elif failure.wait_s is not None:
+            self._door.shut(failure.wait_s)
+        if failure.wait_s is not None and self._limits.needed:
+            await asyncio.to_thread(self._limits.postpone, failure.wait_s)
+
+    async def _back_off(self, failure: Failure, failed: int) -> None:
+        # Congestion makes all wait; the request that met it waits longer only where nothing gets through.
+        if failure.wait_s is None and (not failure.congested or failed > 1):
+            await asyncio.sleep(_wait_s(max(0, failed - 1)))
+
+    async def _note_closed(self, failure: Failure) -> None:
+        if failure.closed is not None and not self._answers and self._closed is None:
+            self._closed = failure
+            self._advice = await self._line.advice(failure)
+
+    def raise_if_closed(self) -> None:
+        """Raise when the endpoint never answered: it cannot be reached, or refuses the key, address or model.
+
+        Raises:
+            JudgeError: With the endpoint, the reason and what to mend in one line.
+        """
+        if self._closed is not None:
+            key = f", key from {self.settings.key_variable}" if self.settings.key_variable else ", no key_variable"
+            raise JudgeError(
+                f"Judge {self.name} cannot be asked at {self.endpoint} (model {self.settings.model}{key}): "
+                f"{self._closed.reason}. {self._advice}, and run again."
+            )
+
+
+def _wait_s(failed: int) -> float:
+    """Growing waits with jitter, so that requests that failed together do not come back together."""
+    longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * math.pow(2, failed))
+    return longest * (0.5 + random.random() / 2)
+
+
+def _joined(first: Reply, mended: Reply) -> Reply:
+    """The mended answer, with what both took."""
+    costs = [reply.cost for reply in (first, mended) if reply.cost is not None]
+    return replace(
+        mended,
+        prompt_tokens=first.prompt_tokens + mended.prompt_tokens,
+        completion_tokens=first.completion_tokens + mended.completion_tokens,
+        seconds=round(first.seconds + mended.seconds, 3),
+        attempts=first.attempts + mended.attempts,
+        repairs=first.repairs + 1,
+        stored=first.stored and mended.stored,
+        cost=sum(costs) if costs else None,
+    )

@@ -1,0 +1,233 @@
+"""What a round shows: patches of every cluster, the same for all judges and prompts, as images (docs/ranking.md)."""
+
+import hashlib
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw, ImageFont
+
+from rankscape.foundation.errors import InputError, TableError
+from rankscape.foundation.provenance import KEY
+from rankscape.foundation.tables import read_metadata, read_table, write_table
+from rankscape.samples.patches import open_patches
+from rankscape.samples.rendering import as_png, as_rgb, enlarged
+from rankscape.studies.ranking.orders.order_files import Ranked
+from rankscape.studies.ranking.settings.judges import DrawSettings
+
+_COLUMNS = ["cluster", "patch_id", "picture"]
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
+"""Parts of a PNG that hold the picture; text and other metadata stand in others."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What a round shows of every cluster."""
+
+    number: int
+    """Number of the round."""
+    seed: int
+    """Seed of the sampling; the replies' seeds follow from it."""
+    fingerprint: str
+    """Hash of which patch is in which cluster."""
+    pictures: Mapping[int, Mapping[str, bytes]]
+    """PNG by patch id, by cluster; clusters ascending."""
+
+    @property
+    def clusters(self) -> tuple[int, ...]:
+        """Clusters in ascending order."""
+        return tuple(self.pictures)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all pictures in their order."""
+        return hashlib.sha256(b"".join(png for own in self.pictures.values() for png in own.values())).hexdigest()
+
+
+def draw_table(sample: Mapping[int, Sequence[str]], pictures: Mapping[str, bytes]) -> pd.DataFrame:
+    """Return a draw as a table.
+
+    Args:
+        sample: Patch ids by cluster.
+        pictures: PNG by patch id.
+
+    Returns:
+        Columns cluster (int32), patch_id, picture (bytes); a row a patch.
+    """
+    rows = [(cluster, patch, pictures[patch]) for cluster, patches in sample.items() for patch in patches]
+    return pd.DataFrame(rows, columns=_COLUMNS).astype({"cluster": "int32"})
+
+
+def write_draw(
+    path: Path, table: pd.DataFrame, ranked: Ranked, seed: int, number: int, provenance: dict[str, Any]
+) -> None:
+    """Write a draw.
+
+    Args:
+        path: Final name.
+        table: Columns as `draw_table` gives them.
+        ranked: The clusters shown.
+        seed: Seed of the sampling.
+        number: Number of the round.
+        provenance: Where it came from.
+    """
+    about = {"fingerprint": ranked.fingerprint, "round": number, "seed": seed}
+    write_table(path, table, {KEY: provenance, "draw": about})
+
+
+def read_draw(path: Path, number: int) -> Draw:
+    """Read the pictures of a round.
+
+    Args:
+        path: Table that `draw` wrote.
+        number: Number of the round.
+
+    Raises:
+        TableError: If the file is no table of a draw.
+        InputError: If it was drawn for another round, shows nothing, or a picture holds more than pixels.
+    """
+    about, table = read_metadata(path, "draw"), read_table(path, _COLUMNS)
+    if about.get("round") != number:
+        raise InputError(f"{path} was drawn for round {about.get('round')}, not for round {number}: give that one's.")
+    if table.empty:
+        raise InputError(f"{path} shows no patch: draw it again.")
+    pictures: dict[int, dict[str, bytes]] = {int(cluster): {} for cluster in sorted(table["cluster"].unique())}
+    for cluster, patch, picture in table[_COLUMNS].itertuples(index=False, name=None):
+        _check_pixels_only(bytes(picture), f"Patch {patch} of {path}")
+        pictures[int(cluster)][str(patch)] = bytes(picture)
+    return Draw(number, int(about["seed"]), str(about["fingerprint"]), pictures)
+
+
+def _check_pixels_only(png: bytes, origin: str) -> None:
+    """Refuse text beside the pixels: some endpoints could read it out to the judge."""
+    place, end = len(_SIGNATURE), len(png)
+    if not png.startswith(_SIGNATURE):
+        raise InputError(f"{origin} is no PNG: draw it again.")
+    while place < end:
+        kind = png[place + 4 : place + 8]
+        if kind not in _PIXELS:
+            raise InputError(f"{origin} holds more than pixels ({kind.decode('latin-1')!r}): draw it again.")
+        place += 12 + int.from_bytes(png[place : place + 4])
+
+
+def sample_patches(
+    table: pd.DataFrame, clusters: Sequence[int], settings: DrawSettings, number: int
+) -> dict[int, list[str]]:
+    """Sample the patches of a round; all judges and prompts of one round see the same.
+
+    Args:
+        table: Columns patch_id and cluster.
+        clusters: Clusters to sample from.
+        settings: Patches a cluster, seed.
+        number: Number of the round.
+
+    Returns:
+        Patch ids by cluster, sorted; all of a cluster's patches where it has no more than are asked for.
+
+    Raises:
+        TableError: If a cluster has no patch.
+    """
+    members = {cluster: sorted(table.loc[table["cluster"] == cluster, "patch_id"]) for cluster in clusters}
+    empty = [cluster for cluster, patches in members.items() if not patches]
+    if empty:
+        raise TableError(f"The clusters {empty} have no patch in the table of clusters: make the clusters again.")
+    return {cluster: _draw(members[cluster], settings, [settings.seed, number, cluster]) for cluster in clusters}
+
+
+def _draw(patches: list[str], settings: DrawSettings, seed: list[int]) -> list[str]:
+    if len(patches) <= settings.images_per_cluster:
+        return patches
+    drawn = np.random.default_rng(seed).choice(len(patches), settings.images_per_cluster, replace=False)
+    return sorted(patches[place] for place in drawn)
+
+
+def load_pictures(tiles: Sequence[Path], patches: Sequence[str], min_picture_px: int) -> dict[str, bytes]:
+    """Load patches as PNG pictures.
+
+    Args:
+        tiles: Patch arrays.
+        patches: Patch ids.
+        min_picture_px: Smaller patches are enlarged by a whole factor, without smoothing, to at least this side.
+
+    Returns:
+        PNG by patch id.
+
+    Raises:
+        TableError: If a patch is in none of the arrays.
+    """
+    wanted = set(patches)
+    pictures: dict[str, bytes] = {}
+    for path in tiles:
+        store = open_patches(path)
+        places: Mapping[str, int] = {name: place for place, name in enumerate(store.index["patch_id"])}
+        for name in sorted(wanted & set(places)):
+            pictures[name] = as_png(enlarged(as_rgb(store.array[places[name]]), min_picture_px))
+    missing = sorted(wanted - set(pictures))
+    if missing:
+        raise TableError(f"Patch {missing[0]} (and {len(missing) - 1} more) is in none of the patch arrays given.")
+    return pictures
+
+
+PAPER = (255, 255, 255)
+"""Colour between patches."""
+_INK, _GAP_PX, _DIVIDE_PX, _TITLE_PX, _FONT_PX = (20, 20, 20), 8, 96, 40, 28
+
+
+def sheet(patches: Iterable[bytes]) -> bytes:
+    """Lay patches in a near-square grid.
+
+    Args:
+        patches: PNG of each patch; one or more, all of one size.
+
+    Returns:
+        PNG without metadata.
+    """
+    return as_png(_grid(patches))
+
+
+def side_by_side(left: Iterable[bytes], right: Iterable[bytes], titles: tuple[str, str]) -> bytes:
+    """Lay two clusters' patches side by side, with a wide gap between them and a title above each.
+
+    Args:
+        left: PNG of each patch of the first cluster.
+        right: PNG of each patch of the second cluster.
+        titles: Line above each.
+
+    Returns:
+        PNG without metadata.
+    """
+    halves = [
+        Image.fromarray(_titled(_grid(patches), title)) for patches, title in zip((left, right), titles, strict=True)
+    ]
+    width = sum(half.width for half in halves) + _DIVIDE_PX
+    canvas = Image.new("RGB", (width, max(half.height for half in halves)), PAPER)
+    canvas.paste(halves[0], (0, 0))
+    canvas.paste(halves[1], (halves[0].width + _DIVIDE_PX, 0))
+    return as_png(np.asarray(canvas))
+
+
+def _grid(patches: Iterable[bytes]) -> np.ndarray:
+    pictures = [Image.open(io.BytesIO(png)).convert("RGB") for png in patches]
+    columns = math.ceil(math.sqrt(len(pictures)))
+    width, height = max(one.width for one in pictures) + _GAP_PX, max(one.height for one in pictures) + _GAP_PX
+    rows = math.ceil(len(pictures) / columns)
+    canvas = Image.new("RGB", (columns * width + _GAP_PX, rows * height + _GAP_PX), PAPER)
+    for place, picture in enumerate(pictures):
+        row, column = divmod(place, columns)
+        canvas.paste(picture, (_GAP_PX + column * width, _GAP_PX + row * height))
+    return np.asarray(canvas)
+
+
+def _titled(picture: np.ndarray, title: str) -> np.ndarray:
+    font = ImageFont.load_default(_FONT_PX)
+    width = max(picture.shape[1], math.ceil(font.getlength(title)) + 2 * _GAP_PX)
+    canvas = Image.new("RGB", (width, picture.shape[0] + _TITLE_PX), PAPER)
+    ImageDraw.Draw(canvas).text((_GAP_PX, 2), title, _INK, font)
+    canvas.paste(Image.fromarray(picture), (0, _TITLE_PX))
+    return np.asarray(canvas)
