@@ -15,7 +15,7 @@ from rankscape.studies.ranking.judges.services import Address
 from rankscape.studies.ranking.settings.judges import SERVED, JudgeSettings, RateSettings
 
 from ..conftest import Endpoint
-from .test_planning import write_draws
+from .test_plans import write_draws
 
 ABOUT = JudgeSettings(model="tester", command="vllm serve {model} --port {port}", base_url="http://x.invalid/v1")
 SETTINGS = RateSettings(replies=1).canonical()
