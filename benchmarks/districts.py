@@ -21,7 +21,7 @@ import shapely
 from pyproj import Transformer
 from rankscape.products.districts.districts import Land, score_districts
 from rankscape.products.districts.settings import DistrictSettings
-from rankscape.samples.intersections import Pieces, cut
+from rankscape.spatial.intersections import Pieces, cut
 
 UTM = "EPSG:32648"
 LEFT, TOP = 300_000.0, 3_500_000.0

@@ -16,10 +16,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from rankscape.evaluation.bootstrap import Samples, bootstrap_correlations
-from rankscape.evaluation.intervals import effective_blocks, interval, likenesses, pairs_of
-from rankscape.spatial.block_size import choose_block, spacing
-from rankscape.spatial.surrogates import permutation_p
+from rankscape.evaluation.correlation import PairedSamples
+from rankscape.evaluation.intervals import bootstrap_interval
+from rankscape.spatial.autocorrelation import field_pairs, permutation_p, spatial_effects
+from rankscape.spatial.blocks import choose_block, effective_blocks
+from rankscape.spatial.geometry import spacing
 from scipy.stats import pearsonr
 
 STATISTICS = ("pearson", "spearman")
@@ -76,22 +77,22 @@ def covers(case: Case, draws: int, seed: int) -> dict[tuple[str, str], bool]:
     )
     reference = case.rho * common + np.sqrt(1 - case.rho**2) * own
     score = common + case.noise * generator.normal(size=len(common))
-    (pair,) = pairs_of(cols, rows, [score], reference, seed)
+    (pair,) = field_pairs(cols, rows, [score], reference, seed)
     numbered = functools.partial(blocks_of, rows, cols, generator.uniform(size=2))
     choice = choose_block(
         pair and pair.reference, pair and pair.predictor, spacing(cols, rows), lambda m: len(set(numbered(m))), 5
     )
     blocks = numbered(choice.block_m)
-    (likeness,) = likenesses(cols, rows, blocks, [pair], seed)
-    samples = Samples(score[None], reference, reference)
-    estimate, of_blocks = samples.estimate(), bootstrap_correlations(samples, blocks, draws, seed)
-    of_places = bootstrap_correlations(samples, np.arange(len(score)), draws, seed)
+    (likeness,) = spatial_effects(cols, rows, blocks, [pair], seed)
+    samples = PairedSamples(score[None], reference, reference)
+    estimate, of_blocks = samples.estimate(), samples.bootstrap(blocks, draws, seed)
+    of_places = samples.bootstrap(np.arange(len(score)), draws, seed)
     truth, found = case.truth(), {}
     for name in STATISTICS:
         value, drawn = float(getattr(estimate, name)[0, 0]), getattr(of_blocks, name)[:, 0]
         inflation = likeness.inflation if likeness else 1.0
         ends = {
-            "evaluate": interval(value, drawn, 0.95, blocks=effective_blocks(blocks), inflation=inflation),
+            "evaluate": bootstrap_interval(value, drawn, 0.95, blocks=effective_blocks(blocks), inflation=inflation),
             "blocks": np.quantile(drawn, [0.025, 0.975]),
             "places": np.quantile(getattr(of_places, name)[:, 0], [0.025, 0.975]),
         }
@@ -110,7 +111,7 @@ def false_alarms(range_px: float, own_range_px: float, surrogates: int, seed: in
     generator = np.random.default_rng(seed)
     rows, cols = (axis.ravel() for axis in np.mgrid[:40, :40].astype(float))
     score, reference = (gaussian_fields(40, size, 1, generator).ravel() for size in (range_px, own_range_px))
-    (pair,) = pairs_of(cols, rows, [score], reference, seed)
+    (pair,) = field_pairs(cols, rows, [score], reference, seed)
     if pair is None:
         raise RuntimeError("a field without a variogram")
     p = permutation_p(cols, rows, score[None], reference, pair.reference, surrogates, seed)[0]

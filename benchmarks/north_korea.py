@@ -30,7 +30,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from published_tiles import BANDS, LEVELS, cluster_tiles, labelled_tiles, store
-from rankscape.evaluation.correlation import WeightedRanks, weighted_correlation
+from rankscape.evaluation.correlation import weighted_correlation
+from rankscape.evaluation.ranks import WeightedRanks
 from rankscape.foundation.files import read_json
 from rankscape.learning.augmentation import appearance
 from rankscape.learning.filters import fit_filters

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from rankscape.samples.overlap import centres, distinct_places
+from rankscape.samples.overlap import distinct_places
 from rankscape.samples.patches import index_of, read_index
+from rankscape.spatial.geometry import centres
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from rankscape.evaluation.ranks import ranks_with_intervals
 from rankscape.spatial import correlated_errors as module
 from rankscape.spatial.correlated_errors import Shares, correlation, covariance
 from scipy.spatial.distance import cdist
@@ -78,54 +77,3 @@ def test_a_mean_without_places_has_no_variance():
     assert (found[2:] == 0).all()
     assert (found[:, 2:] == 0).all()
     assert covariance(Shares(np.zeros(0, np.int64), np.zeros((0, 3)), np.zeros(0), 2), 5000.0).tolist() == [[0, 0]] * 2
-
-
-def ranks(scores, matrix, **changes):
-    return ranks_with_intervals(np.array(scores, float), np.array(matrix, float), **{
-        "confidence": 0.95, "draws": 1000, "seed": 0, **changes,
-    })  # fmt: skip
-
-
-def test_certain_scores_have_certain_ranks():
-    found = ranks([0.2, 0.9, 0.5], np.zeros((3, 3)))
-    assert found.rank.tolist() == found.low.tolist() == found.high.tolist() == [3, 1, 2]
-
-
-def test_equal_scores_share_the_best_rank_and_none_is_left_out():
-    found = ranks([0.5, np.nan, 0.5, 0.1], np.diag([0, np.nan, 0, 0]))
-    np.testing.assert_array_equal(found.rank, [1, np.nan, 1, 3])
-    np.testing.assert_array_equal(found.high, [1, np.nan, 1, 3])
-
-
-def test_uncertain_scores_spread_over_ranks_but_common_errors_move_nobody():
-    scores = [0.5, 0.52, 0.54, 0.9]
-    loose, common = ranks(scores, 0.01 * np.eye(4)), ranks(scores, np.full((4, 4), 0.01))
-    assert loose.low.tolist() == [2, 2, 2, 1]
-    assert loose.high.tolist()[:3] == [4, 4, 4]
-    assert common.low.tolist() == common.high.tolist() == [4, 3, 2, 1], "all move together"
-
-
-def test_unknown_errors_give_a_rank_and_no_interval():
-    found = ranks([0.2, 0.9], np.diag([np.nan, 0.01]))
-    assert found.rank.tolist() == [2, 1]
-    assert np.isnan(found.low[0])
-    assert found.high[1] == 1
-
-
-def test_a_matrix_that_is_not_quite_a_covariance_is_taken_for_the_nearest():
-    matrix = 0.01 * np.array([[1, 0.9, 0.1], [0.9, 1, 0.9], [0.1, 0.9, 1]])
-    assert np.linalg.eigvalsh(matrix).min() < 0
-    found = ranks([0.5, 0.5, 0.5], matrix)
-    assert found.low.tolist() == [1, 1, 1]
-
-
-def test_intervals_of_ranks_hold_the_true_rank():
-    chance = np.random.default_rng(0)
-    truth = np.linspace(0.2, 0.8, 12)
-    true_rank = np.arange(12, 0, -1)
-    held = []
-    for trial in range(200):
-        seen = truth + chance.normal(0, 0.05, 12)
-        found = ranks(seen, 0.05**2 * np.eye(12), draws=200, seed=trial)
-        held.append(((found.low <= true_rank) & (true_rank <= found.high)).mean())
-    assert 0.93 < np.mean(held) <= 1

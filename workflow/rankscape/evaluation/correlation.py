@@ -1,9 +1,13 @@
-"""Pearson and Spearman correlation, sign kept, also under weights of the places or given other samples."""
+"""Correlations of predictors with a reference, signs kept: of samples, under weights, and of resampled blocks."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import rankdata
+
+from rankscape.evaluation.ranks import WeightedRanks, concordance, tau_of_draws
+from rankscape.spatial.blocks import block_bootstrap
 
 _ROUNDING = 1e-12
 """Values closer to each other than this share of the largest are equal: their mean is not exact."""
@@ -23,7 +27,7 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float:
     Returns:
         Correlation in [-1, 1]; NaN where one of the samples is constant.
     """
-    return float(weighted_correlation(np.asarray(x, float), np.asarray(y, float), np.ones(len(x))))
+    return weighted_correlation(np.asarray(x, float), np.asarray(y, float), np.ones(len(x)))
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
@@ -44,53 +48,37 @@ def is_constant(x: np.ndarray) -> bool:
     return len(x) == 0 or bool(np.all(x == x[0]))
 
 
-def weighted_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the correlation where place i counts `weights[i]` times.
-
-    Args:
-        x: Shape (..., n).
-        y: Shape (n,).
-        weights: Not negative, not all zero; shape (n,).
+def weighted_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> float:
+    """Return the correlation of two samples, shape (n,), where place i counts `weights[i]` times.
 
     Returns:
-        Correlations in [-1, 1], shape (...); NaN where one of the samples is constant under the weights.
+        Correlation in [-1, 1]; NaN where one of the samples is constant under the weights.
     """
-    total = weights.sum()
-    dx = x - (x @ weights / total)[..., None]
-    dy = y - (y @ weights / total)
-    spread_x, spread_y = _spread(x, dx, weights), _spread(y, dy, weights)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.clip(dx @ (weights * dy) / (spread_x * spread_y), -1.0, 1.0))
+    rows = np.stack([x, y])
+    return float(_correlation_with_last(_products(rows, weights), rows, weights)[0])
 
 
-def weighted_products(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the weighted sums of products of deviations from the mean, float64, shape (rows, rows)."""
+def _products(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted sums of products of deviations from the mean, float64, shape (rows, rows)."""
     deviations = rows - (rows @ weights / weights.sum())[:, None]
     return np.asarray((deviations * weights) @ deviations.T)
 
 
-def correlation_with_last(products: np.ndarray, smallest: float) -> np.ndarray:
-    """Correlate rows with the last one from their sums of products.
-
-    Args:
-        products: As `weighted_products` returns them, shape (rows, rows).
-        smallest: Sums of squares that are no larger are the rounding of equal values.
-
-    Returns:
-        Shape (rows - 1,); NaN where one of the samples is constant.
-    """
+def _correlation_with_last(products: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Correlations of all rows but the last with the last one, from their products; NaN where one is constant."""
     squares = np.diag(products)
+    smallest = (_ROUNDING * np.abs(rows).max(axis=1)) ** 2 * weights.sum()
     known = np.where(squares > smallest, squares, np.nan)
     return np.asarray(np.clip(products[:-1, -1] / np.sqrt(known[:-1] * known[-1]), -1.0, 1.0))
 
 
-def partial_correlation(products: np.ndarray, controls: Sequence[int]) -> np.ndarray:
+def _partial_correlation(products: np.ndarray, controls: Sequence[int]) -> np.ndarray:
     """Correlate rows with the last one, both freed of what the controls explain of them by least squares.
 
     Of ranks this is Spearman's partial correlation.
 
     Args:
-        products: As `weighted_products` returns them, shape (rows, rows); the last row is the reference.
+        products: As `_products` returns them, shape (rows, rows); the last row is the reference.
         controls: Rows that the others are freed of.
 
     Returns:
@@ -108,22 +96,110 @@ def partial_correlation(products: np.ndarray, controls: Sequence[int]) -> np.nda
     return np.asarray(found)
 
 
-def moment_correlation(moments: np.ndarray) -> np.ndarray:
-    """Return correlations from sums of 1, x, y, x², y² and xy.
+@dataclass(frozen=True)
+class Correlations:
+    """Statistics of every draw; float64, shape (draws, predictors), NaN where a draw left nothing to compare."""
 
-    Args:
-        moments: Shape (samples, 6), of samples whose means and deviations are about 0 and 1 all together.
-
-    Returns:
-        float64, shape (samples,); NaN where one of the samples is constant or empty.
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        x, y, xx, yy, xy = (moments[:, 1:] / moments[:, :1]).T
-        spread_x, spread_y = (np.where(own > _EQUAL, own, np.nan) for own in (xx - x * x, yy - y * y))
-        return np.asarray(np.clip((xy - x * y) / np.sqrt(spread_x * spread_y), -1.0, 1.0))
+    pearson: np.ndarray
+    spearman: np.ndarray
+    kendall: np.ndarray
+    """To first order (`tau_of_draws`)."""
+    log_pearson: np.ndarray
+    """Pearson's correlation of the logarithms, over the places where both are positive."""
+    partial: np.ndarray
+    """Spearman's partial correlation given `controls`; NaN for the controls themselves."""
 
 
-def moments_of(x: np.ndarray, y: np.ndarray, block: np.ndarray, blocks: int) -> np.ndarray:
+@dataclass(frozen=True)
+class PairedSamples:
+    """What is compared: predictors, the reference, and both on a logarithmic scale."""
+
+    predictors: np.ndarray
+    """Finite numbers, shape (predictors, n)."""
+    reference: np.ndarray
+    """Finite numbers, shape (n,)."""
+    raw_reference: np.ndarray
+    """The reference before its transform, shape (n,)."""
+    controls: tuple[int, ...] = ()
+    """Predictors that the partial correlations are given."""
+
+    def logarithms(self, predictor: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Logarithms of predictor and reference where both are positive, and where that is (bool, shape (n,))."""
+        positive = (self.predictors[predictor] > 0) & (self.raw_reference > 0)
+        return np.log(self.predictors[predictor][positive]), np.log(self.raw_reference[positive]), positive
+
+    def estimate(self) -> Correlations:
+        """The statistics of the sample itself, shapes (1, predictors)."""
+        whole = np.zeros(len(self.reference), np.int64)
+        return Correlations(*_BlockSums.of(self, whole, 1).statistics(np.ones((1, 1))).swapaxes(0, 1))
+
+    def bootstrap(self, blocks: np.ndarray, draws: int, seed: int) -> Correlations:
+        """Correlate in samples of whole blocks (`block_bootstrap`).
+
+        All but Kendall's are exact in every draw: for Spearman, all places are ranked anew.
+
+        Args:
+            blocks: Number of the block that holds each place, shape (n,).
+            draws: Number of draws.
+            seed: Seed of the draws.
+
+        Returns:
+            The correlations of every draw; predictors share the draws, so that they can be compared draw by draw.
+        """
+        names, block = np.unique(blocks, return_inverse=True)
+        sums = _BlockSums.of(self, block, len(names))
+        return Correlations(*block_bootstrap(sums.statistics, len(names), draws, seed).swapaxes(0, 1))
+
+
+@dataclass(frozen=True)
+class _BlockSums:
+    """What every draw needs of the sample, computed once: all but ranks are sums over blocks."""
+
+    rankers: list[WeightedRanks]
+    """Of the predictors, then of the reference."""
+    block: np.ndarray
+    """Block of each place, 0 ... blocks - 1, int64, shape (n,)."""
+    controls: tuple[int, ...]
+    moments: list[np.ndarray]
+    log_moments: list[np.ndarray]
+    concordances: list[np.ndarray]
+
+    @classmethod
+    def of(cls, compared: PairedSamples, block: np.ndarray, blocks: int) -> "_BlockSums":
+        logarithms = [compared.logarithms(place) for place in range(len(compared.predictors))]
+        return cls(
+            [WeightedRanks(row) for row in (*compared.predictors, compared.reference)],
+            block,
+            compared.controls,
+            [_moments(row, compared.reference, block, blocks) for row in compared.predictors],
+            [_moments(x, y, block[positive], blocks) for x, y, positive in logarithms],
+            [concordance(row, compared.reference).sums(block, blocks) for row in compared.predictors],
+        )
+
+    def statistics(self, counts: np.ndarray) -> np.ndarray:
+        """The fields of `Correlations` of draws, shape (draws, 5, predictors).
+
+        Args:
+            counts: How often each block is drawn, float64, shape (draws, blocks).
+        """
+        pearson, logs = (
+            np.stack([_moment_correlation(counts @ own) for own in moments], axis=1)
+            for moments in (self.moments, self.log_moments)
+        )
+        kendall = np.stack([tau_of_draws(sums, counts) for sums in self.concordances], axis=1)
+        spearman, partial = np.stack([self._of_ranks(own[self.block]) for own in counts], axis=1)
+        return np.stack([pearson, spearman, kendall, logs, partial], axis=1)
+
+    def _of_ranks(self, weights: np.ndarray) -> np.ndarray:
+        """Spearman's and the partial correlation under weights of the places, shape (2, predictors)."""
+        ranks = np.stack([ranker.ranks(weights) for ranker in self.rankers])
+        products = _products(ranks, weights)
+        return np.stack(
+            [_correlation_with_last(products, ranks, weights), _partial_correlation(products, self.controls)]
+        )
+
+
+def _moments(x: np.ndarray, y: np.ndarray, block: np.ndarray, blocks: int) -> np.ndarray:
     """Sum 1, x, y, x², y² and xy of every block, each sample first brought to mean 0 and deviation 1.
 
     Args:
@@ -142,35 +218,16 @@ def moments_of(x: np.ndarray, y: np.ndarray, block: np.ndarray, blocks: int) -> 
     return np.column_stack([np.bincount(block, term, minlength=blocks) for term in terms])
 
 
-def _spread(x: np.ndarray, dx: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Root of the weighted sum of squares; NaN where it is no more than the rounding of equal values."""
-    spread = np.sqrt((dx * dx) @ weights)
-    rounding = _ROUNDING * np.abs(x).max(axis=-1) * np.sqrt(weights.sum())
-    return np.where(spread > rounding, spread, np.nan)
+def _moment_correlation(moments: np.ndarray) -> np.ndarray:
+    """Return correlations from sums of 1, x, y, x², y² and xy.
 
+    Args:
+        moments: Shape (samples, 6), of samples whose means and deviations are about 0 and 1 all together.
 
-class WeightedRanks:
-    """Average ranks of one sample under integer weights, re-ranked exactly for every set of weights.
-
-    The sample is sorted once; each call then takes linear time.
+    Returns:
+        float64, shape (samples,); NaN where one of the samples is constant or empty.
     """
-
-    def __init__(self, x: np.ndarray) -> None:
-        values, self._group = np.unique(x, return_inverse=True)
-        self._groups = len(values)
-
-    def ranks(self, weights: np.ndarray) -> np.ndarray:
-        """Return the average ranks in the sample in which place i stands `weights[i]` times.
-
-        A value that fills b places after c lower ones gets c + (b + 1)/2, like any tied group. Places of weight 0 get
-        the rank that they would share; they do not count.
-
-        Args:
-            weights: Whole numbers as float64, shape (n,).
-
-        Returns:
-            Ranks, float64, shape (n,); 1 is the lowest value.
-        """
-        filled = np.bincount(self._group, weights, minlength=self._groups)
-        shared: np.ndarray = np.cumsum(filled) - (filled - 1) / 2
-        return shared[self._group]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        x, y, xx, yy, xy = (moments[:, 1:] / moments[:, :1]).T
+        var_x, var_y = (np.where(own > _EQUAL, own, np.nan) for own in (xx - x * x, yy - y * y))
+        return np.asarray(np.clip((xy - x * y) / np.sqrt(var_x * var_y), -1.0, 1.0))

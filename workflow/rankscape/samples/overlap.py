@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import geopandas as gpd
 import numpy as np
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from shapely import STRtree, points
 
 from rankscape.samples.patches import is_located
+from rankscape.spatial.geometry import centres
 
 
 def distinct_places(indices: Sequence[gpd.GeoDataFrame], *, every_date: bool = False) -> list[np.ndarray]:
@@ -65,24 +66,3 @@ def _on_one_grid(index: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> bool:
     cells = [one["row"].to_numpy(np.int64) << 32 | one["col"].to_numpy(np.int64) for one in (index, other)]
     _, here, there = np.intersect1d(*cells, return_indices=True)
     return bool(len(here)) and bool(index.geometry.iloc[here[0]].equals(other.geometry.iloc[there[0]]))
-
-
-def centres(index: gpd.GeoDataFrame | gpd.GeoSeries, crs: CRS | str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the centres of patches in another CRS.
-
-    The centre is found in the granule's own CRS, where the patch is a square.
-
-    Args:
-        index: Patch index, or its footprints.
-        crs: CRS of the result, its axes in the order east, north.
-
-    Returns:
-        East and north (or longitude and latitude in degrees) of each centre, float64, shape (patches,); infinite where
-        a place cannot be expressed in `crs`.
-    """
-    bounds = index.geometry.bounds.to_numpy(float)
-    east, north = (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
-    if CRS(crs) == CRS(index.crs):
-        return east, north
-    moved = Transformer.from_crs(index.crs, crs, always_xy=True).transform(east, north)
-    return np.asarray(moved[0], float), np.asarray(moved[1], float)

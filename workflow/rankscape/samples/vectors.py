@@ -8,9 +8,10 @@ import pandas as pd
 import shapely
 
 from rankscape.foundation.errors import TableError
-from rankscape.samples.intersections import cut, large_areas_m2
 from rankscape.samples.settings import ReferenceSettings
 from rankscape.samples.vector_files import POLYGONS, check_kinds, check_polygons, missing, numbers, read_shapes
+from rankscape.spatial.geometry import large_areas_m2
+from rankscape.spatial.intersections import cut
 
 _TOUCHING = 1e-3
 """Polygons that share less of the smaller one are neighbours with imprecise borders, no overlap."""

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from rankscape.evaluation.bootstrap import Samples
+from rankscape.evaluation.correlation import PairedSamples
 
 pytestmark = pytest.mark.shared
 
@@ -35,7 +35,7 @@ def districts(tables):
 
 def compared(predictors, reference):
     stacked, values = np.asarray(predictors, float), np.asarray(reference, float)
-    return Samples(stacked, values, values).estimate()
+    return PairedSamples(stacked, values, values).estimate()
 
 
 def test_published_scores_and_rivals_agree_with_floor_area_as_published(places):

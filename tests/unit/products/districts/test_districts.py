@@ -18,8 +18,8 @@ from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_geotable, read_metadata, read_table, write_table
 from rankscape.products.districts.districts import Land, score_districts
 from rankscape.products.districts.settings import COLUMNS, DistrictSettings
-from rankscape.samples.intersections import cut
 from rankscape.samples.patches import index_of, read_index
+from rankscape.spatial.intersections import cut
 from scipy.stats import spearmanr
 from shapely.geometry import box
 

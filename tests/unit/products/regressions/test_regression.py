@@ -8,8 +8,9 @@ import statsmodels.api as sm
 from rankscape.foundation.errors import TableError
 from rankscape.products.regressions.design import Sample
 from rankscape.products.regressions.regression import fit, within
-from rankscape.products.regressions.residuals import EARTH_RADIUS_M, conley_covariance, on_sphere, spatial_check
 from rankscape.products.regressions.settings import Explanatory, RegressionSettings
+from rankscape.spatial.correlated_errors import EARTH_RADIUS_M, conley_covariance, spatial_check
+from rankscape.spatial.geometry import on_sphere
 
 N, GROUPS = 240, 8
 

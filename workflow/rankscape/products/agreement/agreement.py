@@ -7,23 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rankscape.evaluation.bootstrap import Draws, Samples, bootstrap_correlations
-from rankscape.evaluation.correlation import is_constant
-from rankscape.evaluation.intervals import (
-    Likeness,
-    Pair,
-    described,
-    effective_blocks,
-    interval,
-    likenesses,
-    pairs_of,
-    squared,
-)
+from rankscape.evaluation.correlation import Correlations, PairedSamples, is_constant
+from rankscape.evaluation.intervals import bootstrap_interval, described, squared
 from rankscape.foundation.progress import track
 from rankscape.products.agreement.paired_samples import SCORE
 from rankscape.products.agreement.settings import EvaluateSettings
 from rankscape.samples.pixel_statistics import BASELINES
-from rankscape.spatial.surrogates import permutation_p
+from rankscape.spatial.autocorrelation import FieldPair, SpatialEffect, field_pairs, permutation_p, spatial_effects
+from rankscape.spatial.blocks import effective_blocks
 
 _FIRST_ORDER = ("pearson", "spearman", "kendall")
 
@@ -34,13 +25,13 @@ class Terrain:
 
     predictors: tuple[str, ...]
     """Columns that are compared with the reference, the score first."""
-    pairs: dict[str, Pair | None]
+    pairs: dict[str, FieldPair | None]
     """How each predictor and the reference vary over the pooled land; None where no variogram can be fitted."""
     block_m: float
     """Side of the blocks, for messages."""
 
 
-def terrain(frame: pd.DataFrame, predictors: Sequence[str], seed: int) -> dict[str, Pair | None]:
+def terrain(frame: pd.DataFrame, predictors: Sequence[str], seed: int) -> dict[str, FieldPair | None]:
     """Measure how each predictor and the reference vary over the land, each place counted once.
 
     Args:
@@ -50,7 +41,7 @@ def terrain(frame: pd.DataFrame, predictors: Sequence[str], seed: int) -> dict[s
     """
     once = frame[frame["distinct"].to_numpy(bool)]
     x_m, y_m, reference = (once[name].to_numpy(float) for name in ("x_m", "y_m", "value"))
-    found = pairs_of(x_m, y_m, [once[name].to_numpy(float) for name in predictors], reference, seed)
+    found = field_pairs(x_m, y_m, [once[name].to_numpy(float) for name in predictors], reference, seed)
     return dict(zip(predictors, found, strict=True))
 
 
@@ -63,7 +54,7 @@ def agreements(
         frame: Places with `value`, `raw`, the predictors, `granule`, `role`, `block`, `distinct`, `x_m` and `y_m`.
         granules: Granules to report, also those without any place.
         known: The predictors, and how they vary over the land.
-        settings: Draws, surrogates, confidence, fewest places and blocks.
+        settings: Correlations, surrogates, confidence, fewest places and blocks.
 
     Returns:
         For each predictor `pooled`, `fit`, `apply` (None where the region has no such granule) and `granules`. Pooled
@@ -92,7 +83,7 @@ def agreement(frame: pd.DataFrame, known: Terrain, settings: EvaluateSettings) -
     Args:
         frame: Places with `value`, `raw`, the predictors, `block`, `x_m` and `y_m`.
         known: The predictors, and how they vary over the land.
-        settings: Draws, surrogates, confidence, fewest places and blocks.
+        settings: Correlations, surrogates, confidence, fewest places and blocks.
 
     Returns:
         For each predictor `n`, `blocks`; `pearson`, `spearman`, `kendall`, each with `value`, `low` and `high`;
@@ -130,10 +121,10 @@ class _Part:
     """One part of the region: what was found of it."""
 
     names: list[str]
-    samples: Samples
-    estimate: Draws
-    draws: Draws | None
-    likeness: list[Likeness | None]
+    samples: PairedSamples
+    estimate: Correlations
+    draws: Correlations | None
+    likeness: list[SpatialEffect | None]
     p: np.ndarray | None
     blocks: int
     effective_blocks: float
@@ -146,15 +137,15 @@ class _Part:
         x_m, y_m = frame["x_m"].to_numpy(float), frame["y_m"].to_numpy(float)
         stacked = np.stack([frame[name].to_numpy(float) for name in names])
         controls = tuple(place for place, name in enumerate(names) if name in BASELINES)
-        samples = Samples(stacked, reference, frame["raw"].to_numpy(float), controls)
+        samples = PairedSamples(stacked, reference, frame["raw"].to_numpy(float), controls)
         pairs = [known.pairs[name] for name in names]
         count = len(np.unique(blocks))
         enough = count >= settings.min_blocks
         model = next((pair.reference for pair in pairs if pair is not None), None)
         return cls(
             names, samples, samples.estimate(),
-            bootstrap_correlations(samples, blocks, settings.draws, settings.seed) if enough else None,
-            likenesses(x_m, y_m, blocks, pairs, settings.seed),
+            samples.bootstrap(blocks, settings.draws, settings.seed) if enough else None,
+            spatial_effects(x_m, y_m, blocks, pairs, settings.seed),
             None
             if model is None
             else permutation_p(x_m, y_m, stacked, reference, model, settings.surrogates, settings.seed),
@@ -191,7 +182,7 @@ class _Part:
         if drawn is None:
             return None
         blocks, confidence = self.effective_blocks, self.settings.confidence
-        return interval(value, drawn, confidence, blocks=blocks, inflation=inflation, fisher=fisher)
+        return bootstrap_interval(value, drawn, confidence, blocks=blocks, inflation=inflation, fisher=fisher)
 
     def _r2_log(self, column: int) -> dict[str, Any]:
         """Squared correlation of the logarithms."""

@@ -11,12 +11,12 @@ import pandas as pd
 from rankscape.foundation.errors import InputError, RasterError, TableError
 from rankscape.foundation.tables import read_table
 from rankscape.products.agreement.settings import EvaluateSettings
-from rankscape.samples.overlap import centres, distinct_places
+from rankscape.samples.overlap import distinct_places
 from rankscape.samples.patches import read_index
 from rankscape.samples.pixel_statistics import BASELINES
 from rankscape.samples.places import block_of
-from rankscape.samples.planes import plane_around
 from rankscape.samples.settings import ReferenceSettings
+from rankscape.spatial.geometry import centres, plane_around
 
 SCORE = "score"
 PREDICTORS = (SCORE, *BASELINES)

@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from rankscape.evaluation.correlation import is_constant, pearson, spearman
-from rankscape.evaluation.intervals import described, squared
+from rankscape.evaluation.intervals import described, pearson_interval, spearman_interval, squared
 from rankscape.products.districts.settings import DistrictSettings
 
 
@@ -46,10 +45,6 @@ def _compared(table: pd.DataFrame, name: str, log: bool, settings: DistrictSetti
     }  # fmt: skip
 
 
-_ONE = 1 - 1e-12
-"""Largest correlation that has a place on Fisher's scale."""
-
-
 def _reason(score: np.ndarray, value: np.ndarray, settings: DistrictSettings) -> str | None:
     """Why nothing can be compared, or None where it can."""
     if len(score) < settings.min_districts:
@@ -63,21 +58,12 @@ def _estimates(score: np.ndarray, value: np.ndarray, settings: DistrictSettings)
     """Correlations and R² (the square of Pearson's: of one predictor with a constant), with intervals.
 
     Districts are few: bootstrap draws of them now and then order perfectly, which on Fisher's scale is infinitely far.
-    The errors on that scale (z = artanh r) are therefore those of theory: 1/√(n - 3) for Pearson's (Fisher 1921),
-    √((1 + r²/2)/(n - 3)) for Spearman's (Bonett and Wright 2000). Three districts have no interval.
+    The intervals are therefore those of theory. Three districts have none.
     """
     n, product, rank = len(score), pearson(score, value), spearman(score, value)
-    linear = _interval(product, 1.0, n, settings.confidence)
+    linear = pearson_interval(product, n, settings.confidence)
     return {
         "pearson": described(product, linear),
-        "spearman": described(rank, _interval(rank, 1 + rank**2 / 2, n, settings.confidence)),
+        "spearman": described(rank, spearman_interval(rank, n, settings.confidence)),
         "r2_log": described(product**2, squared(linear)),
     }
-
-
-def _interval(value: float, variance: float, n: int, confidence: float) -> tuple[float, float] | None:
-    if n <= 3:
-        return None
-    middle = np.arctanh(np.clip(value, -_ONE, _ONE))
-    reach = norm.ppf((1 + confidence) / 2) * np.sqrt(variance / (n - 3))
-    return float(np.tanh(middle - reach)), float(np.tanh(middle + reach))

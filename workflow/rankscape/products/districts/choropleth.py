@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 
 from rankscape.products.maps.page import FAINT, INK, Page
 from rankscape.products.maps.ramp import Ramp, round_up
-from rankscape.samples.planes import plane_around
+from rankscape.spatial.geometry import plane_around
 
 _UNITS = 100
 """The longer side of the picture measures so many units."""

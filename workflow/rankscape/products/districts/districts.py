@@ -17,10 +17,10 @@ from rankscape.foundation.errors import RasterError, TableError
 from rankscape.products.agreement.paired_samples import rows_of
 from rankscape.products.districts.population import people_on
 from rankscape.products.districts.settings import COLUMNS, DistrictSettings
-from rankscape.samples.intersections import Pieces, cut, large_areas_m2
-from rankscape.samples.overlap import centres, distinct_places
-from rankscape.samples.planes import plane_around
+from rankscape.samples.overlap import distinct_places
 from rankscape.spatial.correlated_errors import Shares, covariance
+from rankscape.spatial.geometry import centres, large_areas_m2, plane_around
+from rankscape.spatial.intersections import Pieces, cut
 from rankscape.spatial.variogram import correlation_length
 
 _GEOCENTRIC = "EPSG:4978"

@@ -16,8 +16,8 @@ from rankscape.foundation.files import read_json, write_bytes
 from rankscape.foundation.tables import read_table, write_table
 from rankscape.products.agreement.paired_samples import places, read_indices
 from rankscape.products.outputs.run import Run
-from rankscape.samples.overlap import centres
 from rankscape.samples.pixel_statistics import BASELINES
+from rankscape.spatial.geometry import centres
 
 _DEGREE_DIGITS = 7
 """About a centimetre: the last digits of a projection differ from library to library."""

@@ -12,8 +12,9 @@ from rankscape.foundation.tables import read_geotable
 from rankscape.products.agreement.paired_samples import read_indices, rows_of
 from rankscape.products.regressions.settings import RegressionSettings
 from rankscape.samples.keyed_tables import join, keys, read_keyed
-from rankscape.samples.overlap import centres, distinct_places
+from rankscape.samples.overlap import distinct_places
 from rankscape.samples.patches import is_located, row_col
+from rankscape.spatial.geometry import centres
 
 LONGITUDE, LATITUDE = "longitude", "latitude"
 _WGS84 = "EPSG:4326"

@@ -9,8 +9,9 @@ from scipy.stats import t as student
 
 from rankscape.foundation.errors import TableError
 from rankscape.products.regressions.design import Sample
-from rankscape.products.regressions.residuals import SpatialCheck, conley_covariance, on_sphere, spatial_check
 from rankscape.products.regressions.settings import RegressionSettings
+from rankscape.spatial.correlated_errors import SpatialCheck, conley_covariance, spatial_check
+from rankscape.spatial.geometry import on_sphere
 
 _COLLINEAR = 1e-9
 """A column of which the others leave a smaller share has nothing of its own; 1e-9 is far above rounding."""

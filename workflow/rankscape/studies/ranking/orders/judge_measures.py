@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 from scipy.stats import t as student
 
+from rankscape.evaluation.intervals import share_interval
 from rankscape.studies.ranking.judges.round_records import QuestionRecord, RoundRecord
 
 _OTHER = {"first": "second", "second": "first", "tie": "tie"}
@@ -63,27 +63,12 @@ class Spread:
     """Questions with two usable replies at least."""
 
 
-def wilson(hits: int, count: int, confidence: float) -> Share | None:
-    """Return a share with Wilson's score interval (Journal of the American Statistical Association 1927).
+def share_of(hits: int, count: int, confidence: float) -> Share | None:
+    """Return a share with Wilson's score interval; None without cases.
 
     The cases count as independent; replies about one pair are not quite, so that the interval is somewhat too narrow.
-
-    Args:
-        hits: Cases that count.
-        count: All cases.
-        confidence: Coverage of the interval.
-
-    Returns:
-        The share; None without cases.
     """
-    if not count:
-        return None
-    z = float(norm.ppf((1 + confidence) / 2))
-    share = hits / count
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
-    # At shares of 0 and 1 an end is the share itself, but for rounding.
-    return Share(count, share, min(share, max(0.0, float(middle - half))), max(share, min(1.0, float(middle + half))))
+    return Share(count, hits / count, *share_interval(hits, count, confidence)) if count else None
 
 
 def position_bias(rounds: Iterable[RoundRecord], confidence: float) -> Share | None:
@@ -94,13 +79,13 @@ def position_bias(rounds: Iterable[RoundRecord], confidence: float) -> Share | N
     """
     both = [answer for one in rounds for pair in answers_in_both_orders(one) for answer in pair]
     decided = [answer for answer in both if answer != "tie"]
-    return wilson(decided.count("first"), len(decided), confidence)
+    return share_of(decided.count("first"), len(decided), confidence)
 
 
 def consistency(rounds: Iterable[RoundRecord], confidence: float) -> Share | None:
     """Return the share of pairs that were answered alike in both orders of showing."""
     both = [pair for one in rounds for pair in answers_in_both_orders(one)]
-    return wilson(sum(_OTHER[one] == other for one, other in both), len(both), confidence)
+    return share_of(sum(_OTHER[one] == other for one, other in both), len(both), confidence)
 
 
 def answers_in_both_orders(asked: RoundRecord) -> list[tuple[str, str]]:

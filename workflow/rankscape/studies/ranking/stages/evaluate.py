@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import typer
 
-from rankscape.evaluation.intervals import Pair
 from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import KEY, provenance
@@ -31,7 +30,9 @@ from rankscape.products.agreement.paired_samples import (
 from rankscape.products.agreement.settings import EvaluateSettings
 from rankscape.samples.places import block_of
 from rankscape.samples.settings import ReferenceSettings
-from rankscape.spatial.block_size import BlockChoice, choose_block, spacing
+from rankscape.spatial.autocorrelation import FieldPair
+from rankscape.spatial.blocks import BlockChoice, choose_block
+from rankscape.spatial.geometry import spacing
 from rankscape.stages.options import Indices, Settings
 
 _PLACES = ("patch_id", "granule", "role", "score", "value", "gradient", "blue_green", "brightness", "distinct")
@@ -86,7 +87,7 @@ def evaluate(
 
 
 def _block(
-    frame: pd.DataFrame, granules: list[gpd.GeoDataFrame], pair: Pair | None, settings: EvaluateSettings
+    frame: pd.DataFrame, granules: list[gpd.GeoDataFrame], pair: FieldPair | None, settings: EvaluateSettings
 ) -> BlockChoice:
     if settings.block_m != "auto":
         return BlockChoice(settings.block_m, "given")
@@ -102,7 +103,7 @@ def _block(
     return choose_block(reference, score, apart_m, count, settings.min_blocks)
 
 
-def _described(block: BlockChoice, pair: Pair | None) -> dict[str, object]:
+def _described(block: BlockChoice, pair: FieldPair | None) -> dict[str, object]:
     ranges = {
         "reference_range_m": None if pair is None else pair.reference.range_m,
         "score_range_m": None if pair is None else pair.predictor.range_m,

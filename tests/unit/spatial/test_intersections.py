@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 import shapely
 from pyproj import Geod
-from rankscape.samples.intersections import cut, ground_area_m2
+from rankscape.spatial.geometry import small_areas_m2
+from rankscape.spatial.intersections import cut
 from shapely.geometry import MultiPolygon, Polygon, box
 
 UTM = "EPSG:32652"
@@ -90,7 +91,7 @@ def test_areas_are_those_on_the_ground():
         geodesic = [
             abs(Geod(ellps="GRS80").geometry_area_perimeter(p)[0]) for p in patches.segmentize(300).to_crs(4326)
         ]
-        np.testing.assert_allclose(ground_area_m2(patches), geodesic, rtol=1e-6)
+        np.testing.assert_allclose(small_areas_m2(patches), geodesic, rtol=1e-6)
 
 
 def test_web_mercator_and_degrees_give_the_same_ground():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import shapely
 from pyproj import Geod
-from rankscape.samples.planes import plane_around
+from rankscape.spatial.geometry import plane_around
 
 WEST, EAST = gpd.GeoSeries([shapely.Point(179.5, -17)], crs=4326), gpd.GeoSeries([shapely.Point(-179.5, -17)], crs=4326)
 

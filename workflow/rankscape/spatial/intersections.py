@@ -1,7 +1,7 @@
-"""What every district has of every patch: exact intersections of polygons, and their area on the ground.
+"""Exact intersections of footprints with polygons such as districts, and their areas on the ground.
 
-Patches are squares in the CRS of their granule, and there they are cut. Areas are divided by the areal scale of the
-projection where they lie (Snyder 1987, chapter 4), so that pieces of granules of different zones add up.
+Footprints are squares in the CRS of their granule, and are cut there. Areas are those on the ellipsoid, so that pieces
+from granules of different zones add up.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,16 +12,14 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from pyproj import CRS, Proj, Transformer
+from pyproj import CRS, Transformer
 
-from rankscape.samples.planes import EQUAL_AREA, plane_around
+from rankscape.spatial.geometry import densified, plane_around, small_areas_m2
 
 _MOST_VERTICES = 256
 """A polygon of more is cut into parts: what a patch is cut with has few vertices then, whatever the coast."""
 _CHUNK = 20_000
 """Pairs of patch and part that are cut at a time."""
-_STEP_M, _STEP_DEGREES = 1000.0, 0.01
-"""A border is looked at so often before it is bent into another CRS; its line is true to 2 cm then."""
 _MARGIN = 0.02
 """Share of the patches' extent that is kept of the polygons around them."""
 _SLIVER = 1e-9
@@ -50,8 +48,8 @@ def cut(
 ) -> Pieces:
     """Cut patches at the borders of districts.
 
-    Polygons are densified in their own CRS and reprojected into that of the patches, where all of it is exact geometry
-    (GEOS overlay in double precision); patches in degrees go to an equal-area plane first.
+    Polygons are densified in their own CRS and reprojected into that of the patches. Overlays there are exact (GEOS in
+    double precision). Patches in degrees are brought to an equal-area plane first.
 
     Args:
         patches: Footprints of patches, one series or more, the index of each the numbers of its patches.
@@ -85,13 +83,6 @@ def _by_plane(patches: Sequence[gpd.GeoSeries]) -> Iterable[gpd.GeoSeries]:
         yield joined
 
 
-def densified(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
-    """Return shapes with so many points on their borders that these stay where they are in another CRS, to 2 cm."""
-    if shapes.crs.is_geographic:
-        return shapes.segmentize(_STEP_DEGREES)
-    return shapes.segmentize(_STEP_M / shapes.crs.axis_info[0].unit_conversion_factor)
-
-
 def _cut_in_plane(shapes: gpd.GeoSeries, polygons: gpd.GeoSeries, people: People | None, threads: int) -> pd.DataFrame:
     """Columns district, patch, area_m2, and people where they are counted; a district's parts count one by one."""
     numbers, squares = shapes.index.to_numpy(np.int64), shapes.to_numpy()
@@ -109,7 +100,7 @@ def _cut_in_plane(shapes: gpd.GeoSeries, polygons: gpd.GeoSeries, people: People
     pieces = np.concatenate(found) if found else np.zeros(0, object)
     kept = shapely.area(pieces) > _SLIVER * side**2
     part, square, pieces = part[kept], square[kept], pieces[kept]
-    area_m2 = ground_area_m2(gpd.GeoSeries(pieces, crs=shapes.crs))
+    area_m2 = small_areas_m2(gpd.GeoSeries(pieces, crs=shapes.crs))
     columns = {"district": districts[part], "patch": numbers[square], "area_m2": area_m2}
     if people is not None:
         columns["people"] = people(gpd.GeoSeries(pieces, crs=shapes.crs), area_m2)
@@ -122,29 +113,6 @@ def _intersections(parts: np.ndarray, squares: np.ndarray) -> np.ndarray:
     pieces = squares.copy()
     pieces[~inside] = shapely.intersection(parts[~inside], squares[~inside])
     return pieces
-
-
-def ground_area_m2(shapes: gpd.GeoSeries) -> np.ndarray:
-    """Return areas on the ellipsoid of shapes that are small beside the Earth.
-
-    Args:
-        shapes: Polygons in a projected CRS, each so small that its scale is that of its centroid (patches of 3.4 km in
-            UTM: to 1e-8).
-
-    Returns:
-        Square metres, float64, shape (shapes,).
-    """
-    crs = CRS(shapes.crs)
-    projection, unit_m = Proj(crs), crs.axis_info[0].unit_conversion_factor
-    middle = shapely.centroid(shapes.to_numpy())
-    longitude, latitude = projection(shapely.get_x(middle), shapely.get_y(middle), inverse=True)
-    scale = projection.get_factors(longitude, latitude).areal_scale if len(shapes) else np.zeros(0)
-    return np.asarray(shapely.area(shapes.to_numpy()) * unit_m**2 / scale)
-
-
-def large_areas_m2(shapes: gpd.GeoSeries) -> np.ndarray:
-    """Return areas on the ellipsoid of shapes of any size in square metres, float64, shape (shapes,)."""
-    return np.asarray(densified(shapes).to_crs(EQUAL_AREA).area.to_numpy(float))
 
 
 def _in_plane(polygons: gpd.GeoSeries, shapes: gpd.GeoSeries) -> np.ndarray:
@@ -190,7 +158,7 @@ def _halved(shape: shapely.Geometry, side: float) -> list[shapely.Geometry]:
 
 
 def _sound(shapes: np.ndarray) -> np.ndarray:
-    """Shapes whose rings cross after bending or clipping, by a rounding, made valid; the polygons given were valid."""
+    """Make shapes valid whose rings cross by rounding, after reprojection or clipping; those given were valid."""
     broken = ~shapely.is_valid(shapes)
     if broken.any():
         shapes = shapes.copy()
