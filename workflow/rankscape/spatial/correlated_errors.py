@@ -24,7 +24,7 @@ _REACH = 3.0
 """Ranges beyond which errors count as unrelated: the correlation is e^-9 there."""
 _CHUNK_PAIRS = 8_000_000
 """Pairs of places looked at together: 64 MB."""
-_EARTH_RADIUS_M = 6_371_008.8
+EARTH_RADIUS_M = 6_371_008.8
 """Mean radius of the Earth (Moritz, Geodetic Reference System 1980)."""
 _CHUNK = 1000
 
@@ -204,12 +204,12 @@ def conley_covariance(scores: np.ndarray, bread: np.ndarray, points: np.ndarray,
         float64, shape (k, k); a variance may be negative, since this kernel is not positive definite in the plane.
     """
     tree = KDTree(points)
-    chord = 2 * np.sin(min(reach_m / _EARTH_RADIUS_M, np.pi) / 2)
+    chord = 2 * np.sin(min(reach_m / EARTH_RADIUS_M, np.pi) / 2)
     middle = np.zeros((scores.shape[1],) * 2)
     for start in range(0, len(points), _CHUNK):
         part = slice(start, start + _CHUNK)
         pairs = KDTree(points[part]).sparse_distance_matrix(tree, chord, output_type="coo_matrix").tocsr()
-        distance_m = 2 * _EARTH_RADIUS_M * np.arcsin(np.minimum(pairs.data / 2, 1))
+        distance_m = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(pairs.data / 2, 1))
         pairs.data = np.maximum(1 - distance_m / reach_m, 0)
         middle += scores[part].T @ (pairs @ scores)
     return np.asarray(bread @ middle @ bread)

@@ -19,8 +19,8 @@ from rankscape.studies.ranking.orders.judge_measures import (
     drift,
     place_bias,
     position_bias,
+    share_of,
     spread,
-    wilson,
 )
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.settings.judges import AuditSettings
@@ -37,16 +37,16 @@ def rounds(count: int = 4, mode: str = "scores", judge: str = "seer", **temper: 
 
 
 def test_wilson_by_hand() -> None:
-    found = wilson(5, 10, 0.95)
+    found = share_of(5, 10, 0.95)
     assert found is not None
     assert (found.share, found.low, found.high) == pytest.approx((0.5, 0.23659, 0.76341), abs=1e-5)
-    assert wilson(0, 0, 0.95) is None
+    assert share_of(0, 0, 0.95) is None
 
 
 @given(st.integers(1, 500), st.floats(0, 1), st.floats(0.5, 0.99))
 def test_wilson_holds_the_share(count: int, part: float, confidence: float) -> None:
     hits = round(count * part)
-    found = wilson(hits, count, confidence)
+    found = share_of(hits, count, confidence)
     assert found is not None
     assert 0 <= found.low <= hits / count <= found.high <= 1
 
