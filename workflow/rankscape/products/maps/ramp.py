@@ -9,7 +9,7 @@ import pandas as pd
 
 from rankscape.foundation.errors import InputError
 
-RAMP = Path(__file__).resolve().parents[3] / "resources" / "ramps" / "development.tsv"
+RAMP = Path(__file__).resolve().parents[4] / "resources" / "ramps" / "development.tsv"
 """Colour ramp of every map: viridis, even in lightness and safe for the colour-blind."""
 UNCERTAINTY = RAMP.with_name("uncertainty.tsv")
 """Colour ramp of the uncertainty: magma from light to dark, so that it is not taken for a score."""
