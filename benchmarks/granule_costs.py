@@ -31,10 +31,10 @@ from tiling import invent
 ROOT = Path(__file__).parents[1]
 GRANULE, CRS, SIDE_PX, PATCH_PX = "48RVU", "EPSG:32648", 10980, 343
 ITEM = "S2B_MSIL2A_20230715T034141_R061_T48RVU_20230715T080000"
-STAGES = ("search", "fetch", "compose", "tile", "embed", "predict", "mosaic")
+STAGES = ("search", "fetch", "compose", "tile", "embed", "predict", "rasterize")
 FILES = {
     "fetch": f"scenes/{GRANULE}/assets", "compose": f"scenes/{GRANULE}/*.tif", "tile": f"tiles/{GRANULE}.*",
-    "embed": f"features/{GRANULE}.*", "predict": f"scores/{GRANULE}.*", "mosaic": f"maps/{GRANULE}*",
+    "embed": f"features/{GRANULE}.*", "predict": f"scores/{GRANULE}.*", "rasterize": f"maps/{GRANULE}*",
 }  # fmt: skip
 
 
@@ -164,7 +164,8 @@ def write_labels(path: Path) -> None:
 
 def cost_of(results: Path, stage: str) -> Cost:
     """Read what Snakemake measured, and what lies on disk."""
-    table = pd.read_csv(results / f"benchmarks/{stage}/{GRANULE}.tsv", sep="\t")
+    measured = next(results.glob(f"benchmarks/*{stage}/{GRANULE}.tsv"))
+    table = pd.read_csv(measured, sep="\t")
     found = list(results.glob(FILES[stage])) if stage in FILES else []
     files = [path for top in found for path in (top.rglob("*") if top.is_dir() else [top]) if path.is_file()]
     kept_mb = sum(path.stat().st_size for path in files) / 1e6

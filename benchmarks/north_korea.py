@@ -111,7 +111,14 @@ def read_targets(folder: Path) -> dict[str, dict[int, float]]:
         with tempfile.TemporaryDirectory() as place:
             out = Path(place) / "order.json"
             settings = json.dumps({"method": method, "levels": 8})
-            call = ["ensemble", "--collection", str(folder / "orders" / "POG_collection.txt"), "--settings", settings]
+            call = [
+                "ranking",
+                "ensemble",
+                "--collection",
+                str(folder / "orders" / "POG_collection.txt"),
+                "--settings",
+                settings,
+            ]
             subprocess.run([sys.executable, "-m", "rankscape", *call, "--out", out], check=True, capture_output=True)
             order = read_json(out)
         found[f"{method}, levels"] = by_level([*order["levels"], [UNINHABITED]])

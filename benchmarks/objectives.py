@@ -46,7 +46,7 @@ def print_objectives(results: Path, threads: int) -> None:
         ):
             record = Path(place) / "score.json"
             rankscape(
-                "train", "--settings", json.dumps(COMMON | changes), *inputs, "--backbone", backbone,
+                "ranking", "train", "--settings", json.dumps(COMMON | changes), *inputs, "--backbone", backbone,
                 "--out", record.with_suffix(".safetensors"), "--record", record, "--threads", threads,
             )  # fmt: skip
             print(row(name, read_json(record)), flush=True)
@@ -58,7 +58,7 @@ def random_backbone(results: Path, place: Path, tiles: Sequence[object]) -> Path
     settings = {"architecture": "resnet10t", "weights": "random", "input_px": 64, "normalisation": "each", "epochs": 0}
     out = place / "backbone.safetensors"
     rankscape(
-        "adapt", "--settings", json.dumps(settings), "--labels", results / "model/labels.parquet", *tiles,
+        "ranking", "adapt", "--settings", json.dumps(settings), "--labels", results / "model/labels.parquet", *tiles,
         "--out", out, "--record", place / "backbone.json",
     )  # fmt: skip
     return out

@@ -51,8 +51,9 @@ def invented_round(
             "completion_tokens": 12 * len(heard), "seconds": temper.seconds * len(heard),
             "cost": None if temper.price is None else temper.price * len(heard), "currency": "USD",
         },
-        "provenance": {"package": "0.1.0", "stage": "rate", "code": "0123456789abcdef", "settings": {"rate_key": 1},
-                       "settings_sha256": "9" * 64, "inputs": {}, "seed": 0, "backend": "cpu"},
+        "provenance": {"package": "0.1.0", "stage": "ranking rate", "code": "0123456789abcdef",
+                       "settings": {"rate_key": 1}, "settings_sha256": "9" * 64, "inputs": {}, "seed": 0,
+                       "backend": "cpu"},
     }  # fmt: skip
 
 

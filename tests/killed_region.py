@@ -99,7 +99,7 @@ def invent(folder: Path) -> None:
     settings = json.dumps({"granule_px": 256, "labelled_patches": 150})
     words = [word for option, name in options.items() for word in (option, str(folder / name))]
     with pytest.raises(SystemExit) as end:
-        main(["invent", "--settings", settings, *words])
+        main(["simulate", "--settings", settings, *words])
     assert not end.value.code
     labels = folder / "labels.csv"
     header, *rows = labels.read_text().splitlines()

@@ -109,7 +109,7 @@ def jobs_of(run: subprocess.Popen[bytes]) -> dict[int, str]:
         except (OSError, IndexError):
             continue  # it has ended
         if words[1:3] == ["-m", "rankscape"]:
-            verbs[int(folder.name)] = words[3]
+            verbs[int(folder.name)] = words[4] if words[3] == "ranking" else words[3]
     return {number: verb for number, verb in verbs.items() if _descends(number, run.pid, parents)}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-_COMMAND = re.compile(r"python -m rankscape (\w+) ")
+_COMMAND = re.compile(r"python -m rankscape (?:ranking )?([\w-]+) ")
 _OUT = re.compile(r"--(?:out|catalogue|scene) '?([^\s']+)")
 
 
@@ -33,7 +33,7 @@ class Project:
         return run
 
     def planned(self, *arguments: str) -> set[str]:
-        """What would run: `verb first-output` of every job, outputs below results/<region>/."""
+        """What would run: `verb first-output` of every job, without its study, outputs below results/<region>/."""
         run = self.snakemake("--dry-run", "--printshellcmds", *arguments)
         jobs = set()
         for line in (run.stdout + run.stderr).splitlines():

@@ -2,53 +2,53 @@
 # score learned from judges and people, and their scores of every granule that can be compared with references.
 
 
-use rule derive as derive_rival with:
+use rule ranking_order_from_reference as ranking_order_from_reference_baseline with:
     output:
         order="<results>/baselines/{baseline}/orders/data--{reference}.json",
     log:
-        "<logs>/derive/baselines/{baseline}--{reference}.log",
+        "<logs>/ranking_order_from_reference_baseline/{baseline}--{reference}.log",
     benchmark:
-        "<benchmarks>/derive/baselines/{baseline}--{reference}.tsv"
+        "<benchmarks>/ranking_order_from_reference_baseline/{baseline}--{reference}.tsv"
     message:
         "Ordering the clusters by {wildcards.reference} alone, for {wildcards.baseline}"
 
 
-use rule ensemble as ensemble_rival with:
+use rule ranking_ensemble as ranking_ensemble_baseline with:
     input:
         orders=lambda wildcards: expand(
-            rules.derive_rival.output.order,
+            rules.ranking_order_from_reference_baseline.output.order,
             baseline=wildcards.baseline,
             reference=CONFIG.baselines[wildcards.baseline].reference,
         ),
-        summary=rules.cluster.output.summary,
+        summary=rules.ranking_cluster.output.summary,
     output:
         order="<results>/baselines/{baseline}/order.json",
     log:
-        "<logs>/ensemble/baselines/{baseline}.log",
+        "<logs>/ranking_ensemble_baseline/{baseline}.log",
     benchmark:
-        "<benchmarks>/ensemble/baselines/{baseline}.tsv"
+        "<benchmarks>/ranking_ensemble_baseline/{baseline}.tsv"
     message:
         "Levels of the order of {wildcards.baseline}"
 
 
-use rule train as train_rival with:
+use rule ranking_train as ranking_train_baseline with:
     input:
         order=rival_order,
         values=rival_values,
         tiles=expand(rules.tile.output.patches, granule=FIT),
         indices=expand(rules.tile.output.index, granule=FIT),
-        clusters=rules.cluster.output.clusters,
-        summary=rules.cluster.output.summary,
-        backbone=rules.adapt.output.backbone,
+        clusters=rules.ranking_cluster.output.clusters,
+        summary=rules.ranking_cluster.output.summary,
+        backbone=rules.ranking_adapt.output.backbone,
     output:
         model="<results>/baselines/{baseline}/model/score.safetensors",
         record="<results>/baselines/{baseline}/model/score.json",
         card="<results>/baselines/{baseline}/model/score.md",
         curves="<results>/baselines/{baseline}/model/score-curves.png",
     log:
-        "<logs>/train/baselines/{baseline}.log",
+        "<logs>/ranking_train_baseline/{baseline}.log",
     benchmark:
-        "<benchmarks>/train/baselines/{baseline}.tsv"
+        "<benchmarks>/ranking_train_baseline/{baseline}.tsv"
     params:
         settings=rival_training,
         order=lambda wildcards, input: [f"--order={file}" for file in [input.order] if file],
@@ -58,16 +58,16 @@ use rule train as train_rival with:
         "Training the baseline {wildcards.baseline}"
 
 
-use rule predict as predict_rival with:
+use rule ranking_predict as ranking_predict_baseline with:
     input:
         tiles=rules.tile.output.patches,
         index=rules.tile.output.index,
-        model=rules.train_rival.output.model,
+        model=rules.ranking_train_baseline.output.model,
     output:
         scores="<results>/baselines/{baseline}/scores/{granule}.parquet",
     log:
-        "<logs>/predict/baselines/{baseline}--{granule}.log",
+        "<logs>/ranking_predict_baseline/{baseline}--{granule}.log",
     benchmark:
-        "<benchmarks>/predict/baselines/{baseline}--{granule}.tsv"
+        "<benchmarks>/ranking_predict_baseline/{baseline}--{granule}.tsv"
     message:
         "Scoring granule {wildcards.granule} with the baseline {wildcards.baseline}"

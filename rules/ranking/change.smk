@@ -13,15 +13,15 @@ wildcard_constraints:
     change="|".join(map(re.escape, DATES)) or r"(?!)",
 
 
-rule change:
+rule ranking_change:
     input:
-        before_scores=dates(rules.predict.output.scores, 0),
+        before_scores=dates(rules.ranking_predict.output.scores, 0),
         before_tiles=dates(rules.tile.output.patches, 0),
         before_indices=dates(rules.tile.output.index, 0),
-        after_scores=dates(rules.predict.output.scores, 1),
+        after_scores=dates(rules.ranking_predict.output.scores, 1),
         after_tiles=dates(rules.tile.output.patches, 1),
         after_indices=dates(rules.tile.output.index, 1),
-        model=rules.train.output.model,
+        model=rules.ranking_train.output.model,
         ramp=os.path.relpath(ROOT / "resources/ramps/change.tsv"),
     output:
         table="<results>/change/{change}.parquet",
@@ -35,9 +35,9 @@ rule change:
         ),
         pictures=directory("<results>/change/{change}-pictures"),
     log:
-        "<logs>/change/{change}.log",
+        "<logs>/ranking_change/{change}.log",
     benchmark:
-        "<benchmarks>/change/{change}.tsv"
+        "<benchmarks>/ranking_change/{change}.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 1
@@ -48,11 +48,11 @@ rule change:
     params:
         settings=without(CONFIG.change, "pairs"),
         places=lambda wildcards: [SHEET[after].land for _, after in DATES[wildcards.change]],
-        code=code("change"),
+        code=code("ranking change"),
     message:
         "Measuring the change {wildcards.change}"
     shell:
-        "python -m rankscape change --settings {params.settings:q} --change {wildcards.change:q} --places {params.places:q}"
+        "python -m rankscape ranking change --settings {params.settings:q} --change {wildcards.change:q} --places {params.places:q}"
         " --before-scores {input.before_scores:q} --before-tiles {input.before_tiles:q}"
         " --after-scores {input.after_scores:q} --after-tiles {input.after_tiles:q} --model {input.model:q}"
         " --out {output.table:q} --document {output.document:q} --raster {output.raster:q} --preview {output.preview:q}"

@@ -2,7 +2,7 @@
 # sheet of each cluster.
 
 
-rule label:
+rule ranking_label:
     input:
         file=label_file,
         tiles=expand(rules.tile.output.patches, granule=FIT),
@@ -10,9 +10,9 @@ rule label:
     output:
         labels="<results>/model/labels.parquet",
     log:
-        "<logs>/label.log",
+        "<logs>/ranking_label.log",
     benchmark:
-        "<benchmarks>/label.tsv"
+        "<benchmarks>/ranking_label.tsv"
     conda:
         "../../envs/ranking.yaml"
     threads: 1
@@ -24,27 +24,27 @@ rule label:
         settings=settings("label"),
         judge=label_judge("asked"),
         store=STORE,
-        code=code("label"),
+        code=code("ranking label"),
     message:
         "Gathering labels of the land categories"
     shell:
-        "python -m rankscape label --settings {params.settings:q} --judge-settings {params.judge:q}"
+        "python -m rankscape ranking label --settings {params.settings:q} --judge-settings {params.judge:q}"
         " --limits {resources.limits:q} --store {params.store:q} --tiles {input.tiles:q} --out {output.labels:q}"
         " > {log:q} 2>&1"
 
 
-rule categorize:
+rule ranking_categorize:
     input:
-        features=expand(rules.embed.output.features, granule=FIT),
-        records=expand(rules.embed.output.record, granule=FIT),
+        features=expand(rules.ranking_embed.output.features, granule=FIT),
+        records=expand(rules.ranking_embed.output.record, granule=FIT),
         indices=expand(rules.tile.output.index, granule=FIT),
-        backbone=rules.adapt.output.backbone,
+        backbone=rules.ranking_adapt.output.backbone,
     output:
         categories="<results>/clusters/categories.parquet",
     log:
-        "<logs>/categorize.log",
+        "<logs>/ranking_categorize.log",
     benchmark:
-        "<benchmarks>/categorize.tsv"
+        "<benchmarks>/ranking_categorize.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 1
@@ -53,28 +53,28 @@ rule categorize:
         runtime=minutes(20),
     params:
         settings=settings("label"),
-        code=code("categorize"),
+        code=code("ranking categorize"),
     message:
         "Telling the land category of every patch"
     shell:
-        "python -m rankscape categorize --settings {params.settings:q} --features {input.features:q}"
+        "python -m rankscape ranking categorize --settings {params.settings:q} --features {input.features:q}"
         " --indices {input.indices:q} --backbone {input.backbone:q} --out {output.categories:q} > {log:q} 2>&1"
 
 
-rule refine:
+rule ranking_refine:
     input:
         tiles=expand(rules.tile.output.patches, granule=FIT),
         indices=expand(rules.tile.output.index, granule=FIT),
-        features=expand(rules.embed.output.features, granule=FIT),
-        categories=rules.categorize.output.categories,
-        backbone=rules.adapt.output.backbone,
+        features=expand(rules.ranking_embed.output.features, granule=FIT),
+        categories=rules.ranking_categorize.output.categories,
+        backbone=rules.ranking_adapt.output.backbone,
     output:
         features=expand("<results>/clusters/refined/{granule}.npy", granule=FIT),
         record="<results>/clusters/refined.json",
     log:
-        "<logs>/refine.log",
+        "<logs>/ranking_refine.log",
     benchmark:
-        "<benchmarks>/refine.tsv"
+        "<benchmarks>/ranking_refine.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 8
@@ -84,28 +84,28 @@ rule refine:
         runtime=minutes(240),
     params:
         settings=settings("refine"),
-        code=code("refine"),
+        code=code("ranking refine"),
     message:
         "Learning the looks within each land category"
     shell:
-        "python -m rankscape refine --settings {params.settings:q} --tiles {input.tiles:q} --features {input.features:q}"
+        "python -m rankscape ranking refine --settings {params.settings:q} --tiles {input.tiles:q} --features {input.features:q}"
         " --categories {input.categories:q} --backbone {input.backbone:q} --out {output.features:q}"
         " --record {output.record:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
-rule cluster:
+rule ranking_cluster:
     input:
         features=grouped_features,
         indices=expand(rules.tile.output.index, granule=FIT),
-        categories=rules.categorize.output.categories,
+        categories=rules.ranking_categorize.output.categories,
         given=given_files,
     output:
         clusters="<results>/clusters/clusters.parquet",
         summary="<results>/clusters/clusters.json",
     log:
-        "<logs>/cluster.log",
+        "<logs>/ranking_cluster.log",
     benchmark:
-        "<benchmarks>/cluster.tsv"
+        "<benchmarks>/ranking_cluster.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 8
@@ -115,21 +115,21 @@ rule cluster:
     params:
         settings=without(CONFIG.cluster, "sheet_patches"),
         labels=lambda wildcards, input: [f"--labels={file}" for file in input.given[:1]],
-        code=code("cluster"),
+        code=code("ranking cluster"),
     message:
         "Grouping patches by look"
     shell:
-        "python -m rankscape cluster --settings {params.settings:q} --features {input.features:q}"
+        "python -m rankscape ranking cluster --settings {params.settings:q} --features {input.features:q}"
         " --indices {input.indices:q} --categories {input.categories:q} {params.labels:q} --out {output.clusters:q}"
         " --summary {output.summary:q} --threads {threads} > {log:q} 2>&1"
 
 
-rule sheet:
+rule ranking_contact_sheets:
     input:
         tiles=expand(rules.tile.output.patches, granule=FIT),
         indices=expand(rules.tile.output.index, granule=FIT),
-        clusters=rules.cluster.output.clusters,
-        summary=rules.cluster.output.summary,
+        clusters=rules.ranking_cluster.output.clusters,
+        summary=rules.ranking_cluster.output.summary,
     output:
         sheets=report(
             directory("<results>/clusters/sheets"),
@@ -138,9 +138,9 @@ rule sheet:
             category="Clusters",
         ),
     log:
-        "<logs>/sheet.log",
+        "<logs>/ranking_contact_sheets.log",
     benchmark:
-        "<benchmarks>/sheet.tsv"
+        "<benchmarks>/ranking_contact_sheets.tsv"
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -149,9 +149,9 @@ rule sheet:
         runtime=minutes(20),
     params:
         settings=settings("cluster"),
-        code=code("sheet"),
+        code=code("ranking contact-sheets"),
     message:
         "Drawing a contact sheet of every cluster"
     shell:
-        "python -m rankscape sheet --settings {params.settings:q} --tiles {input.tiles:q}"
+        "python -m rankscape ranking contact-sheets --settings {params.settings:q} --tiles {input.tiles:q}"
         " --clusters {input.clusters:q} --summary {input.summary:q} --out {output.sheets:q} > {log:q} 2>&1"

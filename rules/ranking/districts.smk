@@ -8,9 +8,9 @@ wildcard_constraints:
     districts=r"[a-z0-9]+(-[a-z0-9]+)*",
 
 
-rule district:
+rule ranking_district:
     input:
-        scores=each(rules.predict.output.scores, MAPPED),
+        scores=each(rules.ranking_predict.output.scores, MAPPED),
         indices=each(rules.tile.output.index, MAPPED),
         polygons=polygon_files,
         population=population_file,
@@ -25,9 +25,9 @@ rule district:
             category="Districts",
         ),
     log:
-        "<logs>/district/{districts}.log",
+        "<logs>/ranking_district/{districts}.log",
     benchmark:
-        "<benchmarks>/district/{districts}.tsv"
+        "<benchmarks>/ranking_district/{districts}.tsv"
     conda:
         "../../envs/geo.yaml"
     threads: 2
@@ -36,10 +36,10 @@ rule district:
         runtime=minutes(30),
     params:
         settings=lambda wildcards: CONFIG.districts[wildcards.districts].canonical(),
-        code=code("district"),
+        code=code("ranking district"),
     message:
         "Averaging the score over the districts {wildcards.districts}"
     shell:
-        "python -m rankscape district --settings {params.settings:q} --name {wildcards.districts:q}"
+        "python -m rankscape ranking district --settings {params.settings:q} --name {wildcards.districts:q}"
         " --scores {input.scores:q} --indices {input.indices:q} --out {output.districts:q} --table {output.table:q}"
         " --document {output.document:q} --picture {output.picture:q} --threads {threads} > {log:q} 2>&1"

@@ -2,16 +2,16 @@
 # agrees with each reference, with intervals.
 
 
-rule baseline:
+rule pixel_statistics:
     input:
         tiles=rules.tile.output.patches,
         index=rules.tile.output.index,
     output:
         baselines="<results>/evaluation/baselines/{granule}.parquet",
     log:
-        "<logs>/baseline/{granule}.log",
+        "<logs>/pixel_statistics/{granule}.log",
     benchmark:
-        "<benchmarks>/baseline/{granule}.tsv"
+        "<benchmarks>/pixel_statistics/{granule}.tsv"
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -19,11 +19,11 @@ rule baseline:
         mem_mb=memory(2000),
         runtime=minutes(30),
     params:
-        code=code("baseline"),
+        code=code("pixel-statistics"),
     message:
         "Measuring trivial baselines of granule {wildcards.granule}"
     shell:
-        "python -m rankscape baseline --tiles {input.tiles:q} --out {output.baselines:q} > {log:q} 2>&1"
+        "python -m rankscape pixel-statistics --tiles {input.tiles:q} --out {output.baselines:q} > {log:q} 2>&1"
 
 
 rule aggregate:
@@ -52,12 +52,12 @@ rule aggregate:
         " > {log:q} 2>&1"
 
 
-rule evaluate:
+rule ranking_evaluate:
     input:
-        scores=each(rules.predict.output.scores, MAPPED),
+        scores=each(rules.ranking_predict.output.scores, MAPPED),
         indices=each(rules.tile.output.index, MAPPED),
         values=each(rules.aggregate.output.values, MAPPED),
-        baselines=each(rules.baseline.output.baselines, MAPPED),
+        baselines=each(rules.pixel_statistics.output.baselines, MAPPED),
         rivals=rival_scores,
     output:
         document=report(
@@ -67,9 +67,9 @@ rule evaluate:
         ),
         places="<results>/evaluation/{reference}.parquet",
     log:
-        "<logs>/evaluate/{reference}.log",
+        "<logs>/ranking_evaluate/{reference}.log",
     benchmark:
-        "<benchmarks>/evaluate/{reference}.tsv"
+        "<benchmarks>/ranking_evaluate/{reference}.tsv"
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -82,11 +82,11 @@ rule evaluate:
         apply=[f"--apply={granule}" for granule in MAPPED if SHEET[granule].role == "apply"],
         rival=rival_options,
         taught=[f"--taught={name}={baseline.reference}" for name, baseline in CONFIG.baselines.items()],
-        code=code("evaluate"),
+        code=code("ranking evaluate"),
     message:
         "Comparing the score with {wildcards.reference}"
     shell:
-        "python -m rankscape evaluate --settings {params.settings:q} --name {wildcards.reference:q}"
+        "python -m rankscape ranking evaluate --settings {params.settings:q} --name {wildcards.reference:q}"
         " --reference-settings {params.reference:q} --scores {input.scores:q} --indices {input.indices:q}"
         " --values {input.values:q} --baselines {input.baselines:q} {params.apply:q} {params.rival:q} {params.taught:q}"
         " --out {output.document:q} --places {output.places:q} > {log:q} 2>&1"

@@ -2,18 +2,18 @@
 # Limits and prices of a judge, and how one is started, are resources: they change no reply, so they must not ask anew.
 
 
-rule draw:
+rule ranking_sample:
     input:
         tiles=expand(rules.tile.output.patches, granule=FIT),
         indices=expand(rules.tile.output.index, granule=FIT),
-        clusters=rules.cluster.output.clusters,
-        summary=rules.cluster.output.summary,
+        clusters=rules.ranking_cluster.output.clusters,
+        summary=rules.ranking_cluster.output.summary,
     output:
         draw="<results>/ranking/draws/{round}.parquet",
     log:
-        "<logs>/draw/{round}.log",
+        "<logs>/ranking_sample/{round}.log",
     benchmark:
-        "<benchmarks>/draw/{round}.tsv"
+        "<benchmarks>/ranking_sample/{round}.tsv"
     conda:
         "../../envs/ranking.yaml"
     threads: 1
@@ -22,23 +22,23 @@ rule draw:
         runtime=minutes(10),
     params:
         settings=settings("draw"),
-        code=code("draw"),
+        code=code("ranking sample"),
     message:
         "Drawing the patches of round {wildcards.round}"
     shell:
-        "python -m rankscape draw --settings {params.settings:q} --round {wildcards.round} --tiles {input.tiles:q}"
+        "python -m rankscape ranking sample --settings {params.settings:q} --round {wildcards.round} --tiles {input.tiles:q}"
         " --clusters {input.clusters:q} --summary {input.summary:q} --out {output.draw:q} > {log:q} 2>&1"
 
 
-rule brief:
+rule ranking_build_requests:
     input:
         prompt="config/prompts/{prompt}.md",
     output:
         brief="<results>/ranking/briefs/{judge}/{prompt}.json",
     log:
-        "<logs>/brief/{judge}/{prompt}.log",
+        "<logs>/ranking_build_requests/{judge}/{prompt}.log",
     benchmark:
-        "<benchmarks>/brief/{judge}/{prompt}.tsv"
+        "<benchmarks>/ranking_build_requests/{judge}/{prompt}.tsv"
     conda:
         "../../envs/ranking.yaml"
     threads: 1
@@ -48,24 +48,24 @@ rule brief:
     params:
         settings=without(CONFIG.rate, "rounds"),
         judge=lambda wildcards: CONFIG.judges[wildcards.judge].asked,
-        code=code("brief"),
-        asks=code("interview"),  # other questions must be asked before rounds want their replies
+        code=code("ranking build-requests"),
+        asks=code("ranking collect-replies"),  # other questions must be asked before rounds want their replies
         text=lambda wildcards: PROMPTS[wildcards.prompt].identity,
     message:
         "Writing down what {wildcards.judge} is asked with prompt {wildcards.prompt}"
     shell:
-        "python -m rankscape brief --settings {params.settings:q} --judge {wildcards.judge:q}"
+        "python -m rankscape ranking build-requests --settings {params.settings:q} --judge {wildcards.judge:q}"
         " --judge-settings {params.judge:q} --prompt {input.prompt:q} --out {output.brief:q} > {log:q} 2>&1"
 
 
 # Snakemake waits for the file of a service a few seconds only; it says `starting` at once, and the address when there is
 # an answer. No params, because a change would start the judge for nothing; no benchmark, because the job has no end.
-rule serve:
+rule ranking_serve:
     output:
         address=service("<results>/ranking/services/{judge}.json"),
     log:
-        stage="<logs>/serve/{judge}.log",
-        command="<logs>/serve/{judge}-command.log",
+        stage="<logs>/ranking_serve/{judge}.log",
+        command="<logs>/ranking_serve/{judge}-command.log",
     conda:
         "../../envs/ranking.yaml"
     threads: 1
@@ -77,22 +77,24 @@ rule serve:
         "Starting {wildcards.judge}"
     shell:
         'printf \'{{"state": "starting", "pid": %s}}\' $$ > {output.address:q};'
-        " exec python -m rankscape serve --judge {wildcards.judge:q} --judge-settings {resources.judge:q}"
+        " exec python -m rankscape ranking serve --judge {wildcards.judge:q} --judge-settings {resources.judge:q}"
         " --command-log {log.command:q} --out {output.address:q} > {log.stage:q} 2>&1"
 
 
 # The only job that a served judge waits for: it asks for all rounds what the store lacks, so that none is asked again.
-rule interview:
+rule ranking_collect_replies:
     input:
-        address=rules.serve.output.address,
-        briefs=lambda wildcards: expand(rules.brief.output.brief, judge=wildcards.judge, prompt=CONFIG.prompts),
-        draws=expand(rules.draw.output.draw, round=ROUNDS),
+        address=rules.ranking_serve.output.address,
+        briefs=lambda wildcards: expand(
+            rules.ranking_build_requests.output.brief, judge=wildcards.judge, prompt=CONFIG.prompts
+        ),
+        draws=expand(rules.ranking_sample.output.draw, round=ROUNDS),
     output:
         interview="<results>/ranking/interviews/{judge}.json",
     log:
-        "<logs>/interview/{judge}.log",
+        "<logs>/ranking_collect_replies/{judge}.log",
     benchmark:
-        "<benchmarks>/interview/{judge}.tsv"
+        "<benchmarks>/ranking_collect_replies/{judge}.tsv"
     conda:
         "../../envs/ranking.yaml"
     threads: 0  # those of a service and its consumer are added up
@@ -105,23 +107,23 @@ rule interview:
     message:
         "Asking {wildcards.judge} for every reply that is missing"
     shell:
-        "python -m rankscape interview --judge {wildcards.judge:q} --limits {resources.limits:q}"
+        "python -m rankscape ranking collect-replies --judge {wildcards.judge:q} --limits {resources.limits:q}"
         " --address {input.address:q} --briefs {input.briefs:q} --draws {input.draws:q} --store {params.store:q}"
         " --out {output.interview:q} > {log:q} 2>&1"
 
 
-rule rate:
+rule ranking_rate:
     input:
         interviewed,
         prompt="config/prompts/{prompt}.md",
-        draw=rules.draw.output.draw,
+        draw=rules.ranking_sample.output.draw,
     output:
         round="<results>/ranking/rounds/{judge}/{prompt}/{round}.json",
         times="<results>/ranking/times/{judge}/{prompt}/{round}.json",
     log:
-        "<logs>/rate/{judge}/{prompt}/{round}.log",
+        "<logs>/ranking_rate/{judge}/{prompt}/{round}.log",
     benchmark:
-        "<benchmarks>/rate/{judge}/{prompt}/{round}.tsv"
+        "<benchmarks>/ranking_rate/{judge}/{prompt}/{round}.tsv"
     conda:
         "../../envs/ranking.yaml"
     threads: 1
@@ -139,7 +141,7 @@ rule rate:
     message:
         "Round {wildcards.round}: asking {wildcards.judge} with prompt {wildcards.prompt}"
     shell:
-        "python -m rankscape rate --settings {params.settings:q} --judge {wildcards.judge:q}"
+        "python -m rankscape ranking rate --settings {params.settings:q} --judge {wildcards.judge:q}"
         " --judge-settings {params.judge:q} --limits {resources.limits:q} --prompt {input.prompt:q}"
         " --round {wildcards.round} --draw {input.draw:q} --store {params.store:q} --out {output.round:q}"
         " --times {output.times:q} > {log:q} 2>&1"

@@ -4,7 +4,7 @@
 
 # Nobody asks for this rule but `adapt.weights: self_supervised`. Its checkpoints are no declared output: Snakemake would
 # remove them before a job that goes on from them.
-rule pretrain:
+rule ranking_pretrain:
     input:
         tiles=expand(rules.tile.output.patches, granule=FIT),
         indices=expand(rules.tile.output.index, granule=FIT),
@@ -12,9 +12,9 @@ rule pretrain:
         weights="<results>/model/pretrained.safetensors",
         record="<results>/model/pretrained.json",
     log:
-        "<logs>/pretrain.log",
+        "<logs>/ranking_pretrain.log",
     benchmark:
-        "<benchmarks>/pretrain.tsv"
+        "<benchmarks>/ranking_pretrain.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 8
@@ -27,16 +27,16 @@ rule pretrain:
         settings=settings("pretrain"),
         network=only(CONFIG.adapt, "architecture", "colour", "normalisation"),
         checkpoints=PRETRAINING,
-        code=code("pretrain"),
+        code=code("ranking pretrain"),
     message:
         "Pre-training the backbone on patches without labels"
     shell:
-        "python -m rankscape pretrain --settings {params.settings:q} --network {params.network:q} --tiles {input.tiles:q}"
+        "python -m rankscape ranking pretrain --settings {params.settings:q} --network {params.network:q} --tiles {input.tiles:q}"
         " --out {output.weights:q} --record {output.record:q} --checkpoints {params.checkpoints:q}"
         " --checkpoint-epochs {resources.checkpoint_epochs} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
-rule adapt:
+rule ranking_adapt:
     input:
         labels="<results>/model/labels.parquet",
         tiles=expand(rules.tile.output.patches, granule=FIT),
@@ -46,9 +46,9 @@ rule adapt:
         backbone="<results>/model/backbone.safetensors",
         record="<results>/model/backbone.json",
     log:
-        "<logs>/adapt.log",
+        "<logs>/ranking_adapt.log",
     benchmark:
-        "<benchmarks>/adapt.tsv"
+        "<benchmarks>/ranking_adapt.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 8
@@ -59,27 +59,27 @@ rule adapt:
     params:
         settings=settings("adapt"),
         pretrained="--pretrained" if CONFIG.adapt.weights == SELF_SUPERVISED else "",
-        code=code("adapt"),
+        code=code("ranking adapt"),
     message:
         "Fitting the backbone to the land categories"
     shell:
-        "python -m rankscape adapt --settings {params.settings:q} --labels {input.labels:q} --tiles {input.tiles:q}"
+        "python -m rankscape ranking adapt --settings {params.settings:q} --labels {input.labels:q} --tiles {input.tiles:q}"
         " {params.pretrained} {input.pretrained:q} --out {output.backbone:q} --record {output.record:q}"
         " --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
-rule embed:
+rule ranking_embed:
     input:
         tiles=rules.tile.output.patches,
         index=rules.tile.output.index,
-        backbone=rules.adapt.output.backbone,
+        backbone=rules.ranking_adapt.output.backbone,
     output:
         features=dropped("features", "<results>/features/{granule}.npy"),
         record="<results>/features/{granule}.json",
     log:
-        "<logs>/embed/{granule}.log",
+        "<logs>/ranking_embed/{granule}.log",
     benchmark:
-        "<benchmarks>/embed/{granule}.tsv"
+        "<benchmarks>/ranking_embed/{granule}.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 1
@@ -89,9 +89,9 @@ rule embed:
         runtime=minutes(60),
     params:
         settings=settings("embed"),
-        code=code("embed"),
+        code=code("ranking embed"),
     message:
         "Computing features of granule {wildcards.granule}"
     shell:
-        "python -m rankscape embed --settings {params.settings:q} --tiles {input.tiles:q} --backbone {input.backbone:q}"
+        "python -m rankscape ranking embed --settings {params.settings:q} --tiles {input.tiles:q} --backbone {input.backbone:q}"
         " --out {output.features:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"

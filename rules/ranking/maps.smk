@@ -7,9 +7,9 @@ UNCERTAINTY = os.path.relpath(ROOT / "resources/ramps/uncertainty.tsv")
 RAMP = os.path.relpath(ROOT / "resources/ramps/development.tsv")
 
 
-rule mosaic:
+rule ranking_rasterize:
     input:
-        scores=rules.predict.output.scores,
+        scores=rules.ranking_predict.output.scores,
         index=rules.tile.output.index,
         ramp=RAMP,
     output:
@@ -19,9 +19,9 @@ rule mosaic:
         patches_style="<results>/maps/{granule}-patches.qml",
         item="<results>/maps/{granule}.json",
     log:
-        "<logs>/mosaic/{granule}.log",
+        "<logs>/ranking_rasterize/{granule}.log",
     benchmark:
-        "<benchmarks>/mosaic/{granule}.tsv"
+        "<benchmarks>/ranking_rasterize/{granule}.tsv"
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -31,28 +31,28 @@ rule mosaic:
         runtime=minutes(20),
     params:
         settings=settings("mosaic"),
-        code=code("mosaic"),
+        code=code("ranking rasterize"),
     message:
         "Drawing the map of granule {wildcards.granule}"
     shell:
-        "python -m rankscape mosaic --settings {params.settings:q} --scores {input.scores:q} --index {input.index:q}"
+        "python -m rankscape ranking rasterize --settings {params.settings:q} --scores {input.scores:q} --index {input.index:q}"
         " --out {output.raster:q} --patches {output.patches:q} --item {output.item:q} --threads {threads} > {log:q} 2>&1"
 
 
-rule dense:
+rule ranking_dense:
     input:
         tiles=rules.tile.output.patches,
         index=rules.tile.output.index,
-        model=rules.train.output.model,
+        model=rules.ranking_train.output.model,
         ramp=RAMP,
     output:
         raster="<results>/maps/dense/{granule}.tif",
         style="<results>/maps/dense/{granule}.qml",
         item="<results>/maps/dense/{granule}.json",
     log:
-        "<logs>/dense/{granule}.log",
+        "<logs>/ranking_dense/{granule}.log",
     benchmark:
-        "<benchmarks>/dense/{granule}.tsv"
+        "<benchmarks>/ranking_dense/{granule}.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 1
@@ -62,17 +62,17 @@ rule dense:
         runtime=minutes(240),
     params:
         settings=without(CONFIG.dense, "enabled"),
-        code=code("dense"),
+        code=code("ranking dense"),
     message:
         "Drawing the finer map of granule {wildcards.granule}"
     shell:
-        "python -m rankscape dense --settings {params.settings:q} --tiles {input.tiles:q} --model {input.model:q}"
+        "python -m rankscape ranking dense --settings {params.settings:q} --tiles {input.tiles:q} --model {input.model:q}"
         " --out {output.raster:q} --item {output.item:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
-rule merge:
+rule mosaic:
     input:
-        scores=each(rules.predict.output.scores, MAPPED),
+        scores=each(rules.ranking_predict.output.scores, MAPPED),
         indices=each(rules.tile.output.index, MAPPED),
         ramp=RAMP,
         uncertainty_ramp=UNCERTAINTY,
@@ -89,9 +89,9 @@ rule merge:
         ),
         item="<results>/maps/region.json",
     log:
-        "<logs>/merge.log",
+        "<logs>/mosaic.log",
     benchmark:
-        "<benchmarks>/merge.tsv"
+        "<benchmarks>/mosaic.tsv"
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -100,10 +100,10 @@ rule merge:
         runtime=minutes(30),
     params:
         settings=settings("merge"),
-        code=code("merge"),
+        code=code("mosaic"),
     message:
         "Joining the granules to one map"
     shell:
-        "python -m rankscape merge --settings {params.settings:q} --scores {input.scores:q} --indices {input.indices:q}"
+        "python -m rankscape mosaic --settings {params.settings:q} --scores {input.scores:q} --indices {input.indices:q}"
         " --out {output.raster:q} --colour {output.colour:q} --uncertainty {output.uncertainty:q}"
         " --preview {output.preview:q} --item {output.item:q} > {log:q} 2>&1"

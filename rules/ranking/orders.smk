@@ -4,16 +4,16 @@ LOCATED_FIT = [name for name in FIT if SHEET[name].located]
 TAUGHT = current_rows({name: SHEET[name] for name in LOCATED_FIT})  # what a reference says is said of one date
 
 
-rule rank:
+rule ranking_rank:
     input:
-        evidence=rules.rate.output.round,
-        summary=rules.cluster.output.summary,
+        evidence=rules.ranking_rate.output.round,
+        summary=rules.ranking_cluster.output.summary,
     output:
         order="<results>/ranking/orders/{judge}--{prompt}--{round}.json",
     log:
-        "<logs>/rank/{judge}--{prompt}--{round}.log",
+        "<logs>/ranking_rank/{judge}--{prompt}--{round}.log",
     benchmark:
-        "<benchmarks>/rank/{judge}--{prompt}--{round}.tsv"
+        "<benchmarks>/ranking_rank/{judge}--{prompt}--{round}.tsv"
     conda:
         "../../envs/ranking.yaml"
     threads: 1
@@ -22,24 +22,24 @@ rule rank:
         runtime=minutes(5),
     params:
         settings=settings("rank"),
-        code=code("rank"),
+        code=code("ranking rank"),
     message:
         "Ordering the clusters by round {wildcards.round} of {wildcards.judge} with prompt {wildcards.prompt}"
     shell:
-        "python -m rankscape rank --settings {params.settings:q} --evidence {input.evidence:q}"
+        "python -m rankscape ranking rank --settings {params.settings:q} --evidence {input.evidence:q}"
         " --summary {input.summary:q} --out {output.order:q} > {log:q} 2>&1"
 
 
-rule transcribe:
+rule ranking_import_order:
     input:
         annotation=annotation_file,
-        summary=rules.cluster.output.summary,
+        summary=rules.ranking_cluster.output.summary,
     output:
         order="<results>/ranking/orders/person--{annotator}.json",
     log:
-        "<logs>/transcribe/{annotator}.log",
+        "<logs>/ranking_import_order/{annotator}.log",
     benchmark:
-        "<benchmarks>/transcribe/{annotator}.tsv"
+        "<benchmarks>/ranking_import_order/{annotator}.tsv"
     conda:
         "../../envs/ranking.yaml"
     threads: 1
@@ -50,29 +50,29 @@ rule transcribe:
         annotator=annotator_option,
         annotators=annotators_option,
         line=lambda wildcards: PEOPLE[wildcards.annotator].line or "",
-        code=code("transcribe"),
+        code=code("ranking import-order"),
     message:
         "Reading the order of {wildcards.annotator}"
     shell:
-        "python -m rankscape transcribe --annotation {input.annotation:q} {params.annotator:q} {params.annotators:q} --summary {input.summary:q}"
+        "python -m rankscape ranking import-order --annotation {input.annotation:q} {params.annotator:q} {params.annotators:q} --summary {input.summary:q}"
         " --out {output.order:q} > {log:q} 2>&1"
 
 
-rule derive:
+rule ranking_order_from_reference:
     input:
         values=expand(
             "<results>/evaluation/references/{{reference}}/{granule}.parquet",
             granule=TAUGHT,
         ),
         indices=expand(rules.tile.output.index, granule=LOCATED_FIT),
-        clusters=rules.cluster.output.clusters,
-        summary=rules.cluster.output.summary,
+        clusters=rules.ranking_cluster.output.clusters,
+        summary=rules.ranking_cluster.output.summary,
     output:
         order="<results>/ranking/orders/data--{reference}.json",
     log:
-        "<logs>/derive/{reference}.log",
+        "<logs>/ranking_order_from_reference/{reference}.log",
     benchmark:
-        "<benchmarks>/derive/{reference}.tsv"
+        "<benchmarks>/ranking_order_from_reference/{reference}.tsv"
     conda:
         "../../envs/ranking.yaml"
     threads: 1
@@ -81,49 +81,49 @@ rule derive:
         runtime=minutes(10),
     params:
         settings=without(CONFIG.derive, "references"),
-        code=code("derive"),
+        code=code("ranking order-from-reference"),
     message:
         "Ordering the clusters by {wildcards.reference}"
     shell:
-        "python -m rankscape derive --settings {params.settings:q} --reference {wildcards.reference:q}"
+        "python -m rankscape ranking order-from-reference --settings {params.settings:q} --reference {wildcards.reference:q}"
         " --values {input.values:q} --indices {input.indices:q} --clusters {input.clusters:q}"
         " --summary {input.summary:q} --out {output.order:q} > {log:q} 2>&1"
 
 
 ROUND_FILES = expand(
-    rules.rate.output.round,
+    rules.ranking_rate.output.round,
     judge=CONFIG.judges,
     prompt=CONFIG.prompts,
     round=ROUNDS,
 )
 TIMES = expand(
-    rules.rate.output.times,
+    rules.ranking_rate.output.times,
     judge=CONFIG.judges,
     prompt=CONFIG.prompts,
     round=ROUNDS,
 )
 ORDERS = [
     *expand(
-        rules.rank.output.order,
+        rules.ranking_rank.output.order,
         judge=CONFIG.judges,
         prompt=CONFIG.prompts,
         round=ROUNDS,
     ),
-    *expand(rules.transcribe.output.order, annotator=PEOPLE),
-    *expand(rules.derive.output.order, reference=CONFIG.derive.references),
+    *expand(rules.ranking_import_order.output.order, annotator=PEOPLE),
+    *expand(rules.ranking_order_from_reference.output.order, reference=CONFIG.derive.references),
 ]
 
 
-rule ensemble:
+rule ranking_ensemble:
     input:
         orders=ORDERS,
-        summary=rules.cluster.output.summary,
+        summary=rules.ranking_cluster.output.summary,
     output:
         order="<results>/ranking/order.json",
     log:
-        "<logs>/ensemble.log",
+        "<logs>/ranking_ensemble.log",
     benchmark:
-        "<benchmarks>/ensemble.tsv"
+        "<benchmarks>/ranking_ensemble.tsv"
     conda:
         "../../envs/ranking.yaml"
     threads: 1
@@ -132,27 +132,27 @@ rule ensemble:
         runtime=minutes(10),
     params:
         settings=settings("ensemble"),
-        code=code("ensemble"),
+        code=code("ranking ensemble"),
     message:
         "Merging the orders"
     shell:
-        "python -m rankscape ensemble --settings {params.settings:q} --orders {input.orders:q}"
+        "python -m rankscape ranking ensemble --settings {params.settings:q} --orders {input.orders:q}"
         " --summary {input.summary:q} --out {output.order:q} > {log:q} 2>&1"
 
 
-rule audit:
+rule ranking_audit:
     input:
         rounds=ROUND_FILES,
         times=TIMES,
         orders=ORDERS,
-        order=rules.ensemble.output.order,
-        summary=rules.cluster.output.summary,
+        order=rules.ranking_ensemble.output.order,
+        summary=rules.ranking_cluster.output.summary,
     output:
         audit="<results>/ranking/audit.json",
     log:
-        "<logs>/audit.log",
+        "<logs>/ranking_audit.log",
     benchmark:
-        "<benchmarks>/audit.tsv"
+        "<benchmarks>/ranking_audit.tsv"
     conda:
         "../../envs/ranking.yaml"
     threads: 1
@@ -164,9 +164,9 @@ rule audit:
         # An option without a value would take the next option for one: lists that may be empty carry their name.
         rounds=lambda wildcards, input: [f"--rounds={file}" for file in input.rounds],
         times=lambda wildcards, input: [f"--times={file}" for file in input.times],
-        code=code("audit"),
+        code=code("ranking audit"),
     message:
         "Measuring what the sources of orders can be trusted with"
     shell:
-        "python -m rankscape audit --settings {params.settings:q} {params.rounds:q} {params.times:q}"
+        "python -m rankscape ranking audit --settings {params.settings:q} {params.rounds:q} {params.times:q}"
         " --orders {input.orders:q} --order {input.order:q} --summary {input.summary:q} --out {output.audit:q} > {log:q} 2>&1"

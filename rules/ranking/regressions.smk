@@ -1,11 +1,11 @@
 # In: scores or their change, tables of the user. Out: what explains them, as a table that can be printed.
 
 
-rule regress:
+rule ranking_regress:
     input:
         tables=lambda wildcards: CONFIG.regressions[wildcards.regression].paths,
         scores=lambda wildcards: expand(
-            rules.predict.output.scores,
+            rules.ranking_predict.output.scores,
             granule=CURRENT if CONFIG.regressions[wildcards.regression].places == "score" else [],
         ),
         indices=lambda wildcards: expand(
@@ -20,9 +20,9 @@ rule regress:
         coefficients="<results>/regressions/{regression}.csv",
         table="<results>/regressions/{regression}.tex",
     log:
-        "<logs>/regress/{regression}.log",
+        "<logs>/ranking_regress/{regression}.log",
     benchmark:
-        "<benchmarks>/regress/{regression}.tsv"
+        "<benchmarks>/ranking_regress/{regression}.tsv"
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -34,9 +34,9 @@ rule regress:
         places=lambda wildcards, input: [
             f"--{option}={file}" for option in ("scores", "indices", "change") for file in input[option]
         ],
-        code=code("regress"),
+        code=code("ranking regress"),
     message:
         "Explaining {wildcards.regression}"
     shell:
-        "python -m rankscape regress --settings {params.settings:q} --name {wildcards.regression:q} {params.places:q}"
+        "python -m rankscape ranking regress --settings {params.settings:q} --name {wildcards.regression:q} {params.places:q}"
         " --out {output.document:q} > {log:q} 2>&1"

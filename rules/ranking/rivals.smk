@@ -15,7 +15,7 @@ def rival_training(wildcards):
 def rival_order(wildcards):
     """The merged order of a baseline that learns from one."""
     is_ordered = CONFIG.baselines[wildcards.baseline].kind == "order"
-    return rules.ensemble_rival.output.order if is_ordered else []
+    return rules.ranking_ensemble_baseline.output.order if is_ordered else []
 
 
 def rival_values(wildcards):
@@ -28,7 +28,7 @@ def rival_values(wildcards):
 
 def rival_scores(wildcards):
     """The scores of all baselines, one baseline after another."""
-    return expand(rules.predict_rival.output.scores, baseline=BASELINES, granule=MAPPED)
+    return expand(rules.ranking_predict_baseline.output.scores, baseline=BASELINES, granule=MAPPED)
 
 
 def rival_options(wildcards, input):

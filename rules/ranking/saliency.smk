@@ -2,19 +2,19 @@
 # patch, place by place, if the configuration asks for it (saliency.enabled).
 
 
-rule saliency:
+rule ranking_saliency:
     input:
         tiles=rules.tile.output.patches,
         index=rules.tile.output.index,
-        scores=rules.predict.output.scores,
-        model=rules.train.output.model,
+        scores=rules.ranking_predict.output.scores,
+        model=rules.ranking_train.output.model,
     output:
         record="<results>/saliency/{granule}.json",
         maps="<results>/saliency/{granule}.npy",
     log:
-        "<logs>/saliency/{granule}.log",
+        "<logs>/ranking_saliency/{granule}.log",
     benchmark:
-        "<benchmarks>/saliency/{granule}.tsv"
+        "<benchmarks>/ranking_saliency/{granule}.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 1
@@ -24,9 +24,9 @@ rule saliency:
         runtime=minutes(120),
     params:
         settings=without(CONFIG.saliency, "enabled"),
-        code=code("saliency"),
+        code=code("ranking saliency"),
     message:
         "Asking what the networks responded to in granule {wildcards.granule}"
     shell:
-        "python -m rankscape saliency --settings {params.settings:q} --tiles {input.tiles:q} --scores {input.scores:q}"
+        "python -m rankscape ranking saliency --settings {params.settings:q} --tiles {input.tiles:q} --scores {input.scores:q}"
         " --model {input.model:q} --out {output.record:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"

@@ -3,23 +3,23 @@
 
 
 # The checkpoints are no declared output: Snakemake would remove them before a job that goes on from them.
-rule train:
+rule ranking_train:
     input:
-        order=rules.ensemble.output.order,
+        order=rules.ranking_ensemble.output.order,
         tiles=expand(rules.tile.output.patches, granule=FIT),
         indices=expand(rules.tile.output.index, granule=FIT),
-        clusters=rules.cluster.output.clusters,
-        summary=rules.cluster.output.summary,
-        backbone=rules.adapt.output.backbone,
+        clusters=rules.ranking_cluster.output.clusters,
+        summary=rules.ranking_cluster.output.summary,
+        backbone=rules.ranking_adapt.output.backbone,
     output:
         model="<results>/model/score.safetensors",
         record="<results>/model/score.json",
         card="<results>/model/score.md",
         curves="<results>/model/score-curves.png",
     log:
-        "<logs>/train.log",
+        "<logs>/ranking_train.log",
     benchmark:
-        "<benchmarks>/train.tsv"
+        "<benchmarks>/ranking_train.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 8
@@ -34,28 +34,28 @@ rule train:
         # A baseline may learn from values in the place of an order: the options carry their names.
         order=lambda wildcards, input: [f"--order={input.order}"],
         values=[],
-        code=code("train"),
+        code=code("ranking train"),
         checkpoints=CHECKPOINTS,
     message:
         "Training the score"
     shell:
-        "python -m rankscape train --settings {params.settings:q} {params.order:q} {params.values:q}"
+        "python -m rankscape ranking train --settings {params.settings:q} {params.order:q} {params.values:q}"
         " --tiles {input.tiles:q} --clusters {input.clusters:q} --summary {input.summary:q} --backbone {input.backbone:q}"
         " --out {output.model:q} --record {output.record:q} --card {output.card:q} --checkpoints {params.checkpoints:q}"
         " --checkpoint-epochs {resources.checkpoint_epochs} --cache-mb {resources.cache_mb} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
-rule predict:
+rule ranking_predict:
     input:
         tiles=rules.tile.output.patches,
         index=rules.tile.output.index,
-        model=rules.train.output.model,
+        model=rules.ranking_train.output.model,
     output:
         scores="<results>/scores/{granule}.parquet",
     log:
-        "<logs>/predict/{granule}.log",
+        "<logs>/ranking_predict/{granule}.log",
     benchmark:
-        "<benchmarks>/predict/{granule}.tsv"
+        "<benchmarks>/ranking_predict/{granule}.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 1
@@ -65,22 +65,22 @@ rule predict:
         runtime=minutes(60),
     params:
         settings=settings("predict"),
-        code=code("predict"),
+        code=code("ranking predict"),
     message:
         "Scoring granule {wildcards.granule}"
     shell:
-        "python -m rankscape predict --settings {params.settings:q} --tiles {input.tiles:q} --model {input.model:q}"
+        "python -m rankscape ranking predict --settings {params.settings:q} --tiles {input.tiles:q} --model {input.model:q}"
         " --out {output.scores:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
-rule review:
+rule ranking_inspection_sheets:
     input:
         tiles=each(rules.tile.output.patches, CURRENT),
         indices=each(rules.tile.output.index, CURRENT),
-        clusters=rules.cluster.output.clusters,
-        scores=each(rules.predict.output.scores, CURRENT),
-        model=rules.train.output.model,
-        record=rules.train.output.record,
+        clusters=rules.ranking_cluster.output.clusters,
+        scores=each(rules.ranking_predict.output.scores, CURRENT),
+        model=rules.ranking_train.output.model,
+        record=rules.ranking_train.output.record,
     output:
         sheets=report(
             directory("<results>/review"),
@@ -89,9 +89,9 @@ rule review:
             category="Seeing why",
         ),
     log:
-        "<logs>/review.log",
+        "<logs>/ranking_inspection_sheets.log",
     benchmark:
-        "<benchmarks>/review.tsv"
+        "<benchmarks>/ranking_inspection_sheets.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 1
@@ -101,10 +101,10 @@ rule review:
         runtime=minutes(30),
     params:
         settings=settings("review"),
-        code=code("review"),
+        code=code("ranking inspection-sheets"),
     message:
         "Drawing patches to judge the score by"
     shell:
-        "python -m rankscape review --settings {params.settings:q} --tiles {input.tiles:q} --clusters {input.clusters:q}"
+        "python -m rankscape ranking inspection-sheets --settings {params.settings:q} --tiles {input.tiles:q} --clusters {input.clusters:q}"
         " --scores {input.scores:q} --model {input.model:q} --record {input.record:q} --out {output.sheets:q}"
         " --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"

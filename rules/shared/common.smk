@@ -75,7 +75,7 @@ def settings(section):
 
 
 def code(stage):
-    """Hash of a stage's module and of everything that it imports from the package."""
+    """Hash of the module of a stage, such as `tile` or `ranking train`, and of everything that it imports from the package."""
     return code_version(stage_module(stage), ROOT / "workflow", NOTES)
 
 
@@ -133,7 +133,7 @@ def tile_source(wildcards):
 
 def pretrained(wildcards):
     """The weights that the backbone taught itself, where the configuration asks for them."""
-    return rules.pretrain.output.weights if CONFIG.adapt.weights == SELF_SUPERVISED else []
+    return rules.ranking_pretrain.output.weights if CONFIG.adapt.weights == SELF_SUPERVISED else []
 
 
 def label_file(wildcards):
@@ -145,7 +145,7 @@ def given_files(wildcards):
     """What given clusters depend on, the labels first; nothing where clusters are found by look."""
     if CONFIG.cluster.given == "none":
         return []
-    return [rules.label.output.labels, *([CONFIG.cluster.file] if CONFIG.cluster.file else [])]
+    return [rules.ranking_label.output.labels, *([CONFIG.cluster.file] if CONFIG.cluster.file else [])]
 
 
 def label_judge(part):
@@ -156,8 +156,8 @@ def label_judge(part):
 def grouped_features(wildcards):
     """The features that clusters are made of: the backbone's, or those that DeepCluster refined."""
     if CONFIG.cluster.method == "deepcluster":
-        return rules.refine.output.features
-    return expand(rules.embed.output.features, granule=FIT)
+        return rules.ranking_refine.output.features
+    return expand(rules.ranking_embed.output.features, granule=FIT)
 
 
 def interviewed(wildcards):
@@ -169,17 +169,17 @@ def interviewed(wildcards):
     if CONFIG.judges[wildcards.judge].command is None:
         return []
     return [
-        *expand(rules.brief.output.brief, judge=wildcards.judge, prompt=wildcards.prompt),
-        *map(ancient, expand(rules.interview.output.interview, judge=wildcards.judge)),
+        *expand(rules.ranking_build_requests.output.brief, judge=wildcards.judge, prompt=wildcards.prompt),
+        *map(ancient, expand(rules.ranking_collect_replies.output.interview, judge=wildcards.judge)),
     ]
 
 
 def rate_code(wildcards):
     """Code of `rate`, and of the stand-in where it answers: a change of the demo's judge asks no other judge again."""
     if CONFIG.judges[wildcards.judge].kind == "endpoint":
-        return code("rate")
+        return code("ranking rate")
     stand_in = code_version("rankscape.synthetic.stand_in", ROOT / "workflow", NOTES)
-    return f"{code('rate')} {stand_in}"
+    return f"{code('ranking rate')} {stand_in}"
 
 
 def annotation_file(wildcards):

@@ -6,22 +6,29 @@
 # and storage.drop may have removed it.
 rule publish:
     input:
-        maps=each(rules.mosaic.output.item, MAPPED),
-        rasters=each(rules.mosaic.output.raster, MAPPED),
-        dense=each(rules.dense.output.item, MAPPED if CONFIG.dense.enabled else []),
-        region=rules.merge.output.item,
-        scores=each(rules.predict.output.scores, MAPPED),
+        maps=each(rules.ranking_rasterize.output.item, MAPPED),
+        rasters=each(rules.ranking_rasterize.output.raster, MAPPED),
+        dense=each(rules.ranking_dense.output.item, MAPPED if CONFIG.dense.enabled else []),
+        region=rules.mosaic.output.item,
+        scores=each(rules.ranking_predict.output.scores, MAPPED),
         indices=each(rules.tile.output.index, MAPPED),
-        baselines=each(rules.baseline.output.baselines, MAPPED if REFERENCES else []),
+        baselines=each(rules.pixel_statistics.output.baselines, MAPPED if REFERENCES else []),
         values=lambda wildcards: expand(rules.aggregate.output.values, reference=REFERENCES, granule=MAPPED),
-        evaluations=expand(rules.evaluate.output, reference=REFERENCES),
-        rivals=lambda wildcards: expand(rules.predict_rival.output.scores, baseline=BASELINES, granule=MAPPED),
-        districts=expand(rules.district.output, districts=DISTRICTS),
-        changes=expand(rules.change.output, change=CHANGES),
-        regressions=expand(rules.regress.output, regression=list(CONFIG.regressions)),
-        ranking=[rules.ensemble.output.order, rules.audit.output.audit],
-        clusters=[rules.cluster.output.clusters, rules.cluster.output.summary],
-        model=[rules.train.output.model, rules.train.output.record, rules.train.output.card, rules.train.output.curves],
+        evaluations=expand(rules.ranking_evaluate.output, reference=REFERENCES),
+        rivals=lambda wildcards: expand(
+            rules.ranking_predict_baseline.output.scores, baseline=BASELINES, granule=MAPPED
+        ),
+        districts=expand(rules.ranking_district.output, districts=DISTRICTS),
+        changes=expand(rules.ranking_change.output, change=CHANGES),
+        regressions=expand(rules.ranking_regress.output, regression=list(CONFIG.regressions)),
+        ranking=[rules.ranking_ensemble.output.order, rules.ranking_audit.output.audit],
+        clusters=[rules.ranking_cluster.output.clusters, rules.ranking_cluster.output.summary],
+        model=[
+            rules.ranking_train.output.model,
+            rules.ranking_train.output.record,
+            rules.ranking_train.output.card,
+            rules.ranking_train.output.curves,
+        ],
         page=rules.report.output.page,
     output:
         patches="<results>/maps/patches.parquet",

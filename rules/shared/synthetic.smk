@@ -2,7 +2,7 @@
 # labels, references, and its known truth. Only a configuration that names these files makes them.
 
 
-rule invent:
+rule simulate:
     output:
         catalogue="<results>/invented/catalog.json",
         labels="<results>/invented/labels.csv",
@@ -14,9 +14,9 @@ rule invent:
         counties="<results>/invented/counties.parquet",
         surroundings="<results>/invented/surroundings.csv",
     log:
-        "<logs>/invent.log",
+        "<logs>/simulate.log",
     benchmark:
-        "<benchmarks>/invent.tsv"
+        "<benchmarks>/simulate.tsv"
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -25,11 +25,11 @@ rule invent:
         runtime=minutes(10),
     params:
         settings=settings("invent"),
-        code=code("invent"),
+        code=code("simulate"),
     message:
         "Inventing a region whose truth is known"
     shell:
-        "python -m rankscape invent --settings {params.settings:q} --catalogue {output.catalogue:q}"
+        "python -m rankscape simulate --settings {params.settings:q} --catalogue {output.catalogue:q}"
         " --labels {output.labels:q} --lights {output.lights:q} --population {output.population:q}"
         " --truth {output.truth:q} --truth-earlier {output.truth_earlier:q} --districts {output.districts:q}"
         " --counties {output.counties:q} --surroundings {output.surroundings:q} > {log:q} 2>&1"

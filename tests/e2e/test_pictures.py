@@ -54,14 +54,14 @@ def test_from_folders_to_a_score_of_other_pictures(study: Path) -> None:
     for path in tiles:
         run("tile", {}, "--source", study / path.stem, "--granule", path.stem, "--out", path, "--pictures")
     label = LABEL | {"file": str(study / "labels.csv")}
-    run("label", label, "--tiles", *tiles, "--out", study / "labels.parquet")
-    run("adapt", ADAPT, "--labels", study / "labels.parquet", "--tiles", *tiles, "--out",
+    run("ranking label", label, "--tiles", *tiles, "--out", study / "labels.parquet")
+    run("ranking adapt", ADAPT, "--labels", study / "labels.parquet", "--tiles", *tiles, "--out",
         study / "backbone.safetensors", "--record", study / "backbone.json")  # fmt: skip
     for path, out in zip(tiles, features, strict=True):
-        run("embed", {}, "--tiles", path, "--backbone", study / "backbone.safetensors", "--out", out)
-    run("categorize", label, "--features", *features, "--indices", *indices, "--backbone",
+        run("ranking embed", {}, "--tiles", path, "--backbone", study / "backbone.safetensors", "--out", out)
+    run("ranking categorize", label, "--features", *features, "--indices", *indices, "--backbone",
         study / "backbone.safetensors", "--out", study / "categories.parquet")  # fmt: skip
-    run("cluster", {"given": "folders"}, "--features", *features, "--indices", *indices, "--categories",
+    run("ranking cluster", {"given": "folders"}, "--features", *features, "--indices", *indices, "--categories",
         study / "categories.parquet", "--labels", study / "labels.parquet", "--out", study / "clusters.parquet",
         "--summary", study / "clusters.json")  # fmt: skip
     table = read_table(study / "clusters.parquet")
@@ -69,14 +69,15 @@ def test_from_folders_to_a_score_of_other_pictures(study: Path) -> None:
 
     orders = [study / f"person--{name}.json" for name in ("anna", "ben")]
     for path in orders:
-        run("transcribe", None, "--annotation", study / "orders.txt", "--annotator", path.stem[8:], "--annotators",
-            study / "names.txt", "--summary", study / "clusters.json", "--out", path)  # fmt: skip
-    run("ensemble", {"bootstrap_draws": 20, "levels": 4}, "--orders", *orders, "--summary", study / "clusters.json",
-        "--out", study / "order.json")  # fmt: skip
+        run("ranking import-order", None, "--annotation", study / "orders.txt", "--annotator", path.stem[8:],
+            "--annotators", study / "names.txt", "--summary", study / "clusters.json", "--out", path)  # fmt: skip
+    run("ranking ensemble", {"bootstrap_draws": 20, "levels": 4}, "--orders", *orders, "--summary",
+        study / "clusters.json", "--out", study / "order.json")  # fmt: skip
     assert read_json(study / "order.json")["levels"][-1] == [4]
 
-    run("train", TRAIN, "--order", study / "order.json", "--tiles", *tiles, "--clusters", study / "clusters.parquet",
-        "--summary", study / "clusters.json", "--backbone", study / "backbone.safetensors", "--out",
+    run("ranking train", TRAIN, "--order", study / "order.json", "--tiles", *tiles, "--clusters",
+        study / "clusters.parquet", "--summary", study / "clusters.json", "--backbone",
+        study / "backbone.safetensors", "--out",
         study / "score.safetensors", "--record", study / "score.json")  # fmt: skip
     record = read_json(study / "score.json")
     assert record["places"] == "pictures"
@@ -86,7 +87,7 @@ def test_from_folders_to_a_score_of_other_pictures(study: Path) -> None:
     for number, brightness in enumerate((230, 140, 30)):
         draw(study / f"others/{number}.png", brightness, 200 + number)
     (study / "others/3.png").write_text("broken")
-    run("score", None, study / "others", "--model", study / "score.safetensors", "--out", study / "s.csv",
+    run("ranking score", None, study / "others", "--model", study / "score.safetensors", "--out", study / "s.csv",
         "--broken", "skip")  # fmt: skip
     scores = pd.read_csv(study / "s.csv")["score"]
     assert scores[0] > scores[1] > scores[2]

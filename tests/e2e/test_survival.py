@@ -34,7 +34,7 @@ OUTPUTS = {
     "compose": [f"scenes/{FIT}/scene.tif", f"scenes/{FIT}/quality.tif"],
     "tile": [f"tiles/{FIT}.*"],
     "embed": [f"features/{FIT}.*"],
-    "mosaic": [f"maps/{FIT}.*", f"maps/{FIT}-patches.*"],
+    "rasterize": [f"maps/{FIT}.*", f"maps/{FIT}-patches.*"],
 }
 """Files of the granule to learn from that a stage makes."""
 
@@ -113,7 +113,13 @@ def commands(project: Project) -> dict[str, str]:
     """Command lines as the workflow runs them, by verb, for the granule to learn from."""
     run = project.snakemake("--dry-run", "--printshellcmds", "--forceall")
     lines = [line.partition("Shell command: ")[2] for line in (run.stdout + run.stderr).splitlines()]
-    return {line.partition("python -m rankscape ")[2].split()[0]: line for line in lines if f"/{FIT}." in line}
+    words = [line.partition("python -m rankscape ")[2].removeprefix("ranking ").split() for line in lines]
+    return {found[0]: line for found, line in zip(words, lines, strict=True) if f"/{FIT}." in line}
+
+
+def logged(results: Path, verb: str) -> str:
+    """What the job of the granule to learn from said."""
+    return next(results.glob(f"logs/*{verb}/{FIT}.log")).read_text()
 
 
 def shell(project: Project, line: str) -> int:
@@ -145,7 +151,7 @@ def test_full_disk(copied: Project, made: Undisturbed, small_disk: Path) -> None
 
         status = shell(copied, lines[verb])
 
-        log = (results / f"logs/{verb}/{FIT}.log").read_text()
+        log = logged(results, verb)
         complaints = [line for line in log.splitlines() if line.startswith("rankscape: ")]
         assert status == 1, log
         assert len(complaints) == 1, log
@@ -154,7 +160,7 @@ def test_full_disk(copied: Project, made: Undisturbed, small_disk: Path) -> None
         assert "Traceback" not in log
         assert {name for name in set(hashes(copied)) - left if ".part" not in name} == set(), verb
         filler.unlink()
-        assert shell(copied, lines[verb]) == 0, (results / f"logs/{verb}/{FIT}.log").read_text()
+        assert shell(copied, lines[verb]) == 0, logged(results, verb)
     assert hashes(copied) == made.hashes
 
 
@@ -170,7 +176,7 @@ def test_a_second_start_is_refused_and_does_no_damage(copied: Project, made: Und
 
 
 def test_two_processes_that_write_the_same_outputs_leave_whole_ones(copied: Project, made: Undisturbed) -> None:
-    line = commands(copied)["mosaic"]
+    line = commands(copied)["rasterize"]
     (copied.folder / RESULTS / f"maps/{FIT}.tif").unlink()
 
     with ThreadPoolExecutor() as pool:

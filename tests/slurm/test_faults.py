@@ -44,7 +44,7 @@ def test_training_that_was_cut_off_ends_with_the_same_model(
     model, log = copied.folder / MODEL, copied.folder / "run.log"
     expected = model.read_bytes()
     model.unlink()
-    stage_log = copied.folder / "results/demo/logs/train.log"
+    stage_log = copied.folder / "results/demo/logs/ranking_train.log"
     stage_log.unlink()
     run = start(copied, MODEL, "--slurm-init-seconds-before-status-checks", "1")
     cluster.wait_for(stage_log.exists, "training under way")

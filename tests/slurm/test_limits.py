@@ -11,12 +11,18 @@ URGENT = ("--default-resources", "slurm_partition=urgent")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--forcerun", "train", "--max-threads", "8"), "Rule train: 8 cores asked for, but partition main gives 1 at"),
-        (("--forcerun", "train", *URGENT), "Rule train: 600 minutes asked for, but partition urgent gives 60 at most"),
+        (
+            ("--forcerun", "ranking_train", "--max-threads", "8"),
+            "Rule ranking_train: 8 cores asked for, but partition main gives 1 at",
+        ),
+        (
+            ("--forcerun", "ranking_train", *URGENT),
+            "Rule ranking_train: 600 minutes asked for, but partition urgent gives 60 at most",
+        ),
         (("--forcerun", "search", *URGENT), "Group of compose, fetch, search: 110 minutes asked for, but partition"),
         (
-            ("--forcerun", "train", "--default-resources", "slurm_partition=fast"),
-            "Rule train: there is no partition fast. Set slurm_partition to one of main, urgent.",
+            ("--forcerun", "ranking_train", "--default-resources", "slurm_partition=fast"),
+            "Rule ranking_train: there is no partition fast. Set slurm_partition to one of main, urgent.",
         ),
     ],
 )
@@ -32,9 +38,9 @@ def test_what_would_wait_for_ever_is_refused(
 
 
 def test_second_try_that_would_wait_for_ever_is_a_warning(cluster: Cluster, start: Start, copied: Project) -> None:
-    start(copied, "--forcerun", "label", "--until", "label", *URGENT)
+    start(copied, "--forcerun", "ranking_label", "--until", "ranking_label", *URGENT)
 
     log = copied.folder / "run.log"
-    said = "If it fails once: Rule label: 120 minutes asked for, but partition urgent gives 60 at most"
+    said = "If it fails once: Rule ranking_label: 120 minutes asked for, but partition urgent gives 60 at most"
     cluster.wait_for(lambda: "submitted with SLURM jobid" in log.read_text(), "submission")
     assert said in log.read_text()

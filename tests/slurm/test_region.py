@@ -31,7 +31,7 @@ def test_region_on_the_cluster_is_the_one_made_without(
     assert results(project) == results(made)
     assert (project.folder / "results/demo/report/index.html").exists()
     jobs = [(rule, cluster.described(job)) for job, rule in SUBMITTED.findall(log)]
-    assert [job["MinMemoryNode"] for rule, job in jobs if rule == "rule_train"] == [f"{MOST_MB}M"]
+    assert [job["MinMemoryNode"] for rule, job in jobs if rule == "rule_ranking_train"] == [f"{MOST_MB}M"]
     assert [job["NodeList"] for rule, job in jobs if rule == "rule_tile"] == ["n[1-2]"] * 2
     assert {job["NodeList"] for rule, job in jobs if rule != "rule_tile"} == {"n1", "n2"}
     for granule in (FIT, APPLY):

@@ -17,13 +17,14 @@ from pathlib import Path
 OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--truth", "--districts", "--scene",
            "--counties", "--surroundings", "--record", "--patches", "--item", "--preview", "--colour", "--uncertainty",
            "--places", "--card", "--times", "--table", "--document", "--picture"}
-INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "review": {"--record"}, "audit": {"--times"},
+INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "inspection-sheets": {"--record"}, "audit": {"--times"},
           "change": {"--places"}}
-MORE = {"tile": ".parquet", "embed": ".json", "saliency": ".npy", "mosaic": ".qml", "merge": ".qml", "change": ".qml",
-        "regress": ".csv .tex"}
+MORE = {"tile": ".parquet", "embed": ".json", "saliency": ".npy", "rasterize": ".qml", "mosaic": ".qml",
+        "change": ".qml", "regress": ".csv .tex"}
 PUBLISHED = ("maps/patches.parquet", "maps/patches.csv.gz", "data-dictionary.csv", "data-dictionary.md", "README.txt",
              "CITATION.cff", "NOTICE.txt", "catalog.json", "catalog/collection.json", "catalog/items/region.json")
-verb, arguments = sys.argv[1], sys.argv[2:]
+arguments = sys.argv[2:] if sys.argv[1] == "ranking" else sys.argv[1:]
+verb = arguments[0]
 outputs = OUTPUTS - INPUTS.get(verb, set())
 if verb == "compose":
     outputs |= {"--quality"}
@@ -34,14 +35,14 @@ if verb == "publish":
         path = Path(arguments[arguments.index("--out") + 1]).parent / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(verb)
-if verb == "invent":
+if verb == "simulate":
     outputs |= {"--truth-earlier"}
 if verb == "change":
     outputs |= {"--document", "--raster", "--pictures"}
 for option, value in zip(arguments, arguments[1:]):
     if option in outputs:
         path = Path(value)
-        if verb in ("sheet", "review") or option == "--pictures":
+        if verb in ("contact-sheets", "inspection-sheets") or option == "--pictures":
             path = path / "00.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(verb)

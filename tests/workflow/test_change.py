@@ -10,7 +10,7 @@ OWN = {
     "compose scenes/03TWG_2016/scene.tif",
     "tile tiles/03TWG_2016.npy",
     "predict scores/03TWG_2016.parquet",
-    "mosaic maps/03TWG_2016.tif",
+    "rasterize maps/03TWG_2016.tif",
 }
 """All that is done for an earlier date itself: it is scored and mapped, and compared with no reference."""
 PAGES = {"report report/index.html", "publish catalog.json"}

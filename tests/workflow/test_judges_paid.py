@@ -41,7 +41,7 @@ def project(_drawn: Path, tmp_path: Path, endpoint: JudgeServer) -> Project:
 
 
 def said(project: Project) -> str:
-    log = (project.folder / "results/small/logs/rate/anna/roads/1.log").read_text()
+    log = (project.folder / "results/small/logs/ranking_rate/anna/roads/1.log").read_text()
     return next(line for line in log.splitlines() if line.startswith("rankscape:"))
 
 

@@ -76,9 +76,9 @@ def test_a_changed_prompt_asks_that_prompt(copied: Project) -> None:
     path = copied.folder / "config/prompts/roads.md"
     path.write_text(path.read_text() + "Look at bridges.\n")
     assert copied.planned(*orders("own")) == {
-        "brief ranking/briefs/own/roads.json",
+        "build-requests ranking/briefs/own/roads.json",
         "serve ranking/services/own.json",
-        "interview ranking/interviews/own.json",
+        "collect-replies ranking/interviews/own.json",
         "rate ranking/rounds/own/roads/1.json",
         "rank ranking/orders/own--roads--1.json",
     }
@@ -87,9 +87,9 @@ def test_a_changed_prompt_asks_that_prompt(copied: Project) -> None:
 def test_a_new_prompt_asks_its_own_rounds_only(copied: Project) -> None:
     copied.edit("config/config.yaml", "- roads", "- roads\n- roofs")
     assert copied.planned(*orders("own", prompts=2)) == {
-        "brief ranking/briefs/own/roofs.json",
+        "build-requests ranking/briefs/own/roofs.json",
         "serve ranking/services/own.json",
-        "interview ranking/interviews/own.json",
+        "collect-replies ranking/interviews/own.json",
         "rate ranking/rounds/own/roofs/1.json",
         "rank ranking/orders/own--roofs--1.json",
     }
@@ -105,9 +105,9 @@ def test_a_new_round_is_asked_and_finished_ones_are_left_alone(copied: Project) 
     copied.snakemake(*wanted)
 
     assert planned == {
-        "draw ranking/draws/2.parquet",
+        "sample ranking/draws/2.parquet",
         "serve ranking/services/own.json",
-        "interview ranking/interviews/own.json",
+        "collect-replies ranking/interviews/own.json",
         "rate ranking/rounds/own/roads/2.json",
         "rank ranking/orders/own--roads--2.json",
     }
@@ -125,7 +125,7 @@ def test_a_judge_that_dies_is_quoted_and_asked_on_later(copied: Project) -> None
 
     run = copied.snakemake(goal, check=False)
 
-    log = (copied.folder / "results/small/logs/interview/own.log").read_text()
+    log = (copied.folder / "results/small/logs/ranking_collect_replies/own.log").read_text()
     assert run.returncode != 0
     line = next(line for line in log.splitlines() if line.startswith("rankscape:"))
     assert "The command of judge own ended with status 7. Its last words:" in line
@@ -142,7 +142,7 @@ def test_a_judge_that_dies_is_quoted_and_asked_on_later(copied: Project) -> None
 def test_killed_snakemake_leaves_nothing_running(copied: Project) -> None:
     (copied.folder / "results/small/ranking/interviews/own.json").unlink()
     copied.edit("config/config.yaml", "--asked asked.txt", "--asked asked.txt --misbehave stubborn --delay 60")
-    log = copied.folder / "results/small/logs/serve/own-command.log"
+    log = copied.folder / "results/small/logs/ranking_serve/own-command.log"
     log.unlink()
     run = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "2", "results/small/ranking/interviews/own.json"],

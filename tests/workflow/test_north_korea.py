@@ -14,10 +14,22 @@ from workflow_copy import Project, copy_workflow
 from .conftest import STUB
 
 CONFIG = ("--configfile", "config/north-korea.yaml")
-LEARNED = {"adapt", "embed", "categorize", "cluster", "sheet", "transcribe", "ensemble", "audit", "train", "predict"}
+LEARNED = {
+    "adapt",
+    "embed",
+    "categorize",
+    "cluster",
+    "contact-sheets",
+    "import-order",
+    "ensemble",
+    "audit",
+    "train",
+    "predict",
+}
 MERGED = {"ensemble ranking/order.json", "audit ranking/audit.json", "train model/score.safetensors"}
 SCORED = {
-    "predict scores/clusters.parquet", "predict scores/labelled.parquet", "review review", "report report/index.html",
+    "predict scores/clusters.parquet", "predict scores/labelled.parquet", "inspection-sheets review",
+    "report report/index.html",
 }  # fmt: skip
 
 
@@ -70,23 +82,23 @@ def verbs(jobs):
 def test_a_region_without_coordinates_asks_for_no_map(study):
     project, _ = study
     jobs = project.planned(*CONFIG)
-    assert verbs(jobs) == LEARNED | {"tile", "label", "review", "report"}
-    assert {job for job in jobs if job.startswith("transcribe ")} == {
-        "transcribe ranking/orders/person--sat1.json",
-        "transcribe ranking/orders/person--loc1.json",
+    assert verbs(jobs) == LEARNED | {"tile", "label", "inspection-sheets", "report"}
+    assert {job for job in jobs if job.startswith("import-order ")} == {
+        "import-order ranking/orders/person--sat1.json",
+        "import-order ranking/orders/person--loc1.json",
     }
 
 
 def test_commands_of_pictures_and_lines(study):
     project, _ = study
     run = project.snakemake("--dry-run", "--printshellcmds", *CONFIG)
-    commands = re.findall(r"-m rankscape (\w+) (.*)", run.stdout + run.stderr)
+    commands = re.findall(r"-m rankscape (?:ranking )?([\w-]+) (.*)", run.stdout + run.stderr)
     of = {verb: " ".join(text.split()) for verb, text in commands}
     assert "--source ../shared/data/north-korea/" in of["tile"]
     assert " --pictures --granule " in of["tile"]
     assert "--quality" not in of["tile"]
     assert "--labels=results/north-korea/model/labels.parquet" in of["cluster"]
-    assert re.search(r"--annotator=(sat1|loc1) --annotators=\S+POG_annotators.txt", of["transcribe"])
+    assert re.search(r"--annotator=(sat1|loc1) --annotators=\S+POG_annotators.txt", of["import-order"])
     assert "--preview" not in of["report"]
 
 
@@ -105,13 +117,13 @@ def test_another_persons_line_reads_that_line_only(made):
         handle.write("11>1>0\n")
     with (data / "orders/POG_annotators.txt").open("a") as handle:
         handle.write("eco1\n")
-    assert project.planned(*CONFIG) == {"transcribe ranking/orders/person--eco1.json"} | MERGED | SCORED
+    assert project.planned(*CONFIG) == {"import-order ranking/orders/person--eco1.json"} | MERGED | SCORED
 
 
 def test_a_persons_other_line_reads_that_line_only(made):
     project, data = made
     (data / "orders/POG_collection.txt").write_text("0>1>11\n0=1>11\n")
-    assert project.planned(*CONFIG) == {"transcribe ranking/orders/person--loc1.json"} | MERGED | SCORED
+    assert project.planned(*CONFIG) == {"import-order ranking/orders/person--loc1.json"} | MERGED | SCORED
 
 
 def test_another_picture_cuts_its_own_folder_only(made):

@@ -7,12 +7,21 @@ from pathlib import Path
 
 import typer
 import yaml
-from rankscape.__main__ import VERBS, app
+from rankscape.__main__ import SHARED, STUDIES, app
 
 ROOT = Path(__file__).parents[2]
 RULE = re.compile(r"^rule (\w+):", re.MULTILINE)
-UNMEASURED = {"serve"}
+UNMEASURED = {"ranking_serve"}
 """A service is ended by Snakemake, and has no time of its own."""
+
+
+def command_of(rule):
+    """Words of the command that a rule runs: `ranking_train` runs `rankscape ranking train`."""
+    verb = rule.replace("_", "-")
+    study, _, own = verb.partition("-")
+    words = [verb] if verb in SHARED else [study, own]
+    assert words[-1] in (SHARED if len(words) == 1 else STUDIES[study])
+    return words
 
 
 def test_sichuan_plans_under_a_thousand_jobs(fresh):
@@ -36,9 +45,7 @@ def test_every_rule_has_a_stage_a_verb_and_a_log_of_its_name():
         text = file.read_text()
         assert len(text.splitlines()) <= 200, f"{file.name} is too long"
         for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
-            assert rule in VERBS
-            assert (ROOT / f"workflow/rankscape/stages/{rule}.py").is_file()
-            assert f"python -m rankscape {rule} " in body
+            assert f"python -m rankscape {' '.join(command_of(rule))} " in body
             assert f'"<logs>/{rule}' in body
             assert rule in UNMEASURED or f'"<benchmarks>/{rule}' in body
             for directive in ("message:", "conda:", "threads:", "mem_mb=memory(", "runtime=minutes("):
@@ -74,7 +81,10 @@ def test_rules_give_every_option_that_their_stage_needs_and_no_other():
                 command,
             )
             given = set(re.findall(r"--([a-z][a-z-]*)", command))
-            options = typer.main.get_command(app).get_command(None, rule).params
+            command = typer.main.get_command(app)
+            for word in command_of(rule):
+                command = command.get_command(None, word)
+            options = command.params
             needed = {option.opts[0].removeprefix("--") for option in options if option.required}
             known = {name.removeprefix("--") for option in options for name in option.opts}
             assert needed <= given <= known, f"{rule}: missing {needed - given}, unknown {given - known}"
@@ -94,13 +104,13 @@ def test_pre_training_is_planned_only_where_the_settings_ask_for_it(fresh):
     assert not [job for job in fresh.planned() if job.startswith("pretrain ")]
     fresh.edit("config/config.yaml", "weights: random", "weights: self_supervised")
 
-    run = fresh.snakemake("--dry-run", "--printshellcmds", "--set-resources", "pretrain:gpu=1")
+    run = fresh.snakemake("--dry-run", "--printshellcmds", "--set-resources", "ranking_pretrain:gpu=1")
 
     text = run.stdout + run.stderr
     model = r"results/demo/model/pretrained\.safetensors"
     asked = r'--network \'{"architecture": "[a-z0-9]+", "colour": "[a-z]+", "normalisation": "[a-z]+"}\''
-    assert re.search(rf"rankscape pretrain --settings .* {asked} --tiles .* --out {model} .* --gpus 1 ", text)
-    assert re.search(rf"rankscape adapt .* --pretrained {model} --out ", text)
+    assert re.search(rf"rankscape ranking pretrain --settings .* {asked} --tiles .* --out {model} .* --gpus 1 ", text)
+    assert re.search(rf"rankscape ranking adapt .* --pretrained {model} --out ", text)
 
 
 def test_a_rival_learns_from_its_own_reference(fresh):
@@ -110,7 +120,7 @@ def test_a_rival_learns_from_its_own_reference(fresh):
     run = fresh.snakemake("--dry-run", "--printshellcmds")
 
     lines = [line for line in (run.stdout + run.stderr).splitlines() if "python -m rankscape" in line]
-    training = [line for line in lines if "rankscape train " in line]
+    training = [line for line in lines if "rankscape ranking train " in line]
     taught = {re.search(r"--out (\S+)", line)[1].removeprefix("results/demo/"): line for line in training}
     assert "--order=results/demo/ranking/order.json" in taught["model/score.safetensors"]
     own = "--order=results/demo/baselines/lights-order/order.json"
@@ -128,7 +138,7 @@ def test_rivals_are_compared_under_their_own_names_and_with_what_taught_them(fre
 
     run = fresh.snakemake("--dry-run", "--printshellcmds")
 
-    evaluations = [line for line in (run.stdout + run.stderr).splitlines() if "rankscape evaluate " in line]
+    evaluations = [line for line in (run.stdout + run.stderr).splitlines() if "rankscape ranking evaluate " in line]
     assert len(evaluations) == 3
     for line in evaluations:
         rivals = re.findall(r"--rival=([a-z-]+)=results/demo/baselines/([a-z-]+)/scores/(\w+)\.parquet", line)
@@ -151,7 +161,7 @@ def test_regressions_are_planned_where_the_configuration_names_them(fresh):
 
     run = fresh.snakemake("--dry-run", "--printshellcmds")
 
-    command = re.search(r"rankscape regress --settings .*--name roads .*", run.stdout + run.stderr)
+    command = re.search(r"rankscape ranking regress --settings .*--name roads .*", run.stdout + run.stderr)
     assert command
     assert "03TXG_2016" not in command[0]
     assert "--scores=results/demo/scores/03TVF.parquet" in command[0]
@@ -165,7 +175,7 @@ def test_regressions_are_planned_where_the_configuration_names_them(fresh):
 
     run = fresh.snakemake("results/demo/regressions/roads.json", "--dry-run", "--printshellcmds")
 
-    command = re.search(r"rankscape regress --settings .*", run.stdout + run.stderr)
+    command = re.search(r"rankscape ranking regress --settings .*", run.stdout + run.stderr)
     assert command
     assert "--change=results/demo/change/2016--2022.parquet --out " in command[0]
     assert "--scores" not in command[0]

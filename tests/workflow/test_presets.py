@@ -8,7 +8,7 @@ def test_the_papers_preset_adds_one_stage_whose_features_are_clustered(fresh):
     assert {job.split(" ")[0] for job in planned} - {job.split(" ")[0] for job in plain} == {"refine"}
     assert len(planned) == len(plain) + 1
     run = fresh.snakemake("--dry-run", "--printshellcmds", *preset)
-    command = next(line for line in (run.stdout + run.stderr).splitlines() if " rankscape cluster " in line)
+    command = next(line for line in (run.stdout + run.stderr).splitlines() if " rankscape ranking cluster " in line)
     assert "--features results/demo/clusters/refined/" in command
     assert "results/demo/features/" not in command
 
@@ -16,7 +16,7 @@ def test_the_papers_preset_adds_one_stage_whose_features_are_clustered(fresh):
 def test_the_reports_preset_plans_the_same_stages(fresh):
     planned = fresh.planned("--configfile", "config/config.yaml", "config/presets/gong-2024.yaml")
 
-    assert {f"draw ranking/draws/{n}.parquet" for n in range(1, 11)} <= planned
+    assert {f"sample ranking/draws/{n}.parquet" for n in range(1, 11)} <= planned
     assert not any(job.startswith("refine ") for job in planned)
 
 
@@ -37,5 +37,5 @@ def test_another_method_clusters_again_and_fits_no_backbone(finished):
     planned = finished.planned(*settings)
 
     verbs = {job.split(" ")[0] for job in planned}
-    assert {"refine", "cluster", "sheet", "draw"} <= verbs
+    assert {"refine", "cluster", "contact-sheets", "sample"} <= verbs
     assert not verbs & {"adapt", "embed", "categorize", "tile", "label"}

@@ -4,13 +4,25 @@ import os
 import time
 
 REGION_AGGREGATES = {
-    "merge maps/region.tif", "district districts/invented.parquet", "regress regressions/distances.json",
-    "review review", "report report/index.html", "publish catalog.json",
+    "mosaic maps/region.tif", "district districts/invented.parquet", "regress regressions/distances.json",
+    "inspection-sheets review", "report report/index.html", "publish catalog.json",
 }  # fmt: skip
 EVALUATIONS = {f"evaluate evaluation/{name}.json" for name in ("truth", "lights", "population")}
-LEARNED = {"adapt", "embed", "categorize", "cluster", "sheet", "draw", "rate", "rank", "ensemble", "train", "label"}
+LEARNED = {
+    "adapt",
+    "embed",
+    "categorize",
+    "cluster",
+    "contact-sheets",
+    "sample",
+    "rate",
+    "rank",
+    "ensemble",
+    "train",
+    "label",
+}
 SCORED = {
-    "train", "predict", "review", "saliency", "mosaic", "merge", "evaluate", "district", "change",
+    "train", "predict", "inspection-sheets", "saliency", "rasterize", "mosaic", "evaluate", "district", "change",
     "regress", "report", "publish",
 }  # fmt: skip
 """What follows from another order of the clusters."""
@@ -41,8 +53,8 @@ def own_jobs(granule):
         f"predict scores/{granule}.parquet",
         f"predict baselines/lights-order/scores/{granule}.parquet",
         f"saliency saliency/{granule}.json",
-        f"mosaic maps/{granule}.tif",
-        f"baseline evaluation/baselines/{granule}.parquet",
+        f"rasterize maps/{granule}.tif",
+        f"pixel-statistics evaluation/baselines/{granule}.parquet",
         *(f"aggregate evaluation/references/{name}/{granule}.parquet" for name in ("truth", "lights", "population")),
     }
 
@@ -79,7 +91,9 @@ def test_new_fit_granule_learns_everything_anew(finished):
     assert own_jobs("03TXF") | {"embed features/03TXF.npy"} <= jobs
     assert verbs(jobs) >= LEARNED
     others = {
-        job for job in jobs if job.split(" ")[0] in {"search", "fetch", "compose", "tile", "baseline", "aggregate"}
+        job
+        for job in jobs
+        if job.split(" ")[0] in {"search", "fetch", "compose", "tile", "pixel-statistics", "aggregate"}
     }
     assert others < own_jobs("03TXF"), "no other granule is fetched or cut again"
 
@@ -121,7 +135,7 @@ def test_new_round_asks_that_round_only(finished):
     asked = {job for job in jobs if job.startswith("rate ")}
     assert len(asked) == 4
     assert all(job.endswith("/4.json") for job in asked)
-    assert {job for job in jobs if job.startswith("draw ")} == {"draw ranking/draws/4.parquet"}
+    assert {job for job in jobs if job.startswith("sample ")} == {"sample ranking/draws/4.parquet"}
 
 
 def test_changed_prompt_text_asks_that_prompt_only(finished):
@@ -164,7 +178,7 @@ def test_changed_stand_in_asks_its_rounds_again_and_draws_nothing(finished):
     jobs = finished.planned()
 
     assert len({job for job in jobs if job.startswith("rate ")}) == 12
-    assert not verbs(jobs) & {"draw", "invent", "cluster", "label"}
+    assert not verbs(jobs) & {"sample", "simulate", "cluster", "label"}
 
 
 def test_changed_draw_asks_all_rounds_again_and_clusters_nothing(finished):
@@ -172,9 +186,11 @@ def test_changed_draw_asks_all_rounds_again_and_clusters_nothing(finished):
 
     jobs = finished.planned()
 
-    assert {job for job in jobs if job.startswith("draw ")} == {f"draw ranking/draws/{n}.parquet" for n in (1, 2, 3)}
+    assert {job for job in jobs if job.startswith("sample ")} == {
+        f"sample ranking/draws/{n}.parquet" for n in (1, 2, 3)
+    }
     assert len({job for job in jobs if job.startswith("rate ")}) == 12
-    assert not verbs(jobs) & {"cluster", "tile", "sheet"}
+    assert not verbs(jobs) & {"cluster", "tile", "contact-sheets"}
 
 
 def test_comments_and_docstrings_rerun_nothing(finished):
@@ -217,7 +233,7 @@ def test_other_checkpoints_train_nothing_again(finished):
     folder.mkdir(parents=True)
     (folder / "seed-0.safetensors").write_text("of another training")
 
-    assert finished.planned("--set-resources", "train:checkpoint_epochs=5") == set()
+    assert finished.planned("--set-resources", "ranking_train:checkpoint_epochs=5") == set()
 
 
 def test_changed_function_reruns_the_stages_that_use_it(finished):
@@ -236,7 +252,7 @@ def test_new_baselines_run_their_own_jobs_and_the_evaluations(finished):
         "baselines:\n  people: {kind: regression, reference: population}\n  again: {kind: order, reference: lights}\n",
     )
 
-    again = rival_jobs("again", ("derive", "orders/data--lights.json"), ("ensemble", "order.json"))
+    again = rival_jobs("again", ("order-from-reference", "orders/data--lights.json"), ("ensemble", "order.json"))
     assert finished.planned() == rival_jobs("people") | again | EVALUATIONS | {
         "report report/index.html",
         "publish catalog.json",
@@ -266,7 +282,7 @@ def test_another_reference_raster_reruns_the_baselines_that_learned_from_it(fini
     raster.write_text("new")
     finished.edit("config/config.yaml", "path: results/demo/invented/lights.tif", f"path: {raster.name}")
 
-    order = ("derive", "orders/data--lights.json"), ("ensemble", "order.json")
+    order = ("order-from-reference", "orders/data--lights.json"), ("ensemble", "order.json")
     values = {f"aggregate evaluation/references/lights/{granule}.parquet" for granule in GRANULES}
     made = rival_jobs("lights-order", *order) | values | EVALUATIONS
     assert finished.planned() == made | {"report report/index.html", "publish catalog.json"}

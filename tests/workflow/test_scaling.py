@@ -18,14 +18,25 @@ def test_shards_and_their_joining_plan_what_one_run_plans(fresh: Project) -> Non
     whole = fresh.planned()
     shards = [fresh.planned(*shard(text)) for text in ("1/2", "2/2")]
 
-    aggregates = {"merge", "evaluate", "district", "change", "regress", "review", "audit", "report", "publish", "sheet"}
+    aggregates = {
+        "mosaic",
+        "evaluate",
+        "district",
+        "change",
+        "regress",
+        "inspection-sheets",
+        "audit",
+        "report",
+        "publish",
+        "contact-sheets",
+    }
     of_region = {job for job in whole if job.split()[0] in aggregates}
     assert shards[0] | shards[1] == whole - of_region
-    mapped = [granules_of(jobs, "mosaic") for jobs in shards]
+    mapped = [granules_of(jobs, "rasterize") for jobs in shards]
     assert not mapped[0] & mapped[1]
     assert [granules_of(jobs, "predict") for jobs in shards] == mapped
     earlier = {"03TXG_2016"}  # compared with its later date, and nowhere evaluated
-    assert [granules_of(jobs, "baseline") for jobs in shards] == [granules - earlier for granules in mapped]
+    assert [granules_of(jobs, "pixel-statistics") for jobs in shards] == [granules - earlier for granules in mapped]
 
 
 def test_shards_are_joined_without_a_look_behind_their_files(finished: Project) -> None:
@@ -35,7 +46,7 @@ def test_shards_are_joined_without_a_look_behind_their_files(finished: Project) 
         path.unlink()
 
     assert finished.planned(*shard("join")) == {
-        "merge maps/region.tif",
+        "mosaic maps/region.tif",
         "report report/index.html",
         "publish catalog.json",
     }

@@ -16,14 +16,20 @@ from rankscape.foundation.code_version import stage_module
 from rankscape.foundation.errors import RankscapeError
 from rankscape.foundation.version import package_version
 
-VERBS = (
-    "invent", "search", "fetch", "compose", "tile", "label", "pretrain", "adapt", "embed", "categorize", "refine",
-    "cluster", "sheet", "judges", "draw", "brief", "serve", "interview", "rate", "rank", "annotate", "orders",
-    "transcribe", "derive", "ensemble", "audit", "train", "predict", "score", "explain", "review", "saliency", "mosaic",
-    "dense", "merge", "baseline", "aggregate", "evaluate", "change", "district", "regress", "report", "publish",
+SHARED = (
+    "simulate", "search", "fetch", "compose", "tile", "aggregate", "pixel-statistics", "mosaic", "report", "publish",
     "compare",
 )  # fmt: skip
-"""Verbs in the order in which data flows."""
+"""Verbs that all studies share, in the order in which data flows."""
+STUDIES = {
+    "ranking": (
+        "label", "pretrain", "adapt", "embed", "categorize", "refine", "cluster", "contact-sheets", "judges", "sample",
+        "build-requests", "serve", "collect-replies", "rate", "rank", "annotate", "orders", "import-order",
+        "order-from-reference", "ensemble", "audit", "train", "predict", "score", "explain", "inspection-sheets",
+        "saliency", "rasterize", "dense", "evaluate", "change", "district", "regress",
+    ),
+}  # fmt: skip
+"""Verbs of each study, in the order in which data flows."""
 POSITIONAL = {"orders", "score", "explain", "compare"}
 """Verbs that take positional arguments."""
 
@@ -31,31 +37,47 @@ _OURS = 1
 
 
 class Verbs(TyperGroup):
-    """The group of verbs; a verb's module is imported only when the verb is used."""
+    """A group of verbs; a verb's module is imported only when the verb is used."""
+
+    study = ""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Return the verbs in the order in which data flows."""
-        return list(VERBS)
+        return list(STUDIES[self.study] if self.study else (*SHARED, *STUDIES))
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import the stage of a verb and make a command of its function."""
-        if cmd_name not in VERBS:
+        if cmd_name not in self.list_commands(ctx):
             return None
-        stage = getattr(importlib.import_module(stage_module(cmd_name)), cmd_name)
+        if not self.study and cmd_name in STUDIES:
+            group = typer.main.get_group(typer.Typer(cls=Verbs, rich_markup_mode=None, no_args_is_help=True))
+            group.study, group.name = cmd_name, cmd_name
+            return group
+        stage = getattr(importlib.import_module(stage_module(_words(self.study, cmd_name))), cmd_name.replace("-", "_"))
         if isinstance(stage, typer.Typer):
             return typer.main.get_group(stage)
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
         app.command(cmd_name)(stage)
         return typer.main.get_command(app)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the verbs with the first line of each stage's docstring, without importing the stages."""
         with formatter.section("Verbs"):
-            formatter.write_dl([(verb, _summary(verb)) for verb in VERBS])
+            formatter.write_dl(
+                [
+                    (verb, f"Verbs of the study {verb}." if verb in STUDIES else _summary(_words(self.study, verb)))
+                    for verb in self.list_commands(ctx)
+                ]
+            )
 
 
-def _summary(verb: str) -> str:
-    path = Path(__file__).parents[1].joinpath(*stage_module(verb).split(".")).with_suffix(".py")
+def _words(study: str, verb: str) -> str:
+    """Return a stage's words; `compare` reads the ranking study alone, and lies in it."""
+    return f"ranking {verb}" if verb == "compare" else f"{study} {verb}".strip()
+
+
+def _summary(stage: str) -> str:
+    path = Path(__file__).parents[1].joinpath(*stage_module(stage).split(".")).with_suffix(".py")
     return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
 
 
@@ -88,7 +110,8 @@ def spread(arguments: Sequence[str]) -> list[str]:
     Only what follows the verb is read so, and only for verbs that take no positional arguments: those of `POSITIONAL`
     take them at any place, and no options with lists.
     """
-    start = next((place for place, token in enumerate(arguments) if token in VERBS), len(arguments)) + 1
+    verbs = {*SHARED, *(verb for study in STUDIES.values() for verb in study)}
+    start = next((place for place, token in enumerate(arguments) if token in verbs), len(arguments)) + 1
     if set(arguments[start - 1 : start]) & POSITIONAL:
         return list(arguments)
     result = list(arguments[:start])

@@ -17,7 +17,7 @@ from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
 from rankscape.scenes.granule_table import GranuleRow
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 """Root of the checkout."""
 SCHEMAS: dict[str, type[BaseModel]] = {
     "workflow/schemas/config.schema.json": Config,

@@ -1,5 +1,5 @@
 import pytest
-from rankscape.__main__ import VERBS
+from rankscape.__main__ import SHARED, STUDIES
 from rankscape.foundation.code_version import ROOT, Notes, code_version, stage_module
 
 FILES = {
@@ -59,7 +59,7 @@ STAGE, CUTTING = "rankscape/stages/tile.py", "rankscape/samples/cutting.py"
         changed(STAGE, "SIZE = 3", "SIZE  =  3\n\n"),
         changed(CUTTING, "    return depth", "    # why\n    return depth"),
         {"rankscape/samples/other.py": "other = 2\n"},
-        {"rankscape/studies/ranking/stages/mosaic.py": "x = 1\n"},
+        {"rankscape/studies/ranking/stages/rasterize.py": "x = 1\n"},
     ],
 )
 def test_what_cannot_change_a_result_changes_nothing(version, change):
@@ -83,8 +83,8 @@ def test_what_can_change_a_result_changes_the_version(version, change):
 
 
 def test_another_stage_is_not_touched(version):
-    other = {"rankscape/studies/ranking/stages/mosaic.py": "from rankscape.samples.other import other\n"}
-    module = "rankscape.studies.ranking.stages.mosaic"
+    other = {"rankscape/studies/ranking/stages/rasterize.py": "from rankscape.samples.other import other\n"}
+    module = "rankscape.studies.ranking.stages.rasterize"
     assert version(other, module) == version({**other, **changed(CUTTING, "depth\n\n", "depth\n\nx = 1\n")}, module)
     assert version(other, module) != version({**other, "rankscape/samples/other.py": "other = 2\n"}, module)
 
@@ -100,8 +100,10 @@ def test_an_unknown_module_is_refused(version):
 
 
 def test_every_stage_has_a_version_and_every_package_is_empty():
-    versions = {verb: code_version(stage_module(verb)) for verb in VERBS}
-    assert len(set(versions.values())) == len(VERBS)
+    shared = [verb for verb in SHARED if verb != "compare"]
+    stages = [*shared, *(f"{study} {verb}" for study, verbs in STUDIES.items() for verb in verbs)]
+    versions = {stage: code_version(stage_module(stage)) for stage in stages}
+    assert len(set(versions.values())) == len(stages)
     packages = (ROOT / "rankscape").rglob("__init__.py")
     assert all(path.read_text() == "" for path in packages if path.parent.parent.name != "studies")
 

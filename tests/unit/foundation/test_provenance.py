@@ -10,32 +10,35 @@ from rankscape.studies.ranking.settings.clusters import ClusterSettings
 def test_the_record_names_package_code_settings_inputs_seed_and_backend(tmp_path):
     (tmp_path / "a").write_bytes(b"a")
     settings = ClusterSettings()
-    record = provenance("sheet", settings, {"clusters": tmp_path / "a"}, seed=3)
+    record = provenance("ranking contact-sheets", settings, {"clusters": tmp_path / "a"}, seed=3)
     assert record == {
         "package": package_version(),
-        "stage": "sheet",
-        "code": code_version("rankscape.studies.ranking.stages.sheet"),
+        "stage": "ranking contact-sheets",
+        "code": code_version("rankscape.studies.ranking.stages.contact_sheets"),
         "settings": settings.model_dump(mode="json"),
         "settings_sha256": hashlib.sha256(settings.canonical().encode()).hexdigest(),
         "inputs": {"clusters": sha256(tmp_path / "a")},
         "seed": 3,
         "backend": "cpu",
     }
-    assert record == provenance("sheet", ClusterSettings(), {"clusters": tmp_path / "a"}, seed=3)
+    assert record == provenance("ranking contact-sheets", ClusterSettings(), {"clusters": tmp_path / "a"}, seed=3)
     assert KEY == "rankscape"
 
 
 def test_other_settings_and_inputs_give_another_record(tmp_path):
     (tmp_path / "a").write_bytes(b"a")
-    first = provenance("sheet", ClusterSettings(), {"clusters": tmp_path / "a"})
-    assert provenance("sheet", ClusterSettings(seed=1), {"clusters": tmp_path / "a"})["settings"] != first["settings"]
+    first = provenance("ranking contact-sheets", ClusterSettings(), {"clusters": tmp_path / "a"})
+    assert (
+        provenance("ranking contact-sheets", ClusterSettings(seed=1), {"clusters": tmp_path / "a"})["settings"]
+        != first["settings"]
+    )
     (tmp_path / "a").write_bytes(b"b")
-    assert provenance("sheet", None, {"clusters": tmp_path / "a"})["inputs"] != first["inputs"]
+    assert provenance("ranking contact-sheets", None, {"clusters": tmp_path / "a"})["inputs"] != first["inputs"]
 
 
 def test_a_folder_counts_by_names_and_contents(tmp_path):
     def record() -> str:
-        return provenance("sheet", None, {"tiles": tmp_path / "folder"})["inputs"]["tiles"]
+        return provenance("ranking contact-sheets", None, {"tiles": tmp_path / "folder"})["inputs"]["tiles"]
 
     (tmp_path / "folder" / "deep").mkdir(parents=True)
     (tmp_path / "folder" / "deep" / "1_2.png").write_bytes(b"x")

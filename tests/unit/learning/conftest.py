@@ -106,6 +106,6 @@ def adapt(run: Callable[..., int], land: Land) -> Callable[..., int]:
         chosen = json.dumps({**SETTINGS, **settings})
         files = ["--labels", labels or land.labels, "--tiles", *(tiles or land.tiles)]
         files += ["--pretrained", pretrained] if pretrained else []
-        return run("adapt", "--settings", chosen, *files, "--out", out, "--record", out.with_suffix(".json"))
+        return run("ranking", "adapt", "--settings", chosen, *files, "--out", out, "--record", out.with_suffix(".json"))
 
     return call

@@ -48,7 +48,7 @@ def test_the_file_holds_all_that_later_stages_need(adapt, land, tmp_path):
     assert document["channels"] == 4
     assert document["architecture"] == "test_resnet"
     assert document["preparation"]["bands"] == ["B04", "B03", "B02", "B08"]
-    assert document["provenance"]["stage"] == "adapt"
+    assert document["provenance"]["stage"] == "ranking adapt"
     assert tensors["head.weight"].shape == (2, load_adapted(out).dims)
     assert {name.partition(".")[0] for name in tensors} == {"backbone", "head"}
     labelled = read_json(out.with_suffix(".json"))["labels"]
@@ -156,7 +156,7 @@ def test_labels_of_another_origin_are_refused(adapt, land, tmp_path, capsys):
 
 def test_settings_are_closed(run, land, tmp_path, capsys):
     given = ["--labels", land.labels, "--tiles", *land.tiles, "--out", tmp_path / "b", "--record", tmp_path / "r"]
-    assert run("adapt", "--settings", json.dumps({"momentum": 1}), *given) == 2
+    assert run("ranking", "adapt", "--settings", json.dumps({"momentum": 1}), *given) == 2
     assert "adapt.momentum is no known key" in capsys.readouterr().err
 
 

@@ -22,7 +22,9 @@ def backbone(adapt, tmp_path):
 def embed(run):
     def call(tiles, backbone, out, *more, **settings):
         chosen = json.dumps({"batch_size": 50, **settings})
-        return run("embed", "--settings", chosen, "--tiles", tiles, "--backbone", backbone, "--out", out, *more)
+        return run(
+            "ranking", "embed", "--settings", chosen, "--tiles", tiles, "--backbone", backbone, "--out", out, *more
+        )
 
     return call
 

@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def embed(run):
     def call(tiles, backbone, out):
-        return run("embed", "--settings", "{}", "--tiles", tiles, "--backbone", backbone, "--out", out)
+        return run("ranking", "embed", "--settings", "{}", "--tiles", tiles, "--backbone", backbone, "--out", out)
 
     return call
 
@@ -92,7 +92,7 @@ def test_categories_come_from_the_head_as_for_any_backbone(adapt, embed, run, la
     embed(land.tiles[1], backbone, tmp_path / "03TWF.npy")
     chosen = '{"source": "file", "file": "labels.csv", "categories": ["town", "field"], "uninhabited": "field"}'
     files = ["--features", tmp_path / "03TWF.npy", "--indices", index_of(land.tiles[1])]
-    assert run("categorize", "--settings", chosen, *files, "--backbone", backbone, "--out", out) == 0
+    assert run("ranking", "categorize", "--settings", chosen, *files, "--backbone", backbone, "--out", out) == 0
     table = read_table(out)
     town = table["patch_id"].map(land.town)
     assert ((table["category"] == "town") == town).mean() > 0.9

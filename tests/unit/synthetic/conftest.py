@@ -18,7 +18,7 @@ PATCH_PX = 32
 
 @dataclass(frozen=True)
 class Region:
-    """Files that one run of `rankscape invent` wrote."""
+    """Files that one run of `rankscape simulate` wrote."""
 
     folder: Path
 
@@ -39,7 +39,7 @@ def invent_region(folder: Path, **changes: object) -> Region:
     files |= {name: f"{name}.tif" for name in ("lights", "population", "truth", "truth-earlier")}
     options = [part for name, file in files.items() for part in (f"--{name}", str(folder / file))]
     with pytest.raises(SystemExit) as ended:
-        main(["invent", "--settings", json.dumps({**SMALL, **changes}), *options])
+        main(["simulate", "--settings", json.dumps({**SMALL, **changes}), *options])
     assert not ended.value.code
     return Region(folder)
 

@@ -14,8 +14,8 @@ from shapely.geometry import box
 @pytest.fixture(scope="module")
 def counties(full_land, full_layout, tmp_path_factory):
     path = tmp_path_factory.mktemp("counties") / "counties.parquet"
-    write_counties(path, full_land, full_layout, 7, {"stage": "invent"})
-    assert read_metadata(path, KEY) == {"stage": "invent"}
+    write_counties(path, full_land, full_layout, 7, {"stage": "simulate"})
+    assert read_metadata(path, KEY) == {"stage": "simulate"}
     return gpd.read_parquet(path)
 
 

@@ -1,4 +1,4 @@
-"""`rankscape invent` as the workflow calls it: all files, the same bytes each time, clear words for wrong settings."""
+"""`rankscape simulate` as the workflow calls it: all files, the same bytes each time, clear words for wrong input."""
 
 import json
 
@@ -36,7 +36,7 @@ def test_outputs_say_where_they_come_from(region):
     for name in ("truth", "lights", "population"):
         with rasterio.open(getattr(region, name)) as dataset:
             record = json.loads(dataset.tags()["RANKSCAPE"])
-        assert record["stage"] == "invent"
+        assert record["stage"] == "simulate"
         assert record["seed"] == 7
     assert json.loads(region.catalog.read_text())["rankscape"] == record
     assert json.loads(region.districts.read_text())["rankscape"] == record
@@ -68,7 +68,7 @@ def test_wrong_settings_end_with_one_line_and_no_file(tmp_path, capsys, settings
     options.append("surroundings")
     arguments = [part for name in options for part in (f"--{name}", str(tmp_path / name))]
     with pytest.raises(SystemExit) as ended:
-        main(["invent", "--settings", json.dumps(settings), *arguments])
+        main(["simulate", "--settings", json.dumps(settings), *arguments])
     said = capsys.readouterr().err.strip().splitlines()
     assert ended.value.code == 2
     assert len(said) == 1

@@ -58,6 +58,13 @@ class Notes:
         self._news = False
 
 
+def stage_module(stage: str) -> str:
+    """Return the module of a stage's command: `tile` is shared, `ranking train` belongs to a study."""
+    study, _, verb = stage.rpartition(" ")
+    name = verb.replace("-", "_")
+    return f"rankscape.studies.{study}.stages.{name}" if study else f"rankscape.stages.{name}"
+
+
 @cache
 def code_version(module: str, root: Path = ROOT, notes: Notes | None = None) -> str:
     """Return a short hash of a module and of every package module that it imports.
@@ -82,15 +89,6 @@ def code_version(module: str, root: Path = ROOT, notes: Notes | None = None) -> 
     if notes is not None:
         notes.save()
     return digest.hexdigest()[:16]
-
-
-def stage_module(verb: str, root: Path = ROOT) -> str:
-    """Return the module of a verb: a shared stage, else the first study's stage of that name."""
-    name = verb.replace("-", "_")
-    folder = root / PACKAGE
-    found = [folder / "stages" / f"{name}.py", *sorted(folder.glob(f"studies/*/stages/{name}.py"))]
-    path = next((path for path in found if path.is_file()), found[0])
-    return ".".join(path.relative_to(root).with_suffix("").parts)
 
 
 def _closure(module: str, root: Path, notes: Notes | None) -> set[str]:

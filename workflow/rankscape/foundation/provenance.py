@@ -29,7 +29,7 @@ def provenance(
     """Return the provenance record of a stage's outputs.
 
     Args:
-        stage: Name of the stage, the rule and the verb.
+        stage: The stage's command, such as `tile`, or `ranking train` for a stage of a study.
         settings: The stage's settings; None if it has none.
         inputs: Input files by role; every one is hashed. A folder counts by the names and hashes of its files.
         seed: Seed that the result depends on.

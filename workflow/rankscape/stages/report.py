@@ -42,7 +42,8 @@ def report(
     ] = None,
     rounds: Annotated[Paths, typer.Option(help="Rounds (JSON), for counts of missing replies.")] = None,
     review: Annotated[
-        Path | None, typer.Option(help="Folder of sheets to judge the score by, as `rankscape review` wrote it.")
+        Path | None,
+        typer.Option(help="Folder of sheets to judge the score by, as `rankscape ranking inspection-sheets` wrote it."),
     ] = None,
     saliency: Annotated[
         Paths, typer.Option(help="What the networks responded to (JSON), a granule each; the maps lie beside.")

@@ -53,7 +53,7 @@ def region(patch_store, tmp_path):
 
 
 def run(files, tmp_path, *extra, settings=None, reference=None):
-    arguments = ["evaluate", "--settings", json.dumps(SETTINGS | (settings or {})), "--name", "lights"]
+    arguments = ["ranking", "evaluate", "--settings", json.dumps(SETTINGS | (settings or {})), "--name", "lights"]
     arguments += ["--reference-settings", json.dumps(REFERENCE | (reference or {}))]
     for role, paths in files.items():
         arguments += [f"--{role}", *paths]

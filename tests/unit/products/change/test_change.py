@@ -138,7 +138,7 @@ def dates(tmp_path, patch_store, monkeypatch):
 def run(options: dict[str, str], **settings: object) -> int:
     words = [word for pair in options.items() for word in pair]
     with pytest.raises(SystemExit) as ended:
-        main(["change", "--settings", json.dumps(settings), *words])
+        main(["ranking", "change", "--settings", json.dumps(settings), *words])
     return int(ended.value.code or 0)
 
 
@@ -157,7 +157,7 @@ def test_the_stage_writes_table_summary_map_style_picture_and_pictures(dates, ca
     document = json.loads(Path(dates["--document"]).read_text())
     assert (document["n"], document["significant"], document["up"], document["down"]) == (144, 4, 4, 0)
     assert document["places"]["land"]["light"]["gain"] == pytest.approx([1 / 1.1] * 3, rel=0.02)
-    assert read_metadata(Path(dates["--out"]), KEY)["stage"] == "change"
+    assert read_metadata(Path(dates["--out"]), KEY)["stage"] == "ranking change"
     with rasterio.open(dates["--raster"]) as raster:
         assert raster.descriptions == ("change", "change_std")
         assert np.nanmax(raster.read(1)) == pytest.approx(table["change"].max(), abs=1e-6)

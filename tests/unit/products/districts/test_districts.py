@@ -73,7 +73,7 @@ def columns_of_land(parts):
 
 def run(files, tmp_path, path, **settings):
     chosen = {"path": path, "title": "Districts", "id": "code", "correlation_range_m": 500, **settings}
-    arguments = ["district", "--settings", json.dumps(chosen), "--name", "mine"]
+    arguments = ["ranking", "district", "--settings", json.dumps(chosen), "--name", "mine"]
     for role, paths in files.items():
         arguments += [f"--{role}", *paths]
     for option, suffix in {"out": "parquet", "table": "csv", "document": "json", "picture": "png"}.items():

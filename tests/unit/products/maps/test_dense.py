@@ -137,7 +137,7 @@ def test_the_command_writes_a_map_that_lies_on_the_land(land, tmp_path):
     networks = [network_of("test_resnet", seed, 3.0) for seed in range(2)]
     write_model(model, model_of(networks, "test_resnet"), Targets(), {})
     out = tmp_path / "maps" / "dense" / "03TVF.tif"
-    words = ["dense", "--settings", '{"batch_size": 5}', "--tiles", str(tiles), "--model", str(model)]
+    words = ["ranking", "dense", "--settings", '{"batch_size": 5}', "--tiles", str(tiles), "--model", str(model)]
     sums = []
     for _ in range(2):
         with pytest.raises(SystemExit) as ended:
@@ -152,7 +152,7 @@ def test_the_command_writes_a_map_that_lies_on_the_land(land, tmp_path):
         assert (raster.transform.c, raster.transform.f) == (400_000, 4_500_000)
         assert json.loads(raster.tags()["DEVIATIONS"])["final"]["largest"] < TOLERANCE
         assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-        assert json.loads(raster.tags()["RANKSCAPE"])["stage"] == "dense"
+        assert json.loads(raster.tags()["RANKSCAPE"])["stage"] == "ranking dense"
     item = pystac.Item.from_file(out.with_suffix(".json"))
     assert item.properties["proj:transform"][0] == 320
     assert item.assets["map"].href == "./03TVF.tif"
@@ -163,7 +163,7 @@ def test_the_command_maps_a_model_of_two_parts(land, tmp_path):
     """The parts tell 3 x 3 and 4 x 4 places apart; a patch's mean is the score that the whole model gives it."""
     tiles, model, out = land(), tmp_path / "score.safetensors", tmp_path / "dense.tif"
     write_model(model, partnered_model(), Targets(), {})
-    words = ["dense", "--settings", "{}", "--tiles", str(tiles), "--model", str(model)]
+    words = ["ranking", "dense", "--settings", "{}", "--tiles", str(tiles), "--model", str(model)]
     with pytest.raises(SystemExit) as ended:
         main([*words, "--out", str(out), "--item", str(out.with_suffix(".json"))])
     assert ended.value.code in (0, None)

@@ -18,7 +18,7 @@ SIDE_M = 80.0
 
 
 def run(pairs, folder, settings="{}"):
-    arguments = ["merge", "--settings", settings, "--scores", *(str(scores) for scores, _ in pairs)]
+    arguments = ["mosaic", "--settings", settings, "--scores", *(str(scores) for scores, _ in pairs)]
     arguments += ["--indices", *(str(index) for _, index in pairs), "--out", str(folder / "region.tif")]
     arguments += ["--colour", str(folder / "region-colour.tif")]
     arguments += ["--uncertainty", str(folder / "region-uncertainty.tif")]

@@ -19,7 +19,7 @@ from rankscape.samples.patches import read_grid, read_index, write_index
 
 
 def run(scores, index, folder, settings="{}"):
-    arguments = ["mosaic", "--settings", settings, "--scores", str(scores), "--index", str(index)]
+    arguments = ["ranking", "rasterize", "--settings", settings, "--scores", str(scores), "--index", str(index)]
     arguments += ["--out", str(folder / "a.tif"), "--patches", str(folder / "a-patches.tif"), "--threads", "2"]
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--item", str(folder / "a.json")])
@@ -107,7 +107,7 @@ def test_item_is_valid_relative_and_has_the_checksums(granule, score, tmp_path):
     west, south, east, north = item.bbox
     assert -166.3 < west < east < -166.1
     assert 40.6 < south < north < 40.7
-    assert json.loads((tmp_path / "a.json").read_text())["provenance"]["stage"] == "mosaic"
+    assert json.loads((tmp_path / "a.json").read_text())["provenance"]["stage"] == "ranking rasterize"
     style = (tmp_path / "a.qml").read_text()
     assert style.startswith("<!DOCTYPE qgis")
     assert style.count("<item ") == 33

@@ -49,7 +49,7 @@ def _run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     maps = folder / "maps"
     merged = ["--colour", maps / "region-colour.tif", "--uncertainty", maps / "region-uncertainty.tif"]
     merged += ["--preview", maps / "region.png", "--item", maps / "region.json", "--out", maps / "region.tif"]
-    assert ended("merge", "--settings", "{}", "--scores", *scores, "--indices", *indices, *merged) == 0
+    assert ended("mosaic", "--settings", "{}", "--scores", *scores, "--indices", *indices, *merged) == 0
     _write_documents(folder)
     return folder
 
@@ -72,7 +72,7 @@ def _write_granule(folder: Path, granule: str, origin_m: tuple[float, float], rn
     write_table(folder / f"evaluation/baselines/{granule}.parquet", trivial, {})
     maps, inputs = folder / "maps", ["--scores", folder / f"scores/{granule}.parquet", "--index", index_of(store)]
     outputs = ["--out", maps / f"{granule}.tif", "--patches", maps / f"{granule}-patches.tif"]
-    assert ended("mosaic", "--settings", "{}", *inputs, *outputs, "--item", maps / f"{granule}.json") == 0
+    assert ended("ranking", "rasterize", "--settings", "{}", *inputs, *outputs, "--item", maps / f"{granule}.json") == 0
 
 
 def _write_documents(folder: Path) -> None:

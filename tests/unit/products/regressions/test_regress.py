@@ -33,14 +33,26 @@ def places():
 
 @pytest.fixture
 def run(tmp_path, capsys):
-    """Run `rankscape regress`; return its status, its document and what it said."""
+    """Run `rankscape ranking regress`; return its status, its document and what it said."""
 
     def start(regression, *extra):
         config = tmp_path / "config.yaml"
         config.write_text(yaml.safe_dump({"regressions": {"roads": {"title": "Roads", **regression}}}))
         out = tmp_path / "regressions/roads.json"
         with pytest.raises(SystemExit) as ended:
-            main(["regress", "--settings", str(config), "--name", "roads", "--out", str(out), *map(str, extra)])
+            main(
+                [
+                    "ranking",
+                    "regress",
+                    "--settings",
+                    str(config),
+                    "--name",
+                    "roads",
+                    "--out",
+                    str(out),
+                    *map(str, extra),
+                ]
+            )
         said = capsys.readouterr().err
         return ended.value.code, json.loads(out.read_text()) if out.is_file() else None, said
 
@@ -278,7 +290,7 @@ def test_a_name_that_the_configuration_lacks(tmp_path, capsys):
     config.write_text("regressions: {roads: {}}")
 
     with pytest.raises(SystemExit) as ended:
-        main(["regress", "--settings", str(config), "--name", "rails", "--out", str(tmp_path / "o.json")])
+        main(["ranking", "regress", "--settings", str(config), "--name", "rails", "--out", str(tmp_path / "o.json")])
 
     assert ended.value.code == 2
     assert "regressions has ['roads'], but --name is 'rails'" in capsys.readouterr().err

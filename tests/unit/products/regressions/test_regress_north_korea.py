@@ -88,7 +88,7 @@ def document(shared, tables, tmp_path_factory):
     (folder / "config.yaml").write_text(yaml.safe_dump({"regressions": {"change": regression}}))
     out = folder / "change.json"
     with pytest.raises(SystemExit) as ended:
-        main(["regress", "--settings", str(folder / "config.yaml"), "--name", "change", "--out", str(out)])
+        main(["ranking", "regress", "--settings", str(folder / "config.yaml"), "--name", "change", "--out", str(out)])
     assert ended.value.code == 0
     assert "32,578 & 32,578 & 32,578" in out.with_suffix(".tex").read_text()
     return json.loads(out.read_text())

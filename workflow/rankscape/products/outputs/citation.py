@@ -15,7 +15,7 @@ COPERNICUS = "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_D
 """Legal notice on the use of Copernicus Sentinel data, which asks for the sentence in `imagery_notice`."""
 _NOBODY = "The authors of this run"
 _WIDTH = 100
-_MAPS = ("merge", "mosaic", "dense")
+_MAPS = ("mosaic", "rasterize", "dense")
 _README = """\
 {title}
 {line}

@@ -79,6 +79,8 @@ class Run:
 
     def _needed(self) -> list[tuple[Kind, Path]]:
         """Files that must be there: those that the catalogue shows, and those that the table of patches is made of."""
-        read = [kind for kind in KINDS if kind.pattern in _READ and (self.references or kind.verb != "baseline")]
+        read = [
+            kind for kind in KINDS if kind.pattern in _READ and (self.references or kind.verb != "pixel-statistics")
+        ]
         shown = [kind for kind in KINDS if kind.shown and kind.verb != "publish"]
         return [(kind, path) for kind in [*shown, *read] for _, path in self.files(kind)]

@@ -64,9 +64,9 @@ def read_map(path: Path) -> MapPicture:
             raise InputError(f"{path} has {image.width} x {image.height} pixels: set merge.preview_px lower.")
         image.load()
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist: make it with `rankscape merge`, or mend the path.") from None
+        raise InputError(f"{path} does not exist: make it with `rankscape mosaic`, or mend the path.") from None
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise InputError(f"{path} is no whole PNG ({error}): make it again with `rankscape merge`.") from None
+        raise InputError(f"{path} is no whole PNG ({error}): make it again with `rankscape mosaic`.") from None
     image.thumbnail((_MAP_PX, _MAP_PX), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     Image.fromarray(np.asarray(image.convert("RGBA"))).save(buffer, format="PNG", optimize=True)

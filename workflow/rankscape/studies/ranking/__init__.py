@@ -3,9 +3,10 @@
 from rankscape.foundation.studies import Study
 
 _VERBS = (
-    "label", "pretrain", "adapt", "embed", "categorize", "refine", "cluster", "sheet", "judges", "draw", "brief",
-    "serve", "interview", "rate", "rank", "annotate", "orders", "transcribe", "derive", "ensemble", "audit", "train",
-    "predict", "score", "explain", "review", "saliency", "mosaic", "dense", "evaluate", "change", "district", "regress",
+    "label", "pretrain", "adapt", "embed", "categorize", "refine", "cluster", "contact-sheets", "judges", "sample",
+    "build-requests", "serve", "collect-replies", "rate", "rank", "annotate", "orders", "import-order",
+    "order-from-reference", "ensemble", "audit", "train", "predict", "score", "explain", "inspection-sheets",
+    "saliency", "rasterize", "dense", "evaluate", "change", "district", "regress",
 )  # fmt: skip
 
 STUDY = Study(

@@ -33,7 +33,7 @@ def free_port() -> int:
 
 @dataclass
 class Server:
-    """`rankscape annotate` as a process of its own."""
+    """`rankscape ranking annotate` as a process of its own."""
 
     place: Place
     port: int = field(default_factory=free_port)
@@ -42,7 +42,17 @@ class Server:
 
     def start(self, *more: str) -> str:
         """Start it; return the address that it prints."""
-        command = [sys.executable, "-m", "rankscape", "annotate", "--region", self.place.name, "--annotator", "anna"]
+        command = [
+            sys.executable,
+            "-m",
+            "rankscape",
+            "ranking",
+            "annotate",
+            "--region",
+            self.place.name,
+            "--annotator",
+            "anna",
+        ]
         self.process = subprocess.Popen(
             [*command, "--port", str(self.port), *more],
             cwd=self.place.folder,

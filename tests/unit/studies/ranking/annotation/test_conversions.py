@@ -39,11 +39,20 @@ def patches(clusters: int = 6, count: int = 16) -> dict[str, int]:
 
 
 def carry(place: Place, path: Path, *more: Any) -> int:
-    return run("orders", "carry", path, "--summary", place.summary, "--clusters", place.clusters, *more)
+    return run("ranking", "orders", "carry", path, "--summary", place.summary, "--clusters", place.clusters, *more)
 
 
 def transcribe(place: Place, path: Path) -> int:
-    return run("transcribe", "--annotation", path, "--summary", place.summary, "--out", place.folder / "order.json")
+    return run(
+        "ranking",
+        "import-order",
+        "--annotation",
+        path,
+        "--summary",
+        place.summary,
+        "--out",
+        place.folder / "order.json",
+    )
 
 
 def test_transcribe_reads_an_annotation(place: Place) -> None:
@@ -63,7 +72,7 @@ def test_transcribe_refuses_what_is_not_finished(place: Place, capsys: Any) -> N
     assert transcribe(place, draft.rename(place.orders / "anna.json")) == 2
     said = capsys.readouterr().err
     assert "anna.json is not finished (7 of 7 cards placed), so it is no order yet" in said
-    assert "rankscape annotate --region valley --annotator anna" in said
+    assert "rankscape ranking annotate --region valley --annotator anna" in said
 
 
 def test_transcribe_refuses_what_was_changed_by_hand_or_renamed(place: Place, capsys: Any) -> None:
@@ -85,7 +94,7 @@ def test_renumbered_clusters_are_refused_and_carried_over(place: Place, capsys: 
     assert transcribe(place, path) == 2
     said = capsys.readouterr().err
     assert "was made for other clusters" in said
-    assert f"rankscape orders carry {path} --summary clusters.json --clusters clusters.parquet" in said
+    assert f"rankscape ranking orders carry {path} --summary clusters.json --clusters clusters.parquet" in said
     assert said.count("\n") == 1
 
     assert carry(place, path) == 0
@@ -183,33 +192,33 @@ def test_nothing_to_carry(place: Place, capsys: Any) -> None:
 
 def test_show_and_export(place: Place, capsys: Any) -> None:
     path = annotate(place)
-    assert run("orders", "show", path) == 0
+    assert run("ranking", "orders", "show", path) == 0
     shown = capsys.readouterr().out
     assert "Annotator anna, region valley" in shown
     assert "7 of 7 cards placed, 1 pairs marked, 1 min 15 s spent." in shown
     assert "Consistency check: the two cards of cluster" in shown
     assert "6 clusters, 15 pairs: 1 tied, 4 not comparable." in shown
-    assert run("orders", "export", path) == 0
+    assert run("ranking", "orders", "export", path) == 0
     text = capsys.readouterr().out
     assert shown.endswith(text)
-    assert run("orders", "export", path, "--out", place.folder / "anna.txt") == 0
+    assert run("ranking", "orders", "export", path, "--out", place.folder / "anna.txt") == 0
     assert (place.folder / "anna.txt").read_text() == text
-    assert run("orders", "show", place.folder / "anna.txt") == 0
+    assert run("ranking", "orders", "show", place.folder / "anna.txt") == 0
     assert capsys.readouterr().out.startswith("6 clusters, 15 pairs: 1 tied, 4 not comparable.")
     assert transcribe(place, path) == 0
-    assert run("orders", "export", place.folder / "order.json") == 0
+    assert run("ranking", "orders", "export", place.folder / "order.json") == 0
     assert capsys.readouterr().out == text
 
 
 def test_show_a_draft(place: Place, capsys: Any) -> None:
     session = place.session()
     session.change(Change.model_validate(body(session)))
-    assert run("orders", "show", draft_of(session.path)) == 0
+    assert run("ranking", "orders", "show", draft_of(session.path)) == 0
     shown = capsys.readouterr().out
     assert "0 of 7 cards placed" in shown
     assert "Consistency" not in shown
     assert shown.endswith("Not finished: no order yet.\n")
-    assert run("orders", "export", draft_of(session.path)) == 2
+    assert run("ranking", "orders", "export", draft_of(session.path)) == 2
 
 
 @pytest.mark.parametrize(
@@ -226,7 +235,7 @@ def test_files_that_hold_no_order(place: Place, capsys: Any, name: str, content:
     path = place.folder / name
     path.write_text(content)
     for verb in ("show", "export"):
-        assert run("orders", verb, path) == 2
+        assert run("ranking", "orders", verb, path) == 2
         err = capsys.readouterr().err
         assert said in err
         assert err.count("\n") == 1
@@ -236,16 +245,16 @@ def import_(place: Place, text: str, out: str = "ben.json") -> int:
     path = place.folder / "ben.txt"
     path.write_text(text)
     options = ("--summary", place.summary, "--clusters", place.clusters, "--region", "valley")
-    return run("orders", "import", path, *options, "--out", place.orders / out)
+    return run("ranking", "orders", "import", path, *options, "--out", place.orders / out)
 
 
 @pytest.mark.parametrize("text", ["5>3=4>2>0=1", "5>3\n3=4\n4>2\n0\n1", "0>1\n2~3\n4\n5"])
 def test_text_comes_in_and_goes_out_the_same(place: Place, capsys: Any, text: str) -> None:
     assert import_(place, text) == 0
     assert "Take" in capsys.readouterr().err
-    assert run("orders", "export", place.orders / "ben.json") == 0
+    assert run("ranking", "orders", "export", place.orders / "ben.json") == 0
     exported = capsys.readouterr().out
-    assert run("orders", "export", place.folder / "ben.txt") == 0
+    assert run("ranking", "orders", "export", place.folder / "ben.txt") == 0
     assert capsys.readouterr().out == exported
     assert transcribe(place, place.orders / "ben.json") == 0
     annotation = read_annotation(place.orders / "ben.json")

@@ -109,7 +109,7 @@ def test_a_whole_session_with_a_killed_server(server: Server, page: Page) -> Non
     server.kill()
     drag(page, 3, "tier:4")
     page.wait_for_function("() => document.querySelector('#saved').textContent.startsWith('not saved')")
-    assert "start `rankscape annotate` again" in str(page.text_content("#banner"))
+    assert "start `rankscape ranking annotate` again" in str(page.text_content("#banner"))
     url = server.url
     assert server.start() == url
     saved(page)
@@ -160,7 +160,7 @@ def test_what_the_command_line_refuses(
 
     def refused(*more: str, annotator: str = "anna", region: str = "valley") -> str:
         with pytest.raises(SystemExit) as end:
-            main(["annotate", "--region", region, "--annotator", annotator, *more])
+            main(["ranking", "annotate", "--region", region, "--annotator", annotator, *more])
         assert end.value.code == 2
         said = str(capsys.readouterr().err)
         assert said.count("\n") == 1

@@ -193,7 +193,7 @@ def test_the_secret_is_needed(client: TestClient, path: str) -> None:
     for method in ("GET", "PUT", "POST"):
         answer = client.request(method, f"http://127.0.0.1:8765{path}")
         assert answer.status_code == 404
-        assert "use the address that rankscape annotate printed" in answer.text
+        assert "use the address that rankscape ranking annotate printed" in answer.text
 
 
 def test_the_address_without_its_last_slash(client: TestClient) -> None:
@@ -293,7 +293,7 @@ def served(monkeypatch: pytest.MonkeyPatch, place: Place) -> list[Any]:
 
 def annotate(*arguments: str) -> int:
     with pytest.raises(SystemExit) as end:
-        main(["annotate", "--region", "valley", "--port", "0", *arguments])
+        main(["ranking", "annotate", "--region", "valley", "--port", "0", *arguments])
     return int(end.value.code or 0)
 
 

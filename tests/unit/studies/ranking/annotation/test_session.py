@@ -179,7 +179,9 @@ def test_drafts_of_others(place: Place) -> None:
 def test_a_draft_made_for_other_clusters_says_how_to_carry_it_over(place: Place) -> None:
     change(place.session())
     write_clusters(place, {f"03TVF_{c}_{k}": (c + 1) % 6 for c in range(6) for k in range(16)})
-    with pytest.raises(OrderError, match=r"other clusters \(fingerprint .*rankscape orders carry .*anna\.draft\.json"):
+    with pytest.raises(
+        OrderError, match=r"other clusters \(fingerprint .*rankscape ranking orders carry .*anna\.draft\.json"
+    ):
         place.session()
 
 

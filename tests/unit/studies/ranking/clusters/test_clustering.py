@@ -159,7 +159,7 @@ def test_an_unknown_category_is_an_error():
 
 def test_categories_of_other_patches_are_an_error(region, categories, tmp_path, capsys):
     write_table(categories, read_table(categories).iloc[1:], {"label": read_metadata(categories, "label")})
-    arguments = ["cluster", "--settings", "{}", "--features", *map(str, region.features)]
+    arguments = ["ranking", "cluster", "--settings", "{}", "--features", *map(str, region.features)]
     arguments += ["--indices", *map(str, region.indices), "--categories", str(categories)]
     with pytest.raises(SystemExit) as caught:
         main([*arguments, "--out", str(tmp_path / "c.parquet"), "--summary", str(tmp_path / "c.json")])

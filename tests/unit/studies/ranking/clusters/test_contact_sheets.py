@@ -44,7 +44,14 @@ def test_stage_writes_one_picture_a_cluster_that_shows_its_patches(region, table
     write_json(summary, {"clusters": CLUSTERS})
     out.mkdir()
     (out / "07.png").write_bytes(b"of an earlier clustering")
-    arguments = ["sheet", "--settings", json.dumps({"sheet_patches": 4}), "--tiles", *map(str, region.tiles)]
+    arguments = [
+        "ranking",
+        "contact-sheets",
+        "--settings",
+        json.dumps({"sheet_patches": 4}),
+        "--tiles",
+        *map(str, region.tiles),
+    ]
     for _ in range(2):
         with pytest.raises(SystemExit) as caught:
             main([*arguments, "--clusters", str(clusters), "--summary", str(summary), "--out", str(out)])

@@ -104,7 +104,7 @@ def test_features_are_those_of_networks_trained_in_each_category(refine, land, t
     table = read_table(land.categories).set_index("patch_id")["category"]
     record = read_json(tmp_path / "a/refined.json")
     assert set(record["networks"]) == {"town", "country"}
-    assert record["provenance"]["stage"] == "refine"
+    assert record["provenance"]["stage"] == "ranking refine"
     for tiles, before in zip(land.tiles, land.features, strict=True):
         old, new = read_array(before), read_array(tmp_path / "a" / tiles.name)
         index = read_index(index_of(tiles))
@@ -263,7 +263,7 @@ def test_outputs_are_named_as_the_tiles_are(land, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         main(
             [
-                *("refine", "--settings", "{}", "--tiles", *map(str, land.tiles)),
+                *("ranking", "refine", "--settings", "{}", "--tiles", *map(str, land.tiles)),
                 *("--features", *map(str, land.features), "--categories", str(land.categories)),
                 *("--backbone", str(land.backbone), "--out", "a.npy", "--record", str(tmp_path / "r.json")),
             ]

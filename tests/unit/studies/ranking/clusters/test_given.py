@@ -56,8 +56,9 @@ class Study:
         write_table(self.folder / "labels.parquet", table, {})
 
     def cluster(self, **settings):
-        return run("cluster", "--settings", json.dumps(settings), "--features", self.folder / "features/nk.npy",
-                   "--indices", self.folder / "nk.parquet", "--categories", self.folder / "categories.parquet",
+        return run("ranking", "cluster", "--settings", json.dumps(settings), "--features",
+                   self.folder / "features/nk.npy", "--indices", self.folder / "nk.parquet", "--categories",
+                   self.folder / "categories.parquet",
                    "--labels", self.folder / "labels.parquet", "--out", self.folder / "clusters.parquet",
                    "--summary", self.folder / "clusters.json")  # fmt: skip
 

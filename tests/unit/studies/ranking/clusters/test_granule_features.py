@@ -76,7 +76,7 @@ def test_a_head_of_other_categories_is_an_error(tmp_path, region, capsys):
     settings = json.dumps({"source": "file", "file": "l.csv", "categories": ["country", "town"]})
     rest = ["--backbone", str(region.backbone), "--out", str(tmp_path / "c.parquet")]
     with pytest.raises(SystemExit) as caught:
-        main(["categorize", "--settings", settings, *arguments, *rest])
+        main(["ranking", "categorize", "--settings", settings, *arguments, *rest])
     assert caught.value.code == 2
     assert "was fitted to the categories ['town', 'country']" in capsys.readouterr().err
     assert not (tmp_path / "c.parquet").exists()

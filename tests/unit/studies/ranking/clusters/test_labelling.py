@@ -187,7 +187,7 @@ def test_stage_ends_with_one_line_when_the_endpoint_refuses(region, tmp_path, ca
     tiles = [str(path) for path in region.tiles]
     with endpoint(lambda body: JSONResponse({"error": {"message": "bad key"}}, 401)) as url:
         judge = json.dumps({"model": "eye", "base_url": url})
-        arguments = ["label", "--settings", settings, "--judge-settings", judge, "--tiles", *tiles]
+        arguments = ["ranking", "label", "--settings", settings, "--judge-settings", judge, "--tiles", *tiles]
         with pytest.raises(SystemExit) as caught:
             main([*arguments, "--out", str(tmp_path / "labels.parquet")])
     assert caught.value.code == 1

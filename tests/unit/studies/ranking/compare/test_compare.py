@@ -309,8 +309,11 @@ def test_what_incomplete_runs_lack_is_said_in_one_line(two, run, tmp_path):
     status, line = run(["compare", *map(str, two), "--out", str(tmp_path / "out")])
 
     assert status == 2
-    assert f"{two[0]} lacks ranking/order.json (`rankscape ensemble`)" in line
-    assert f"{two[1]} lacks model/score.json (`rankscape train`), scores of 03TVF (`rankscape predict`)" in line
+    assert f"{two[0]} lacks ranking/order.json (`rankscape ranking ensemble`)" in line
+    assert (
+        f"{two[1]} lacks model/score.json (`rankscape ranking train`), scores of 03TVF (`rankscape ranking predict`)"
+        in line
+    )
     assert not (tmp_path / "out").exists()
 
 

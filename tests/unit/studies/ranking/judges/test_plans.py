@@ -206,7 +206,7 @@ def write_draws(folder: Path, rounds: int, clusters: int = 3) -> None:
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     with pytest.raises(SystemExit) as caught:
-        main(["judges", *arguments])
+        main(["ranking", "judges", *arguments])
     captured = capsys.readouterr()
     assert not caught.value.code, captured.err
     return captured.out
@@ -241,7 +241,16 @@ def test_a_plan_counts_what_is_stored(project: Path, endpoint: Endpoint, capsys:
     write_config(project, judges={"anna": anna})
     write_draws(project, rounds=1)
     settings = json.loads(RateSettings(rounds=2, replies=3).canonical())
-    words = ["rate", "--settings", json.dumps(settings), "--judge", "anna", "--judge-settings", json.dumps(anna)]
+    words = [
+        "ranking",
+        "rate",
+        "--settings",
+        json.dumps(settings),
+        "--judge",
+        "anna",
+        "--judge-settings",
+        json.dumps(anna),
+    ]
     words += ["--prompt", "config/prompts/roads.md", "--round", "1", "--draw", "results/small/ranking/draws/1.parquet"]
     with pytest.raises(SystemExit) as caught:
         main([*words, "--store", "results/small/ranking/replies", "--out", "1.json"])
@@ -287,7 +296,7 @@ def test_a_draw_of_no_round(project: Path) -> None:
 
 def check(capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
     with pytest.raises(SystemExit) as caught:
-        main(["judges", "check"])
+        main(["ranking", "judges", "check"])
     code = caught.value.code
     return (code if isinstance(code, int) else 0), capsys.readouterr().out.splitlines()
 

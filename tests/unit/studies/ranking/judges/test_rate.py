@@ -37,12 +37,12 @@ def rate(region: Region, endpoint: Endpoint, **changes: Any) -> int:
         "draw": drawn,
         "out": region.folder / "round.json",
     }
-    return run("rate", **{**options, **changes})
+    return run("ranking rate", **{**options, **changes})
 
 
 def draw(region: Region, number: int, out: Path, **settings: Any) -> int:
     files = {"tiles": [region.tiles], "clusters": region.clusters, "summary": region.summary, "out": out}
-    return run("draw", settings={"images_per_cluster": 2, **settings}, round=number, **files)
+    return run("ranking sample", settings={"images_per_cluster": 2, **settings}, round=number, **files)
 
 
 def pictures(body: dict[str, Any]) -> list[np.ndarray]:
@@ -76,7 +76,7 @@ def test_from_pictures_to_the_merged_order(region: Region, endpoint: Endpoint) -
     for number in (1, 2):
         evidence, order = region.folder / f"{number}.json", region.folder / f"anna--who--{number}.json"
         assert rate(region, endpoint, round=number, out=evidence) == 0
-        assert run("rank", settings={"margin": 5}, evidence=evidence, summary=region.summary, out=order) == 0
+        assert run("ranking rank", settings={"margin": 5}, evidence=evidence, summary=region.summary, out=order) == 0
         orders.append(order)
     found = read_json(evidence)
     assert (found["judge"], found["prompt"], found["round"], found["stand_in"]) == ("anna", "who", 2, False)
@@ -84,7 +84,7 @@ def test_from_pictures_to_the_merged_order(region: Region, endpoint: Endpoint) -
     assert list(found["scores"]) == ["0", "1", "2", "3"]
     assert (found["usage"]["questions"], found["usage"]["usable"]) == (8, 16)
     assert found["fingerprint"] == "f" * 64
-    assert found["provenance"]["stage"] == "rate"
+    assert found["provenance"]["stage"] == "ranking rate"
     assert set(found["provenance"]["inputs"]) == {"prompt", "draw"}
     document = read_json(orders[0])
     assert document["text"] == "0>1>2>3"
@@ -92,7 +92,7 @@ def test_from_pictures_to_the_merged_order(region: Region, endpoint: Endpoint) -
     assert document["source"]["kind"] == "round"
     assert document["relations"][0] == [0, 1, "higher"]
     out = region.folder / "order.json"
-    assert run("ensemble", settings={"levels": 4}, orders=orders, summary=region.summary, out=out) == 0
+    assert run("ranking ensemble", settings={"levels": 4}, orders=orders, summary=region.summary, out=out) == 0
     merged = read_json(out)
     assert merged["levels"] == [[0], [1], [2], [3], [4]]
     assert merged["edges"] == [[0, 1], [1, 2], [2, 3], [3, 4]]
@@ -122,7 +122,7 @@ def test_pairs_and_tiers_end_in_the_same_order(
     question = found["questions"][0]
     assert [len(own) for own in question["patches"]] == [2] * len(question["clusters"])
     assert all(set(own) <= set(region.ids[c]) for c, own in zip(question["clusters"], question["patches"], strict=True))
-    assert run("rank", settings={"margin": 5}, evidence=evidence, summary=region.summary, out=order) == 0
+    assert run("ranking rank", settings={"margin": 5}, evidence=evidence, summary=region.summary, out=order) == 0
     assert read_json(order)["text"] == "0>1>2>3"
 
 

@@ -30,19 +30,41 @@ def run(*arguments: str) -> int:
 
 
 def brief(prompt: str, judge: str = "own", about: JudgeSettings = ABOUT) -> int:
-    words = ["brief", "--settings", SETTINGS, "--judge", judge, "--judge-settings", about.asked]
+    words = ["ranking", "build-requests", "--settings", SETTINGS, "--judge", judge, "--judge-settings", about.asked]
     return run(*words, "--prompt", f"{prompt}.md", "--out", f"briefs/{prompt}.json")
 
 
 def interview(*prompts: str, rounds: int = 1, limits: dict[str, Any] | None = None) -> int:
-    words = ["interview", "--judge", "own", "--address", "own.json", "--store", STORE, "--out", "interview.json"]
+    words = [
+        "ranking",
+        "collect-replies",
+        "--judge",
+        "own",
+        "--address",
+        "own.json",
+        "--store",
+        STORE,
+        "--out",
+        "interview.json",
+    ]
     words += ["--limits", json.dumps({"attempts": 1} | (limits or {}))]
     draws = [f"results/small/ranking/draws/{number}.parquet" for number in range(1, rounds + 1)]
     return run(*words, "--briefs", *(f"briefs/{prompt}.json" for prompt in prompts), "--draws", *draws)
 
 
 def rate(prompt: str, number: int = 1) -> int:
-    words = ["rate", "--settings", SETTINGS, "--judge", "own", "--judge-settings", ABOUT.asked, "--store", STORE]
+    words = [
+        "ranking",
+        "rate",
+        "--settings",
+        SETTINGS,
+        "--judge",
+        "own",
+        "--judge-settings",
+        ABOUT.asked,
+        "--store",
+        STORE,
+    ]
     words += ["--prompt", f"{prompt}.md", "--round", str(number), "--out", f"{prompt}-{number}.json"]
     return run(*words, "--draw", f"results/small/ranking/draws/{number}.parquet")
 
@@ -144,6 +166,17 @@ def test_files_that_are_no_briefs_or_draws(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(InputError, match="is no brief of a judge"):
         read_brief(Path("briefs/other.json"))
     Path("x.parquet").touch()
-    words = ["interview", "--judge", "own", "--address", "own.json", "--store", STORE, "--out", "interview.json"]
+    words = [
+        "ranking",
+        "collect-replies",
+        "--judge",
+        "own",
+        "--address",
+        "own.json",
+        "--store",
+        STORE,
+        "--out",
+        "interview.json",
+    ]
     assert run(*words, "--briefs", "briefs/roads.json", "--draws", "x.parquet") == 2
     assert "x.parquet is no draw" in capsys.readouterr().err

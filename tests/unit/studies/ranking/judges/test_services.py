@@ -164,7 +164,7 @@ def test_the_guard_kills_what_ignores_being_asked() -> None:
 def test_nothing_outlives_the_one_who_asked(tmp_path: Path, how: signal.Signals) -> None:
     pidfile, out = tmp_path / "pid", tmp_path / "anna.json"
     command = f"echo $$ > {pidfile}; {judge().command}"
-    words = [sys.executable, "-m", "rankscape", "serve", "--judge", "anna", "--judge-settings"]
+    words = [sys.executable, "-m", "rankscape", "ranking", "serve", "--judge", "anna", "--judge-settings"]
     words += [json.dumps({"model": "tester/bright", "command": command})]
     words += ["--command-log", str(tmp_path / "anna.log"), "--out", str(out)]
     serve = subprocess.Popen(words, start_new_session=True)
@@ -186,7 +186,7 @@ def test_serve_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
     """Snakemake, killed, cannot tell its jobs."""
     pidfile, out = tmp_path / "pid", tmp_path / "anna.json"
     command = f"echo $$ > {pidfile}; {judge().command}"
-    words = [sys.executable, "-m", "rankscape", "serve", "--judge", "anna", "--judge-settings"]
+    words = [sys.executable, "-m", "rankscape", "ranking", "serve", "--judge", "anna", "--judge-settings"]
     words += [json.dumps({"model": "tester/bright", "command": command})]
     words += ["--command-log", str(tmp_path / "anna.log"), "--out", str(out)]
     script = f"import subprocess, sys, time; subprocess.Popen({words!r}, start_new_session=True); time.sleep(600)"
@@ -203,7 +203,7 @@ def test_serve_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
 
 def test_serve_says_why_it_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "anna.json"
-    words = [sys.executable, "-m", "rankscape", "serve", "--judge", "anna", "--judge-settings"]
+    words = [sys.executable, "-m", "rankscape", "ranking", "serve", "--judge", "anna", "--judge-settings"]
     words += [judge("--misbehave die").canonical(), "--command-log", str(tmp_path / "anna.log"), "--out", str(out)]
 
     run = subprocess.run(words, capture_output=True, text=True, check=False)

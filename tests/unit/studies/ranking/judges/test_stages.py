@@ -49,7 +49,7 @@ def evidence(region: Region, **changes: Any) -> Path:
 )
 def test_rank(region: Region, ties: str, text: str, levels: Any) -> None:
     out = region.folder / "order.json"
-    assert run("rank", settings={"ties": ties}, evidence=evidence(region), summary=region.summary, out=out) == 0
+    assert run("ranking rank", settings={"ties": ties}, evidence=evidence(region), summary=region.summary, out=out) == 0
     document = read_json(out)
     assert (document["text"], document["levels"]) == (text, levels)
     assert document["scores"]["0"] == 30.0
@@ -67,7 +67,7 @@ def test_rank(region: Region, ties: str, text: str, levels: Any) -> None:
 )
 def test_rank_refuses(region: Region, capsys: Any, changes: dict[str, Any], said: str) -> None:
     out = region.folder / "order.json"
-    assert run("rank", settings={}, evidence=evidence(region, **changes), summary=region.summary, out=out) == 2
+    assert run("ranking rank", settings={}, evidence=evidence(region, **changes), summary=region.summary, out=out) == 2
     assert said in capsys.readouterr().err
     assert not out.exists()
 
@@ -75,7 +75,7 @@ def test_rank_refuses(region: Region, capsys: Any, changes: dict[str, Any], said
 def transcribe(region: Region, text: str | bytes) -> int:
     path = region.folder / "anna.txt"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return run("transcribe", annotation=path, summary=region.summary, out=region.folder / "person--anna.json")
+    return run("ranking import-order", annotation=path, summary=region.summary, out=region.folder / "person--anna.json")
 
 
 @pytest.mark.parametrize("text", ["1>0=3\n2", "1>0=3>4\n2>4", "0<1\n0=3\n4<0\n2", "\ufeff# Anna\r\n1>0=3\r\n2\r\n"])
@@ -109,14 +109,14 @@ def test_transcribe_refuses(region: Region, capsys: Any, text: str | bytes, said
 
 def test_transcribe_without_a_file(region: Region, capsys: Any) -> None:
     options = {"annotation": region.folder / "no.txt", "summary": region.summary, "out": region.folder / "o.json"}
-    assert run("transcribe", **options) == 2
+    assert run("ranking import-order", **options) == 2
     assert "no.txt does not exist" in capsys.readouterr().err
 
 
 def transcribe_line(region: Region, annotator: str, *more: Any) -> int:
     (region.folder / "poll.txt").write_text("# Ten people\n1>0=3>2\n\n3>2>1>0 # late\n0>1>2>3>8\n")
     out = region.folder / f"person--{annotator}.json"
-    return run("transcribe", "--annotator", annotator, *more, annotation=region.folder / "poll.txt",
+    return run("ranking import-order", "--annotator", annotator, *more, annotation=region.folder / "poll.txt",
                summary=region.summary, out=out)  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def test_transcribe_refuses_a_line(region: Region, capsys: Any, annotator: str, 
 def test_names_without_a_person_to_read(region: Region, capsys: Any) -> None:
     (region.folder / "poll.txt").write_text("1>0=3>2")
     files = {"annotation": region.folder / "poll.txt", "annotators": region.folder / "names.txt"}
-    assert run("transcribe", summary=region.summary, out=region.folder / "o.json", **files) == 2
+    assert run("ranking import-order", summary=region.summary, out=region.folder / "o.json", **files) == 2
     assert "goes with --annotator" in capsys.readouterr().err
 
 
@@ -167,7 +167,7 @@ def order_file(region: Region, name: str, text: str, **changes: Any) -> Path:
 
 def ensemble(region: Region, *orders: Path, **settings: Any) -> int:
     out = region.folder / "order.json"
-    return run("ensemble", settings=settings, orders=list(orders), summary=region.summary, out=out)
+    return run("ranking ensemble", settings=settings, orders=list(orders), summary=region.summary, out=out)
 
 
 def test_ensemble_of_one(region: Region) -> None:

@@ -209,7 +209,7 @@ def audit(region: Region, made: dict[str, Any], **settings: Any) -> int:
     words = [part for name, path in options.items() for part in (f"--{name}", str(path))]
     words += [f"--{name}={path}" for name, paths in made.items() for path in paths]
     with pytest.raises(SystemExit) as end:
-        main(["audit", "--settings", json.dumps(settings), *words])
+        main(["ranking", "audit", "--settings", json.dumps(settings), *words])
     return int(end.value.code or 0)
 
 
@@ -270,12 +270,12 @@ def test_wrong_inputs_are_named(region: Region, capsys: Any) -> None:
     document = read_json(made["rounds"][1])
     write_json(made["rounds"][1], {"images": document["questions"]})
     assert audit(region, made) == 2
-    assert "2.json was not written by `rankscape rate` (judge: Field required)" in capsys.readouterr().err
+    assert "2.json was not written by `rankscape ranking rate` (judge: Field required)" in capsys.readouterr().err
     made = files(region)
     made["times"] = [region.folder / "times.json"]
     write_json(made["times"][0], {"judge": "seer", "prompt": "expert", "round": 1, "seconds": "long"})
     assert audit(region, made) == 2
-    assert "times.json was not written by `rankscape rate` (seconds: " in capsys.readouterr().err
+    assert "times.json was not written by `rankscape ranking rate` (seconds: " in capsys.readouterr().err
     made = files(region)
     spoil(made["orders"][2], fingerprint="0" * 64)
     assert audit(region, made) == 2

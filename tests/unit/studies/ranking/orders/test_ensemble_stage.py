@@ -15,7 +15,7 @@ FEW = json.dumps({"bootstrap_draws": 50, "levels": 3})
 def run(*arguments: Any) -> int:
     """Run the verb; return its exit status."""
     with pytest.raises(SystemExit) as end:
-        main(["ensemble", *map(str, arguments)])
+        main(["ranking", "ensemble", *map(str, arguments)])
     return int(end.value.code or 0)
 
 
@@ -153,7 +153,7 @@ def test_an_annotation_is_no_order_yet(tmp_path: Path, capsys: Any) -> None:
     write_json(tmp_path / "anna.json", {"format": "annotation", "arrangement": {}})
     write_json(tmp_path / "list.json", [1, 2])
     assert run("--orders", tmp_path / "anna.json", "--out", tmp_path / "o.json") == 2
-    assert "make one of it with `rankscape transcribe`" in capsys.readouterr().err
+    assert "make one of it with `rankscape ranking import-order`" in capsys.readouterr().err
     assert run("--orders", tmp_path / "list.json", "--out", tmp_path / "o.json") == 2
     assert "list.json holds a JSON list, an object is needed" in capsys.readouterr().err
 

@@ -50,7 +50,7 @@ def derive(region: Region, means: dict[int, float], coverage: float = 1.0, **set
     }
     options = [part for name, path in files.items() for part in (f"--{name}", str(path))]
     with pytest.raises(SystemExit) as end:
-        main(["derive", "--settings", json.dumps(settings), "--reference", "lights", *options])
+        main(["ranking", "order-from-reference", "--settings", json.dumps(settings), "--reference", "lights", *options])
     return int(end.value.code or 0)
 
 

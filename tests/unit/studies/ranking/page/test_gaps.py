@@ -148,7 +148,7 @@ def _drop(made, *parts):
 
 
 WRONG = {
-    "order.json was not written by `rankscape ensemble` (levels: Field required)": _no_levels,
+    "order.json was not written by `rankscape ranking ensemble` (levels: Field required)": _no_levels,
     "differ in the clusters [6]": lambda m: _levels(m, lambda levels: levels[:-1]),
     "differ in the clusters [0]": lambda m: _levels(m, lambda levels: [[0], *levels]),
     "ada.json ranks other clusters than": lambda m: m.change("ranking/orders/person--ada.json", fingerprint="0" * 64),
@@ -161,7 +161,8 @@ WRONG = {
         m.folder / "clusters/clusters.parquet", pd.DataFrame({"patch_id": ["a"], "granule": "b", "category": "c"}), {}
     ),
     "score.json is no valid JSON": lambda m: (m.folder / "model/score.json").write_text('{"seeds": ['),
-    "was not written by `rankscape evaluate` (predictors:": lambda m: m.change("evaluation/lights.json", predictors={}),
+    "was not written by `rankscape ranking evaluate` (predictors:":
+        lambda m: m.change("evaluation/lights.json", predictors={}),
 }  # fmt: skip
 
 

@@ -87,7 +87,7 @@ def test_old_rounds_are_refused(region, run):
     made.rounds[0].write_text('{"judge": "seer", "prompt": "expert", "round": 1, "images": []}')
     status, line = run(made.arguments())
     assert status == 2
-    assert "was not written by `rankscape rate` (questions: Field required)" in line
+    assert "was not written by `rankscape ranking rate` (questions: Field required)" in line
 
 
 def judge(**values: Any) -> Judge:

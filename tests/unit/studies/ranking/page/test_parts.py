@@ -114,8 +114,15 @@ def test_missing_replies_are_counted_by_reason():
 
 
 def test_versions_are_counted_and_mixtures_named():
-    one = {"stage": "predict", "package": "1", "code": "a", "settings_sha256": "s" * 64, "seed": 0, "backend": "cpu"}
-    found = versions.versions([one, one, {**one, "code": "b"}, {**one, "stage": "train"}, {}, {"stage": "old"}])
+    one = {
+        "stage": "ranking predict",
+        "package": "1",
+        "code": "a",
+        "settings_sha256": "s" * 64,
+        "seed": 0,
+        "backend": "cpu",
+    }
+    found = versions.versions([one, one, {**one, "code": "b"}, {**one, "stage": "ranking train"}, {}, {"stage": "old"}])
     assert [(v.stage, v.code, v.files) for v in found] == [
         ("predict", "a", 2), ("predict", "b", 1), ("train", "a", 1), ("old", "–", 1),
     ]  # fmt: skip

@@ -96,7 +96,7 @@ def test_rivals_and_their_differences_are_shown_where_they_were_measured(region,
     [
         (lambda made: add_districts(made).write_text("{"), "counties.json"),
         (lambda made: add_districts(made).with_suffix(".parquet").unlink(), "counties.parquet does not exist"),
-        (lambda made: write_json(add_regression(made), {"title": "x", "models": []}), "rankscape regress"),
+        (lambda made: write_json(add_regression(made), {"title": "x", "models": []}), "rankscape ranking regress"),
     ],
 )
 def test_a_broken_file_is_named_in_one_line(region, run, spoil, words):

@@ -18,7 +18,13 @@ def folder(tmp_path):
         {"name": "spectrum", "title": "Low to high", "file": "spectrum.png", "reason": "", "patches": patches},
         {"name": "explained", "title": "Why", "file": None, "reason": "One place only.", "patches": []},
     ]
-    record = {"package": "0.1.0", "stage": "review", "code": "0123", "settings": {}, "settings_sha256": "9" * 64}
+    record = {
+        "package": "0.1.0",
+        "stage": "ranking inspection-sheets",
+        "code": "0123",
+        "settings": {},
+        "settings_sha256": "9" * 64,
+    }
     record |= {"inputs": {}, "seed": None, "backend": "cpu"}
     write_json(tmp_path / "review/index.json", {"sheets": sheets, "note": "No proof.", "provenance": record})
     Image.fromarray(np.full((40, 60, 3), 99, np.uint8)).save(tmp_path / "review/spectrum.png")
@@ -42,7 +48,7 @@ def test_a_folder_of_something_else_is_refused(folder):
     with pytest.raises(InputError, match=r"spectrum.png does not exist"):
         read_review(folder)
     write_json(folder / "index.json", {"sheets": [{"title": "x"}]})
-    with pytest.raises(InputError, match=r"was not written by `rankscape review`"):
+    with pytest.raises(InputError, match=r"was not written by `rankscape ranking inspection-sheets`"):
         read_review(folder)
 
 

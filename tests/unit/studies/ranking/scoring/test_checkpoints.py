@@ -276,7 +276,18 @@ def command(world: World, folder: Path, settings: str, *options: str) -> list[st
     arguments = files(world, folder)
     tiles = arguments.pop("tiles")
     named = [part for name, path in arguments.items() for part in (f"--{name}", str(path))]
-    base = [sys.executable, "-m", "rankscape", "train", "--settings", settings, *named, "--tiles", *map(str, tiles)]
+    base = [
+        sys.executable,
+        "-m",
+        "rankscape",
+        "ranking",
+        "train",
+        "--settings",
+        settings,
+        *named,
+        "--tiles",
+        *map(str, tiles),
+    ]
     return [*base, *options]
 
 

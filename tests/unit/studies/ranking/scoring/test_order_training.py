@@ -75,7 +75,7 @@ def test_the_command_trains_on_a_partial_order(world):
 
 
 def test_chains_do_not_go_with_other_balances_nor_with_small_batches(world, capsys: pytest.CaptureFixture[str]):
-    arguments = ["train", "--settings", world.settings(objective="rank", balance="patches")]
+    arguments = ["ranking", "train", "--settings", world.settings(objective="rank", balance="patches")]
     for name, value in world.train_files().items():
         arguments += [f"--{name}", *(map(str, value) if isinstance(value, list) else [str(value)])]
     arguments += ["--out", str(world.folder / "s.safetensors"), "--record", str(world.folder / "s.json")]

@@ -72,7 +72,16 @@ def test_the_stage_writes_a_small_array_and_its_record(tmp_path, patch_store):
     scores = pd.DataFrame({"patch_id": ids, "score": 0.5, "score_std": 0.1})
     table = tmp_path / "scores.parquet"
     write_table(table, scores, {})
-    words = ["saliency", "--settings", json.dumps({"cells": 2}), "--tiles", str(tiles), "--scores", str(table)]
+    words = [
+        "ranking",
+        "saliency",
+        "--settings",
+        json.dumps({"cells": 2}),
+        "--tiles",
+        str(tiles),
+        "--scores",
+        str(table),
+    ]
     words += ["--model", str(model), "--out", str(out)]
     with pytest.raises(SystemExit) as stopped:
         main(words)

@@ -97,7 +97,12 @@ def region(tmp_path, patch_store):
         networks = [network_of(architecture, seed, 3.0) for seed in range(2)]
         chosen = model or model_of(networks, architecture, input_px=input_px)
         write_model(tmp_path / "model.safetensors", chosen, Targets(), {})
-        words = ["review", "--settings", json.dumps({"spectrum": 9, "uncertain": 4, "explained": 2})]
+        words = [
+            "ranking",
+            "inspection-sheets",
+            "--settings",
+            json.dumps({"spectrum": 9, "uncertain": 4, "explained": 2}),
+        ]
         words += ["--tiles", *map(str, tiles), "--scores", *map(str, scores)]
         for option, name in (
             ("clusters", "clusters.parquet"),
@@ -129,7 +134,7 @@ def test_the_stage_draws_every_sheet_and_lists_its_patches(region, tmp_path):
     assert listed["explained"][:2] == listed["contradictions"][:2]
     assert listed["explained"][2] in listed["uncertain"]
     assert listed["spectrum"][-1] in listed["explained"]
-    assert document["provenance"]["stage"] == "review"
+    assert document["provenance"]["stage"] == "ranking inspection-sheets"
     assert Image.open(tmp_path / "review/explained.png").width > 1000
     assert run(words) == 0
     assert {path.name: path.read_bytes() for path in (tmp_path / "review").iterdir()} == first

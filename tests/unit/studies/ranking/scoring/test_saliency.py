@@ -150,14 +150,14 @@ def test_the_command_explains_pictures(saved, tmp_path):
         Image.fromarray(noise(1, 96)[0]).save(tmp_path / folder / "tile.png")
     Image.fromarray(with_corner()).save(tmp_path / "corner.webp", lossless=True)
     pictures = [tmp_path / "a/tile.png", tmp_path / "b/tile.png", tmp_path / "corner.webp"]
-    assert run("explain", *pictures, "--model", saved, "--out", tmp_path / "why") == 0
+    assert run("ranking", "explain", *pictures, "--model", saved, "--out", tmp_path / "why") == 0
     names = sorted(path.name for path in (tmp_path / "why").iterdir())
     assert names == ["corner.png", "explained.json", "tile-1.png", "tile-2.png"]
     document = read_json(tmp_path / "why/explained.json")
     assert [entry["file"] for entry in document["pictures"]] == ["tile-1.png", "tile-2.png", "corner.png"]
     assert document["pictures"][0]["score"] == document["pictures"][1]["score"]
     assert np.array(document["pictures"][2]["places"]).shape == (3, 3)
-    assert document["provenance"]["stage"] == "explain"
+    assert document["provenance"]["stage"] == "ranking explain"
     assert "no proof" in document["note"]
 
 
@@ -168,12 +168,14 @@ def test_the_command_explains_a_model_of_two_parts(tmp_path):
     for name, brightness in (("before", 60), ("after", 250)):
         Image.fromarray(with_corner(brightness)).save(tmp_path / f"{name}.png")
     common = ["--model", tmp_path / "score.safetensors", "--out", tmp_path / "why"]
-    assert run("explain", tmp_path / "after.png", *common) == 0
+    assert run("ranking", "explain", tmp_path / "after.png", *common) == 0
     (found,) = read_json(tmp_path / "why/explained.json")["pictures"]
     expected = combine(model.score(picture[None], CPU), model.parts)[0][0]
     assert found["score"] == pytest.approx(expected, abs=1e-5)
     assert np.array(found["places"]).shape == (4, 4)
-    assert run("explain", "--before", tmp_path / "before.png", "--after", tmp_path / "after.png", *common) == 0
+    assert (
+        run("ranking", "explain", "--before", tmp_path / "before.png", "--after", tmp_path / "after.png", *common) == 0
+    )
     change = read_json(tmp_path / "why/explained.json")["change"]
     assert change["score_after"] == pytest.approx(expected, abs=1e-5)
     assert change["difference"] != 0
@@ -183,7 +185,7 @@ def test_the_command_explains_a_change(saved, tmp_path):
     for name, brightness in (("before", 60), ("after", 240)):
         Image.fromarray(with_corner(brightness)).save(tmp_path / f"{name}.png")
     dates = ["--before", tmp_path / "before.png", "--after", tmp_path / "after.png"]
-    assert run("explain", *dates, "--model", saved, "--out", tmp_path / "why") == 0
+    assert run("ranking", "explain", *dates, "--model", saved, "--out", tmp_path / "why") == 0
     change = read_json(tmp_path / "why/explained.json")["change"]
     assert change["difference"] == pytest.approx(change["score_after"] - change["score_before"], abs=2e-6)
     expected = np.array(change["places_after"]) - np.array(change["places_before"])
@@ -202,7 +204,7 @@ def test_the_command_explains_a_change(saved, tmp_path):
     ],
 )
 def test_wrong_requests_are_one_line(saved, tmp_path, capsys, words, message):
-    assert run("explain", *words, "--model", saved, "--out", tmp_path / "why") == 2
+    assert run("ranking", "explain", *words, "--model", saved, "--out", tmp_path / "why") == 2
     error = capsys.readouterr().err
     assert message in error
     assert "\n" not in error.strip()

@@ -58,11 +58,11 @@ def test_the_commands_train_predict_and_score(world: World, capsys: pytest.Captu
     arguments = ["--order", files["order"], "--tiles", *files["tiles"], "--clusters", files["clusters"]]
     arguments += ["--summary", files["summary"], "--backbone", files["backbone"]]
     arguments += ["--out", out, "--record", out.with_suffix(".json")]
-    assert run("train", "--settings", world.settings(), *arguments) == 0
+    assert run("ranking", "train", "--settings", world.settings(), *arguments) == 0
     assert "epoch 1/6" in capsys.readouterr().err
 
     table = world.folder / "scores.parquet"
-    assert run("predict", "--settings", "{}", "--tiles", world.tiles[0], "--model", out, "--out", table) == 0
+    assert run("ranking", "predict", "--settings", "{}", "--tiles", world.tiles[0], "--model", out, "--out", table) == 0
     frame = read_table(table)
     index = open_patches(world.tiles[0]).index
     assert list(frame.columns) == ["patch_id", "granule", "score", "score_std", "spread"]
@@ -76,15 +76,17 @@ def test_the_commands_train_predict_and_score(world: World, capsys: pytest.Captu
     for level in range(4):
         Image.fromarray(picture(level, np.random.default_rng(level), 20 + level)).save(pictures / f"{level}.png")
     csv = world.folder / "scores.csv"
-    assert run("score", "--model", out, pictures.parent, "--out", csv) == 0
+    assert run("ranking", "score", "--model", out, pictures.parent, "--out", csv) == 0
     scored = pd.read_csv(csv)
     assert scored.file.tolist() == [f"inner/{level}.png" for level in range(4)]
     assert scored.score.is_monotonic_decreasing
-    assert run("score", "--model", out, pictures.parent, "--out", csv.with_name("seen.csv"), "--views", 8) == 0
+    assert (
+        run("ranking", "score", "--model", out, pictures.parent, "--out", csv.with_name("seen.csv"), "--views", 8) == 0
+    )
     seen = pd.read_csv(csv.with_name("seen.csv"))
     assert not seen.score.equals(scored.score)
     assert np.allclose(seen.score, scored.score, atol=0.2)
-    assert read_json(csv.with_name("scores.csv.json"))["provenance"]["stage"] == "score"
+    assert read_json(csv.with_name("scores.csv.json"))["provenance"]["stage"] == "ranking score"
 
 
 def test_scores_follow_the_order(world: World):
@@ -107,7 +109,7 @@ def test_two_trainings_give_the_same_bytes(world: World):
     for name in ("one", "two"):
         predict("{}", world.tiles[0], first, world.folder / f"{name}.parquet")
     assert (world.folder / "one.parquet").read_bytes() == (world.folder / "two.parquet").read_bytes()
-    assert read_metadata(world.folder / "one.parquet", "rankscape")["stage"] == "predict"
+    assert read_metadata(world.folder / "one.parquet", "rankscape")["stage"] == "ranking predict"
 
 
 def test_the_batch_size_of_prediction_changes_no_score(world: World):
@@ -130,7 +132,7 @@ def test_a_model_survives_the_disk(world: World):
     document = load_weights(path)[1]
     assert document["targets"]["3"] == 1.0
     assert document["levels"] == [[3], [0, 2], [1], [4]]
-    assert document["provenance"]["stage"] == "train"
+    assert document["provenance"]["stage"] == "ranking train"
 
 
 def test_an_order_of_other_clusters_writes_nothing(world: World):
@@ -194,26 +196,26 @@ def test_a_geotiff_is_scored_patch_by_patch(world: World):
     mask = np.full(pixels.shape[:2], 255, np.uint8)
     mask[16:32, 32:44] = 0
     source = write_tif(world.folder / "land.tif", pixels, mask=mask)
-    assert run("score", source, "--model", model, "--out", world.folder / "land.csv") == 0
+    assert run("ranking", "score", source, "--model", model, "--out", world.folder / "land.csv") == 0
     frame = pd.read_csv(world.folder / "land.csv")
     assert list(frame.columns) == ["row", "col", "lon", "lat", "score", "score_std", "spread"]
     assert frame[["row", "col"]].to_numpy().tolist() == [[r, c] for r in range(2) for c in range(3)]
     assert frame.score.isna().tolist() == [False] * 5 + [True]
     assert frame.score[0] > frame.score[1] > frame.score[2]
-    assert run("score", source, "--model", model, "--out", world.folder / "big.csv", "--patch-px", 32) == 0
+    assert run("ranking", "score", source, "--model", model, "--out", world.folder / "big.csv", "--patch-px", 32) == 0
     assert len(pd.read_csv(world.folder / "big.csv")) == 1
 
 
 def test_a_geotiff_without_crs_has_no_coordinates_and_one_picture_is_a_source_too(world: World):
     model = trained(world, epochs=1, seeds=1)
     source = write_tif(world.folder / "land.tif", np.full((16, 16, 3), 90, np.uint8), crs=None)
-    assert run("score", source, "--model", model, "--out", world.folder / "a.csv") == 0
+    assert run("ranking", "score", source, "--model", model, "--out", world.folder / "a.csv") == 0
     assert list(pd.read_csv(world.folder / "a.csv").columns) == ["row", "col", "score", "score_std", "spread"]
     Image.new("RGB", (9, 9), (80, 80, 80)).save(world.folder / "one.png")
     Image.new("RGB", (9, 9)).save(world.folder / "black.png")
-    assert run("score", world.folder / "one.png", "--model", model, "--out", world.folder / "b.csv") == 0
+    assert run("ranking", "score", world.folder / "one.png", "--model", model, "--out", world.folder / "b.csv") == 0
     assert pd.read_csv(world.folder / "b.csv").file.tolist() == ["one.png"]
-    assert run("score", world.folder / "black.png", "--model", model, "--out", world.folder / "c.csv") == 0
+    assert run("ranking", "score", world.folder / "black.png", "--model", model, "--out", world.folder / "c.csv") == 0
     assert pd.read_csv(world.folder / "c.csv").score.isna().all()
 
 
@@ -240,7 +242,9 @@ def test_what_cannot_be_scored_is_one_clear_line(
     for folder in ("broken", "all-broken"):
         (world.folder / folder / "2.png").write_bytes(b"no picture")
     capsys.readouterr()
-    assert run("score", world.folder / name, "--model", model, "--out", world.folder / "s.csv", *options) == 2
+    assert (
+        run("ranking", "score", world.folder / name, "--model", model, "--out", world.folder / "s.csv", *options) == 2
+    )
     lines = [line for line in capsys.readouterr().err.strip().splitlines() if not line.startswith("Warning")]
     assert len(lines) == 1
     assert said in lines[0]
@@ -274,7 +278,7 @@ def test_broken_pictures_are_skipped_by_name_among_pictures_of_many_sizes(
 
 
 def scored(world: World, model: Path, source: Path, *options: object) -> pd.DataFrame | None:
-    status = run("score", source, "--model", model, "--out", world.folder / "s.csv", *options)
+    status = run("ranking", "score", source, "--model", model, "--out", world.folder / "s.csv", *options)
     return pd.read_csv(world.folder / "s.csv") if status == 0 else None
 
 

@@ -16,7 +16,7 @@ function changed(state, text, news) {
   if (state === "offline") {
     $("#banner").hidden = false;
     $("#banner").textContent = "The server does not answer. Your work is kept in this page: leave it open, and start "
-      + "`rankscape annotate` again.";
+      + "`rankscape ranking annotate` again.";
   } else if (state === "stopped") {
     $("#banner").hidden = false;
     $("#banner").textContent = text;

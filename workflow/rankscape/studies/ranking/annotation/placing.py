@@ -251,14 +251,15 @@ def read_finished(path: Path) -> tuple[Annotation, PartialOrder]:
     if not annotation.finished:
         raise OrderError(
             f"{path} is not finished ({annotation.placed} of {len(annotation.cards)} cards placed), so it is no order "
-            f"yet: finish it with `rankscape annotate --region {annotation.region} --annotator {annotation.annotator}`."
+            f"yet: finish it with `rankscape ranking annotate --region {annotation.region} "
+            f"--annotator {annotation.annotator}`."
         )
     order = order_of(annotation, str(path))
     written = (annotation.result or {}).get("order")
     if written != order.to_document():
         raise OrderError(
             f"{path} was changed by hand: its `result` does not follow from its `arrangement`; mend it on the page "
-            f"with `rankscape annotate --continue`, or keep the order as text (.txt)."
+            f"with `rankscape ranking annotate --continue`, or keep the order as text (.txt)."
         )
     return annotation, order
 
@@ -267,6 +268,6 @@ def made_for_others(path: Path, before: str, now: str) -> str:
     """Say that an annotation was made for other clusters, and how to carry it over."""
     return (
         f"{path} was made for other clusters (fingerprint {before[:12]}, now {now[:12]}), so its numbers no longer "
-        f"mean the same: carry it over with `rankscape orders carry {path} --summary clusters.json --clusters "
+        f"mean the same: carry it over with `rankscape ranking orders carry {path} --summary clusters.json --clusters "
         f"clusters.parquet`, or take it away and annotate again."
     )

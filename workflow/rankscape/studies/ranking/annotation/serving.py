@@ -58,7 +58,7 @@ class Guard:
         if headers.get("host", "").rpartition(":")[0] not in HOSTS and headers.get("host") not in HOSTS:
             return PlainTextResponse("This page answers at 127.0.0.1 and localhost only.", 421)
         if not secrets.compare_digest(_inner(scope["path"])[0].encode(), self.token.encode()):
-            return PlainTextResponse("Not found: use the address that rankscape annotate printed.", 404)
+            return PlainTextResponse("Not found: use the address that rankscape ranking annotate printed.", 404)
         if not _inner(scope["path"])[1]:
             return RedirectResponse(f"/{self.token}/")
         length = headers.get("content-length", "0")

@@ -17,10 +17,10 @@ from rankscape.studies.ranking.page.documents import Evaluation, MergedOrder, Su
 from rankscape.studies.ranking.page.training import Training
 
 _NEEDED = {
-    "clusters/clusters.json": "cluster",
-    "clusters/clusters.parquet": "cluster",
-    "ranking/order.json": "ensemble",
-    "model/score.json": "train",
+    "clusters/clusters.json": "ranking cluster",
+    "clusters/clusters.parquet": "ranking cluster",
+    "ranking/order.json": "ranking ensemble",
+    "model/score.json": "ranking train",
 }
 """Files that every finished run has, and the verb that makes each."""
 ASKED = (
@@ -97,7 +97,7 @@ def _missing(folder: Path) -> list[str]:
     if not granules:
         lacking.append("tiles/*.parquet (`rankscape tile`)")
     elif granules - scored:
-        lacking.append(f"scores of {', '.join(sorted(granules - scored))} (`rankscape predict`)")
+        lacking.append(f"scores of {', '.join(sorted(granules - scored))} (`rankscape ranking predict`)")
     return [f"{folder} lacks {', '.join(lacking)}"] if lacking else []
 
 

@@ -61,7 +61,7 @@ def read_brief(path: Path) -> Brief:
             RateSettings.checked(document["settings"], str(path)),
         )
     except (KeyError, TypeError) as error:
-        raise InputError(f"{path} is no brief of a judge ({error!r}): make it again with `brief`.") from None
+        raise InputError(f"{path} is no brief of a judge ({error!r}): make it again with `build-requests`.") from None
 
 
 Result = TypeVar("Result")

@@ -124,4 +124,6 @@ def _read(path: Path, form: type[_Record]) -> _Record:
         fault = error.errors()[0]
         place = ".".join(map(str, fault["loc"])) or "(whole)"
         why = f"{place}: {fault['msg']}"
-        raise InputError(f"{path} was not written by `rankscape rate` ({why}): make it again with that verb.") from None
+        raise InputError(
+            f"{path} was not written by `rankscape ranking rate` ({why}): make it again with that verb."
+        ) from None

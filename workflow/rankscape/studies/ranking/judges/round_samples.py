@@ -85,7 +85,7 @@ def read_draw(path: Path, number: int) -> Draw:
     """Read the pictures of a round.
 
     Args:
-        path: Table that `draw` wrote.
+        path: Table that `sample` wrote.
         number: Number of the round.
 
     Raises:

@@ -118,7 +118,9 @@ def _read(path: Path) -> _Given:
     if path.suffix == ".json":
         document = read_json(path)
         if "arrangement" in document:
-            raise OrderError(f"{path} is an annotation, not yet an order: make one of it with `rankscape transcribe`.")
+            raise OrderError(
+                f"{path} is an annotation, not yet an order: make one of it with `rankscape ranking import-order`."
+            )
         order = PartialOrder.from_document(document, str(path))
         return _Given(order, str(path), str(document.get("fingerprint") or ""))
     text = read_text(path)

@@ -12,7 +12,7 @@ ANNOTATOR_PATTERN = r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*"
 """Name of an annotator: part of file names, and of the source `person--{annotator}`."""
 _LONGEST = 64
 SUFFIXES = (".txt", ".json")
-"""Files of orders: text that a person wrote, and annotations of `rankscape annotate`."""
+"""Files of orders: text that a person wrote, and annotations of `rankscape ranking annotate`."""
 
 
 @dataclass(frozen=True)
@@ -132,5 +132,5 @@ def collection_lines(path: Path, annotators: Path | None) -> dict[str, tuple[int
 def _drafts(folder: Path) -> str:
     names = sorted(path.name.removeprefix(".").removesuffix(".draft.json") for path in folder.glob(".*.draft.json"))
     if names:
-        return f", only unfinished annotations of {', '.join(names)}: finish one with `rankscape annotate`"
-    return ": add some, make one with `rankscape annotate`, or set it to null"
+        return f", only unfinished annotations of {', '.join(names)}: finish one with `rankscape ranking annotate`"
+    return ": add some, make one with `rankscape ranking annotate`, or set it to null"

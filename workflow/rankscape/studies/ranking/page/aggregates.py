@@ -34,7 +34,7 @@ class Census(BaseModel):
 class DistrictRecord(Document):
     """How scores were brought to districts: districts/{districts}.json."""
 
-    verb = "district"
+    verb = "ranking district"
     title: str = "Districts"
     weighting: str = ""
     comparisons: Annotated[dict[str, Census], empty_as(dict)] = {}
@@ -44,7 +44,7 @@ class DistrictRecord(Document):
 class ChangeRecord(Document):
     """How two dates were compared: change/{before}--{after}.json; facts that the page knows no name for are listed."""
 
-    verb = "change"
+    verb = "ranking change"
     title: str = ""
     before: str = ""
     after: str = ""
@@ -78,7 +78,7 @@ class Model(BaseModel):
 class RegressionRecord(Document):
     """Regressions of one study: regressions/{regression}.json."""
 
-    verb = "regress"
+    verb = "ranking regress"
     title: str
     models: Annotated[list[Model], Field(min_length=1)]
     notes: Annotated[list[str], empty_as(list)] = []
@@ -159,13 +159,13 @@ def _largest(folder: Path) -> tuple[Pictured, ...]:
     try:
         return tuple(_pictured(folder, entry) for entry in read_json(index)["pictures"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{index} was not written by `rankscape change` ({error!r}): make it again.") from None
+        raise InputError(f"{index} was not written by `rankscape ranking change` ({error!r}): make it again.") from None
 
 
 def _pictured(folder: Path, entry: dict[str, Any]) -> Pictured:
     reason = str(entry.get("reason") or "")
     names = [entry["before"], entry["after"]] if reason else [entry["file"]]
-    shown = tuple(read_sheet(folder / str(name), "change") for name in names)
+    shown = tuple(read_sheet(folder / str(name), "ranking change") for name in names)
     return Pictured(str(entry["words"]), shown, reason)
 
 

@@ -117,7 +117,7 @@ class Pairs(BaseModel):
 class Audit(Document):
     """What judges, people and data can be trusted with: ranking/audit.json."""
 
-    verb = "audit"
+    verb = "ranking audit"
     confidence: float = 0.95
     judges: Annotated[list[Judge], empty_as(list)] = []
     rounds: Annotated[list[TakenRound], empty_as(list)] = []

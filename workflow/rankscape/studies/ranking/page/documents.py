@@ -57,7 +57,7 @@ class Tau(BaseModel):
 class MergedOrder(Document):
     """The ensemble's order: ranking/order.json."""
 
-    verb = "ensemble"
+    verb = "ranking ensemble"
     method: str
     levels: list[list[int]]
     ranks: dict[int, float | None]
@@ -78,7 +78,7 @@ class MergedOrder(Document):
 class Vote(Document):
     """One partial order: ranking/orders/{source}.json."""
 
-    verb = "rank"
+    verb = "ranking rank"
     source: dict[str, Any]
     levels: list[list[int]] | None = None
     text: str | None = None
@@ -107,7 +107,7 @@ class Category(BaseModel):
 class Summary(Document):
     """What is known of every cluster: clusters/clusters.json."""
 
-    verb = "cluster"
+    verb = "ranking cluster"
     clusters: list[Cluster]
     categories: Annotated[dict[str, Category], empty_as(dict)] = {}
     fingerprint: str | None = None
@@ -183,7 +183,7 @@ class Blocks(BaseModel):
 class Evaluation(Document):
     """Agreement with one reference: evaluation/{reference}.json."""
 
-    verb = "evaluate"
+    verb = "ranking evaluate"
     reference: str
     title: str
     truth: bool = False

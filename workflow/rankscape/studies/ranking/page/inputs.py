@@ -203,7 +203,7 @@ def _check_clusters(order: MergedOrder, summary: Summary, files: Files) -> None:
         wrong = sorted(set(placed) ^ set(known)) or sorted(c for c in set(placed) if placed.count(c) > 1)
         raise InputError(
             f"{files.order} and {files.summary} differ in the clusters {wrong}: every cluster must stand in one level; "
-            "run `rankscape ensemble` again on these clusters."
+            "run `rankscape ranking ensemble` again on these clusters."
         )
 
 

@@ -19,7 +19,7 @@ _COLOURS_SPAN, _LEAST_LIMIT = 0.99, 0.01
 class Record(Document):
     """How a granule's maps were made: saliency/{granule}.json."""
 
-    verb = "saliency"
+    verb = "ranking saliency"
     granule: str
     method: str
     cells: int

@@ -1,4 +1,4 @@
-"""Sheets of patches that people judge the score by, as the stage `review` wrote them."""
+"""Sheets of patches that people judge the score by, as the stage `inspection-sheets` wrote them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,7 @@ class Review:
 
 
 def read_review(folder: Path) -> Review:
-    """Read the folder that `review` wrote.
+    """Read the folder that `inspection-sheets` wrote.
 
     Raises:
         InputError: If its index or a picture is missing or broken.
@@ -53,7 +53,9 @@ def read_review(folder: Path) -> Review:
         sheets = tuple(_sheet(folder, entry) for entry in document["sheets"])
         return Review(sheets, str(document["note"]), dict(document["provenance"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} was not written by `rankscape review` ({error!r}): make it again.") from None
+        raise InputError(
+            f"{path} was not written by `rankscape ranking inspection-sheets` ({error!r}): make it again."
+        ) from None
 
 
 def _sheet(folder: Path, entry: dict[str, Any]) -> Sheet:
@@ -61,5 +63,5 @@ def _sheet(folder: Path, entry: dict[str, Any]) -> Sheet:
     title, reason = str(entry["title"]), str(entry["reason"])
     if entry["file"] is None:
         return Sheet(title, "", 0, 0, patches, reason)
-    shown = read_sheet(folder / str(entry["file"]), "review")
+    shown = read_sheet(folder / str(entry["file"]), "ranking inspection-sheets")
     return Sheet(title, shown.uri, shown.width_px, shown.height_px, patches, reason)

@@ -38,7 +38,7 @@ class Curve(BaseModel):
 class Training(Document):
     """The score networks' training: model/score.json."""
 
-    verb = "train"
+    verb = "ranking train"
     seeds: list[Curve]
     validation: Facts = {}
     """Metrics of the networks' mean score on the held-out patches."""
@@ -54,7 +54,7 @@ class Fitting(Document):
     """The backbone's adaptation to the land categories: model/backbone.json; its facts are shown as they are named."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    verb = "adapt"
+    verb = "ranking adapt"
     epochs: Epochs = []
 
     def facts(self) -> list[tuple[str, Any]]:

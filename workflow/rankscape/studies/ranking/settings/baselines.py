@@ -34,8 +34,8 @@ class BaselineSettings(Section):
     """One baseline: the same pipeline with a reference in the place of judges and people."""
 
     kind: Literal["order", "regression"]
-    """`order`: clusters are ordered by their mean of the reference, as `derive` says, then learned as any order;
-    `regression`: every patch learns the rank of its own value of the reference."""
+    """`order`: clusters are ordered by their mean of the reference, as `order-from-reference` says, then learned as any
+    order; `regression`: every patch learns the rank of its own value of the reference."""
     reference: Identifier
     """Name of the reference, among `references`, that it learns from."""
     train: BaselineTrainSettings | None = None

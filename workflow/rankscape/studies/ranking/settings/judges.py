@@ -192,7 +192,8 @@ class PeopleSettings(Section):
     """Orders that people gave."""
 
     folder: str | None = None
-    """Folder of annotators' files, `.txt` (text) or `.json` (of `rankscape annotate`); each file votes as one order."""
+    """Folder of annotators' files, `.txt` (text) or `.json` (of `rankscape ranking annotate`); each file votes as one
+    order."""
     collection: str | None = None
     """Text file with one order a line, a person each; each line votes as one order."""
     annotators: str | None = None

@@ -52,7 +52,7 @@ def adapt(
     inputs = {"labels": labels} | ({"weights": weights} if weights is not None else {})
     for path in tiles:
         inputs |= {f"tiles/{path.stem}": path, f"index/{path.stem}": index_of(path)}
-    origin = provenance("adapt", chosen, inputs, seed=chosen.seed, backend=device.type)
+    origin = provenance("ranking adapt", chosen, inputs, seed=chosen.seed, backend=device.type)
     save_adapted(out, adapted, origin)
     write_json(record, {**found, "provenance": origin})
 

@@ -1,7 +1,8 @@
 """Let a person rank the clusters on a page in the browser.
 
 The page is served on this machine alone, at an address that holds a secret. Work is saved with every change; a finished
-annotation is an order that the workflow takes. For people; the workflow itself reads what they made with `transcribe`.
+annotation is an order that the workflow takes. For people; the workflow reads what they made with
+`import-order`.
 """
 
 import getpass

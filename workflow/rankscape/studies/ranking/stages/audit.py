@@ -55,7 +55,7 @@ def audit(
             **agreement,
             "fingerprint": ranked.fingerprint,
             "provenance": provenance(
-                "audit", chosen, _inputs(order, orders, rounds or (), times or (), summary), seed=chosen.seed
+                "ranking audit", chosen, _inputs(order, orders, rounds or (), times or (), summary), seed=chosen.seed
             ),
         },
     )

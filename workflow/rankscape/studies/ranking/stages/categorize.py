@@ -29,6 +29,6 @@ def categorize(
     for name in section.categories:
         say(f"{name}: {int((table['category'] == name).sum())} of {len(table)} patches.")
     inputs = {"backbone": backbone} | {f"features/{path.stem}": path for path in features}
-    record = provenance("categorize", section, inputs | {f"index/{path.stem}": path for path in indices})
+    record = provenance("ranking categorize", section, inputs | {f"index/{path.stem}": path for path in indices})
     label = {"categories": list(section.categories), "uninhabited": section.uninhabited}
     write_table(out, table, {KEY: record, "label": label})

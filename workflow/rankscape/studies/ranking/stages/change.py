@@ -71,7 +71,7 @@ def change(
     inputs = {"model": model, "ramp": CHANGE_RAMP}
     for tiles, scores in (*before, *after):
         inputs |= {f"scores/{scores.stem}": scores, f"index/{tiles.stem}": index_of(tiles)}
-    record = provenance("change", chosen, inputs, seed=networks.seed, backend=device.type)
+    record = provenance("ranking change", chosen, inputs, seed=networks.seed, backend=device.type)
     periods = dict(zip(("before", "after"), change.split("--"), strict=True))
     title = f"{chosen.title}, {' to '.join(periods.values())}"
     write_table(out, _table(seen, measured), {KEY: record, "periods": periods})

@@ -44,6 +44,6 @@ def cluster(
     inputs |= {} if section.file is None else {"file": Path(section.file)}
     inputs |= {} if labels is None else {"labels": labels}
     inputs |= {f"index/{path.stem}": path for path in indices}
-    record = provenance("cluster", section, inputs, seed=section.seed)
+    record = provenance("ranking cluster", section, inputs, seed=section.seed)
     write_table(out, found.table, {KEY: record})
     write_json(summary, {**found.summary, "provenance": record})

@@ -30,7 +30,7 @@ def compare(
     a, b = read_runs([run_a, run_b])
     comparison, both = compare_runs(a, b, movers)
     inputs = {f"{side}/{name}": run / name for side, run in (("a", run_a), ("b", run_b)) for name in _HASHED}
-    record = provenance("compare", None, inputs)
+    record = provenance("ranking compare", None, inputs)
     page = render(a, b, comparison, both, record).encode()
     write_json(out / "compare.json", document_of(comparison, record))
     with atomic_path(out / "compare.csv") as temporary:

@@ -39,7 +39,7 @@ def dense(
     with open_kernels(chosen.backend) as kernels:
         found = dense_map(networks, patches, device, chosen.batch_size, str(tiles), kernels.blend)
     inputs = {"tiles": tiles, "index": index_of(tiles), "model": model, "ramp": RAMP}
-    record = provenance("dense", chosen, inputs, seed=networks.seed, backend=device.type)
+    record = provenance("ranking dense", chosen, inputs, seed=networks.seed, backend=device.type)
     tags = {"RANKSCAPE": json.dumps(record, sort_keys=True), "DEVIATIONS": json.dumps(found.facts, sort_keys=True)}
     write_dense(out, found, tags, chosen.compression_level, threads)
     write_style(out, read_ramp())

@@ -39,7 +39,7 @@ def district(
     chosen = DistrictSettings.from_text(settings, f"districts.{name}")
     polygons, ramp = read_polygons(chosen), read_ramp()
     found = score_districts(read_land(scores, read_indices(indices)), polygons, chosen, threads=threads)
-    record = provenance("district", chosen, _inputs(chosen, scores, indices), seed=chosen.seed)
+    record = provenance("ranking district", chosen, _inputs(chosen, scores, indices), seed=chosen.seed)
     write_table(out, found.table, {KEY: record})
     write_bytes(table, found.table.drop(columns="geometry").to_csv(index=False, lineterminator="\n").encode())
     write_bytes(picture, draw_choropleth(found.table, ramp, chosen.title, _facts(found)))

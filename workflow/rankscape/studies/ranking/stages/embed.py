@@ -45,6 +45,6 @@ def embed(
             "usable": int(np.isfinite(features[:, 0]).sum()),
             "dims": adapted.dims,
             "backbone": adapted.describe(),
-            "provenance": provenance("embed", chosen, inputs, backend=device.type),
+            "provenance": provenance("ranking embed", chosen, inputs, backend=device.type),
         },
     )

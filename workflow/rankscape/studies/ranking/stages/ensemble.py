@@ -47,7 +47,7 @@ def ensemble(
             "method": chosen.method,
             **to_document(consensus, sources.uninhabited),
             "fingerprint": sources.fingerprint,
-            "provenance": provenance("ensemble", chosen, inputs, seed=chosen.seed),
+            "provenance": provenance("ranking ensemble", chosen, inputs, seed=chosen.seed),
         },
     )
     count = f"{len(sources.orders)} orders, effective number {consensus.merged.effective_judges:.1f}"

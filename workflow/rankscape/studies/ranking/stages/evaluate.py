@@ -77,7 +77,7 @@ def evaluate(
     if "reason" in found[SCORE]["pooled"]:
         say(f"No agreement of the score with {name}: {found[SCORE]['pooled']['reason']}.")
     inputs = _inputs(scores, indices, values, baselines) | _rival_inputs(rivals)
-    record = provenance("evaluate", chosen, inputs, seed=chosen.seed)
+    record = provenance("ranking evaluate", chosen, inputs, seed=chosen.seed)
     write_table(places_out, frame[[*_PLACES, *rivals]], {KEY: record})
     write_json(out, {
         "reference": name, "title": reference.title, "truth": reference.truth, "transform": reference.transform,

@@ -1,7 +1,7 @@
 """Show why pictures got their scores, or why a score changed between two dates.
 
 For any pictures and a trained model: Grad-CAM, drawn beside the picture, with the numbers. The workflow shows it for
-chosen patches with `review`.
+chosen patches with `inspection-sheets`.
 """
 
 from pathlib import Path
@@ -58,7 +58,7 @@ def explain(
         entries = zip(given, names, found, strict=True)
         document = {"pictures": [{"picture": str(p), "file": n, **why.to_document()} for p, n, why in entries]}
     inputs = {"model": model, **{f"picture {number}": path for number, path in enumerate(given, 1)}}
-    origin = provenance("explain", None, inputs, seed=networks.seed, backend=device.type)
+    origin = provenance("ranking explain", None, inputs, seed=networks.seed, backend=device.type)
     options = {"white_reflectance": white_reflectance}
     write_json(out / NUMBERS, {**document, "note": NOTE, "options": options, "provenance": origin})
     say(f"{out}: {len(given)} pictures explained, the numbers in {NUMBERS}")

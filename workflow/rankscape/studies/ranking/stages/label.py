@@ -66,7 +66,7 @@ def label(
     else:
         table = labels_table({}, section.categories)
     about |= {"categories": list(section.categories), "uninhabited": section.uninhabited}
-    record = provenance("label", section, inputs, seed=section.seed if section.source == "judge" else None)
+    record = provenance("ranking label", section, inputs, seed=section.seed if section.source == "judge" else None)
     write_table(out, table, {KEY: record, "label": about})
 
 

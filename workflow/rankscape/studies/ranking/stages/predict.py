@@ -35,4 +35,6 @@ def predict(
         networks = replace(networks, calibration=None)
     frame = score_patches(networks, open_patches(tiles), device, values.batch_size, str(tiles))
     inputs = {"tiles": tiles, "index": index_of(tiles), "model": model}
-    write_table(out, frame, {KEY: provenance("predict", values, inputs, seed=networks.seed, backend=device.type)})
+    write_table(
+        out, frame, {KEY: provenance("ranking predict", values, inputs, seed=networks.seed, backend=device.type)}
+    )

@@ -48,7 +48,7 @@ def pretrain(
     inputs = {"weights": weights} if weights is not None else {}
     for path in tiles:
         inputs |= {f"tiles/{path.stem}": path, f"index/{path.stem}": index_of(path)}
-    origin = provenance("pretrain", chosen, inputs, seed=chosen.seed, backend=device.type)
+    origin = provenance("ranking pretrain", chosen, inputs, seed=chosen.seed, backend=device.type)
     origin["network"] = shared.model_dump(mode="json", include=set(_OF_ADAPT))
     kept = None if checkpoints is None else CheckpointFiles.of(checkpoints, origin, checkpoint_epochs)
     backbone, found = pretrain_backbone(chosen, shared, stores, device, kept)

@@ -41,6 +41,6 @@ def rank(
             **order.to_document(),
             "scores": document["scores"],
             "fingerprint": ranked.fingerprint,
-            "provenance": provenance("rank", chosen, {"evidence": evidence, "summary": summary}),
+            "provenance": provenance("ranking rank", chosen, {"evidence": evidence, "summary": summary}),
         },
     )

@@ -36,7 +36,7 @@ def rate(
     judge_settings: Annotated[str, typer.Option(help="The judge's settings: a JSON object.")],
     prompt: Annotated[Path, typer.Option(help="The question (Markdown); its name is the prompt's name.")],
     number: Annotated[int, typer.Option("--round", min=1, help="Number of the round.")],
-    draw: Annotated[Path, typer.Option(help="What the round shows (.parquet, from `draw`).")],
+    draw: Annotated[Path, typer.Option(help="What the round shows (.parquet, from `sample`).")],
     out: Annotated[Path, typer.Option(help="Round to write (JSON).")],
     store: Annotated[
         Path | None, typer.Option(help="Folder of replies: what stands there is not asked again, what is new is kept.")
@@ -61,7 +61,7 @@ def rate(
         "fingerprint": shown.fingerprint,
         "pictures_sha256": shown.sha256,
         **to_document(heard, mode.score(heard, round_name), about),
-        "provenance": provenance("rate", chosen, {"prompt": prompt, "draw": draw}, seed=shown.seed),
+        "provenance": provenance("ranking rate", chosen, {"prompt": prompt, "draw": draw}, seed=shown.seed),
     }
     if times is not None:
         named = {"judge": judge, "prompt": question.name, "round": number}

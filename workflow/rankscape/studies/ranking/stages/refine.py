@@ -51,7 +51,7 @@ def refine(
     for path in arrays:
         inputs |= {f"tiles/{path.stem}": path, f"index/{path.stem}": index_of(path)}
     inputs |= {f"features/{path.stem}": path for path in features}
-    origin = provenance("refine", chosen, inputs, seed=chosen.seed, backend=device.type)
+    origin = provenance("ranking refine", chosen, inputs, seed=chosen.seed, backend=device.type)
     for path, values in zip(arrays, refined, strict=True):
         write_array(outputs[path.stem], values)
     write_json(record, {"networks": known, "dims": adapted.dims, "provenance": origin})

@@ -50,7 +50,7 @@ def regress(
     write_json(out, {
         "regression": name, "title": chosen.title, "confidence": chosen.confidence,
         "models": [_document(*pair) for pair in zip(titles, fits, strict=True)], "notes": notes,
-        "provenance": provenance("regress", chosen, inputs),
+        "provenance": provenance("ranking regress", chosen, inputs),
     })  # fmt: skip
     for title, one in zip(titles, fits, strict=True):
         say(f"{title}: {one.n:,} places, R² {one.r2:.3f}")

@@ -48,7 +48,7 @@ def saliency(
     write_json(out, {
         "granule": str(patches.index["granule"].iloc[0]), "method": found.method, "cells": found.maps.shape[1],
         "scale": found.scale, "reason": found.reason, "array": array.name,
-        "provenance": provenance("saliency", chosen, inputs, seed=networks.seed, backend=device.type),
+        "provenance": provenance("ranking saliency", chosen, inputs, seed=networks.seed, backend=device.type),
     })  # fmt: skip
     explained = int(found.maps.any(axis=(1, 2)).sum())
     say(f"{array}: {explained:,} of {len(found.maps):,} patches explained by {found.method}")
@@ -56,4 +56,6 @@ def saliency(
 
 def _check(table: pd.DataFrame, patches: "pd.Series[str]", scores: Path, tiles: Path) -> None:
     if not np.array_equal(table["patch_id"].to_numpy(), patches.to_numpy()):
-        raise TableError(f"{scores} lists other patches than {tiles}: make the scores again with `rankscape predict`.")
+        raise TableError(
+            f"{scores} lists other patches than {tiles}: make the scores again with `rankscape ranking predict`."
+        )

@@ -62,7 +62,7 @@ def score(
         frame = score_pictures(networks, pictures, folder, device, values.batch_size, exposure, skip=broken == "skip")
     _write(out, frame)
     inputs = {"model": model, **{f"source {path.relative_to(folder).as_posix()}": path for path in pictures}}
-    origin = provenance("score", values, inputs, seed=networks.seed, backend=device.type)
+    origin = provenance("ranking score", values, inputs, seed=networks.seed, backend=device.type)
     options = {"patch_px": patch_px, "white_reflectance": white_reflectance, "broken": broken}
     write_json(out.with_name(f"{out.name}.json"), {"options": options, "provenance": origin})
     say(f"{int(frame['score'].notna().sum())} scores of {len(frame)} in {out}, where they come from in {out.name}.json")

@@ -132,7 +132,7 @@ class Kept:
 def train_together(team: Team, settings: TrainSettings, given: Given, made: Made, kept: Kept) -> None:
     """Train in every process of a team; the first writes the files."""
     pool, targets = given.labelled(settings)
-    origin = provenance("train", settings, given.named(), seed=settings.seed, backend=team.backend)
+    origin = provenance("ranking train", settings, given.named(), seed=settings.seed, backend=team.backend)
     checkpoints = None if kept.checkpoints is None else Checkpoints.of(kept.checkpoints, origin, kept.every)
     trained = train_ensemble(pool, targets, given.backbone, settings, team.device, checkpoints, kept.cache_mb, team)
     if trained is None:

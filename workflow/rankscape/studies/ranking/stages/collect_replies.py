@@ -17,11 +17,11 @@ from rankscape.studies.ranking.judges.services import wait_for_address
 from rankscape.studies.ranking.settings.judges import JudgeSettings
 
 
-def interview(
+def collect_replies(
     judge: Annotated[str, typer.Option(help="Name of the judge.")],
     address: Annotated[Path, typer.Option(help="File that says whether and where the judge answers, from `serve`.")],
-    briefs: Annotated[list[Path], typer.Option(help="What it is asked (JSON, from `brief`).")],
-    draws: Annotated[list[Path], typer.Option(help="What the rounds show (from `draw`), named after the rounds.")],
+    briefs: Annotated[list[Path], typer.Option(help="What it is asked (JSON, from `build-requests`).")],
+    draws: Annotated[list[Path], typer.Option(help="What the rounds show (from `sample`), named after the rounds.")],
     store: Annotated[Path, typer.Option(help="Folder of replies: what stands there is not asked again.")],
     out: Annotated[Path, typer.Option(help="Record to write (JSON): replies by prompt and round.")],
     limits: Annotated[
@@ -35,7 +35,7 @@ def interview(
     base_url = wait_for_address(address, judge, about.start_timeout_s)
     there = about.model_copy(update={"base_url": base_url})
     rounds = asyncio.run(interview_judge(judge, there, read, shown, ReplyStore(store), address))
-    record = provenance("interview", read[0].settings, {f"brief/{path.stem}": path for path in briefs})
+    record = provenance("ranking collect-replies", read[0].settings, {f"brief/{path.stem}": path for path in briefs})
     write_json(out, {"judge": judge, "model": about.model, "rounds": rounds, "provenance": record})
     asked = sum(one["replies"] - one["stored"] for one in rounds)
     say(f"Judge {judge}: {asked} replies are new, of {sum(one['replies'] for one in rounds)}.")
@@ -45,7 +45,7 @@ def _about(judge: str, briefs: list[Brief], limits: str) -> JudgeSettings:
     """The judge's settings, the same in all briefs."""
     found = {brief.about for brief in briefs}
     if len(found) != 1 or {brief.judge for brief in briefs} != {judge}:
-        raise InputError(f"The briefs are not all of one judge {judge}: make them again with `brief`.")
+        raise InputError(f"The briefs are not all of one judge {judge}: make them again with `build-requests`.")
     return found.pop().limited(limits, judge)
 
 

@@ -25,7 +25,7 @@ from rankscape.studies.ranking.orders.order_from_values import Values, covered_v
 from rankscape.studies.ranking.settings.judges import DeriveSettings
 
 
-def derive(
+def order_from_reference(
     settings: Settings,
     reference: Annotated[str, typer.Option(help="Name of the reference.")],
     values: Annotated[list[Path], typer.Option(help="The reference's mean in every patch (Parquet), a granule each.")],
@@ -53,7 +53,7 @@ def derive(
             "scores": {str(c): float(own.values.mean()) if own.values.size else None for c, own in by_cluster.items()},
             "means": {str(cluster): mean.to_document() for cluster, mean in means.items()},
             "fingerprint": ranked.fingerprint,
-            "provenance": provenance("derive", chosen, inputs, seed=chosen.seed),
+            "provenance": provenance("ranking order-from-reference", chosen, inputs, seed=chosen.seed),
         },
     )
     say(f"Order from {reference}: {order.to_text().splitlines()[0]}")

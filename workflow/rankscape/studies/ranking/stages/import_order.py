@@ -21,7 +21,7 @@ from rankscape.studies.ranking.orders.partial_orders import PartialOrder, check_
 from rankscape.studies.ranking.orders.people import collection_lines
 
 
-def transcribe(
+def import_order(
     annotation: Annotated[
         Path,
         typer.Option(
@@ -61,7 +61,7 @@ def transcribe(
             **order.to_document(),
             **facts,
             "fingerprint": ranked.fingerprint,
-            "provenance": provenance("transcribe", None, inputs),
+            "provenance": provenance("ranking import-order", None, inputs),
         },
     )
 

@@ -22,7 +22,7 @@ from rankscape.products.maps.surface import read_surface
 from rankscape.stages.options import OneIndex, Settings, Threads
 
 
-def mosaic(
+def rasterize(
     settings: Settings,
     scores: Annotated[Path, typer.Option(help="Scores of one granule (.parquet).")],
     index: OneIndex,
@@ -35,7 +35,7 @@ def mosaic(
     chosen = MosaicSettings.from_text(settings, "mosaic")
     ramp, surface = read_ramp(), read_surface(scores, index)
     inputs = {"scores": scores, "index": index, "ramp": RAMP}
-    record = provenance("mosaic", chosen, inputs, backend=chosen.backend)
+    record = provenance("ranking rasterize", chosen, inputs, backend=chosen.backend)
     tags = {"RANKSCAPE": json.dumps(record, sort_keys=True)}
     with open_kernels(chosen.backend) as kernels:
         write_mosaic(out, surface, kernels.fill, chosen.dtype, tags, chosen.compression_level, threads)

@@ -22,7 +22,7 @@ from rankscape.products.maps.surface import read_surfaces
 from rankscape.stages.options import Indices, Settings
 
 
-def merge(
+def mosaic(
     settings: Settings,
     scores: Annotated[list[Path], typer.Option(help="Scores (.parquet), a granule each.")],
     indices: Indices,
@@ -37,7 +37,7 @@ def merge(
     ramp, surfaces = read_ramp(), read_surfaces(scores, indices)
     region = merge_surfaces(surfaces, chosen.crs, chosen.resolution_m)
     inputs = {f"scores/{path.stem}": path for path in scores} | {f"indices/{path.stem}": path for path in indices}
-    record = provenance("merge", chosen, {**inputs, "ramp": RAMP, "uncertainty-ramp": UNCERTAINTY})
+    record = provenance("mosaic", chosen, {**inputs, "ramp": RAMP, "uncertainty-ramp": UNCERTAINTY})
     tags, level = {"RANKSCAPE": json.dumps(record, sort_keys=True)}, chosen.compression_level
     write_region(out, region, tags, level)
     write_style(out, ramp)

@@ -13,7 +13,7 @@ from rankscape.studies.ranking.judges.requests import Brief
 from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
 
 
-def brief(
+def build_requests(
     settings: Settings,
     judge: Annotated[str, typer.Option(help="Name of the judge.")],
     judge_settings: Annotated[str, typer.Option(help="The judge's settings: a JSON object.")],
@@ -24,4 +24,4 @@ def brief(
     about = JudgeSettings.from_text(judge_settings, f"judges.{judge}")
     chosen = RateSettings.from_text(settings, "rate")
     document = Brief(judge, about, read_prompt(prompt), chosen).to_document()
-    write_json(out, {**document, "provenance": provenance("brief", chosen, {"prompt": prompt})})
+    write_json(out, {**document, "provenance": provenance("ranking build-requests", chosen, {"prompt": prompt})})

@@ -13,7 +13,7 @@ from rankscape.studies.ranking.orders.order_files import read_ranked
 from rankscape.studies.ranking.settings.judges import DrawSettings
 
 
-def draw(
+def sample(
     settings: Settings,
     number: Annotated[int, typer.Option("--round", min=1, help="Number of the round.")],
     tiles: Tiles,
@@ -26,5 +26,5 @@ def draw(
     sample = sample_patches(read_table(clusters, ["patch_id", "cluster"]), ranked.clusters, chosen, number)
     shown = [patch for patches in sample.values() for patch in patches]
     pictures = load_pictures(tiles, shown, chosen.min_picture_px)
-    record = provenance("draw", chosen, {"clusters": clusters, "summary": summary}, seed=chosen.seed)
+    record = provenance("ranking sample", chosen, {"clusters": clusters, "summary": summary}, seed=chosen.seed)
     write_draw(out, draw_table(sample, pictures), ranked, chosen.seed, number, record)

@@ -15,7 +15,7 @@ from rankscape.samples.pixel_statistics import baselines
 from rankscape.stages.options import OneTiles
 
 
-def baseline(
+def pixel_statistics(
     tiles: OneTiles,
     out: Annotated[Path, typer.Option(help="Table to write: patch_id, gradient, blue_green, brightness.")],
 ) -> None:
@@ -24,4 +24,4 @@ def baseline(
     frame = baselines(patches.array, patches.index["usable"].to_numpy())
     frame.insert(0, "patch_id", patches.index["patch_id"].to_numpy())
     inputs = {"tiles": tiles, "index": index_of(tiles)}
-    write_table(out, frame, {KEY: provenance("baseline", None, inputs)})
+    write_table(out, frame, {KEY: provenance("pixel-statistics", None, inputs)})

@@ -22,7 +22,7 @@ from rankscape.synthetic.settings import InventSettings
 from rankscape.synthetic.surroundings import write_surroundings
 
 
-def invent(
+def simulate(
     settings: Settings,
     catalogue: Annotated[Path, typer.Option(help="Static STAC catalogue to write; its scenes go beside it.")],
     labels: Annotated[Path, typer.Option(help="Land categories of some patches to write (CSV).")],
@@ -36,7 +36,7 @@ def invent(
 ) -> None:
     """Invent a region: land, scenes, references and labels, all from one seed."""
     section = InventSettings.from_text(settings, "invent")
-    record = provenance("invent", section, {}, seed=section.seed)
+    record = provenance("simulate", section, {}, seed=section.seed)
     tags = {"RANKSCAPE": json.dumps(record, sort_keys=True)}
     layout = Layout(section.granule_px)
     land, past = invent_dates(layout, section.seed)

@@ -14,7 +14,7 @@ from rankscape.studies.ranking.clusters.contact_sheets import plan_sheets, write
 from rankscape.studies.ranking.settings.clusters import ClusterSettings
 
 
-def sheet(
+def contact_sheets(
     settings: Settings,
     tiles: Tiles,
     clusters: Clusters,
@@ -26,5 +26,5 @@ def sheet(
     table = read_table(clusters, ["patch_id", "cluster"])
     sheets = plan_sheets(table, read_json(summary)["clusters"], section.sheet_patches, section.seed)
     inputs = {"clusters": clusters, "summary": summary} | {f"index/{path.stem}": index_of(path) for path in tiles}
-    record = provenance("sheet", section, inputs, seed=section.seed)
+    record = provenance("ranking contact-sheets", section, inputs, seed=section.seed)
     write_sheets(out, sheets, [open_patches(path) for path in sorted(tiles)], record)

@@ -23,7 +23,7 @@ from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.settings.scoring import ReviewSettings
 
 
-def review(
+def inspection_sheets(
     settings: Settings,
     tiles: Tiles,
     clusters: Clusters,
@@ -47,5 +47,5 @@ def review(
     inputs = {"clusters": clusters, "model": model, "record": record}
     inputs |= {f"index/{path.stem}": index_of(path) for path in tiles}
     inputs |= {f"scores/{path.stem}": path for path in scores}
-    origin = provenance("review", chosen, inputs, backend=device.type)
+    origin = provenance("ranking inspection-sheets", chosen, inputs, backend=device.type)
     write_galleries(out, sheets, pictures, origin)
