@@ -7,6 +7,7 @@ from rankscape.scenes.catalogues import open_catalogue
 from rankscape.scenes.choosing import choose
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.granules import granule
+from rankscape.scenes.sensors.sentinel2 import SENSOR
 from rankscape.scenes.settings import SearchSettings
 
 pytestmark = pytest.mark.online
@@ -22,8 +23,8 @@ WINDOW = Window(granule="48RVV", start=datetime.date(2022, 8, 1), end=datetime.d
     ],
 )
 def test_a_summer_month_over_chengdu_has_scenes(href, signing):
-    settings = SearchSettings(href=href, signing=signing)
+    settings = SearchSettings(href=href, signing=signing, collection=SENSOR.collection)
 
-    choice = choose(open_catalogue(settings).items(granule(WINDOW.granule), WINDOW), WINDOW, settings)
+    choice = choose(open_catalogue(settings, SENSOR).items(granule(WINDOW.granule), WINDOW), WINDOW, settings, SENSOR)
 
     assert choice.items

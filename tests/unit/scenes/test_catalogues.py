@@ -11,6 +11,7 @@ from rankscape.foundation.errors import CatalogueError
 from rankscape.scenes.catalogues import StacApi, months, open_catalogue
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.granules import granule
+from rankscape.scenes.sensors.sentinel2 import SENSOR
 from rankscape.scenes.settings import SearchSettings
 from unit.scenes.inventing import GRANULE, QUICK, make_item, write_catalogue
 
@@ -74,7 +75,7 @@ class Api:
         return first <= item["properties"]["datetime"] <= last
 
     def ask(self, window: Window = WINDOW, identifier: str = GRANULE) -> list[str]:
-        catalogue = StacApi(self.address, "sentinel-2-l2a", QUICK)
+        catalogue = StacApi(self.address, "sentinel-2-l2a", SENSOR, QUICK)
         return [item["id"] for item in catalogue.items(granule(identifier), window)]
 
 
@@ -150,7 +151,7 @@ def test_lasting_trouble_is_one_line(api):
 def test_signatures_and_links_of_an_answer_are_not_kept(api):
     api.items = [make_item(1, assets={"B04": "https://a.blob.core.windows.net/c/B04.tif?se=2099&sig=secret"})]
     api.items[0]["links"] = [{"rel": "self", "href": "file:///home/someone/item.json"}]
-    (item,) = StacApi(api.address, "sentinel-2-l2a", QUICK).items(granule(GRANULE), WINDOW)
+    (item,) = StacApi(api.address, "sentinel-2-l2a", SENSOR, QUICK).items(granule(GRANULE), WINDOW)
     assert item["assets"]["B04"]["href"] == "https://a.blob.core.windows.net/c/B04.tif"
     assert item["links"] == []
 
@@ -159,17 +160,17 @@ def test_signatures_and_links_of_an_answer_are_not_kept(api):
 def test_an_answer_that_is_no_stac_is_one_line(server, answer):
     (server.folder / "api").write_text(answer)
     with pytest.raises(CatalogueError, match="The STAC API") as caught:
-        StacApi(f"{server.address}/api", "sentinel-2-l2a", QUICK).items(granule(GRANULE), WINDOW)
+        StacApi(f"{server.address}/api", "sentinel-2-l2a", SENSOR, QUICK).items(granule(GRANULE), WINDOW)
     assert "\n" not in str(caught.value)
 
 
 def test_a_server_that_is_not_there_is_one_line():
     with pytest.raises(CatalogueError, match=r"The STAC API http://127\.0\.0\.1:9/ failed"):
-        StacApi("http://127.0.0.1:9/", "sentinel-2-l2a", QUICK).items(granule(GRANULE), WINDOW)
+        StacApi("http://127.0.0.1:9/", "sentinel-2-l2a", SENSOR, QUICK).items(granule(GRANULE), WINDOW)
 
 
 def static(href: str):
-    catalogue = open_catalogue(SearchSettings(kind="static", href=href, signing="none"), QUICK)
+    catalogue = open_catalogue(SearchSettings(kind="static", href=href, signing="none"), SENSOR, QUICK)
     assert catalogue.whole
     return catalogue.items(granule(GRANULE), WINDOW)
 

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from rankscape.foundation.errors import GranuleError
 from rankscape.scenes.choosing import choose, require_candidates
 from rankscape.scenes.granule_table import Window
-from rankscape.scenes.items import asset_of, baseline_of, read_scene
+from rankscape.scenes.sensors.sentinel2 import SENSOR, baseline_of
 from rankscape.scenes.settings import SearchSettings
 from unit.scenes.inventing import GRANULE, make_item
 
-SETTINGS = SearchSettings(kind="static", href="catalog.json", signing="none")
+SETTINGS = SearchSettings(kind="static", href="catalog.json", signing="none", collection=SENSOR.collection)
 WINDOW = Window(granule=GRANULE, start="2023-07-01", end="2023-07-20", max_cloud_percent=20)
 
 
 def ids(items, window=WINDOW, chosen=SETTINGS):
-    return [item["id"] for item in choose(items, window, chosen).items]
+    return [item["id"] for item in choose(items, window, chosen, SENSOR).items]
 
 
 def test_fewer_holes_come_first_then_less_cloud_then_newer_then_id():
@@ -47,7 +47,7 @@ def test_client_filters_whatever_the_server_did():
         make_item(8, id="untimed", datetime=None),
         make_item(9, id="../escape"),
     ]
-    choice = choose(items, WINDOW, SETTINGS)
+    choice = choose(items, WINDOW, SETTINGS, SENSOR)
     assert [item["id"] for item in choice.items] == ["good"]
     assert choice.left_out == {
         "an id that cannot name a folder": 1,
@@ -78,7 +78,7 @@ def test_one_sensing_counts_once_in_its_newest_processing():
         make_item(1, id="other-orbit", sat__relative_orbit=65),
         make_item(1, id="twin", platform="Sentinel-2B"),
     ]
-    choice = choose(items, WINDOW, SETTINGS)
+    choice = choose(items, WINDOW, SETTINGS, SENSOR)
     assert {item["id"] for item in choice.items} == {"newest", "other-orbit", "twin"}
     assert choice.left_out == {"an older processing of a scene": 2}
 
@@ -114,7 +114,7 @@ def test_order_does_not_depend_on_the_servers(order):
 def test_granule_is_found_in_every_catalogues_words(properties, identifier):
     item = make_item(1, id=identifier, s2__mgrs_tile="absent")
     item["properties"] |= properties
-    assert read_scene(item).granule == GRANULE
+    assert SENSOR.read_item(item).granule == GRANULE
 
 
 def test_what_an_item_does_not_state_is_read_from_its_product_name():
@@ -123,7 +123,7 @@ def test_what_an_item_does_not_state_is_read_from_its_product_name():
         sat__relative_orbit="absent", s2__generation_time="absent",
         s2__product_uri="S2B_MSIL2A_20230701T100000_N0400_R065_T03TVF_20230702T010203.SAFE",
     )  # fmt: skip
-    scene = read_scene(item)
+    scene = SENSOR.read_item(item)
     assert (scene.baseline, scene.orbit) == ((4, 0), 65)
     assert scene.generated == datetime.datetime(2023, 7, 2, 1, 2, 3, tzinfo=datetime.UTC)
 
@@ -131,9 +131,9 @@ def test_what_an_item_does_not_state_is_read_from_its_product_name():
 def test_cloud_and_nodata_in_older_words():
     item = make_item(1, eo__cloud_cover="absent", s2__nodata_pixel_percentage="absent", sentinel__data_coverage=93.15)
     item["properties"] |= {f"s2:{kind}_percentage": 1.5 for kind in ("medium_proba_clouds", "high_proba_clouds")}
-    assert read_scene(item).cloud_percent is None
+    assert SENSOR.read_item(item).cloud_percent is None
     item["properties"]["s2:thin_cirrus_percentage"] = 1.0
-    scene = read_scene(item)
+    scene = SENSOR.read_item(item)
     assert (scene.cloud_percent, scene.nodata_percent) == (4.0, pytest.approx(6.85))
 
 
@@ -149,12 +149,12 @@ def test_baseline_is_none_where_nothing_states_it():
 )  # fmt: skip
 def test_assets_are_found_in_every_catalogues_words(key, name):
     item = make_item(1, assets={key: "a.tif", "thumbnail": "b.png"})
-    assert asset_of(item, name) == {"href": "a.tif"}
-    assert asset_of(item, "B02") is None
+    assert SENSOR.asset(item, name) == {"href": "a.tif"}
+    assert SENSOR.asset(item, "B02") is None
 
 
 def test_no_scene_left_says_why():
-    choice = choose([make_item(1, eo__cloud_cover=80.0), make_item(25)], WINDOW, SETTINGS)
+    choice = choose([make_item(1, eo__cloud_cover=80.0), make_item(25)], WINDOW, SETTINGS, SENSOR)
     with pytest.raises(GranuleError) as caught:
         require_candidates(choice, WINDOW, SETTINGS, whole_catalogue=True)
     line = str(caught.value)
@@ -164,7 +164,9 @@ def test_no_scene_left_says_why():
 
 
 def test_unknown_granule_names_the_known_ones():
-    choice = choose([make_item(1, s2__mgrs_tile="48RVV"), make_item(2, s2__mgrs_tile="48RUV")], WINDOW, SETTINGS)
+    choice = choose(
+        [make_item(1, s2__mgrs_tile="48RVV"), make_item(2, s2__mgrs_tile="48RUV")], WINDOW, SETTINGS, SENSOR
+    )
     with pytest.raises(GranuleError, match="its granules are: 48RUV, 48RVV"):
         require_candidates(choice, WINDOW, SETTINGS, whole_catalogue=True)
     with pytest.raises(GranuleError, match="2 of another granule"):
@@ -173,8 +175,8 @@ def test_unknown_granule_names_the_known_ones():
 
 def test_an_empty_answer_is_said_so():
     with pytest.raises(GranuleError, match="of 0 items seen, it gave none"):
-        require_candidates(choose([], WINDOW, SETTINGS), WINDOW, SETTINGS, whole_catalogue=False)
-    require_candidates(choose([make_item(1)], WINDOW, SETTINGS), WINDOW, SETTINGS, whole_catalogue=True)
+        require_candidates(choose([], WINDOW, SETTINGS, SENSOR), WINDOW, SETTINGS, whole_catalogue=False)
+    require_candidates(choose([make_item(1)], WINDOW, SETTINGS, SENSOR), WINDOW, SETTINGS, whole_catalogue=True)
 
 
 @pytest.mark.shared
@@ -184,10 +186,10 @@ def test_real_items_of_both_catalogues_can_be_read(shared):
     planetary = json.loads((stac / "tests/data/sentinel-2-l2a-pc.json").read_text())
     old = json.loads((stac / "tests/data/S2A_28QCH_20200714_0_L2A.json").read_text())
     for item in (*earth_search, *planetary):
-        scene = read_scene(item)
+        scene = SENSOR.read_item(item)
         assert scene.granule is not None
         assert None not in (scene.baseline, scene.orbit, scene.cloud_percent, scene.nodata_percent)
-        assert all(asset_of(item, name) for name in ("visual", "SCL", "B02", "B03", "B04", "B08", "B11"))
-    scene = read_scene(old)
+        assert all(SENSOR.asset(item, name) for name in ("visual", "SCL", "B02", "B03", "B04", "B08", "B11"))
+    scene = SENSOR.read_item(old)
     assert (scene.granule, scene.baseline, scene.orbit) == ("28QCH", (2, 14), 123)
     assert scene.nodata_percent == pytest.approx(93.15)

@@ -9,27 +9,25 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from rankscape.foundation.errors import RasterError
 from rankscape.scenes import compositing
-from rankscape.scenes.compositing import View, best, compose_windows, median
-from rankscape.scenes.layers import Layers, common_grid
+from rankscape.scenes.compositing import Layers, View, best, common_grid, compose_windows, median
+from rankscape.scenes.sensors.sentinel2 import SENSOR
 from rasterio.transform import from_origin
 from unit.scenes.inventing import write_tif
 
 EPSG = 32603
-CLOUDS = (3, 8, 9, 10)
+RAW, COLOUR = SENSOR.products["reflectance"], SENSOR.products["visual"]
 
 
-def scene(
-    folder: Path, dn: np.ndarray, classes: np.ndarray | None = None, *, offset_dn: int | None = 0, **more
-) -> Layers:
+def scene(folder: Path, dn: np.ndarray, classes: np.ndarray | None = None, *, offset_dn: int = 0, **more) -> Layers:
     """Write a scene of one band (raw numbers) or of three (true colour)."""
     bands = (write_tif(folder / "B04.tif", dn, **more),)
     scl = None if classes is None else write_tif(folder / "SCL.tif", classes, gsd_m=10.0 * dn.shape[-2] / len(classes))
-    return Layers(folder.name, bands, scl, offset_dn)
+    return Layers(folder.name, bands, scl, {"offset_dn": offset_dn})
 
 
-def composed(scenes, method="best"):
-    grid = common_grid(scenes, EPSG)
-    pieces = list(compose_windows(scenes, grid, method, CLOUDS))
+def composed(scenes, method="best", product="reflectance"):
+    grid = common_grid(scenes, EPSG, SENSOR.products[product])
+    pieces = list(compose_windows(scenes, grid, SENSOR, product, method))
     image = np.zeros((pieces[0].pixels.shape[0], grid.height_px, grid.width_px), pieces[0].pixels.dtype)
     mask, quality = np.zeros(image.shape[1:], np.uint8), np.zeros(image.shape[1:], np.uint8)
     for piece in pieces:
@@ -123,7 +121,7 @@ def test_true_colour_keeps_its_bytes(tmp_path, noise):
     pixels = noise((3, 20, 30))
     pixels[:, :5] = 0
     pixels[0, 10, 10] = 0
-    image, mask, quality = composed([scene(tmp_path / "a", pixels, offset_dn=None)])
+    image, mask, quality = composed([scene(tmp_path / "a", pixels)], product="visual")
     np.testing.assert_array_equal(image, pixels)
     assert np.all(mask[:5] == 0)
     assert np.all(mask[5:] == 255)
@@ -133,7 +131,7 @@ def test_true_colour_keeps_its_bytes(tmp_path, noise):
 def test_bands_of_20_m_are_repeated(tmp_path):
     red = write_tif(tmp_path / "B04.tif", np.full((4, 4), 1000, np.uint16))
     swir = write_tif(tmp_path / "B11.tif", np.array([[1000, 2000], [3000, 4000]], np.uint16), gsd_m=20.0)
-    image, _, _ = composed([Layers("a", (red, swir), None, 0)])
+    image, _, _ = composed([Layers("a", (red, swir), None, {"offset_dn": 0})])
     expected = np.kron(np.array([[0.1, 0.2], [0.3, 0.4]], np.float32), np.ones((2, 2), np.float32))
     np.testing.assert_array_equal(image[1], expected)
 
@@ -167,28 +165,28 @@ def test_a_second_scene_that_does_not_fit_is_one_line(tmp_path, change, words):
     first = scene(tmp_path / "a", np.full((8, 6), 100, np.uint16))
     path = write_tif(tmp_path / "b/B04.tif", dn, **change)
     with pytest.raises(RasterError, match=words) as caught:
-        common_grid([first, Layers("b", (path,), None, 0)], EPSG)
+        common_grid([first, Layers("b", (path,), None, {})], EPSG, RAW)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_true_colour_needs_three_bands_of_bytes(tmp_path):
     with pytest.raises(RasterError, match="has 1 bands where 3 are needed"):
-        common_grid([scene(tmp_path / "a", np.ones((8, 6), np.uint8), offset_dn=None)], EPSG)
+        common_grid([scene(tmp_path / "a", np.ones((8, 6), np.uint8))], EPSG, COLOUR)
     with pytest.raises(RasterError, match="type uint16 where uint8 is needed"):
-        common_grid([scene(tmp_path / "b", np.ones((3, 8, 6), np.uint16), offset_dn=None)], EPSG)
+        common_grid([scene(tmp_path / "b", np.ones((3, 8, 6), np.uint16))], EPSG, COLOUR)
 
 
 def test_classification_must_fit_too(tmp_path):
     with pytest.raises(RasterError, match=r"SCL\.tif.*must share one grid"):
-        common_grid([scene(tmp_path / "a", np.ones((8, 6), np.uint16), np.ones((3, 3), np.uint8))], EPSG)
+        common_grid([scene(tmp_path / "a", np.ones((8, 6), np.uint16), np.ones((3, 3), np.uint8))], EPSG, RAW)
     with pytest.raises(RasterError, match="no scene to compose"):
-        common_grid([], EPSG)
+        common_grid([], EPSG, RAW)
 
 
 def test_a_block_that_cannot_be_decoded_names_its_file(tmp_path, noise):
     made = scene(tmp_path / "a", noise((300, 300), 1, 3000, "uint16"))
     made.bands[0].write_bytes(made.bands[0].read_bytes()[:100_000])
-    grid = common_grid([made], EPSG)
+    grid = common_grid([made], EPSG, RAW)
     with pytest.raises(RasterError, match=r"a/B04\.tif is no whole GeoTIFF"):
-        list(compose_windows([made], grid, "best", CLOUDS))
+        list(compose_windows([made], grid, SENSOR, "reflectance"))

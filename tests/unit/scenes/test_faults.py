@@ -24,6 +24,7 @@ from rankscape.scenes.assets import Asset
 from rankscape.scenes.downloading import Delivery
 from rankscape.scenes.hosts import ForeignHostError, hosts_of
 from rankscape.scenes.retries import Patience
+from rankscape.scenes.sensors.sentinel2 import SENSOR
 from unit.scenes.bringing import asset, fetch
 from unit.scenes.inventing import write_tif
 
@@ -179,13 +180,13 @@ def test_a_foreign_address_is_not_asked(server, big, tmp_path):
 
 def test_hosts_of_catalogues():
     api = {"href": "https://planetarycomputer.microsoft.com/api/stac/v1", "signing": "planetary-computer"}
-    hosts_of(api).check("x", "https://sentinel2l2a01.blob.core.windows.net/a.tif")
+    hosts_of(api, SENSOR.asset_hosts).check("x", "https://sentinel2l2a01.blob.core.windows.net/a.tif")
     search = {"href": "https://earth-search.aws.element84.com/v1", "signing": "none"}
-    hosts_of(search).check("x", "https://SENTINEL-cogs.s3.us-west-2.amazonaws.com/a.tif")
+    hosts_of(search, SENSOR.asset_hosts).check("x", "https://SENTINEL-cogs.s3.us-west-2.amazonaws.com/a.tif")
     disk = {"href": "catalogue/catalog.json", "signing": "none"}
-    hosts_of(disk, ["*.example.org"]).check("x", "https://a.example.org/a.tif")
+    hosts_of(disk, SENSOR.asset_hosts, ["*.example.org"]).check("x", "https://a.example.org/a.tif")
     for foreign in ("https://example.org/a.tif", "https://aexample.org/a.tif"):
         with pytest.raises(ForeignHostError, match=r"none of those that may be asked \(\*\.example\.org\)"):
-            hosts_of(disk, ["*.example.org"]).check("x", foreign)
+            hosts_of(disk, SENSOR.asset_hosts, ["*.example.org"]).check("x", foreign)
     with pytest.raises(ForeignHostError, match="by 'http', which is not trusted"):
-        hosts_of(disk, ["h"]).check("x", "http://h/a.tif", redirected_from="https://h/a.tif")
+        hosts_of(disk, SENSOR.asset_hosts, ["h"]).check("x", "http://h/a.tif", redirected_from="https://h/a.tif")

@@ -8,7 +8,7 @@ import pytest
 import rasterio
 from asset_server import status
 from rankscape.__main__ import main
-from rankscape.scenes.records import read_download
+from rankscape.scenes.acquisitions import read_download
 from rankscape.scenes.settings import ComposeSettings, FetchSettings, SearchSettings
 from unit.scenes.inventing import CRS, GRANULE, make_candidates, make_item, write_catalogue, write_tif
 
@@ -91,7 +91,7 @@ def test_from_catalogue_to_image(work, capsys):
     }  # fmt: skip
     record = json.loads((work / "download.json").read_text())
     assert [scene["offset_dn"] for scene in record["scenes"]] == [0, -1000]
-    assert record["scenes"][0]["assets"]["B04"]["path"] == "assets/clear-old/B04.tif"
+    assert record["scenes"][0]["assets"]["B04"]["path"] == "clear-old/B04.tif"
     assert record["bands"] == list(BANDS)
     with rasterio.open(work / "scene.tif") as image, rasterio.open(work / "quality.tif") as quality:
         assert image.descriptions == BANDS
@@ -127,7 +127,7 @@ def test_median_of_two_scenes(work):
 
 
 def test_visual_image(work):
-    assert (search(work), fetch(work, product="visual", max_scenes=1), compose(work)) == (0, 0, 0)
+    assert (search(work), fetch(work, product="visual", bands=(), max_scenes=1), compose(work)) == (0, 0, 0)
     record = json.loads((work / "download.json").read_text())
     assert record["bands"] == ["B04", "B03", "B02"]
     assert sorted(record["scenes"][0]["assets"]) == ["SCL", "visual"]
@@ -266,7 +266,7 @@ def test_compose_of_broken_things_writes_nothing(work, capsys, harm, words):
     if harm not in ("missing", "size", "record"):
         for scene in record["scenes"]:
             asset = scene["assets"]["B04"]
-            asset["bytes"] = (work / asset["path"]).stat().st_size
+            asset["bytes"] = (work / "assets" / asset["path"]).stat().st_size
     (work / "download.json").write_text(json.dumps(record))
     assert compose(work) == 2
     assert words in last_line(capsys)
@@ -275,10 +275,10 @@ def test_compose_of_broken_things_writes_nothing(work, capsys, harm, words):
 
 def test_record_is_read_as_it_was_written(work):
     assert (search(work), fetch(work)) == (0, 0)
-    download = read_download(work / "download.json")
+    download = read_download(work / "download.json", work / "assets")
     assert (download.granule, download.product, download.bands) == (GRANULE, "reflectance", BANDS)
     assert [scene.label for scene in download.scenes] == ["clear-old", "cloudy-new"]
-    assert all(path.is_file() for scene in download.scenes for path in (*scene.bands, scene.classes))
+    assert all(path.is_file() for scene in download.scenes for path in (*scene.bands, scene.quality))
 
 
 @pytest.mark.parametrize("path", ["../outside.tif", "/etc/hostname"])
@@ -294,7 +294,7 @@ def test_a_record_that_names_a_file_elsewhere_is_refused(work, capsys, path):
 def test_assets_go_when_the_image_is_written_and_not_before(work, capsys):
     assert (search(work), fetch(work)) == (0, 0)
     given = json.loads((work / "download.json").read_text())
-    assets = [work / asset["path"] for scene in given["scenes"] for asset in scene["assets"].values()]
+    assets = [work / "assets" / asset["path"] for scene in given["scenes"] for asset in scene["assets"].values()]
     broken = assets[0].read_bytes()
     assets[0].write_bytes(bytes(len(broken)))
     assert compose(work, "--drop-assets") == 2

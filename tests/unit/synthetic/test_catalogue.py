@@ -12,6 +12,7 @@ from pyproj import Transformer
 from pystac.validation import JsonSchemaSTACValidator, RegisteredValidator
 from rankscape.scenes.choosing import choose
 from rankscape.scenes.granule_table import Window
+from rankscape.scenes.sensors.sentinel2 import SENSOR
 from rankscape.scenes.settings import SearchSettings
 from rankscape.synthetic.catalogue import REPROCESSED
 from rankscape.synthetic.layout import CRS, GRANULES
@@ -173,15 +174,15 @@ def test_clouds_are_bright_and_shadows_dark(region, items):
 
 
 def test_choosing_drops_the_older_processing_and_prefers_whole_scenes(items):
-    settings = SearchSettings(kind="static", href="catalog.json", signing="none")
-    choice = choose(items.values(), window(REPROCESSED[0]), settings)
+    settings = SearchSettings(kind="static", href="catalog.json", signing="none", collection=SENSOR.collection)
+    choice = choose(items.values(), window(REPROCESSED[0]), settings, SENSOR)
     assert len(choice.items) == 2
     assert choice.left_out["an older processing of a scene"] == 1
     baselines = {item["properties"]["s2:processing_baseline"] for item in choice.items}
     assert baselines == {REPROCESSED[1], "04.00"}
-    best = choose(items.values(), window("03TXG"), settings).items[0]
+    best = choose(items.values(), window("03TXG"), settings, SENSOR).items[0]
     assert best["properties"]["s2:nodata_pixel_percentage"] == 0
-    none = choose(items.values(), window("03TXG", end="2021-06-01"), settings)
+    none = choose(items.values(), window("03TXG", end="2021-06-01"), settings, SENSOR)
     assert none.items == []
 
 

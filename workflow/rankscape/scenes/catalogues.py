@@ -4,7 +4,7 @@ import calendar
 import datetime
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from rankscape.scenes.granule_table import Window
 from rankscape.scenes.granules import Granule
 from rankscape.scenes.hosts import MAX_REDIRECTS
 from rankscape.scenes.retries import TRANSIENT, NoAnswerError, Patience, ask
+from rankscape.scenes.sensors.protocol import ArchiveSensor
 from rankscape.scenes.settings import SearchSettings
 
 _PAGE_ITEMS = 100
@@ -35,13 +36,6 @@ _NO_STAC = (
     OSError, ValueError, KeyError, TypeError, AttributeError,
 )  # fmt: skip
 """What the libraries raise, by their documentation or in truth, when they are given something that is no STAC."""
-_GRANULE_QUERIES: dict[str, Callable[[str], dict[str, Any]]] = {
-    "planetarycomputer.microsoft.com": lambda granule: {"s2:mgrs_tile": {"eq": granule}},
-    "earth-search.aws.element84.com": lambda granule: {
-        "grid:code": {"in": [f"MGRS-{granule}", f"MGRS-{granule.lstrip('0')}"]}
-    },
-}
-"""How the public catalogues are asked for one granule; elsewhere the property's name is not known."""
 
 
 class Catalogue(Protocol):
@@ -59,10 +53,12 @@ class Catalogue(Protocol):
         ...
 
 
-def open_catalogue(settings: SearchSettings, patience: Patience | None = None) -> Catalogue:
-    """Return the catalogue that the settings name."""
-    kind = StacApi if settings.kind == "stac-api" else StaticCatalogue
-    return kind(settings.href, settings.collection, patience or Patience())
+def open_catalogue(settings: SearchSettings, sensor: ArchiveSensor, patience: Patience | None = None) -> Catalogue:
+    """Return the catalogue that the settings name, of which scenes of a sensor are wanted."""
+    patience = patience or Patience()
+    if settings.kind == "static":
+        return StaticCatalogue(settings.href, patience)
+    return StacApi(settings.href, settings.collection or sensor.collection, sensor, patience)
 
 
 class StacApi:
@@ -70,9 +66,10 @@ class StacApi:
 
     whole = False
 
-    def __init__(self, href: str, collection: str, patience: Patience) -> None:
+    def __init__(self, href: str, collection: str, sensor: ArchiveSensor, patience: Patience) -> None:
         self._href = href
         self._collection = collection
+        self._sensor = sensor
         self._patience = patience
 
     def items(self, granule: Granule, window: Window) -> list[dict[str, Any]]:
@@ -81,11 +78,7 @@ class StacApi:
         Raises:
             CatalogueError: If the server does not answer, or answers something that is no STAC.
         """
-        query: dict[str, Any] = {}
-        for host, about in _GRANULE_QUERIES.items():
-            query |= about(granule.id) if host in self._href else {}
-        if window.max_cloud_percent < 100:
-            query["eo:cloud_cover"] = {"lte": window.max_cloud_percent}
+        query = self._sensor.query(self._href, granule.id, window.max_cloud_percent)
         try:
             return self._search(granule, window, query)
         except _NO_STAC as error:
@@ -172,9 +165,8 @@ class StaticCatalogue:
 
     whole = True
 
-    def __init__(self, href: str, collection: str, patience: Patience) -> None:
+    def __init__(self, href: str, patience: Patience) -> None:
         self._href = href
-        self._collection = collection
         self._patience = patience
 
     def items(self, granule: Granule, window: Window) -> list[dict[str, Any]]:  # noqa: ARG002

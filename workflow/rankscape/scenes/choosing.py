@@ -13,7 +13,7 @@ from typing import Any
 
 from rankscape.foundation.errors import GranuleError
 from rankscape.scenes.granule_table import Window
-from rankscape.scenes.items import Scene, read_scene
+from rankscape.scenes.sensors.protocol import ArchiveSensor, SceneFacts
 from rankscape.scenes.settings import SearchSettings
 
 
@@ -29,7 +29,7 @@ class Choice:
     """Granules that items were seen of."""
 
 
-def choose(items: Iterable[dict[str, Any]], window: Window, settings: SearchSettings) -> Choice:
+def choose(items: Iterable[dict[str, Any]], window: Window, settings: SearchSettings, sensor: ArchiveSensor) -> Choice:
     """Filter items, drop repeated processings of one sensing, and put the best first.
 
     The order is total: share of pixels without data rounded to whole percent, cloud share of the area with data,
@@ -39,13 +39,14 @@ def choose(items: Iterable[dict[str, Any]], window: Window, settings: SearchSett
         items: STAC items as a catalogue gave them, in any order, repeated or not.
         window: Granule, dates and cloud limit.
         settings: Collection and limit of pixels without data.
+        sensor: Reads the items.
     """
     left_out: Counter[str] = Counter()
-    kept: list[Scene] = []
+    kept: list[SceneFacts] = []
     granules: set[str] = set()
     for item in {str(item.get("id")): item for item in items}.values():
         try:
-            scene = read_scene(item)
+            scene = sensor.read_item(item)
         except ValueError as reason:
             left_out[str(reason)] += 1
             continue
@@ -61,7 +62,7 @@ def choose(items: Iterable[dict[str, Any]], window: Window, settings: SearchSett
     return Choice([scene.item for scene in sorted(distinct, key=_rank)], reasons, tuple(sorted(granules)))
 
 
-def _fault(scene: Scene, window: Window, settings: SearchSettings) -> str:
+def _fault(scene: SceneFacts, window: Window, settings: SearchSettings) -> str:
     """Why a scene may not be used, in a few words; empty if it may."""
     if scene.collection not in (None, settings.collection):
         return "of another collection"
@@ -81,19 +82,19 @@ def _excess(share_percent: float | None, limit_percent: float, what: str) -> str
     return f"{what} above {limit_percent:g} %" if share_percent > limit_percent else ""
 
 
-def _newest_processings(scenes: Sequence[Scene]) -> list[Scene]:
-    best: dict[tuple[Any, ...], Scene] = {}
+def _newest_processings(scenes: Sequence[SceneFacts]) -> list[SceneFacts]:
+    best: dict[tuple[Any, ...], SceneFacts] = {}
     for scene in sorted(scenes, key=_processing):
         key = (scene.platform, scene.sensed.replace(microsecond=0), scene.granule, scene.orbit)
         best[key] = scene
     return list(best.values())
 
 
-def _processing(scene: Scene) -> tuple[tuple[int, int], datetime.datetime, str]:
+def _processing(scene: SceneFacts) -> tuple[tuple[int, int], datetime.datetime, str]:
     return scene.baseline or (0, 0), scene.generated, scene.id
 
 
-def _rank(scene: Scene) -> tuple[int, float, float, str]:
+def _rank(scene: SceneFacts) -> tuple[int, float, float, str]:
     nodata_percent = 100.0 if scene.nodata_percent is None else scene.nodata_percent
     cloud_percent = 100.0 if scene.cloud_percent is None else scene.cloud_percent
     return math.floor(nodata_percent + 0.5), cloud_percent, -scene.sensed.timestamp(), scene.id

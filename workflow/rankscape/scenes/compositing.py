@@ -4,26 +4,56 @@ Images are read and combined window by window, so that memory does not grow with
 """
 
 import contextlib
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rasterio.crs import CRS
 from rasterio.windows import Window
 
 from rankscape.foundation import progress
-from rankscape.scenes.layers import ImageGrid, Layers, span_px
-from rankscape.scenes.masks import clear_pixels, quality
-from rankscape.scenes.rasters import open_raster, windows
-from rankscape.scenes.reflectance import SHIFT_DN, observed, reflectance
+from rankscape.foundation.errors import RasterError
+from rankscape.scenes.rasters import CLEAR, CLOUDY, NO_DATA, open_raster, windows
+from rankscape.scenes.sensors.protocol import ArchiveSensor, Product
 
 _WINDOW_VALUES = 1 << 24
 """Values (scenes x bands x pixels) held at once; 64 MiB as float32."""
-_DARK_SHARE = 0.25
+_QUALITY_TYPES = ("uint8", "uint16", "int16", "int32", "uint32", "float32", "float64")
+_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
-class Piece:
+class Layers:
+    """The files of one scene."""
+
+    label: str
+    """Id of the item, for messages."""
+    bands: tuple[Path, ...]
+    """One file of all bands, or a file of one band each, in the order of the image."""
+    quality: Path | None
+    """What each pixel shows, such as a scene classification; None where the item has none."""
+    origin: Mapping[str, Any]
+    """What the record of the download says of the scene: item_id, datetime, platform, and what the decoder needs."""
+
+
+@dataclass(frozen=True)
+class ImageGrid:
+    """Where the pixels of an image lie."""
+
+    crs: Any
+    """rasterio CRS."""
+    transform: Any
+    """Affine transform of the pixels."""
+    height_px: int
+    """Rows."""
+    width_px: int
+    """Columns."""
+
+
+@dataclass(frozen=True)
+class ComposedWindow:
     """One window of the composed image."""
 
     window: Window
@@ -49,8 +79,13 @@ class View:
 
 
 def compose_windows(
-    scenes: Sequence[Layers], grid: ImageGrid, method: str, cloud_classes: Collection[int]
-) -> Generator[Piece, None, None]:
+    scenes: Sequence[Layers],
+    grid: ImageGrid,
+    sensor: ArchiveSensor,
+    product: str,
+    method: str = "best",
+    cloud_classes: Collection[int] | None = None,
+) -> Generator[ComposedWindow, None, None]:
     """Compose the image of a granule, window by window.
 
     `best`: each pixel from the first scene that shows it clear, else from the first that shows it at all. `median`:
@@ -59,8 +94,10 @@ def compose_windows(
     Args:
         scenes: Files of each scene, best first.
         grid: Their common grid.
+        sensor: Says what their numbers mean.
+        product: Product of the sensor.
         method: `best` or `median`.
-        cloud_classes: Classes of the scene classification that count as cloud or cloud shadow.
+        cloud_classes: Classes of the quality asset that count as cloud or cloud shadow; None: those of the sensor.
 
     Yields:
         Pieces that cover the image once, row-major.
@@ -69,16 +106,17 @@ def compose_windows(
         RasterError: If a file cannot be decoded.
     """
     with contextlib.ExitStack() as stack:
-        readers = [_Reader(scene, grid, cloud_classes, stack) for scene in scenes]
+        cloudy = sensor.cloud_classes if cloud_classes is None else cloud_classes
+        readers = [_Reader(scene, grid, sensor, product, cloudy, stack) for scene in scenes]
         held = len(scenes) if method == "median" else 1
         places = windows(grid.height_px, grid.width_px, _WINDOW_VALUES // (held * readers[0].bands))
         for window in progress.track(places, "compose", unit="window"):
             views = (reader.read(window) for reader in readers)
             view = median(list(views)) if method == "median" else best(views)
             mask = np.where(view.seen, 255, 0).astype(np.uint8)
-            yield Piece(window, view.pixels, mask, quality(view.seen, view.clear))
-        for reader in readers:
-            reader.warn()
+            yield ComposedWindow(window, view.pixels, mask, _quality(view))
+        for doubt in filter(None, (reader.decoder.doubts() for reader in readers)):
+            progress.say(doubt)
 
 
 def best(views: Iterable[View]) -> View:
@@ -120,52 +158,37 @@ def _nth(values: np.ndarray, place: np.ndarray) -> np.ndarray:
     return np.asarray(np.take_along_axis(values, inside[None, None], axis=0)[0])
 
 
+def _quality(view: View) -> np.ndarray:
+    """Return 0 where there is no data, 1 where it is clear, 2 where only cloud or shadow was seen; uint8."""
+    return np.where(view.clear, CLEAR, np.where(view.seen, CLOUDY, NO_DATA)).astype(np.uint8)
+
+
 class _Reader:
-    """Reads one scene window by window, and notices when its offset does not fit its numbers."""
+    """Reads one scene window by window."""
 
     def __init__(
-        self, scene: Layers, grid: ImageGrid, cloud_classes: Collection[int], stack: contextlib.ExitStack
+        self,
+        scene: Layers,
+        grid: ImageGrid,
+        sensor: ArchiveSensor,
+        product: str,
+        cloud_classes: Collection[int],
+        stack: contextlib.ExitStack,
     ) -> None:
-        self._scene = scene
         self._grid = grid
+        self._sensor = sensor
         self._cloud_classes = cloud_classes
-        self._bands = [stack.enter_context(open_raster(path)) for path in scene.bands]
-        self._classes = stack.enter_context(open_raster(scene.classes)) if scene.classes else None
-        self._pixels, self._dark, self._darkest = 0, 0, np.inf
-        self.bands = sum(dataset.count for dataset in self._bands)
+        self._files = [stack.enter_context(open_raster(path)) for path in scene.bands]
+        self._quality = stack.enter_context(open_raster(scene.quality)) if scene.quality else None
+        self.decoder = sensor.decoder(scene.label, product, scene.origin)
+        self.bands = sum(dataset.count for dataset in self._files)
 
     def read(self, window: Window) -> View:
         """Read the image and what is clear in it."""
-        dn = [_read(dataset, self._grid, window) for dataset in self._bands]
-        if self._scene.offset_dn is None:
-            pixels = dn[0]
-            seen = np.asarray(pixels.any(axis=0))
-        else:
-            seen = np.all([observed(band[0], file.nodata) for band, file in zip(dn, self._bands, strict=True)], axis=0)
-            pixels = np.stack([reflectance(band[0], self._scene.offset_dn, seen) for band in dn])
-            self._watch(dn[0][0][seen])
-        classes = None if self._classes is None else _read(self._classes, self._grid, window)[0]
-        return View(pixels, seen, clear_pixels(seen, classes, self._cloud_classes))
-
-    def _watch(self, valid_dn: np.ndarray) -> None:
-        if not valid_dn.size:
-            return
-        self._pixels += valid_dn.size
-        self._dark += int(np.count_nonzero(valid_dn < SHIFT_DN))
-        self._darkest = min(self._darkest, float(valid_dn.min()))
-
-    def warn(self) -> None:
-        """Say so if the numbers contradict the offset: catalogues are known to be wrong about it."""
-        if self._scene.offset_dn and self._dark > _DARK_SHARE * self._pixels:
-            progress.say(
-                f"{self._scene.label}: {self._dark / self._pixels:.0%} of the pixels with data lie below the offset of "
-                f"{-self._scene.offset_dn}; the catalogue may have applied it already without saying so."
-            )
-        if self._scene.offset_dn == 0 and SHIFT_DN <= self._darkest < np.inf:
-            progress.say(
-                f"{self._scene.label}: no pixel with data lies below {SHIFT_DN}; the offset may not have been applied, "
-                "although the item says so or its baseline is older."
-            )
+        dn = [_read(dataset, self._grid, window) for dataset in self._files]
+        pixels, seen = self.decoder.decode(dn, [file.nodata for file in self._files])
+        quality = None if self._quality is None else _read(self._quality, self._grid, window)[0]
+        return View(pixels, seen, self._sensor.clear(seen, quality, self._cloud_classes))
 
 
 def _read(dataset: Any, grid: ImageGrid, window: Window) -> np.ndarray:
@@ -176,3 +199,77 @@ def _read(dataset: Any, grid: ImageGrid, window: Window) -> np.ndarray:
     part = Window(cols[0], rows[0], cols[-1] - cols[0] + 1, rows[-1] - rows[0] + 1)
     block = dataset.read(window=part)
     return np.asarray(block if span == 1 else block[:, rows - rows[0]][:, :, cols - cols[0]])
+
+
+def common_grid(scenes: Sequence[Layers], epsg: int, product: Product) -> ImageGrid:
+    """Return the grid that all scenes of a granule share: that of the first band of the first scene.
+
+    Args:
+        scenes: Files of each scene.
+        epsg: EPSG code of the granule's CRS.
+        product: Says which bands and types their files have.
+
+    Raises:
+        RasterError: If a file has another CRS, grid, band count or type than its use needs; the message names it.
+    """
+    grid: ImageGrid | None = None
+    for scene in scenes:
+        for path in scene.bands:
+            grid = _checked(path, grid, epsg, product.file_bands, product.file_types)
+        if scene.quality is not None:
+            grid = _checked(scene.quality, grid, epsg, 1, _QUALITY_TYPES)
+    if grid is None:
+        raise RasterError("There is no scene to compose: run the stage fetch again.")
+    return grid
+
+
+def _checked(path: Path, grid: ImageGrid | None, epsg: int, count: int, types: Sequence[str]) -> ImageGrid:
+    with open_raster(path) as dataset:
+        _check_content(path, dataset, count, types)
+        _check_crs(path, dataset, epsg)
+        grid = grid or ImageGrid(dataset.crs, dataset.transform, dataset.height, dataset.width)
+        if span_px(dataset, grid) is None:
+            raise RasterError(
+                f"{path} has {_place(dataset.height, dataset.width, dataset.transform)}, but the first scene of its "
+                f"granule has {_place(grid.height_px, grid.width_px, grid.transform)}: they must share one grid."
+            )
+    return grid
+
+
+def _place(height_px: int, width_px: int, transform: Any) -> str:
+    return (
+        f"{height_px} x {width_px} pixels of {transform.a:g} x {-transform.e:g} m from {transform.c:.0f}, "
+        f"{transform.f:.0f}"
+    )
+
+
+def _check_content(path: Path, dataset: Any, count: int, types: Sequence[str]) -> None:
+    if dataset.count != count:
+        raise RasterError(f"{path} has {dataset.count} bands where {count} are needed: get the right asset.")
+    if dataset.dtypes[0] not in types:
+        raise RasterError(f"{path} has values of type {dataset.dtypes[0]} where {' or '.join(types)} is needed.")
+
+
+def _check_crs(path: Path, dataset: Any, epsg: int) -> None:
+    if dataset.crs is None:
+        raise RasterError(f"{path} has no CRS, so its place is unknown: get the asset again.")
+    if dataset.crs != CRS.from_epsg(epsg):
+        raise RasterError(f"{path} is in {dataset.crs.to_string()}, but its granule is in EPSG:{epsg}.")
+
+
+def span_px(dataset: Any, grid: ImageGrid) -> int | None:
+    """Return how many pixels of the grid a pixel of a file spans on each side.
+
+    Args:
+        dataset: Open rasterio dataset.
+        grid: Grid of the granule's image.
+
+    Returns:
+        1 for a file on the grid itself, 2 for one of twice its pixel size, and so on; None if the file does not fit.
+    """
+    ours, theirs = grid.transform, dataset.transform
+    span = max(1, round(theirs.a / ours.a))
+    expected = (ours.a * span, ours.b * span, ours.c, ours.d * span, ours.e * span, ours.f)
+    near = all(abs(a - b) <= _TOLERANCE * abs(ours.a) for a, b in zip(expected, tuple(theirs)[:6], strict=True))
+    whole = (-(-grid.height_px // span), -(-grid.width_px // span))
+    return span if near and (dataset.height, dataset.width) == whole else None

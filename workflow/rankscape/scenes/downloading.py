@@ -224,16 +224,31 @@ def _publish(asset: Asset, part: Part, digest: str) -> Delivery:
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Let one run at a time work in a folder: a second one waits, and finds all done."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
+    handle = _locked(folder)
+    while not _is_there(folder, handle):  # removed by the run that was waited for
+        os.close(handle)
+        handle = _locked(folder)
     try:
-        # A file system without locks is no reason to stop: verification still catches mixed-up parts.
-        with contextlib.suppress(OSError):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                progress.say(f"Another run is fetching to {folder}; waiting for it.")
-                fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
+
+
+def _locked(folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    # A file system without locks is no reason to stop: verification still catches mixed-up parts.
+    with contextlib.suppress(OSError):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.say(f"Another run is fetching to {folder}; waiting for it.")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
+
+
+def _is_there(folder: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(folder.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False

@@ -8,15 +8,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.scenes.addresses import is_remote, redacted
 
 MAX_REDIRECTS = 5
-_PLANETARY_COMPUTER = ("sentinel2l2a01.blob.core.windows.net",)
-_KNOWN = {
-    "planetarycomputer.microsoft.com": _PLANETARY_COMPUTER,
-    "earth-search.aws.element84.com": (
-        "sentinel-cogs.s3.us-west-2.amazonaws.com",
-        "e84-earth-search-sentinel-data.s3.us-west-2.amazonaws.com",
-    ),
-}
-"""Where the public catalogues keep their Sentinel-2 assets."""
+_PLANETARY_COMPUTER = "planetarycomputer.microsoft.com"
 
 
 class ForeignHostError(InputError):
@@ -54,14 +46,15 @@ class Hosts:
             )
 
 
-def hosts_of(source: Mapping[str, str], more: Iterable[str] = ()) -> Hosts:
+def hosts_of(source: Mapping[str, str], asset_hosts: Mapping[str, tuple[str, ...]], more: Iterable[str] = ()) -> Hosts:
     """Return the hosts of a catalogue's assets.
 
     Args:
         source: What search wrote of the catalogue: `href`, `signing`.
+        asset_hosts: Hosts of the sensor's assets, by the host of their catalogue.
         more: Hosts that the settings allow besides.
     """
     host = urlsplit(source["href"]).hostname if is_remote(source["href"]) else None
-    own = [host, *_KNOWN.get(host, ())] if host else []
-    signed = _PLANETARY_COMPUTER if source["signing"] == "planetary-computer" else ()
+    own = [host, *asset_hosts.get(host, ())] if host else []
+    signed = asset_hosts.get(_PLANETARY_COMPUTER, ()) if source["signing"] == "planetary-computer" else ()
     return Hosts([*own, *signed, *more])

@@ -28,6 +28,8 @@ A Cloud-Optimized GeoTIFF is read by the driver of GeoTIFF. GDAL is never left t
 MAX_PIXELS = 400_000_000
 """A Sentinel-2 granule has 10980 x 10980 = 1.2e8 pixels; a header that claims far more is an attack or a mistake."""
 MAX_BANDS = 32
+NO_DATA, CLEAR, CLOUDY = 0, 1, 2
+"""Values of a quality raster."""
 _MAX_BLOCK_BYTES = 1 << 30
 """A block is decoded whole: a small file whose one block claims more is a bomb."""
 _ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}

@@ -9,15 +9,19 @@ from rankscape.scenes.choosing import choose, require_candidates
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.granules import granule
 from rankscape.scenes.retries import Patience
+from rankscape.scenes.sensors.protocol import ArchiveSensor
 from rankscape.scenes.settings import SearchSettings
 
 
-def find_scenes(settings: SearchSettings, wanted: Window, patience: Patience | None = None) -> list[dict[str, Any]]:
+def find_scenes(
+    settings: SearchSettings, wanted: Window, sensor: ArchiveSensor, patience: Patience | None = None
+) -> list[dict[str, Any]]:
     """Ask every catalogue of the settings; one that fails is passed over if another has scenes.
 
     Args:
         settings: The catalogue, and the fallback if there is one.
         wanted: Granule, dates and cloud limit.
+        sensor: What scenes are looked for.
         patience: How often and how long to try again.
 
     Returns:
@@ -29,7 +33,8 @@ def find_scenes(settings: SearchSettings, wanted: Window, patience: Patience | N
     """
     answers: list[dict[str, Any]] = []
     errors: list[CatalogueError | GranuleError] = []
-    for source in settings.catalogues():
+    for named in settings.catalogues():
+        source = named.model_copy(update={"collection": named.collection or sensor.collection})
         answer: dict[str, Any] = {
             "source": source.model_dump(mode="json", include={"kind", "href", "collection", "signing"}),
             "items": [],
@@ -37,8 +42,8 @@ def find_scenes(settings: SearchSettings, wanted: Window, patience: Patience | N
         }
         answers.append(answer)
         try:
-            catalogue = open_catalogue(source, patience)
-            choice = choose(catalogue.items(granule(wanted.granule), wanted), wanted, source)
+            catalogue = open_catalogue(source, sensor, patience)
+            choice = choose(catalogue.items(granule(wanted.granule), wanted), wanted, source, sensor)
             answer["left_out"] = choice.left_out
             require_candidates(choice, wanted, source, whole_catalogue=catalogue.whole)
             answer["items"] = choice.items

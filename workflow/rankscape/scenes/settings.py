@@ -1,15 +1,13 @@
-"""Settings of the stages that fetch scenes: search, fetch, compose (docs/scenes.md)."""
+"""Settings of scenes: where they are looked for, and what an acquisition takes of them (docs/scenes.md)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rankscape.foundation.settings import Section
+from rankscape.scenes.sensors.protocol import Product, Sensor, sensor_named
 
 Percent = Annotated[float, Field(ge=0, le=100)]
-BandName = Annotated[str, Field(pattern=r"^B(0[1-9]|1[0-2]|8A)$")]
-
-
 HostName = Annotated[str, Field(pattern=r"^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
 
 
@@ -20,8 +18,8 @@ class CatalogueSettings(Section):
     """`stac-api`: a STAC API that is asked; `static`: a catalogue of files on disk or behind HTTP that is read."""
     href: str = "https://planetarycomputer.microsoft.com/api/stac/v1"
     """Address of the API, or path or address of a static `catalog.json`; a path is seen from the working folder."""
-    collection: str = "sentinel-2-l2a"
-    """STAC collection."""
+    collection: str | None = None
+    """STAC collection; default: that of the acquisition's sensor, such as sentinel-2-l2a."""
     signing: Literal["none", "planetary-computer"] = "planetary-computer"
     """How asset addresses are signed right before they are read; no signature is ever written to a file."""
 
@@ -43,10 +41,13 @@ class SearchSettings(CatalogueSettings):
 class FetchSettings(Section):
     """Which assets of the candidates are downloaded."""
 
-    product: Literal["visual", "reflectance"] = "visual"
-    """`visual`: the 8-bit true-colour asset; `reflectance`: the bands listed below."""
-    bands: tuple[BandName, ...] = ("B04", "B03", "B02")
-    """Sentinel-2 bands of product `reflectance`, in the order of the image; red, green, blue first."""
+    sensor: str = "sentinel-2"
+    """Sensor whose scenes are taken: `sentinel-2`, or `local` where the granule table names images of its own."""
+    product: str = ""
+    """Product of the sensor; default: its first. Of Sentinel-2 `visual`, the 8-bit true-colour asset, or `reflectance`,
+    the bands listed below."""
+    bands: tuple[str, ...] = ()
+    """Bands in the order of the image, red, green, blue first; default: those alone."""
     max_scenes: Annotated[int, Field(ge=1, le=24)] = 1
     """So many of the best candidates are downloaded; more than one lets compose fill holes."""
     hosts: tuple[HostName, ...] = ()
@@ -54,15 +55,56 @@ class FetchSettings(Section):
     nodata_tolerance_percent: Percent = 1.0
     """An asset whose share of pixels without data differs from its item's by more percentage points is not used."""
 
+    @field_validator("sensor")
+    @classmethod
+    def _sensor_known(cls, name: str) -> str:
+        sensor_named(name)
+        return name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, values: Any) -> Any:
+        """Fill in product and bands of the sensor, so that the settings say the same however short they are written."""
+        return {**values, **_chosen(cls, values)} if isinstance(values, dict) else values
+
     @model_validator(mode="after")
-    def _bands_differ(self) -> "FetchSettings":
+    def _bands_usable(self) -> "FetchSettings":
+        product = self.product_facts
         if len(set(self.bands)) != len(self.bands):
             raise ValueError(f"a band is listed twice in {list(self.bands)}")
-        if self.product == "reflectance" and self.bands[:3] != ("B04", "B03", "B02"):
+        unknown = [band for band in self.bands if band not in product.bands]
+        if unknown:
+            raise ValueError(f"bands {unknown} are none of {list(product.bands)}, the bands of {self.product}")
+        if self.bands[:3] != product.display_bands:
             raise ValueError(
-                "the first three bands must be B04, B03, B02: judges and sheets show them as red, green, blue"
+                f"the first three bands must be {', '.join(product.display_bands)}: judges and contact sheets show "
+                "them as red, green, blue"
             )
+        if product.whole_asset and self.bands != product.bands:
+            raise ValueError(f"product {self.product} has the bands {list(product.bands)}: leave `bands` out")
         return self
+
+    @property
+    def sensor_facts(self) -> Sensor:
+        """What is known of the sensor."""
+        return sensor_named(self.sensor)
+
+    @property
+    def product_facts(self) -> Product:
+        """What is known of the product."""
+        return self.sensor_facts.products[self.product]
+
+
+def _chosen(section: type[FetchSettings], values: dict[str, Any]) -> dict[str, Any]:
+    name = values.get("sensor", section.model_fields["sensor"].default)
+    try:
+        sensor = sensor_named(name)
+    except (ValueError, TypeError, AttributeError):
+        return {}  # the sensor's own validation says so
+    product = values.get("product") or next(iter(sensor.products))
+    if product not in sensor.products:
+        raise ValueError(f"product = {product!r} is none of {list(sensor.products)}, the products of {sensor.title}")
+    return {"product": product, "bands": values.get("bands") or sensor.products[product].default_bands}
 
 
 class ComposeSettings(Section):
@@ -70,5 +112,26 @@ class ComposeSettings(Section):
 
     composite: Literal["best", "median"] = "best"
     """`best`: the best scene, its holes filled from the next ones; `median`: per-pixel median of clear observations."""
-    cloud_classes: tuple[Annotated[int, Field(ge=0, le=11)], ...] = (3, 8, 9, 10)
-    """Classes of the scene classification (SCL) that count as cloud or cloud shadow."""
+    cloud_classes: tuple[int, ...] | None = None
+    """Classes of the sensor's pixel classification that count as cloud or cloud shadow; default: those of the sensor,
+    for Sentinel-2 cloud shadow, cloud of medium and high probability, and thin cirrus of the SCL: 3, 8, 9, 10."""
+
+
+class AcquisitionSettings(FetchSettings, ComposeSettings):
+    """One kind of image of the region's granules: sensor, product, bands, and how scenes become one image."""
+
+    @model_validator(mode="after")
+    def _classes_known(self) -> "AcquisitionSettings":
+        known = self.sensor_facts.quality_classes
+        unknown = [number for number in self.cloud_classes or () if number not in known]
+        if unknown:
+            raise ValueError(f"cloud_classes {unknown} are none of {sorted(known)}, the classes of {self.sensor}")
+        return self
+
+    def fetched(self) -> FetchSettings:
+        """Return what the stage fetch reads: no other change of the acquisition downloads again."""
+        return FetchSettings(**self.model_dump(include=set(FetchSettings.model_fields)))
+
+    def composed(self) -> ComposeSettings:
+        """Return what the stage compose reads; the record of the download says the rest."""
+        return ComposeSettings(**self.model_dump(include=set(ComposeSettings.model_fields)))

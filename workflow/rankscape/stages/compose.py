@@ -1,7 +1,7 @@
 """Compose one analysis-ready image a granule from its downloaded scenes.
 
-In: `download.json` of fetch and the assets beside it. Out: `scene.tif`, true colour (uint8) or reflectance (float32 in
-[0, 1]) with an internal mask, and `quality.tif`: 0 no data, 1 clear, 2 cloud or shadow.
+In: `download.json` of fetch and the assets that it names. Out: `scene.tif`, true colour (uint8) or reflectance
+(float32 in [0, 1]) with an internal mask, and `quality.tif`: 0 no data, 1 clear, 2 cloud or shadow.
 """
 
 import contextlib
@@ -14,11 +14,10 @@ import typer
 from rankscape.foundation import progress
 from rankscape.foundation.errors import RasterError
 from rankscape.foundation.provenance import provenance
+from rankscape.scenes.acquisitions import Download, drop_download, read_download
 from rankscape.scenes.cogs import TAG, cog_writer
-from rankscape.scenes.compositing import compose_windows
+from rankscape.scenes.compositing import ImageGrid, common_grid, compose_windows
 from rankscape.scenes.granules import granule
-from rankscape.scenes.layers import ImageGrid, common_grid
-from rankscape.scenes.records import Download, drop_download, read_download
 from rankscape.scenes.settings import ComposeSettings
 from rankscape.stages.options import Settings
 
@@ -28,21 +27,27 @@ def compose(
     download: Annotated[Path, typer.Option(help="Record of the downloaded scenes: download.json.")],
     scene: Annotated[Path, typer.Option(help="Image to write (.tif).")],
     quality: Annotated[Path, typer.Option(help="Quality raster to write (.tif).")],
+    assets: Annotated[
+        Path | None, typer.Option(help="Folder of the assets; default: the folder `assets` beside the record.")
+    ] = None,
     drop_assets: Annotated[
-        bool, typer.Option("--drop-assets", help="Remove record and assets of the download when the image is written.")
+        bool, typer.Option("--drop-assets", help="Remove the record, and assets that no other record uses, at the end.")
     ] = False,
 ) -> None:
     """Compose the image of a granule: the best scene with its holes filled, or the median of clear observations."""
     chosen = ComposeSettings.from_text(settings, "compose")
-    record = read_download(download)
-    grid = common_grid(record.scenes, granule(record.granule).epsg)
+    folder = assets or download.parent / "assets"
+    record = read_download(download, folder)
+    grid = common_grid(record.scenes, granule(record.granule).epsg, record.sensor.products[record.product])
     tags = _tags(chosen, download, record)
     clear = seen = 0
     with (
         cog_writer(scene, **_image_form(record, grid), tags=tags) as image,
         cog_writer(quality, **_quality_form(grid), tags=tags) as classes,
         # Closed here whatever happens: at the end of the program its open scenes would be in nobody's hands.
-        contextlib.closing(compose_windows(record.scenes, grid, chosen.composite, chosen.cloud_classes)) as pieces,
+        contextlib.closing(
+            compose_windows(record.scenes, grid, record.sensor, record.product, chosen.composite, chosen.cloud_classes)
+        ) as pieces,
     ):
         for piece in pieces:
             image.write(piece.pixels, window=piece.window)
@@ -55,18 +60,18 @@ def compose(
     share = grid.height_px * grid.width_px
     progress.say(f"{record.granule}: {seen / share:.1%} of the pixels have data, {clear / share:.1%} are clear.")
     if drop_assets:
-        drop_download(download, record)
+        drop_download(download, folder, record)
 
 
 def _image_form(record: Download, grid: ImageGrid) -> dict[str, Any]:
-    visual = record.product == "visual"
+    product = record.sensor.products[record.product]
     return {
         "shape": (len(record.bands), grid.height_px, grid.width_px),
-        "dtype": "uint8" if visual else "float32",
+        "dtype": product.dtype,
         "crs": grid.crs,
         "transform": grid.transform,
         "names": record.bands,
-        "nodata": None if visual else float("nan"),
+        "nodata": product.nodata,
     }
 
 
@@ -84,11 +89,12 @@ def _quality_form(grid: ImageGrid) -> dict[str, Any]:
 
 def _tags(settings: ComposeSettings, download: Path, record: Download) -> dict[str, str]:
     """What the image was made of, readable by any tool."""
+    origins = [scene.origin for scene in record.scenes]
     return {
         TAG: json.dumps(provenance("compose", settings, {"download": download}), sort_keys=True),
-        "ITEMS": json.dumps([entry["item_id"] for entry in record.origins]),
-        "BASELINES": json.dumps([entry["processing_baseline"] for entry in record.origins]),
-        "OFFSETS_DN": json.dumps([entry["offset_dn"] for entry in record.origins]),
+        "ITEMS": json.dumps([entry["item_id"] for entry in origins]),
+        "BASELINES": json.dumps([entry["processing_baseline"] for entry in origins]),
+        "OFFSETS_DN": json.dumps([entry["offset_dn"] for entry in origins]),
         "PRODUCT": record.product,
         "COMPOSITE": settings.composite,
     }

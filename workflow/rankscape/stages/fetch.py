@@ -1,7 +1,7 @@
 """Download the best scenes of a granule: resumed, verified, signed right before each read.
 
-In: `candidates.json` of search. Out: the assets as delivered, below the folder `assets` beside `download.json`, and
-that record with sizes, hashes, unsigned addresses and the offset of the raw numbers.
+In: `candidates.json` of search. Out: the assets as delivered, in a folder that all acquisitions of a region share, and
+`download.json`, which names them with sizes, hashes, unsigned addresses and the offset of the raw numbers.
 """
 
 from pathlib import Path
@@ -12,8 +12,8 @@ import typer
 from rankscape.foundation import progress
 from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.provenance import provenance
+from rankscape.scenes.acquisitions import fetch_scenes, user_name
 from rankscape.scenes.downloading import CONNECTIONS
-from rankscape.scenes.fetching import bands_of, fetch_scenes
 from rankscape.scenes.settings import FetchSettings
 from rankscape.stages.options import Settings
 
@@ -21,7 +21,11 @@ from rankscape.stages.options import Settings
 def fetch(
     settings: Settings,
     candidates: Annotated[Path, typer.Option(help="Candidates of the granule: candidates.json.")],
-    out: Annotated[Path, typer.Option(help="Record to write (.json); assets go to the folder `assets` beside it.")],
+    out: Annotated[Path, typer.Option(help="Record to write (.json).")],
+    assets: Annotated[
+        Path | None,
+        typer.Option(help="Folder of assets, shared by acquisitions; default: `assets` beside the record."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Assets verified at once.")] = 4,
     connections: Annotated[
         int,
@@ -35,11 +39,14 @@ def fetch(
     """Bring the assets of the best candidates; what is gone gives way to the next candidate, or to the fallback."""
     chosen = FetchSettings.from_text(settings, "fetch")
     document = read_json(candidates)
-    scenes = fetch_scenes(document, chosen, out.parent, threads=threads, connections=connections)
+    folder = assets or out.parent / "assets"
+    user = user_name(out, folder)
+    scenes = fetch_scenes(document, chosen, folder, user, threads=threads, connections=connections)
     record = {
         "granule": document["granule"],
+        "sensor": chosen.sensor,
         "product": chosen.product,
-        "bands": list(bands_of(chosen)),
+        "bands": list(chosen.bands),
         "scenes": scenes,
         "provenance": provenance("fetch", chosen, {"candidates": candidates}),
     }

@@ -15,6 +15,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.scenes.addresses import local_path, redacted
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.searching import find_scenes
+from rankscape.scenes.sensors.protocol import archive_sensor
 from rankscape.scenes.settings import SearchSettings
 from rankscape.stages.options import Settings
 
@@ -25,11 +26,12 @@ def search(
         str, typer.Option(help="What is looked for: a JSON object with granule, start, end, max_cloud_percent.")
     ],
     out: Annotated[Path, typer.Option(help="Candidates to write (.json).")],
+    sensor: Annotated[str, typer.Option(help="Sensor whose scenes are looked for.")] = "sentinel-2",
 ) -> None:
     """Find the scenes of one granule: ask the catalogue, filter again here, drop repeated processings, sort."""
     chosen = SearchSettings.from_text(settings, "search")
     wanted = Window.from_text(window, "window")
-    first, *others = find_scenes(chosen, wanted)
+    first, *others = find_scenes(chosen, wanted, archive_sensor(sensor))
     files = {
         name: file
         for name, source in zip(("catalogue", "fallback"), chosen.catalogues(), strict=False)
@@ -37,6 +39,7 @@ def search(
     }
     document = {
         "granule": wanted.granule,
+        "sensor": sensor,
         "window": wanted.model_dump(mode="json"),
         **first,
         **({"fallback": others[0]} if others else {}),

@@ -1,4 +1,4 @@
-"""Raw numbers to reflectance, and what counts as clear."""
+"""Sentinel-2: items of the public catalogues, raw numbers to reflectance, and what counts as clear."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from rankscape.foundation.errors import RasterError
-from rankscape.scenes.masks import clear_pixels, quality
-from rankscape.scenes.reflectance import Offset, observed, offset_of, reflectance
+from rankscape.scenes.sensors.sentinel2 import SENSOR, observed, offset_of, reflectance
 from unit.scenes.inventing import make_item
 
 
@@ -26,7 +25,7 @@ from unit.scenes.inventing import make_item
     ],
 )
 def test_offset_is_the_items_own_word(stated, offset_dn, source):
-    assert offset_of(make_item(1, **stated)) == Offset(offset_dn, source)
+    assert offset_of(make_item(1, **stated)) == (offset_dn, source)
 
 
 def test_an_item_that_does_not_tell_its_offset_is_refused():
@@ -62,12 +61,10 @@ def test_reflectance_stays_in_range_and_keeps_what_was_seen(dn, offset_dn):
 def test_clouds_and_shadows_are_not_clear():
     classes = np.array([0, 3, 4, 8, 9, 10, 11, 4])
     seen = np.array([False, True, True, True, True, True, True, False])
-    clear = clear_pixels(seen, classes, (3, 8, 9, 10))
+    clear = SENSOR.clear(seen, classes, SENSOR.cloud_classes)
     assert clear.tolist() == [False, False, True, False, False, False, True, False]
-    assert quality(seen, clear).tolist() == [0, 2, 1, 2, 2, 2, 1, 0]
-    assert quality(seen, clear).dtype == np.uint8
 
 
 def test_without_a_classification_all_that_was_seen_is_clear():
     seen = np.array([True, False])
-    assert clear_pixels(seen, None, (3,)).tolist() == [True, False]
+    assert SENSOR.clear(seen, None, (3,)).tolist() == [True, False]
