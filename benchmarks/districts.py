@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import shapely
 from pyproj import Transformer
-from rankscape.products.districts.districts import Land, score_districts
+from rankscape.products.districts.districts import ScoredPatches, score_districts
 from rankscape.products.districts.settings import DistrictSettings
 from rankscape.spatial.intersections import Pieces, cut
 
@@ -63,11 +63,11 @@ def districts(patches: list[gpd.GeoSeries], count: int) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame({"district": names, "name": names}, geometry=bent, crs="EPSG:4326")
 
 
-def invented_land(patches: list[gpd.GeoSeries]) -> Land:
+def invented_land(patches: list[gpd.GeoSeries]) -> ScoredPatches:
     centre = np.concatenate([shapely.get_coordinates(shapely.centroid(shapes.to_numpy())) for shapes in patches])
     score = 0.5 + 0.4 * np.sin(centre[:, 0] / 7000) * np.cos(centre[:, 1] / 9000)
     longitude, latitude = Transformer.from_crs(UTM, 4326, always_xy=True).transform(*centre.T)
-    return Land(tuple(patches), score, np.full(len(score), 0.08), longitude, latitude)
+    return ScoredPatches(tuple(patches), score, np.full(len(score), 0.08), longitude, latitude)
 
 
 def timed(what: str, work: Callable[[], object]) -> tuple[object, float]:

@@ -1,178 +1,179 @@
-"""A reference raster, averaged by area over the footprint of every patch.
+"""A reference of any kind (raster, points, polygons or a table) brought to the patches of a granule."""
 
-Amounts such as radiance are averaged as they are; classes of land cover by a weight a class.
-"""
-
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from exactextract import exact_extract
-from exactextract.raster import RasterioRasterSource
-from rasterio.errors import RasterioError
 
-from rankscape.foundation.errors import RasterError, brief_list
-from rankscape.samples.settings import ReferenceSettings
-from rankscape.scenes.rasters import brief, open_raster
+from rankscape.foundation.errors import TableError
+from rankscape.samples.joins import keys, read_keyed
+from rankscape.samples.patches import row_col
+from rankscape.samples.settings import KeyedTable, ReferenceSettings
+from rankscape.samples.vector_files import POLYGONS, check_kinds, check_polygons, missing, numbers, read_shapes
+from rankscape.samples.zonal_statistics import area_means
+from rankscape.spatial.geometry import large_areas_m2
+from rankscape.spatial.intersections import cut
 
-_MAX_PIXELS = 1 << 36
-"""References may cover the globe at 90 m; only the windows of the footprints are read."""
-_CLASSES_SHOWN = 10
-_SIDES = 16
-"""A footprint's side is cut into so many pieces before it is bent into another CRS."""
+_TOUCHING = 1e-3
+"""Polygons that share less of the smaller one are neighbours with imprecise borders, no overlap."""
+_M2_PER_KM2 = 1e6
+_PATCH_ID = re.compile(r".+_\d+_\d+")
 
 
-def area_means(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.DataFrame:
-    """Average a reference raster over footprints, each cell weighted by the area of it that lies inside.
-
-    Footprints are densified and reprojected into the raster's CRS, so that no cell is resampled. In a geographic CRS
-    a cell weighs by its area on the sphere. Cells without data count neither in the mean nor in the coverage. Where the
-    reference names classes, the mean is that of the classes' weights, and a class without a weight is no data.
+def reference_values(reference: ReferenceSettings, patches: gpd.GeoDataFrame) -> pd.DataFrame:
+    """Return what the reference says of every patch.
 
     Args:
-        reference: The raster, its band, its classes, and the transform that the values are to be fit for.
+        reference: The reference.
+        patches: Index of one granule's patches: `patch_id`, `granule`, `row`, `col` and footprints with a CRS.
+
+    Returns:
+        One row a patch: `value` (float64, not transformed; NaN where nothing is known) and `coverage` (float64, the
+        share of the footprint that the value speaks of, in [0, 1]).
+
+    Raises:
+        RasterError: If a raster cannot be used; see `area_means`.
+        TableError: If points, polygons or a table cannot be used, or hold negative values although the transform is
+            `log1p`.
+    """
+    of_kind: dict[str, Callable[[], pd.DataFrame]] = {
+        "raster": lambda: area_means(reference, patches.geometry),
+        "points": lambda: _of_points(reference, patches.geometry),
+        "polygons": lambda: _of_polygons(reference, patches.geometry),
+        "table": lambda: _of_table(reference, patches),
+    }
+    found = of_kind[reference.kind]()
+    if reference.transform == "log1p" and (found["value"] < 0).any():
+        raise TableError(
+            f"{reference.path} gives {found['value'].min():g} at a patch, and transform = log1p takes no negative "
+            "values: mend them, or set the transform to none."
+        )
+    return found
+
+
+def _of_points(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.DataFrame:
+    """Mean, sum or count of the points within each footprint; a point on a shared edge belongs to the first.
+
+    A footprint that touches the convex hull of all points and holds none has count and sum 0, and no mean. The area
+    outside the hull was not surveyed, and is not covered.
+
+    Args:
+        reference: The file, its column and statistic.
         footprints: Polygons with a CRS, one a patch.
 
     Returns:
-        One row a footprint: `value` (float64, the raster's unit, not transformed; NaN where nothing is covered) and
-        `coverage` (float64, share of the footprint's area with data, in [0, 1]).
+        One row a footprint: `value` (float64, NaN where it is not covered) and `coverage` (1 or 0).
 
     Raises:
-        RasterError: If the raster cannot be read, has no CRS, no such band, or is not north up; if it holds
-            negative values although its transform is `log1p`; or if it holds classes that the reference does not name.
+        TableError: As `_read_valued`.
     """
-    path = Path(reference.path)
-    with open_raster(path, max_pixels=_MAX_PIXELS, max_bands=1 << 16) as dataset:
-        check_raster(path, dataset, reference.band)
-        shapes = in_crs_of(dataset, footprints)
-        statistics = (
-            _extract(path, dataset, reference.band, shapes)
-            if reference.classes is None
-            else _extract_classes(path, dataset, reference, shapes)
-        )
-    if reference.transform == "log1p":
-        _check_not_negative(path, reference, statistics["min"])
-    value = statistics["mean"].to_numpy(float)
-    return pd.DataFrame({"value": value, "coverage": _coverage(dataset, statistics["count"], shapes)})
+    points = _read_valued(Path(reference.path), ("Point",), reference.column).to_crs(footprints.crs)
+    points = points[np.isfinite(shapely.get_coordinates(points.geometry.to_numpy())).all(axis=1)]
+    shapes = footprints.to_numpy()
+    point, patch = shapely.STRtree(shapes).query(points.geometry.to_numpy(), predicate="intersects")
+    point, first = np.unique(point, return_index=True)
+    patch, value = patch[first], points["value"].to_numpy()[point]
+    count = np.bincount(patch, minlength=len(shapes))
+    total = np.bincount(patch, value, minlength=len(shapes))
+    if reference.statistic in ("sum", "count"):
+        hull = shapely.convex_hull(shapely.union_all(points.geometry.to_numpy()))
+        covered = shapely.intersects(hull, shapes)
+        found = total if reference.statistic == "sum" else count
+        return pd.DataFrame({"value": np.where(covered, found, np.nan), "coverage": covered.astype(float)})
+    mean = np.divide(total, count, out=np.full(len(shapes), np.nan), where=count > 0)
+    return pd.DataFrame({"value": mean, "coverage": (count > 0).astype(float)})
 
 
-def check_raster(path: Path, dataset: Any, band: int) -> None:
-    """Check that a raster can be averaged over shapes.
+def _of_polygons(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.DataFrame:
+    """Mean of polygons' values by their area within each footprint; of amounts, the amount per km².
 
-    Raises:
-        RasterError: If it has no CRS, no such band, or is not north up.
-    """
-    if dataset.crs is None:
-        raise RasterError(f"{path} has no CRS, so that nobody knows where it lies: assign one (gdal_edit.py -a_srs).")
-    if band > dataset.count:
-        raise RasterError(f"{path} has {dataset.count} bands, but band = {band} was asked for: mend the reference.")
-    across, _, _, _, down, _ = tuple(dataset.transform)[:6]
-    if dataset.transform.b or dataset.transform.d or across <= 0 or down >= 0:
-        raise RasterError(f"{path} is not north up (transform {tuple(dataset.transform)[:6]}): warp it (gdalwarp).")
-
-
-def in_crs_of(dataset: Any, footprints: gpd.GeoSeries) -> gpd.GeoSeries:
-    """Densify footprints and reproject them into a raster's CRS; those that it cannot hold are empty."""
-    side = float(np.sqrt(np.median(shapely.area(footprints.to_numpy()))))
-    bent = footprints.segmentize(side / _SIDES).to_crs(dataset.crs)
-    finite = np.isfinite(bent.bounds).all(axis=1).to_numpy()
-    return bent.where(finite, shapely.Polygon())
-
-
-def _extract(path: Path, dataset: Any, band: int, shapes: gpd.GeoSeries) -> pd.DataFrame:
-    """Statistics `mean`, `count` (cells with data) and `min` of each footprint; NaN and 0 where it is empty."""
-    found = cell_statistics(
-        path, dataset, band, shapes, {"mean": f"mean({_weight(dataset)})", "count": "count", "min": "min"}
-    )
-    return found.astype({"mean": float, "count": float, "min": float}).fillna({"count": 0.0})
-
-
-def _extract_classes(path: Path, dataset: Any, reference: ReferenceSettings, shapes: gpd.GeoSeries) -> pd.DataFrame:
-    """Statistics as of `_extract`, of the weights of the classes."""
-    operations = {"class": f"unique({_weight(dataset)})", "share": f"frac({_weight(dataset)})", "count": "count"}
-    found = cell_statistics(path, dataset, reference.band, shapes, operations)
-    empty = np.zeros(0)
-    classes = [own if isinstance(own, np.ndarray) else empty for own in found["class"]]
-    shares = [own if isinstance(own, np.ndarray) else empty for own in found["share"]]
-    weights = _class_weights(path, reference.classes or {}, classes)
-    means = [_weighed(weights, *pair) for pair in zip(classes, shares, strict=True)]
-    frame = pd.DataFrame(means, columns=["mean", "known"], index=found.index)
-    count = found["count"].astype(float).fillna(0.0) * frame["known"]
-    return pd.DataFrame({"mean": frame["mean"], "count": count, "min": frame["mean"]})
-
-
-def _class_weights(path: Path, given: Mapping[int, float | None], classes: Sequence[np.ndarray]) -> dict[float, float]:
-    """Weight by class; NaN for a class that does not count."""
-    strange = sorted({float(one) for own in classes for one in np.unique(own)} - set(map(float, given)))
-    if strange:
-        names = brief_list([f"{one:g}" for one in strange], _CLASSES_SHOWN)
-        raise RasterError(
-            f"{path} holds the classes {names}, which the reference's classes do not name: give each a weight, or null "
-            "where it does not count."
-        )
-    return {float(one): np.nan if weight is None else weight for one, weight in given.items()}
-
-
-def _weighed(weights: Mapping[float, float], classes: np.ndarray, shares: np.ndarray) -> tuple[float, float]:
-    """Mean weight over the classes that count, and the share of the area with data that they take."""
-    own = np.array([weights[float(one)] for one in classes])
-    counts = np.isfinite(own)
-    known = float(shares[counts].sum())
-    return (float((own * shares)[counts].sum() / known) if known > 0 else np.nan), known
-
-
-def _weight(dataset: Any) -> str:
-    """How a cell weighs: by its area on the sphere in a geographic CRS, else by the share of it that lies inside."""
-    return f"coverage_weight={'area_spherical_m2' if dataset.crs.is_geographic else 'fraction'}"
-
-
-def cell_statistics(
-    path: Path, dataset: Any, band: int, shapes: gpd.GeoSeries, operations: Mapping[str, str]
-) -> pd.DataFrame:
-    """Compute operations of exactextract over shapes in the raster's CRS.
+    Footprints are cut as `cut` cuts patches at the borders of districts; areas are those on the ground.
 
     Args:
-        path: The raster's file, for messages.
-        dataset: The open raster.
-        band: Its band.
-        shapes: Polygons in its CRS.
-        operations: exactextract's operations by name.
+        reference: The file, its column and statistic.
+        footprints: Polygons with a CRS, one a patch.
 
     Returns:
-        The results by name, a row a shape; missing where it is empty.
+        One row a footprint: `value` (float64, NaN where no polygon lies) and `coverage` (share of the footprint).
 
     Raises:
-        RasterError: If the raster cannot be read whole.
+        TableError: As `_read_valued`, and if polygons near the footprints are invalid or overlap.
     """
-    present = ~shapes.is_empty.to_numpy()
-    result = pd.DataFrame(index=range(len(shapes)), columns=list(operations), dtype=object)
-    if not present.any():
-        return result
-    named = [f"{name}={operation}" for name, operation in operations.items()]
-    try:
-        found = exact_extract(
-            RasterioRasterSource(dataset, band), gpd.GeoDataFrame(geometry=shapes[present]), named, output="pandas"
+    path = Path(reference.path)
+    polygons = _near(_read_valued(path, POLYGONS, reference.column), footprints)
+    check_polygons(path, polygons.geometry.to_numpy(), polygons["row"].tolist(), _TOUCHING)
+    value = polygons["value"].to_numpy()
+    if reference.statistic == "density":
+        value = value / (large_areas_m2(polygons.geometry) / _M2_PER_KM2)
+    pieces = cut([footprints.set_axis(range(len(footprints)))], polygons.geometry)
+    covered = np.bincount(pieces.patch, pieces.area_m2, minlength=len(footprints))
+    total = np.bincount(pieces.patch, pieces.area_m2 * value[pieces.district], minlength=len(footprints))
+    mean = np.divide(total, covered, out=np.full(len(footprints), np.nan), where=covered > 0)
+    return pd.DataFrame({"value": mean, "coverage": np.clip(covered / large_areas_m2(footprints), 0, 1)})
+
+
+def _of_table(reference: ReferenceSettings, patches: gpd.GeoDataFrame) -> pd.DataFrame:
+    """Look up every patch in a table by its id or its row and column.
+
+    Args:
+        reference: The table, its key and its column.
+        patches: Index of one granule's patches.
+
+    Returns:
+        As `reference_values`; coverage is 1 where the table has a number.
+
+    Raises:
+        TableError: If the table cannot be read, holds a key twice, or no key could be that of a patch.
+    """
+    path, key, column = Path(reference.path), str(reference.key), str(reference.column)
+    table = read_keyed(KeyedTable(path=reference.path, sheet=reference.sheet, key=key, columns=(column,)))
+    places = row_col(patches["patch_id"])
+    by_id = table[key].isin(patches["patch_id"]).any()
+    wanted = patches["patch_id"] if by_id else places
+    others = table[key].str.fullmatch(_PATCH_ID.pattern).any()
+    if len(table) and not by_id and not others and not table[key].isin(places).any():
+        raise TableError(
+            f"{path}: {key} holds {table[key].iloc[0]!r} for one, and patches are called "
+            f"{patches['patch_id'].iloc[0]!r} or {places.iloc[0]!r}: give a column with such keys."
         )
-    except RasterioError as error:
-        raise RasterError(f"{path} cannot be read whole ({brief(error)}): get it again.") from None
-    for name in operations:
-        result.loc[present, name] = pd.Series(list(found[name]), index=result.index[present], dtype=object)
-    return result
+    known = pd.Series(numbers(path, column, table[column], table[key].tolist()), table[key])
+    value = known.reindex(keys(wanted)).to_numpy(float)
+    return pd.DataFrame({"value": value, "coverage": (~pd.isna(value)).astype(float)})
 
 
-def _check_not_negative(path: Path, reference: ReferenceSettings, lowest: pd.Series) -> None:
-    if (lowest < 0).any():
-        raise RasterError(
-            f"{path} holds {lowest.min():g} in band {reference.band}, and transform = log1p takes no negative "
-            "values: mark such cells as nodata, or set the transform to none."
-        )
+def _read_valued(path: Path, kinds: tuple[str, ...], column: str | None) -> gpd.GeoDataFrame:
+    """Read points or polygons with the values of a column.
+
+    Args:
+        path: File; see `read_shapes`.
+        kinds: Types that are taken, such as `Polygon` and `MultiPolygon`.
+        column: Column with the values; None where shapes are only counted.
+
+    Returns:
+        Columns `value` (float64; rows without one are left out; 1 where `column` is None), `row` (such as `row 3`: the
+        file's rows counted from 0) and `geometry`, in the file's CRS.
+
+    Raises:
+        TableError: If the file cannot be read, has no CRS, no such column, no row with a value, other geometry, or
+            words for numbers.
+    """
+    frame = read_shapes(path, [] if column is None else [column])
+    rows = [f"row {row}" for row in range(len(frame))]
+    value = np.ones(len(frame)) if column is None else numbers(path, column, frame[column], rows)
+    found = gpd.GeoDataFrame({"value": value, "row": rows}, geometry=frame.geometry.to_numpy(), crs=frame.crs)
+    found = found[np.isfinite(value) & ~missing(found.geometry.to_numpy())]
+    if found.empty:
+        raise TableError(f"{path} holds no {kinds[0]} with a value: give another file, or another column.")
+    check_kinds(path, found.geometry.to_numpy(), found["row"].tolist(), kinds)
+    return found
 
 
-def _coverage(dataset: Any, cells: pd.Series, shapes: gpd.GeoSeries) -> np.ndarray:
-    area = shapely.area(shapes.to_numpy()) / abs(dataset.transform.a * dataset.transform.e)
-    share = np.divide(cells.to_numpy(float), area, out=np.zeros(len(area)), where=area > 0)
-    return np.asarray(np.clip(share, 0.0, 1.0))
+def _near(polygons: gpd.GeoDataFrame, footprints: gpd.GeoSeries) -> gpd.GeoDataFrame:
+    """Polygons whose box touches that of the footprints."""
+    corners = gpd.GeoSeries([shapely.box(*footprints.total_bounds)], crs=footprints.crs)
+    box = corners.segmentize(max(np.ptp(footprints.total_bounds[::2]), 1) / 64).to_crs(polygons.crs)
+    return polygons.iloc[np.sort(polygons.sindex.query(shapely.box(*box.total_bounds)))]

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 from rankscape.foundation.settings import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
+PopulationUnit = Literal["count", "per_ha", "per_km2"]
+"""What a cell of a population raster says: people in it, people a hectare, or people a square kilometre."""
 Broken = Literal["refuse", "skip"]
 """What happens to a picture that is broken: an error that names it, or a warning and a patch without data."""
 

@@ -13,8 +13,8 @@ from rankscape.foundation.errors import TableError
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import KEY, provenance
 from rankscape.foundation.tables import write_table
-from rankscape.samples.aggregation import reference_values
 from rankscape.samples.patches import read_index
+from rankscape.samples.references import reference_values
 from rankscape.samples.settings import ReferenceSettings
 from rankscape.stages.options import OneIndex
 

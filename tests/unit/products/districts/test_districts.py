@@ -16,7 +16,7 @@ from rankscape.__main__ import main
 from rankscape.evaluation.correlation import pearson, spearman
 from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_geotable, read_metadata, read_table, write_table
-from rankscape.products.districts.districts import Land, score_districts
+from rankscape.products.districts.districts import ScoredPatches, score_districts
 from rankscape.products.districts.settings import COLUMNS, DistrictSettings
 from rankscape.samples.patches import index_of, read_index
 from rankscape.spatial.intersections import cut
@@ -322,7 +322,7 @@ def test_published_scores_rank_the_districts_of_north_korea_as_published(shared)
     settings = DistrictSettings(path="nk.shp", title="t", id="FID_NK_Bou", correlation_range_m=20_000, draws=100)
     polygons = districts.rename(columns={"FID_NK_Bou": "district", "Level2": "name"})
     score = table["4years_mean"].to_numpy(float)
-    land = Land((tiles,), score, np.full(len(score), 0.05), longitude, latitude)
+    land = ScoredPatches((tiles,), score, np.full(len(score), 0.05), longitude, latitude)
     found = score_districts(land, polygons, settings).table
     assert found["score"].notna().sum() == 178
     assert found["covered_fraction"].min() > 0.7

@@ -1,9 +1,10 @@
-"""Scores by district: means over patches by what each district has of them, their uncertainty, and a ranking."""
+"""Scores by district: weighted means, their uncertainty, a ranking, and how census columns agree with them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -12,22 +13,24 @@ import shapely
 from pyproj import Transformer
 from scipy.special import ndtri
 
+from rankscape.evaluation.correlation import is_constant, pearson, spearman
+from rankscape.evaluation.intervals import described, pearson_interval, spearman_interval, squared
 from rankscape.evaluation.ranks import ranks_with_intervals
 from rankscape.foundation.errors import RasterError, TableError
 from rankscape.products.agreement.paired_samples import rows_of
-from rankscape.products.districts.population import people_on
-from rankscape.products.districts.settings import COLUMNS, DistrictSettings
+from rankscape.products.districts.settings import COLUMNS, DistrictSettings, PopulationSettings
 from rankscape.samples.overlap import distinct_places
+from rankscape.samples.zonal_statistics import people_on
 from rankscape.spatial.correlated_errors import Shares, covariance
 from rankscape.spatial.geometry import centres, large_areas_m2, plane_around
-from rankscape.spatial.intersections import Pieces, cut
+from rankscape.spatial.intersections import People, Pieces, cut
 from rankscape.spatial.variogram import correlation_length
 
 _GEOCENTRIC = "EPSG:4978"
 
 
 @dataclass(frozen=True)
-class Land:
+class ScoredPatches:
     """Patches that count, each place once; numbered from 0."""
 
     footprints: tuple[gpd.GeoSeries, ...]
@@ -60,10 +63,10 @@ class Districts:
     """What a reader should know, a sentence each."""
 
 
-def read_land(scores: Sequence[Path], indices: Sequence[gpd.GeoDataFrame]) -> Land:
+def read_patches(scores: Sequence[Path], indices: Sequence[gpd.GeoDataFrame]) -> ScoredPatches:
     """Bring scores and footprints together.
 
-    A patch counts that is usable, has a score, and lies on land that no earlier granule shows.
+    A patch counts that is usable, has a score, and lies where no earlier granule has one.
 
     Args:
         scores: Score tables: patch_id, score, score_std.
@@ -86,11 +89,11 @@ def read_land(scores: Sequence[Path], indices: Sequence[gpd.GeoDataFrame]) -> La
     ]
     longitude, latitude = np.concatenate([np.stack(centres(shapes, "EPSG:4326")) for shapes in kept], axis=1)
     score, score_std = found[counts].to_numpy().T
-    return Land(tuple(shapes for shapes in kept if len(shapes)), score, score_std, longitude, latitude)
+    return ScoredPatches(tuple(shapes for shapes in kept if len(shapes)), score, score_std, longitude, latitude)
 
 
 def score_districts(
-    land: Land, polygons: gpd.GeoDataFrame, settings: DistrictSettings, *, threads: int = 1
+    patches: ScoredPatches, polygons: gpd.GeoDataFrame, settings: DistrictSettings, *, threads: int = 1
 ) -> Districts:
     """Average the score over districts.
 
@@ -99,7 +102,7 @@ def score_districts(
     normal, cut at 0 and 1.
 
     Args:
-        land: Patches with scores.
+        patches: Patches with scores.
         polygons: Districts, as `read_polygons` returns them.
         settings: Weighting, correlation, intervals.
         threads: Threads that cut.
@@ -108,22 +111,26 @@ def score_districts(
         TableError: If no district meets a patch.
         RasterError: If the population raster cannot be used, or holds nobody on any patch in a district.
     """
-    people = None if settings.population is None else partial(people_on, settings.population)
-    pieces = cut(land.footprints, polygons.geometry, people=people, threads=threads)
+    people = _counting(settings.population)
+    pieces = cut(patches.footprints, polygons.geometry, people=people, threads=threads)
     if not len(pieces.patch):
         raise TableError(
             f"{settings.path}: none of its {len(polygons)} polygons meets a scored patch (region "
-            f"{_span(land.longitude)} E, {_span(land.latitude)} N): check its CRS and its place."
+            f"{_span(patches.longitude)} E, {_span(patches.latitude)} N): check its CRS and its place."
         )
     if settings.population is not None and pieces.people is not None and not pieces.people.any():
         raise RasterError(f"{settings.population.path} holds nobody on any patch in a district: check CRS and extent.")
-    table = _means(land, polygons, pieces, settings)
-    range_m, range_from = _range(land, settings)
-    table = _with_intervals(table, land, pieces, range_m, settings)
+    table = _means(patches, polygons, pieces, settings)
+    range_m, range_from = _range(patches, settings)
+    table = _with_intervals(table, patches, pieces, range_m, settings)
     ordered = table[[*COLUMNS, *settings.census, "geometry"]].to_crs("EPSG:4326")
     weighting = "area" if people is None else "population"
     notes = tuple(_notes(ordered, settings))
-    return Districts(ordered, weighting, range_m, range_from, len(land.score), notes)
+    return Districts(ordered, weighting, range_m, range_from, len(patches.score), notes)
+
+
+def _counting(population: PopulationSettings | None) -> People | None:
+    return population and partial(people_on, Path(population.path), population.band, population.unit)
 
 
 def _span(degrees: np.ndarray) -> str:
@@ -134,12 +141,14 @@ def _weights(pieces: Pieces) -> np.ndarray:
     return pieces.area_m2 if pieces.people is None else pieces.people
 
 
-def _means(land: Land, polygons: gpd.GeoDataFrame, pieces: Pieces, settings: DistrictSettings) -> gpd.GeoDataFrame:
+def _means(
+    patches: ScoredPatches, polygons: gpd.GeoDataFrame, pieces: Pieces, settings: DistrictSettings
+) -> gpd.GeoDataFrame:
     """Columns up to `score`; NaN where too little of a district is covered, or nobody lives there."""
     summed: Callable[[np.ndarray], np.ndarray] = partial(_summed, pieces.district, len(polygons))
     area = large_areas_m2(polygons.geometry)
     weight = summed(_weights(pieces))
-    total = summed(_weights(pieces) * land.score[pieces.patch])
+    total = summed(_weights(pieces) * patches.score[pieces.patch])
     covered = np.clip(summed(pieces.area_m2) / area, 0.0, 1.0)
     enough = (covered >= settings.min_covered_fraction) & (weight > 0)
     return polygons.assign(
@@ -155,29 +164,29 @@ def _summed(number: np.ndarray, count: int, values: np.ndarray) -> np.ndarray:
     return np.bincount(number, values, minlength=count)
 
 
-def _range(land: Land, settings: DistrictSettings) -> tuple[float, str]:
+def _range(patches: ScoredPatches, settings: DistrictSettings) -> tuple[float, str]:
     """Range of the correlation of errors, and what says so.
 
-    Networks err by the look of land, so that errors are alike as far as looks are: the range of the score's own
-    variogram stands for theirs. Without a variogram, all errors of the region count as alike.
+    Networks err by appearance, so that errors are correlated as far as appearances are: the range of the score's own
+    variogram stands for theirs. Without a variogram, all errors of the region count as equal.
     """
     if settings.correlation_range_m != "auto":
         return float(settings.correlation_range_m), "settings"
-    centre = gpd.GeoSeries(shapely.points(land.longitude, land.latitude), crs="EPSG:4326")
+    centre = gpd.GeoSeries(shapely.points(patches.longitude, patches.latitude), crs="EPSG:4326")
     flat = centre.to_crs(plane_around("aeqd", centre))
     x, y = flat.x.to_numpy(float), flat.y.to_numpy(float)
-    found = correlation_length(x, y, land.score, seed=settings.seed)
+    found = correlation_length(x, y, patches.score, seed=settings.seed)
     if found is None:
         return float(100 * max(np.hypot(np.ptp(x), np.ptp(y)), 1.0)), "region"
     return found, "variogram"
 
 
 def _with_intervals(
-    table: gpd.GeoDataFrame, land: Land, pieces: Pieces, range_m: float, settings: DistrictSettings
+    table: gpd.GeoDataFrame, patches: ScoredPatches, pieces: Pieces, range_m: float, settings: DistrictSettings
 ) -> gpd.GeoDataFrame:
     score = table["score"].to_numpy(float)
-    matrix = covariance(_shares(land, pieces, np.isfinite(score)), range_m)
-    unknown = _summed(pieces.district, len(table), np.isnan(land.score_std[pieces.patch]).astype(float)) > 0
+    matrix = covariance(_shares(patches, pieces, np.isfinite(score)), range_m)
+    unknown = _summed(pieces.district, len(table), np.isnan(patches.score_std[pieces.patch]).astype(float)) > 0
     matrix[unknown | np.isnan(score), unknown | np.isnan(score)] = np.nan
     std = np.sqrt(np.diag(matrix))
     ranks = ranks_with_intervals(
@@ -191,7 +200,7 @@ def _with_intervals(
     )  # fmt: skip
 
 
-def _shares(land: Land, pieces: Pieces, scored: np.ndarray) -> Shares:
+def _shares(patches: ScoredPatches, pieces: Pieces, scored: np.ndarray) -> Shares:
     """Weighted errors of the pieces in scored districts."""
     kept = scored[pieces.district]
     chosen = replace(
@@ -201,8 +210,8 @@ def _shares(land: Land, pieces: Pieces, scored: np.ndarray) -> Shares:
     weight = _weights(chosen)
     total = _summed(chosen.district, len(scored), weight)
     to_metres = Transformer.from_crs("EPSG:4979", _GEOCENTRIC, always_xy=True)
-    xyz = np.stack(to_metres.transform(land.longitude, land.latitude, np.zeros(len(land.latitude))), axis=1)
-    mass = weight / total[chosen.district] * np.nan_to_num(land.score_std[chosen.patch])
+    xyz = np.stack(to_metres.transform(patches.longitude, patches.latitude, np.zeros(len(patches.latitude))), axis=1)
+    mass = weight / total[chosen.district] * np.nan_to_num(patches.score_std[chosen.patch])
     return Shares(chosen.district, xyz[chosen.patch], mass, len(scored))
 
 
@@ -222,3 +231,62 @@ def _notes(table: gpd.GeoDataFrame, settings: DistrictSettings) -> list[str]:
         f"{mask.sum()} of {len(table)} districts {what}: {', '.join(table['district'][mask])}."
         for what, mask in words.items() if mask.any()
     ]  # fmt: skip
+
+
+def comparisons(table: pd.DataFrame, settings: DistrictSettings) -> dict[str, dict[str, Any]]:
+    """Compare every census column with the score.
+
+    Args:
+        table: Districts with `score` and the census columns, float64, NaN where there is none.
+        settings: Census columns, draws, confidence, fewest districts.
+
+    Returns:
+        For each census column `title`, `log`, `n`, and `pearson` (of logarithms where the column asks for it),
+        `spearman` and `r2_log`, each with `value`, `low` and `high` (None where it cannot be given); where nothing can
+        be compared, `reason` instead.
+    """
+    return {
+        name: {"title": census.title, "log": census.log, **_compared(table, name, census.log, settings)}
+        for name, census in settings.census.items()
+    }
+
+
+def _compared(table: pd.DataFrame, name: str, log: bool, settings: DistrictSettings) -> dict[str, Any]:
+    both = table[["score", name]].to_numpy(float)
+    score, value = both[np.isfinite(both).all(axis=1)].T
+    reason = _reason(score, value, settings)
+    if reason is not None:
+        return {"n": len(score), "reason": reason}
+    plain = _estimates(score, value, settings)
+    positive = (score > 0) & (value > 0)
+    logs: dict[str, dict[str, float | None]] = dict.fromkeys(("pearson", "r2_log"), described(np.nan, None))
+    if _reason(score[positive], value[positive], settings) is None:
+        logs = _estimates(np.log(score[positive]), np.log(value[positive]), settings)
+    return {
+        "n": len(score), "n_log": int(positive.sum()), "pearson": logs["pearson"] if log else plain["pearson"],
+        "spearman": plain["spearman"], "r2_log": logs["r2_log"],
+    }  # fmt: skip
+
+
+def _reason(score: np.ndarray, value: np.ndarray, settings: DistrictSettings) -> str | None:
+    """Why nothing can be compared, or None where it can."""
+    if len(score) < settings.min_districts:
+        return f"{len(score)} districts with score and value; at least {settings.min_districts} are needed"
+    if is_constant(value) or is_constant(score):
+        return f"the {'value' if is_constant(value) else 'score'} is the same in all {len(score)} districts"
+    return None
+
+
+def _estimates(score: np.ndarray, value: np.ndarray, settings: DistrictSettings) -> dict[str, dict[str, float | None]]:
+    """Correlations and R² (the square of Pearson's: of one predictor with a constant), with intervals.
+
+    Districts are few: bootstrap draws of them now and then order perfectly, which on Fisher's scale is infinitely far.
+    The intervals are therefore those of theory. Three districts have none.
+    """
+    n, product, rank = len(score), pearson(score, value), spearman(score, value)
+    linear = pearson_interval(product, n, settings.confidence)
+    return {
+        "pearson": described(product, linear),
+        "spearman": described(rank, spearman_interval(rank, n, settings.confidence)),
+        "r2_log": described(product**2, squared(linear)),
+    }

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from rankscape.foundation.settings import Identifier, Section
-from rankscape.samples.settings import files_of
+from rankscape.samples.settings import PopulationUnit, files_of
 
 COLUMNS = (
     "district", "name", "patches", "area_m2", "covered_fraction", "population",
@@ -35,7 +35,7 @@ class PopulationSettings(Section):
     """Raster file (GeoTIFF or JPEG 2000) with a CRS, north up; cells without data hold nobody."""
     band: Annotated[int, Field(ge=1)] = 1
     """Band of the raster."""
-    unit: Literal["count", "per_ha", "per_km2"] = "count"
+    unit: PopulationUnit = "count"
     """What a cell says: people in it, people a hectare, or people a square kilometre."""
 
 
@@ -53,7 +53,7 @@ class DistrictSettings(Section):
     census: dict[Identifier, CensusSettings] = {}
     """Census columns by the name that they get in the table."""
     population: PopulationSettings | None = None
-    """Weigh land by the people who live on it; by default by its area."""
+    """Weight patches by the people who live on them; by default by area."""
     correlation_range_m: Annotated[float, Field(ge=0)] | Literal["auto"] = "auto"
     """Distance in metres at which the errors of two patches are as good as unrelated (correlation 0.05); 0 for
     unrelated errors, `auto` for the range of the score's variogram."""

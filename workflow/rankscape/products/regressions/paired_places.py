@@ -11,7 +11,7 @@ from rankscape.foundation.errors import InputError, TableError
 from rankscape.foundation.tables import read_geotable
 from rankscape.products.agreement.paired_samples import read_indices, rows_of
 from rankscape.products.regressions.settings import RegressionSettings
-from rankscape.samples.keyed_tables import join, keys, read_keyed
+from rankscape.samples.joins import join, keys, read_keyed
 from rankscape.samples.overlap import distinct_places
 from rankscape.samples.patches import is_located, row_col
 from rankscape.spatial.geometry import centres

@@ -14,9 +14,8 @@ from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import KEY, provenance
 from rankscape.foundation.tables import write_table
 from rankscape.products.agreement.paired_samples import read_indices
-from rankscape.products.districts.census import comparisons
 from rankscape.products.districts.choropleth import draw_choropleth
-from rankscape.products.districts.districts import Districts, read_land, score_districts
+from rankscape.products.districts.districts import Districts, comparisons, read_patches, score_districts
 from rankscape.products.districts.polygons import read_polygons
 from rankscape.products.districts.settings import DistrictSettings
 from rankscape.products.maps.preview import readable_length
@@ -38,7 +37,7 @@ def district(
     """Average the score over districts, with intervals, ranks, a map, and census columns beside it."""
     chosen = DistrictSettings.from_text(settings, f"districts.{name}")
     polygons, ramp = read_polygons(chosen), read_ramp()
-    found = score_districts(read_land(scores, read_indices(indices)), polygons, chosen, threads=threads)
+    found = score_districts(read_patches(scores, read_indices(indices)), polygons, chosen, threads=threads)
     record = provenance("ranking district", chosen, _inputs(chosen, scores, indices), seed=chosen.seed)
     write_table(out, found.table, {KEY: record})
     write_bytes(table, found.table.drop(columns="geometry").to_csv(index=False, lineterminator="\n").encode())
