@@ -1,11 +1,10 @@
 """Time rounds against an endpoint on loopback that limits requests with a token bucket; prints a table.
 
-`.venv/bin/python benchmarks/judge_rounds.py` (about ten minutes, nearly all of it waiting)
+`.venv/bin/python benchmarks/judge_rounds.py` (about four minutes, nearly all of it waiting)
 
 A round has 23 clusters x 3 pictures x 3 replies; rounds follow one another, each with a client of its own, as the
 workflow runs them. The endpoint is a process of its own, answers after 50 to 400 ms and refuses what exceeds its bucket
-with 429 and Retry-After. `known`: the limit stands in the settings; `found`: it does not; `found-whole`: nor that, and
-Retry-After is rounded up to whole seconds. The floor is (requests - burst)/rate and one mean latency.
+with 429 and Retry-After. The settings state the limit. The floor is (requests - burst)/rate and one mean latency.
 """
 
 import argparse
@@ -34,9 +33,9 @@ LATENCY_S = (0.05, 0.4)
 
 
 @contextlib.contextmanager
-def endpoint(rate: float, burst: float, whole_seconds: bool) -> Iterator[str]:
+def endpoint(rate: float, burst: float) -> Iterator[str]:
     command = [sys.executable, str(SERVER), "--rate", str(rate), "--burst", str(burst)]
-    command += ["--latency", *map(str, LATENCY_S), *(["--whole-seconds"] if whole_seconds else [])]
+    command += ["--latency", *map(str, LATENCY_S)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None
         assert server.stdout is not None
@@ -78,12 +77,13 @@ async def warm_up() -> None:
         await judge.ask(questions(0)[0])
 
 
-def timed(rounds: int, given: argparse.Namespace, known: bool, whole_seconds: bool) -> tuple[float, int, int]:
+def timed(rounds: int, given: argparse.Namespace) -> tuple[float, int, int]:
     """Seconds of so many rounds; requests accepted and refused."""
     asked = [questions(number) for number in range(1, rounds + 1)]
-    with endpoint(given.rate, given.burst, whole_seconds) as url, tempfile.TemporaryDirectory() as folder:
-        limit = {"requests_per_minute": given.rate * 60} if known else {}
-        settings = JudgeSettings(model="tester", base_url=url, concurrency=given.concurrency, **limit)
+    with endpoint(given.rate, given.burst) as url, tempfile.TemporaryDirectory() as folder:
+        settings = JudgeSettings(
+            model="tester", base_url=url, concurrency=given.concurrency, requests_per_minute=given.rate * 60
+        )
         begin = time.monotonic()
         for own in asked:
             asyncio.run(ask_round(settings, own, Path(folder)))
@@ -99,28 +99,16 @@ def main() -> None:
     parser.add_argument("--burst", type=float, default=20.0, help="Requests that it allows at once.")
     parser.add_argument("--concurrency", type=int, default=32)
     parser.add_argument("--rounds", type=int, nargs="+", default=(1, 3, 5, 10))
-    parser.add_argument("--only", choices=("known", "found", "found-whole"))
     given = parser.parse_args()
     asyncio.run(warm_up())
-    ways = {"known": (True, False), "found": (False, False), "found-whole": (False, True)}
-    print("| limit | rounds | requests | accepted | refused | floor (s) | time (s) | time / floor |")
-    print("|---|---|---|---|---|---|---|---|", flush=True)
-    for way, (known, whole) in ways.items():
-        for rounds in given.rounds if given.only in (None, way) else ():
-            needed = rounds * CLUSTERS * IMAGES * REPLIES
-            floor_s = (needed - given.burst) / given.rate + sum(LATENCY_S) / 2
-            seconds, accepted, refused = timed(rounds, given, known, whole)
-            row = (
-                way,
-                rounds,
-                needed,
-                accepted,
-                refused,
-                f"{floor_s:.2f}",
-                f"{seconds:.2f}",
-                f"{seconds / floor_s:.3f}",
-            )
-            print("| " + " | ".join(map(str, row)) + " |", flush=True)
+    print("| rounds | requests | accepted | refused | floor (s) | time (s) | time / floor |")
+    print("|---|---|---|---|---|---|---|", flush=True)
+    for rounds in given.rounds:
+        needed = rounds * CLUSTERS * IMAGES * REPLIES
+        floor_s = (needed - given.burst) / given.rate + sum(LATENCY_S) / 2
+        seconds, accepted, refused = timed(rounds, given)
+        row = (rounds, needed, accepted, refused, f"{floor_s:.2f}", f"{seconds:.2f}", f"{seconds / floor_s:.3f}")
+        print("| " + " | ".join(map(str, row)) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -61,8 +61,6 @@ class Bucket:
 
     rate: float
     burst: float
-    whole_seconds: bool = False
-    """Whether Retry-After is rounded up to whole seconds, as RFC 9110 has it; else there are decimals."""
     level: float = math.nan
     at_s: float = 0.0
 
@@ -79,7 +77,7 @@ class Bucket:
         return (1 - self.level) / self.rate
 
     def refusal(self, wait_s: float) -> Fault:
-        after = str(math.ceil(wait_s)) if self.whole_seconds else f"{wait_s:.3f}"
+        after = f"{wait_s:.3f}"
         return status(429, "Rate limit reached", retry_after=after)
 
 
@@ -252,9 +250,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, required=True)
     parser.add_argument("--burst", type=float, required=True)
     parser.add_argument("--latency", type=float, nargs=2, default=(0.05, 0.4))
-    parser.add_argument("--whole-seconds", action="store_true")
     given = parser.parse_args()
-    bucket = Bucket(given.rate, given.burst, given.whole_seconds)
+    bucket = Bucket(given.rate, given.burst)
     with running(JudgeServer(latency_s=tuple(given.latency), bucket=bucket, keep=False)) as server:
         print(server.url, flush=True)
         with contextlib.suppress(KeyboardInterrupt):

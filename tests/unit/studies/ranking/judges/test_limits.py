@@ -12,84 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rankscape.foundation.errors import BudgetError
-from rankscape.studies.ranking.judges.limits import Limits, SharedState
-from rankscape.studies.ranking.judges.pacing import Door, Rate, Slots
+from rankscape.studies.ranking.judges.limits import Limits, Pace, SharedState
 from rankscape.studies.ranking.settings.judges import JudgeSettings
-
-
-def test_places_are_given_to_the_earliest_question_first() -> None:
-    async def run() -> list[int]:
-        slots, served = Slots(1), []
-
-        async def take(order: int) -> None:
-            async with slots.place(order):
-                await asyncio.sleep(0)
-                served.append(order)
-
-        async with slots.place(0):
-            others = [asyncio.ensure_future(take(order)) for order in (5, 1, 3)]
-            await asyncio.sleep(0)
-        await asyncio.gather(*others)
-        assert slots.under_way == 0
-        return served
-
-    assert asyncio.run(run()) == [1, 3, 5]
-
-
-def test_one_congestion_narrows_once_and_answers_widen_again() -> None:
-    slots = Slots(16)
-    assert slots.narrow(time.monotonic())
-    assert slots.size == pytest.approx(11.2)
-    assert not slots.narrow(time.monotonic() - 1)
-    assert slots.size == pytest.approx(11.2)
-    for _ in range(12):
-        slots.widen()
-    assert 12 < slots.size < 12.4
-    for _ in range(1000):
-        slots.widen()
-    assert slots.size == 16
-    for _ in range(50):
-        slots.narrow(time.monotonic() + 1)
-    assert slots.size == 1
-    slots.narrow(time.monotonic() + 1, least=20)
-    assert slots.size == 1
-
-
-def test_a_narrowed_judge_lets_in_no_more_than_it_should() -> None:
-    async def run() -> list[int]:
-        slots, seen = Slots(10), []
-
-        async def take(order: int) -> None:
-            async with slots.place(order):
-                seen.append(slots.under_way)
-                await asyncio.sleep(0.001)
-
-        slots.narrow(time.monotonic())
-        await asyncio.gather(*(take(order) for order in range(50)))
-        return seen
-
-    assert max(asyncio.run(run())) == 7
-
-
-def test_who_gives_up_waiting_takes_no_place() -> None:
-    async def run() -> int:
-        slots = Slots(1)
-
-        async def take(order: int) -> None:
-            async with slots.place(order):
-                pass
-
-        async with slots.place(0):
-            first, second = (asyncio.ensure_future(take(order)) for order in (1, 2))
-            await asyncio.sleep(0)
-            first.cancel()
-        # The place is given to the second at this moment, which gives up as well.
-        second.cancel()
-        await asyncio.gather(first, second, return_exceptions=True)
-        await asyncio.wait_for(take(3), 1)
-        return slots.under_way
-
-    assert asyncio.run(run()) == 0
 
 
 class LoopOfItsOwnTime(asyncio.SelectorEventLoop):
@@ -110,125 +34,51 @@ class LoopOfItsOwnTime(asyncio.SelectorEventLoop):
 
 def run_in_own_time(monkeypatch: pytest.MonkeyPatch, work: Coroutine[Any, Any, Any]) -> Any:
     loop = LoopOfItsOwnTime()
-    monkeypatch.setattr("rankscape.studies.ranking.judges.pacing.time", SimpleNamespace(monotonic=loop.time))
+    monkeypatch.setattr("rankscape.studies.ranking.judges.limits.time", SimpleNamespace(monotonic=loop.time))
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         return runner.run(work)
 
 
-async def turn_s(door: Door) -> float:
+async def turn_s(pace: Pace) -> float:
     """When a request gets its turn."""
-    async with door.turn():
+    async with pace.turn():
         return asyncio.get_running_loop().time()
 
 
-def test_a_pause_holds_all_and_what_it_held_does_not_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pause_holds_all(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> list[float]:
-        begin, door = asyncio.get_running_loop().time(), Door(Slots(4))
-        door.answered(0.2)
-        door.shut(0.1)
-        return [went - begin for went in await asyncio.gather(*(turn_s(door) for _ in range(8)))]
+        begin, pace = asyncio.get_running_loop().time(), Pace(4)
+        pace.pause(0.1)
+        return [went - begin for went in await asyncio.gather(*(turn_s(pace) for _ in range(3)))]
 
-    went = run_in_own_time(monkeypatch, run())
-    # Four places in a round trip of .2 s: 50 ms apart, until as many are under way as there are places.
-    assert went == pytest.approx([0.1, 0.15, 0.2, 0.25, 0.3, 0.3, 0.3, 0.3], abs=1e-6)
+    assert run_in_own_time(monkeypatch, run()) == pytest.approx([0.1, 0.1, 0.1], abs=1e-6)
 
 
 def test_a_pause_that_is_prolonged_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> float:
-        begin, door = asyncio.get_running_loop().time(), Door(Slots(2))
-        door.shut(0.05)
+        begin, pace = asyncio.get_running_loop().time(), Pace(2)
+        pace.pause(0.05)
 
         async def prolong() -> None:
             await asyncio.sleep(0.02)
-            door.shut(0.1)
-            door.shut(0.01)
+            pace.pause(0.1)
+            pace.pause(0.01)
 
-        went, _ = await asyncio.gather(turn_s(door), prolong())
+        went, _ = await asyncio.gather(turn_s(pace), prolong())
         return float(went - begin)
 
     assert run_in_own_time(monkeypatch, run()) == pytest.approx(0.12, abs=1e-6)
 
 
-def against_bucket(rate: float, burst: float, seconds: float, lag_s: float = 0.003) -> tuple[Rate, int, int]:
-    """Let requests out, as fast as the learner says, at a bucket; return it, requests accepted and refused."""
-    learner, now, level, at = Rate(), 0.0, burst, 0.0
-    accepted = refused = 0
-    free_s = 0.0
-    while now < seconds:
-        now = max(now + 0.001, free_s)
-        free_s = now + learner.delay_s(now)
-        sent = free_s
-        level, at = min(burst, level + (sent - at) * rate), sent
-        now = sent
-        if level >= 1:
-            level, accepted = level - 1, accepted + 1
-        else:
-            refused += 1
-            learner.refused(sent, sent + lag_s)
-            free_s = sent + lag_s + (1 - level) / rate
-    return learner, accepted, refused
+def test_refusals_of_one_congestion_pause_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> float:
+        begin, pace = asyncio.get_running_loop().time(), Pace(2)
+        pace.refused(begin, 0.1)
+        await asyncio.sleep(0.05)
+        pace.refused(begin - 0.01, 0.1)
+        return await turn_s(pace) - begin
 
-
-@pytest.mark.parametrize("rate", [2.0, 20.0, 100.0])
-@pytest.mark.parametrize("burst_s", [0.6, 1.0, 5.0])
-def test_the_rate_is_learned_and_used_up(rate: float, burst_s: float) -> None:
-    learner, accepted, refused = against_bucket(rate, max(1.0, rate * burst_s), 60.0)
-    assert learner.per_s == pytest.approx(rate, rel=0.12)
-    # A bucket that holds hardly more than one request forgives no pause.
-    assert accepted >= (0.97 if rate * burst_s > 2 else 0.85) * rate * 60
-    assert refused < 0.1 * accepted + 10
-
-
-def test_without_refusals_nothing_is_held_back() -> None:
-    learner = Rate()
-    assert [learner.delay_s(now) for now in (0.0, 0.0, 0.0)] == [0.0] * 3
-    learner.refused(0.0, 0.1)
-    assert learner.per_s is None
-    assert learner.delay_s(0.2) == 0.0
-
-
-def test_a_refusal_of_what_was_let_out_before_the_count_ended_belongs_to_that_count() -> None:
-    learner = Rate()
-    learner.refused(0.0, 1.0)
-    for _ in range(23):
-        learner.delay_s(1.5)
-    learner.refused(1.9, 2.0)
-    assert learner.per_s == pytest.approx(23.0)
-    learner.refused(1.95, 2.01)
-    learner.refused(1.96, 2.02)
-    assert learner.per_s == pytest.approx(21.0)
-
-
-def test_after_a_while_more_is_tried() -> None:
-    learner = Rate()
-    learner.refused(0.0, 1.0)
-    for _ in range(20):
-        learner.delay_s(1.5)
-    learner.refused(1.9, 2.0)
-    now, soon, late = 2.0, 0, 0
-    while now < 12.0:
-        now += max(learner.delay_s(now), 1e-6)
-        soon, late = soon + (now < 3.5), late + (now > 10.5)
-    assert 27 <= soon <= 33
-    assert late > 1.5 * soon
-
-
-def test_a_rate_that_is_known_is_held_unless_the_endpoint_allows_far_less() -> None:
-    for let_through, expected in ((15, 20.0), (6, None)):
-        learner = Rate(known=20.0)
-        learner.refused(0.0, 1.0)
-        for _ in range(let_through * 2):
-            learner.delay_s(1.5)
-        learner.refused(2.9, 3.0)
-        first, second = learner.delay_s(10.0), learner.delay_s(10.0)
-        for _ in range(40):
-            before, second = second, learner.delay_s(10.0)
-        per_s = 1 / (second - before)
-        assert first == 0.0
-        if expected is None:
-            assert per_s < 15
-        else:
-            assert per_s == pytest.approx(expected)
+    assert run_in_own_time(monkeypatch, run()) == pytest.approx(0.1, abs=1e-6)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """How a judge is asked: from the store first, in turn, within its limits, until there is an answer; then kept."""
 
 import asyncio
-import itertools
 import math
 import random
 import secrets
@@ -12,8 +11,7 @@ from typing import Any, Protocol
 
 from rankscape.foundation.errors import JudgeError
 from rankscape.studies.ranking.judges.completions import Completion, Failure
-from rankscape.studies.ranking.judges.limits import Limits
-from rankscape.studies.ranking.judges.pacing import Door, Slots
+from rankscape.studies.ranking.judges.limits import Limits, Pace
 from rankscape.studies.ranking.judges.questions import (
     Question,
     Reply,
@@ -57,12 +55,9 @@ class Judge:
         self.settings = settings
         self._ledger = Ledger(name, settings, store)
         self._line = line
-        self._slots = Slots(settings.concurrency)
-        per_minute = settings.requests_per_minute
-        self._door = Door(self._slots, None if per_minute is None else per_minute / 60)
+        self._pace = Pace(settings.concurrency)
         folder = None if store is None else store.folder / "limits"
         self._limits = Limits(name, settings, self._ledger.spent, folder)
-        self._orders = itertools.count()
         self._answers = 0
         self._counted_to_estimated = 0.0
         self._closed: Failure | None = None
@@ -136,10 +131,10 @@ class Judge:
         return await self._wanted[key]
 
     async def _until_answered(self, key: str, question: Question, more: list[dict[str, Any]]) -> Reply | Failure:
-        order, sent, failed = next(self._orders), 0, 0
+        sent, failed = 0, 0
         while True:
             answers = self._answers
-            async with self._slots.place(order):
+            async with self._pace.places:
                 estimate = self._estimate(question, more)
                 ticket = await self._turn(estimate)
                 if ticket is None:
@@ -165,7 +160,7 @@ class Judge:
         if not self._open:
             return None
         try:
-            async with self._door.turn():
+            async with self._pace.turn():
                 if self._limits.needed and self._open:
                     cost = self._ledger.cost(*estimate) or 0.0
                     wait_s = await asyncio.to_thread(self._limits.reserve, ticket, sum(estimate), cost)
@@ -215,7 +210,7 @@ class Judge:
             if isinstance(outcome, Failure):
                 await self._note_failure(outcome, begin_s)
                 return replace(outcome, seconds=seconds)
-            self._note_answer(outcome, question, more, seconds)
+            self._note_answer(outcome, question, more)
             taken = outcome.prompt_tokens + outcome.completion_tokens or sum(estimate)
             return await self._ledger.keep(key, question, outcome, estimate, seconds, attempts)
         finally:
@@ -227,19 +222,18 @@ class Judge:
         tokens = estimated_prompt_tokens(question, more) * (self._counted_to_estimated or 1.0)
         return math.ceil(tokens), self.settings.max_tokens
 
-    def _note_answer(self, found: Completion, question: Question, more: list[dict[str, Any]], seconds: float) -> None:
+    def _note_answer(self, found: Completion, question: Question, more: list[dict[str, Any]]) -> None:
         self._answers, self._closed = self._answers + 1, None
         ratio = found.prompt_tokens / estimated_prompt_tokens(question, more)
         self._counted_to_estimated = max(self._counted_to_estimated, ratio)
-        self._door.answered(seconds)
 
     async def _note_failure(self, failure: Failure, sent_at_s: float) -> None:
-        if failure.congested:
-            self._door.refused(sent_at_s, failure.wait_s, _wait_s(0))
-        elif failure.wait_s is not None:
-            self._door.shut(failure.wait_s)
-        if failure.wait_s is not None and self._limits.needed:
-            await asyncio.to_thread(self._limits.postpone, failure.wait_s)
+        if failure.wait_s is not None:
+            self._pace.pause(failure.wait_s)
+            if self._limits.needed:
+                await asyncio.to_thread(self._limits.postpone, failure.wait_s)
+        elif failure.congested:
+            self._pace.refused(sent_at_s, _wait_s(0))
 
     async def _back_off(self, failure: Failure, failed: int) -> None:
         # Congestion makes all wait; the request that met it waits longer only where nothing gets through.

@@ -1,12 +1,13 @@
-"""What a judge may use: requests and tokens a minute, and money; counted for all processes that share a store."""
+"""What a judge may use: requests at once and a minute, tokens a minute, and money (docs/ranking.md)."""
 
+import asyncio
 import json
 import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,47 @@ _MINUTE_S = 60.0
 _SLACK_S = 5.0
 
 
+class Pace:
+    """So many requests of a process under way at once, sent one by one, and none during a pause."""
+
+    def __init__(self, most: int) -> None:
+        self.places = asyncio.Semaphore(most)
+        """Held by each request that waits for its turn or is under way."""
+        self._turns = asyncio.Lock()
+        self._not_before_s = 0.0
+        self._paused_at_s = -1.0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for this request's turn; while the block runs, no other request gets one."""
+        async with self._turns:
+            await self._pause_over()
+            yield
+            await self._pause_over()
+
+    async def _pause_over(self) -> None:
+        # A pause may be prolonged while it is waited for.
+        while (rest_s := self._not_before_s - time.monotonic()) > 0:
+            await asyncio.sleep(rest_s)
+
+    def pause(self, seconds: float) -> None:
+        """Let nothing out for so many seconds."""
+        self._paused_at_s = time.monotonic()
+        self._not_before_s = max(self._not_before_s, self._paused_at_s + seconds)
+
+    def refused(self, sent_at_s: float, seconds: float) -> None:
+        """Pause after a refusal; requests that were sent before the last pause met the same congestion.
+
+        Args:
+            sent_at_s: When the request was sent, on the clock of `time.monotonic`.
+            seconds: Length of the pause.
+        """
+        if sent_at_s > self._paused_at_s:
+            self.pause(seconds)
+
+
 class Limits:
-    """Requests and tokens a minute and the budget of one judge.
+    """Requests and tokens a minute and the budget of one judge, counted for all processes that share a store.
 
     The state is a small JSON file beside the store, changed under a lock, so that rounds that run at once keep one
     limit; without a file it is this process's own. The file holds numbers only; losing it forgets at most a minute.

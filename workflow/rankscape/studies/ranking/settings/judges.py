@@ -37,9 +37,9 @@ class JudgeSettings(Section):
     detail: Literal["high", "low", "auto"] = "high"
     """Size at which pictures are read; some endpoints take `auto` as low, and shrink the pictures."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
-    """Most requests under way at once; fewer while the endpoint answers 429 or 503."""
+    """Most requests under way at once."""
     requests_per_minute: Annotated[float, Field(gt=0)] | None = None
-    """Requests that the endpoint allows in a minute; null where it is not known, and found by its 429s."""
+    """Requests that the endpoint allows in a minute; null where it is not known."""
     tokens_per_minute: Annotated[float, Field(gt=0)] | None = None
     """Tokens that the endpoint allows in a minute, questions and answers together; null where it is not known."""
     timeout_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
