@@ -15,12 +15,10 @@ from rankscape.foundation.files import atomic_path, write_bytes, write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings import read_yaml
-from rankscape.products.regressions.design import make_sample
-from rankscape.products.regressions.notes import notes_on
-from rankscape.products.regressions.paired_places import studied_places
+from rankscape.products.regressions.design import make_sample, regression_places
 from rankscape.products.regressions.regression import Fit, fit
 from rankscape.products.regressions.settings import RegressionSettings
-from rankscape.products.regressions.tables import coefficient_table, latex_table, outcome_title, stars
+from rankscape.products.regressions.tables import coefficient_table, latex_table, notes_on, outcome_title, stars
 from rankscape.stages.options import Settings
 
 
@@ -36,7 +34,7 @@ def regress(
 ) -> None:
     """Explain the score, its change, or a column of a table by columns of tables."""
     chosen = _regression(settings, name)
-    frame, notes = studied_places(chosen, scores or [], indices or [], change)
+    frame, notes = regression_places(chosen, scores or [], indices or [], change)
     titles = [outcome_title(outcome) for outcome in chosen.outcomes]
     fits = [fit(make_sample(frame, chosen, outcome), chosen) for outcome in chosen.outcomes]
     notes = [*notes_on(chosen, fits), *notes]
