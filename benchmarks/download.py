@@ -27,11 +27,11 @@ import obstore
 import rasterio
 import requests
 from obstore.store import HTTPStore
-from rankscape.scenes.assets import Asset
+from rankscape.scenes.addresses import Hosts
 from rankscape.scenes.downloading import CONNECTIONS, Delivery, bring
-from rankscape.scenes.hosts import Hosts
-from rankscape.scenes.pieces import PIECE_BYTES
-from rankscape.scenes.signing import NoSigner
+from rankscape.scenes.servers import NoSigner
+from rankscape.scenes.transfers import PIECE_BYTES
+from rankscape.scenes.wanted_assets import Asset
 from rasterio.transform import from_origin
 
 MB = 1e6

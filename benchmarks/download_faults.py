@@ -23,10 +23,10 @@ import numpy as np
 import rasterio
 from rankscape.foundation.errors import DownloadError
 from rankscape.scenes import pieces
-from rankscape.scenes.assets import Asset
+from rankscape.scenes.addresses import Hosts
 from rankscape.scenes.downloading import Delivery, bring
-from rankscape.scenes.hosts import Hosts
-from rankscape.scenes.retries import Patience
+from rankscape.scenes.servers import Patience
+from rankscape.scenes.wanted_assets import Asset
 from rasterio.transform import from_origin
 
 TESTS = Path(__file__).parents[1] / "tests"

@@ -3,10 +3,10 @@
 import datetime
 
 import pytest
+from rankscape.scenes.candidates import choose
 from rankscape.scenes.catalogues import open_catalogue
-from rankscape.scenes.choosing import choose
 from rankscape.scenes.granule_table import Window
-from rankscape.scenes.granules import granule
+from rankscape.scenes.mgrs import granule
 from rankscape.scenes.sensors.sentinel2 import SENSOR
 from rankscape.scenes.settings import SearchSettings
 

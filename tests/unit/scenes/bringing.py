@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from asset_server import AssetServer
-from rankscape.scenes.assets import Asset
+from rankscape.scenes.addresses import Hosts
 from rankscape.scenes.downloading import Result, bring
-from rankscape.scenes.hosts import Hosts
-from rankscape.scenes.retries import Patience
-from rankscape.scenes.signing import NoSigner, Signer
+from rankscape.scenes.servers import NoSigner, Patience, Signer
+from rankscape.scenes.wanted_assets import Asset
 from unit.scenes.inventing import QUICK
 
 HREF = "http://account.blob.core.windows.net/container/B04.tif"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import rasterio
-from rankscape.scenes.retries import Patience
+from rankscape.scenes.servers import Patience
 from rasterio.transform import from_origin
 
 GRANULE = "03TVF"

@@ -10,7 +10,7 @@ from asset_server import status
 from rankscape.foundation.errors import CatalogueError
 from rankscape.scenes.catalogues import StacApi, months, open_catalogue
 from rankscape.scenes.granule_table import Window
-from rankscape.scenes.granules import granule
+from rankscape.scenes.mgrs import granule
 from rankscape.scenes.sensors.sentinel2 import SENSOR
 from rankscape.scenes.settings import SearchSettings
 from unit.scenes.inventing import GRANULE, QUICK, make_item, write_catalogue

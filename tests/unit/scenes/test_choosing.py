@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rankscape.foundation.errors import GranuleError
-from rankscape.scenes.choosing import choose, require_candidates
+from rankscape.scenes.candidates import choose, require_candidates
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.sensors.sentinel2 import SENSOR, baseline_of
 from rankscape.scenes.settings import SearchSettings

@@ -22,10 +22,9 @@ from asset_server import (
 )
 from rankscape.foundation.errors import DiskError, DownloadError, RasterError
 from rankscape.scenes.addresses import is_safe_name, local_path, redacted, unsigned
-from rankscape.scenes.assets import Asset, MissingAssetError
-from rankscape.scenes.checksums import catalogue_checksum
 from rankscape.scenes.downloading import Delivery, alone
-from rankscape.scenes.retries import Patience
+from rankscape.scenes.servers import Patience
+from rankscape.scenes.wanted_assets import Asset, MissingAssetError, catalogue_checksum
 from unit.scenes.bringing import asset, fetch
 from unit.scenes.inventing import write_tif
 
@@ -76,7 +75,7 @@ def test_an_interrupted_download_goes_on_where_it_stopped(server, big, tmp_path)
 
 
 def test_a_large_asset_comes_in_pieces_that_are_asked_for_once(server, big, tmp_path, monkeypatch):
-    monkeypatch.setattr("rankscape.scenes.pieces.PIECE_BYTES", 50_000)
+    monkeypatch.setattr("rankscape.scenes.transfers.PIECE_BYTES", 50_000)
     server.faults["/B04.tif"] = [cut(1.0), reset(0.5), status(503), cut(0.3)]
     (result,) = fetch(asset(server, tmp_path))
     size = len(big.read_bytes())
@@ -88,7 +87,7 @@ def test_a_large_asset_comes_in_pieces_that_are_asked_for_once(server, big, tmp_
 
 @pytest.mark.parametrize("fault", [reset(0.0), reset(0.5), cut(0.5)])
 def test_an_opening_that_breaks_off_loses_no_piece_that_is_under_way(server, big, tmp_path, monkeypatch, fault):
-    monkeypatch.setattr("rankscape.scenes.pieces.PIECE_BYTES", 50_000)
+    monkeypatch.setattr("rankscape.scenes.transfers.PIECE_BYTES", 50_000)
     size = big.stat().st_size
 
     def late(handler, content):
@@ -183,7 +182,7 @@ def test_a_part_that_is_longer_than_the_asset_is_thrown_away(server, big, tmp_pa
 
 
 def test_without_any_validator_a_download_starts_anew(server, big, tmp_path, monkeypatch):
-    monkeypatch.setattr("rankscape.scenes.pieces.PIECE_BYTES", 50_000)
+    monkeypatch.setattr("rankscape.scenes.transfers.PIECE_BYTES", 50_000)
     server.etags = False
     server.faults["/B04.tif"] = [cut(0.4), cut(0.5)]
     (result,) = fetch(asset(server, tmp_path))
@@ -279,7 +278,7 @@ def test_one_broken_asset_stops_the_others_and_keeps_what_came(server, big, tmp_
 
 def test_a_full_disk_is_noticed_before_the_bytes_come(server, big, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr("rankscape.scenes.room.shutil.disk_usage", lambda _: usage(1, 1, 64 << 20))
+    monkeypatch.setattr("rankscape.scenes.part_files.shutil.disk_usage", lambda _: usage(1, 1, 64 << 20))
     with pytest.raises(DiskError, match="has 64 MiB free, but 64 MiB are needed"):
         fetch(asset(server, tmp_path))
     with pytest.raises(DiskError, match="make room"):
@@ -291,7 +290,7 @@ def test_a_disk_that_fills_up_while_writing_is_one_line(server, big, tmp_path, m
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("rankscape.scenes.pieces.os.pwrite", full)
+    monkeypatch.setattr("rankscape.scenes.transfers.os.pwrite", full)
     with pytest.raises(DiskError, match="No disk space left"):
         fetch(asset(server, tmp_path))
 
@@ -300,7 +299,7 @@ def test_room_for_all_assets_is_asked_for_before_the_first_byte(server, big, tmp
     write_tif(server.folder / "small.tif", np.ones((1, 20, 20), np.uint8))
     server.claimed["/small.tif"] = 900 << 20
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr("rankscape.scenes.room.shutil.disk_usage", lambda _: usage(1, 1, 800 << 20))
+    monkeypatch.setattr("rankscape.scenes.part_files.shutil.disk_usage", lambda _: usage(1, 1, 800 << 20))
     with pytest.raises(DiskError, match="has 800 MiB free, but 964 MiB are needed"):
         fetch(asset(server, tmp_path), asset(server, tmp_path, "small.tif"))
     assert server.requests == []

@@ -20,11 +20,11 @@ from asset_server import (
     status,
 )
 from rankscape.foundation.errors import DownloadError
-from rankscape.scenes.assets import Asset
+from rankscape.scenes.addresses import ForeignHostError, hosts_of
 from rankscape.scenes.downloading import Delivery
-from rankscape.scenes.hosts import ForeignHostError, hosts_of
-from rankscape.scenes.retries import Patience
 from rankscape.scenes.sensors.sentinel2 import SENSOR
+from rankscape.scenes.servers import Patience
+from rankscape.scenes.wanted_assets import Asset
 from unit.scenes.bringing import asset, fetch
 from unit.scenes.inventing import write_tif
 
@@ -42,7 +42,7 @@ from unit.scenes.inventing import write_tif
 )  # fmt: skip
 @pytest.mark.parametrize("which", ["the opening request", "a later piece"])
 def test_each_fault_costs_an_attempt_and_no_file(server, tmp_path, monkeypatch, noise, fault, which):
-    monkeypatch.setattr("rankscape.scenes.pieces.PIECE_BYTES", 30_000)
+    monkeypatch.setattr("rankscape.scenes.transfers.PIECE_BYTES", 30_000)
     # Blocks that check themselves: ZSTD with a checksum is not what TIFF writes, but DEFLATE's Adler-32 is.
     whole = write_tif(server.folder / "B04.tif", noise((1, 300, 400)), compress="deflate").read_bytes()
     server.extra = {"x-ms-blob-content-md5": base64.b64encode(hashlib.md5(whole).digest()).decode()}

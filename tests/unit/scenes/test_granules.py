@@ -4,7 +4,7 @@ import ast
 
 import pytest
 from rankscape.foundation.errors import GranuleError
-from rankscape.scenes.granules import SIDE_M, granule
+from rankscape.scenes.mgrs import SIDE_M, granule
 
 
 @pytest.mark.parametrize(

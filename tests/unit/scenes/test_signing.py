@@ -9,8 +9,8 @@ from asset_server import (
 )
 from planetary_computer.settings import Settings
 from rankscape.foundation.errors import DownloadError
-from rankscape.scenes.assets import Asset
-from rankscape.scenes.signing import NoSigner, PlanetaryComputerSigner, signer_of
+from rankscape.scenes.servers import NoSigner, PlanetaryComputerSigner, signer_of
+from rankscape.scenes.wanted_assets import Asset
 from unit.scenes.bringing import HREF, fetch
 from unit.scenes.inventing import QUICK, write_tif
 

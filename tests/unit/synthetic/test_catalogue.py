@@ -10,7 +10,7 @@ import pytest
 import rasterio
 from pyproj import Transformer
 from pystac.validation import JsonSchemaSTACValidator, RegisteredValidator
-from rankscape.scenes.choosing import choose
+from rankscape.scenes.candidates import choose
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.sensors.sentinel2 import SENSOR
 from rankscape.scenes.settings import SearchSettings

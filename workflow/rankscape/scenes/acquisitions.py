@@ -11,17 +11,14 @@ from typing import Any
 from rankscape.foundation import progress
 from rankscape.foundation.errors import DownloadError, InputError, RasterError
 from rankscape.foundation.files import read_json
-from rankscape.scenes.addresses import is_remote, is_safe_name, redacted
-from rankscape.scenes.assets import Asset, UnusableAssetError
-from rankscape.scenes.checksums import catalogue_checksum
+from rankscape.scenes.addresses import hosts_of, is_remote, is_safe_name, redacted
 from rankscape.scenes.compositing import Layers
 from rankscape.scenes.downloading import CONNECTIONS, Result, alone, bring
-from rankscape.scenes.hosts import hosts_of
-from rankscape.scenes.parts import note_of
-from rankscape.scenes.retries import Patience
+from rankscape.scenes.part_files import note_of
 from rankscape.scenes.sensors.protocol import ArchiveSensor, archive_sensor
+from rankscape.scenes.servers import Patience, signer_of
 from rankscape.scenes.settings import FetchSettings
-from rankscape.scenes.signing import signer_of
+from rankscape.scenes.wanted_assets import Asset, UnusableAssetError, catalogue_checksum
 
 _SUFFIXES = (".tif", ".tiff", ".jp2")
 

@@ -19,12 +19,11 @@ from pystac_client.warnings import PystacClientWarning
 from urllib3.util.retry import Retry
 
 from rankscape.foundation.errors import CatalogueError
-from rankscape.scenes.addresses import is_remote, local_path, redacted, unsigned
+from rankscape.scenes.addresses import MAX_REDIRECTS, is_remote, local_path, redacted, unsigned
 from rankscape.scenes.granule_table import Window
-from rankscape.scenes.granules import Granule
-from rankscape.scenes.hosts import MAX_REDIRECTS
-from rankscape.scenes.retries import TRANSIENT, NoAnswerError, Patience, ask
+from rankscape.scenes.mgrs import Granule
 from rankscape.scenes.sensors.protocol import ArchiveSensor
+from rankscape.scenes.servers import TRANSIENT, NoAnswerError, Patience, ask
 from rankscape.scenes.settings import SearchSettings
 
 _PAGE_ITEMS = 100

@@ -12,11 +12,9 @@ import httpx2
 
 from rankscape.foundation.errors import DownloadError
 from rankscape.foundation.slots import Slots
-from rankscape.scenes.addresses import redacted
-from rankscape.scenes.assets import AgainError, Asset, MissingAssetError, RefusedError, StoppedError, failure
-from rankscape.scenes.hosts import MAX_REDIRECTS, Hosts
-from rankscape.scenes.retries import TRANSIENT, Patience
-from rankscape.scenes.signing import Signer
+from rankscape.scenes.addresses import MAX_REDIRECTS, Hosts, redacted
+from rankscape.scenes.servers import TRANSIENT, Patience, Signer
+from rankscape.scenes.wanted_assets import AgainError, Asset, MissingAssetError, RefusedError, StoppedError, failure
 
 _CONNECT_S = 20.0
 _RENEWALS = 2

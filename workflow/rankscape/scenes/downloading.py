@@ -13,16 +13,13 @@ from rankscape.foundation import progress
 from rankscape.foundation.errors import DownloadError, InputError, RasterError
 from rankscape.foundation.files import raise_if_disk_full, read_json, sha256, sync_folder, write_json
 from rankscape.foundation.slots import Slots, node_folder
-from rankscape.scenes.addresses import is_remote, local_path
-from rankscape.scenes.assets import Asset, MissingAssetError, StoppedError, UnusableAssetError
+from rankscape.scenes.addresses import Hosts, is_remote, local_path
 from rankscape.scenes.connections import Connections, open_client, size_on_server
-from rankscape.scenes.hosts import Hosts
-from rankscape.scenes.parts import Part, note_of
+from rankscape.scenes.part_files import Meter, Part, Room, note_of
 from rankscape.scenes.rasters import check_whole
-from rankscape.scenes.retries import Patience
-from rankscape.scenes.room import Meter, Room
-from rankscape.scenes.signing import Signer
+from rankscape.scenes.servers import Patience, Signer
 from rankscape.scenes.transfers import Transfer, contradiction, contradicts, plain
+from rankscape.scenes.wanted_assets import Asset, MissingAssetError, StoppedError, UnusableAssetError
 
 CONNECTIONS = 16
 """Connections in flight of all jobs of a node, unless they are told otherwise."""

@@ -17,7 +17,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.scenes.acquisitions import Download, drop_download, read_download
 from rankscape.scenes.cogs import TAG, cog_writer
 from rankscape.scenes.compositing import ImageGrid, common_grid, compose_windows
-from rankscape.scenes.granules import granule
+from rankscape.scenes.mgrs import granule
 from rankscape.scenes.settings import ComposeSettings
 from rankscape.stages.options import Settings
 

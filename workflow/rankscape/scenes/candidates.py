@@ -1,4 +1,4 @@
-"""Choosing scenes: the same filter, deduplication and order for every catalogue, applied on the client.
+"""Candidates of a granule: one catalogue asked after the other, and the same filter and order for all of them.
 
 A server may ignore `query` and `sortby`, and may give one sensing in several processings, so nothing that it leaves
 out or puts first is relied on.
@@ -11,9 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rankscape.foundation.errors import GranuleError
+from rankscape.foundation import progress
+from rankscape.foundation.errors import CatalogueError, GranuleError
+from rankscape.scenes.catalogues import open_catalogue
 from rankscape.scenes.granule_table import Window
+from rankscape.scenes.mgrs import granule
 from rankscape.scenes.sensors.protocol import ArchiveSensor, SceneFacts
+from rankscape.scenes.servers import Patience
 from rankscape.scenes.settings import SearchSettings
 
 
@@ -124,3 +128,48 @@ def require_candidates(choice: Choice, window: Window, settings: SearchSettings,
         f"{window.granule}: no scene between {window.start} and {window.end} in {where}: of {seen} items seen, "
         f"{reasons}. Widen the dates or the limits."
     )
+
+
+def find_scenes(
+    settings: SearchSettings, wanted: Window, sensor: ArchiveSensor, patience: Patience | None = None
+) -> list[dict[str, Any]]:
+    """Ask every catalogue of the settings; one that fails is passed over if another has scenes.
+
+    Args:
+        settings: The catalogue, and the fallback if there is one.
+        wanted: Granule, dates and cloud limit.
+        sensor: What scenes are looked for.
+        patience: How often and how long to try again.
+
+    Returns:
+        For each catalogue, first one first: `source`, `items` (best first, unsigned addresses), `left_out`.
+
+    Raises:
+        CatalogueError: If no catalogue gives a scene, and the first does not answer.
+        GranuleError: If no catalogue gives a scene, and the first has none.
+    """
+    answers: list[dict[str, Any]] = []
+    errors: list[CatalogueError | GranuleError] = []
+    for named in settings.catalogues():
+        source = named.model_copy(update={"collection": named.collection or sensor.collection})
+        answer: dict[str, Any] = {
+            "source": source.model_dump(mode="json", include={"kind", "href", "collection", "signing"}),
+            "items": [],
+            "left_out": {},
+        }
+        answers.append(answer)
+        try:
+            catalogue = open_catalogue(source, sensor, patience)
+            choice = choose(catalogue.items(granule(wanted.granule), wanted), wanted, source, sensor)
+            answer["left_out"] = choice.left_out
+            require_candidates(choice, wanted, source, whole_catalogue=catalogue.whole)
+            answer["items"] = choice.items
+        except (CatalogueError, GranuleError) as failed:
+            errors.append(failed)
+    if len(errors) == len(answers):
+        for error in errors[1:]:
+            progress.say(str(error))
+        raise errors[0]
+    for error in errors:
+        progress.say(f"{error} The other catalogue has scenes.")
+    return answers
