@@ -1,214 +1,143 @@
-"""The whole configuration, checked before any job."""
+"""The whole configuration, composed of the shared sections and those of the region's studies, checked before any job."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, create_model
 
 from rankscape.foundation.errors import SettingsError
-from rankscape.foundation.settings import Identifier, Section, explain, read_yaml
-from rankscape.learning.settings import AdaptSettings, EmbedSettings, PretrainSettings
-from rankscape.products.agreement.settings import EvaluateSettings
-from rankscape.products.change.periods import compared_dates
-from rankscape.products.change.settings import ChangeSettings
-from rankscape.products.districts.settings import DistrictSettings
-from rankscape.products.maps.settings import DenseSettings, MergeSettings, MosaicSettings
-from rankscape.products.outputs.settings import PublishSettings
-from rankscape.products.regressions.settings import RegressionSettings
-from rankscape.products.report.settings import ReportSettings
-from rankscape.samples.settings import ReferenceSettings, TileSettings
+from rankscape.foundation.settings import explain, read_yaml
+from rankscape.foundation.studies import find_study, load, study_names
 from rankscape.scenes.granule_table import GranuleRow
-from rankscape.scenes.settings import ComposeSettings, FetchSettings, SearchSettings
-from rankscape.scenes.storage import SHARD_PATTERN, StorageSettings, parse_shard
-from rankscape.studies.ranking.settings.baselines import BaselineSettings, check_baselines
-from rankscape.studies.ranking.settings.clusters import ClusterSettings, LabelSettings, RefineSettings
-from rankscape.studies.ranking.settings.judges import (
-    AuditSettings,
-    DeriveSettings,
-    DrawSettings,
-    EnsembleSettings,
-    JudgeSettings,
-    PeopleSettings,
-    RankSettings,
-    RateSettings,
-)
-from rankscape.studies.ranking.settings.saliency import SaliencySettings
-from rankscape.studies.ranking.settings.scoring import PredictSettings, ReviewSettings, TrainSettings
-from rankscape.synthetic.settings import InventSettings
+from rankscape.stages.region import RegionSettings, StudySettings
+
+RENAMED = {
+    "invent": "simulate",
+    "fetch": "acquisitions.<name>",
+    "compose": "acquisitions.<name>",
+    "draw": "ranking.sample",
+    "derive": "ranking.order_from_reference",
+    "review": "ranking.inspection_sheets",
+    "mosaic": "ranking.rasterize",
+    "merge": "ranking.mosaic",
+    "ranking.draw": "ranking.sample",
+    "ranking.derive": "ranking.order_from_reference",
+    "ranking.review": "ranking.inspection_sheets",
+    "ranking.merge": "ranking.mosaic",
+}
+"""Keys of earlier versions, and where their values belong now; keys that moved into a study's section need no line."""
 
 
-class Config(Section):
-    """A region: what is measured, with which judges and prompts, and how every stage works.
+def config_model(studies: tuple[str, ...]) -> type[RegionSettings]:
+    """Return the class of a configuration with the sections of these studies.
 
-    A section has the name of the stage that it sets.
+    Args:
+        studies: Names of studies.
+
+    Raises:
+        SettingsError: If one is unknown.
     """
-
-    region: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-    """Name of the region; results go to `results/<region>/`."""
-    granules: str
-    """Granule sheet (TSV): granule, role, start, end, max_cloud_percent; optionally folder, pictures, period, place."""
-    judges: dict[Identifier, JudgeSettings] = {}
-    """Judges by name."""
-    prompts: tuple[Identifier, ...] = ()
-    """Prompts by name: `config/prompts/<name>.md`."""
-    references: dict[Identifier, ReferenceSettings] = {}
-    """Rasters that the score is compared with, by name."""
-    regressions: dict[Identifier, RegressionSettings] = {}
-    """Regressions of the score, its change or a table's column, by name."""
-    baselines: dict[Identifier, BaselineSettings] = {}
-    """Rivals of the score that learn from a reference, by name."""
-    districts: dict[Identifier, DistrictSettings] = {}
-    """Polygons over which the score is averaged, by name."""
-    shard: Annotated[str, Field(pattern=SHARD_PATTERN)] | None = None
-    """Part of a large region that a run plans, such as 3/20, or `join`; given with `--config shard=3/20`."""
-    storage: StorageSettings = StorageSettings()
-    invent: InventSettings = InventSettings()
-    search: SearchSettings = SearchSettings()
-    fetch: FetchSettings = FetchSettings()
-    compose: ComposeSettings = ComposeSettings()
-    tile: TileSettings = TileSettings()
-    label: LabelSettings = LabelSettings()
-    pretrain: PretrainSettings = PretrainSettings()
-    adapt: AdaptSettings = AdaptSettings()
-    embed: EmbedSettings = EmbedSettings()
-    refine: RefineSettings = RefineSettings()
-    cluster: ClusterSettings = ClusterSettings()
-    draw: DrawSettings = DrawSettings()
-    rate: RateSettings = RateSettings()
-    rank: RankSettings = RankSettings()
-    people: PeopleSettings = PeopleSettings()
-    derive: DeriveSettings = DeriveSettings()
-    ensemble: EnsembleSettings = EnsembleSettings()
-    audit: AuditSettings = AuditSettings()
-    train: TrainSettings = TrainSettings()
-    predict: PredictSettings = PredictSettings()
-    review: ReviewSettings = ReviewSettings()
-    saliency: SaliencySettings = SaliencySettings()
-    mosaic: MosaicSettings = MosaicSettings()
-    dense: DenseSettings = DenseSettings()
-    merge: MergeSettings = MergeSettings()
-    evaluate: EvaluateSettings = EvaluateSettings()
-    change: ChangeSettings = ChangeSettings()
-    report: ReportSettings = ReportSettings()
-    publish: PublishSettings = PublishSettings()
-
-    @model_validator(mode="after")
-    def _sections_agree(self) -> "Config":
-        parse_shard(self.shard)
-        needed = sorted({"tiles", "features"} & set(self.storage.drop))
-        if self.shard is not None and needed:
-            raise ValueError(
-                f"shard = {self.shard!r} and storage.drop = {list(self.storage.drop)}: joining shards needs "
-                f"{' and '.join(needed)}; take them out of it, and remove them yourself when the region is done"
-            )
-        self._names_known()
-        self._labels_usable()
-        check_baselines(self.baselines, self.references, self.train)
-        if self.cluster.method == "deepcluster" and self.adapt.architecture.startswith("random-convolutions"):
-            raise ValueError(
-                f"cluster.method = 'deepcluster' trains the backbone, and nothing in {self.adapt.architecture} can be "
-                "trained: take 'kmeans', or set adapt.architecture to a model of timm"
-            )
-        if bool(self.judges) != bool(self.prompts) and not (self.judges and self.label.source == "judge"):
-            raise ValueError("judges and prompts go together: give both, or neither")
-        if not self.judges and not self.people.vote and not self.derive.references:
-            raise ValueError(
-                "nobody ranks the clusters: give judges and prompts, people.folder, people.collection, or "
-                "derive.references"
-            )
-        return self
-
-    def _names_known(self) -> None:
-        if self.label.judge is not None and self.label.judge not in self.judges:
-            raise ValueError(f"label.judge = {self.label.judge!r} is none of judges {sorted(self.judges)}")
-        unknown = sorted(set(self.derive.references) - set(self.references))
-        if unknown:
-            raise ValueError(f"derive.references names {unknown}; references has {sorted(self.references)}")
-        for name in ("k", "categories"):
-            strangers = sorted(set(getattr(self.cluster, name)) - set(self.label.categories))
-            if strangers:
-                raise ValueError(
-                    f"cluster.{name} names {strangers}; label.categories are {list(self.label.categories)}"
-                )
-
-    def _labels_usable(self) -> None:
-        judge = self.judges[self.label.judge] if self.label.judge is not None else None
-        if self.label.source == "judge" and judge is not None and judge.kind == "stand-in":
-            raise ValueError(f"label.judge = {self.label.judge!r} is the stand-in, which names no land categories")
-        if self.label.source == "judge" and judge is not None and judge.command is not None:
-            raise ValueError(f"label.judge = {self.label.judge!r} is started for rounds only: name an endpoint")
-        if len(self.label.categories) > 1 and self.adapt.epochs == 0:
-            raise ValueError("adapt.epochs = 0 fits no categories: raise it, or name one category in label.categories")
-        uninhabited = self.label.uninhabited
-        if uninhabited is not None and self.cluster.k.get(uninhabited, 1) != 1:
-            raise ValueError(
-                f"cluster.k.{uninhabited} = {self.cluster.k[uninhabited]}: uninhabited land is one cluster"
-            )
+    return _model(tuple(dict.fromkeys(studies)))
 
 
-def check_config(values: dict[str, Any], origin: str) -> Config:
+@cache
+def _model(studies: tuple[str, ...]) -> type[RegionSettings]:
+    sections = {name: load(find_study(name).settings) for name in studies}
+    fields: dict[str, Any] = {name: (section, Field()) for name, section in sections.items()}
+    return create_model("Config", __base__=RegionSettings, __doc__=RegionSettings.__doc__, **fields)
+
+
+def sections_of(config: RegionSettings) -> dict[str, StudySettings]:
+    """Return the section of each of a configuration's studies."""
+    return {name: getattr(config, name) for name in config.studies}
+
+
+def check_config(values: Mapping[str, Any], origin: str) -> RegionSettings:
     """Validate a whole configuration; keys that Snakemake itself reads are passed over.
 
     Args:
         values: The configuration as Snakemake or YAML gives it.
         origin: File or files it came from, for the message.
 
+    Returns:
+        The shared sections, and for each study an attribute of its name with its own section.
+
     Raises:
-        SettingsError: If a key or value is wrong, in one line.
+        SettingsError: If a study is unknown, or a key or value is wrong, in one line.
     """
     own = {key: value for key, value in values.items() if key not in {"pathvars"}}
+    studies = _studies(own)
+    _refuse_old_keys(own, studies, origin)
     try:
-        return Config.model_validate(own)
+        # A study that has no section has the defaults of one.
+        config = config_model(studies).model_validate({**dict.fromkeys(studies, {}), **own})
+        for section in sections_of(config).values():
+            section.check(config)
     except ValidationError as error:
         faults = {(fault["type"], fault["loc"]) for fault in error.errors()}
-        if faults == {("missing", ("region",)), ("missing", ("granules",))}:
+        if {("missing", ("region",)), ("missing", ("granules",))} <= faults:
             raise SettingsError(
                 f"{origin} names no region and no granules: a file of settings, such as a preset, is given after a "
                 f"region's own file: --configfile config/mine.yaml {origin}."
             ) from None
         raise SettingsError(explain(error, origin)) from None
+    except ValueError as error:
+        raise SettingsError(f"{origin}: {error}. The keys are explained in config/README.md.") from None
+    return config
 
 
-def check_places(config: Config, sheet: Mapping[str, GranuleRow]) -> None:
-    """Refuse what has no coordinates to be compared at: references, districts, baselines; and periods that nobody has.
+def _studies(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The studies that a configuration names; what is no list of names is left to the model to refuse."""
+    named = values.get("studies")
+    if isinstance(named, list | tuple) and all(isinstance(one, str) for one in named):
+        return tuple(named)
+    default: tuple[str, ...] = RegionSettings.model_fields["studies"].default
+    return default
 
-    Regressions of a change need two periods that are compared.
+
+def _refuse_old_keys(values: Mapping[str, Any], studies: tuple[str, ...], origin: str) -> None:
+    """Name the new place of each key of an earlier version, and the study of a section that no study was named for."""
+    moved = {
+        field: f"{study}.{field}"
+        for study in studies
+        for field in _fields(study)
+        if field not in RegionSettings.model_fields
+    }
+    for old, new in {**moved, **RENAMED}.items():
+        if _has(values, old):
+            raise SettingsError(f"{origin}: {old} is now {new}. The keys are explained in config/README.md.")
+    for name in values:
+        if name not in RegionSettings.model_fields and name not in studies and name in study_names():
+            raise SettingsError(f"{origin}: {name} is the section of a study: name it in studies, or leave it out.")
+
+
+def _fields(study: str) -> Mapping[str, Any]:
+    section: type[BaseModel] = load(find_study(study).settings)
+    return section.model_fields
+
+
+def _has(values: Any, path: str) -> bool:
+    first, _, rest = path.partition(".")
+    return isinstance(values, Mapping) and first in values and (not rest or _has(values[first], rest))
+
+
+def check_granules(config: RegionSettings, table: Mapping[str, GranuleRow]) -> None:
+    """Refuse what the granule table cannot give: places to compare at, granules to learn from, periods.
 
     Raises:
-        SettingsError: Naming them.
+        SettingsError: Naming the key and the table.
     """
-    located = [row for row in sheet.values() if row.located]
-    if config.references and not located:
-        raise SettingsError(
-            f"references = {sorted(config.references)}: no granule of {config.granules} has coordinates (all are "
-            "`pictures`), so nothing can be compared with a raster: leave references out."
-        )
-    if config.districts and not located:
-        raise SettingsError(
-            f"districts = {sorted(config.districts)}: no granule of {config.granules} has coordinates (all are "
-            "`pictures`), so nobody knows in which district they lie: leave districts out."
-        )
-    if config.derive.references and not any(row.role == "fit" for row in located):
-        raise SettingsError(
-            f"derive.references = {list(config.derive.references)}: no granule of {config.granules} with the role "
-            "`fit` has coordinates: leave it out."
-        )
-    if config.baselines and not any(row.role == "fit" for row in located):
-        raise SettingsError(
-            f"baselines = {sorted(config.baselines)}: no granule of {config.granules} with the role `fit` has "
-            "coordinates, so nothing can be learned from a reference: leave them out."
-        )
-    compared = compared_dates(sheet, config.change)
-    for name, regression in config.regressions.items():
-        if regression.change is not None and regression.change not in compared:
-            raise SettingsError(
-                f"regressions.{name}.places = {regression.change!r}: {config.granules} and change.pairs "
-                f"compare {sorted(compared)}: take one of those, or leave the regression out."
-            )
+    try:
+        config.check_granules(table)
+        for section in sections_of(config).values():
+            section.check_granules(config, table)
+    except ValueError as error:
+        raise SettingsError(f"{error}.") from None
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: Path) -> RegionSettings:
     """Read and validate a configuration file.
 
     Raises:

@@ -1,6 +1,7 @@
 """What every settings section shares: closed, frozen, described, and canonical as text."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -30,8 +31,8 @@ class Section(BaseModel):
         """Read the section from canonical JSON, or from the YAML configuration file that holds it.
 
         Args:
-            text: A JSON object, or the path of a YAML file with the key `name`.
-            name: Section name, for the file and for messages.
+            text: A JSON object, or the path of a YAML file that has the section.
+            name: Path of the section in the file, such as `ranking.train`; also for messages.
 
         Raises:
             SettingsError: If a key or value is wrong; the message names key, value and what is allowed.
@@ -39,7 +40,7 @@ class Section(BaseModel):
         if text.lstrip().startswith("{"):
             origin, values = f"--settings of {name}", parse_json(text, name)
         else:
-            origin, values = text, read_yaml(Path(text)).get(name, {})
+            origin, values = text, at_path(read_yaml(Path(text)), name)
         return cls.checked(values, f"{origin}", name)
 
     @classmethod
@@ -53,6 +54,14 @@ class Section(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             raise SettingsError(explain(error, origin, prefix)) from None
+
+
+def at_path(values: Mapping[str, Any], name: str) -> Any:
+    """Return what lies at a path of keys such as `ranking.train`; an empty mapping where a key is missing."""
+    found: Any = values
+    for key in name.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return {} if found is None else found
 
 
 def parse_json(text: str, name: str, option: str = "--settings") -> dict[str, Any]:

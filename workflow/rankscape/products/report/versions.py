@@ -9,8 +9,7 @@ from typing import Any
 
 import yaml
 
-from rankscape.config import check_config, load_config
-from rankscape.foundation.settings import parse_json
+from rankscape.foundation.settings import parse_json, read_yaml
 
 _SECRET_IN_ADDRESS = re.compile(r"(://)[^/@\s]+@|([?&](?:sig|se|key|token|api_key)=)[^&\s]+", re.IGNORECASE)
 
@@ -50,14 +49,14 @@ def configuration(text: str | None, records: Iterable[dict[str, Any]]) -> str:
         records: Provenance records, which carry their stage's settings.
 
     Raises:
-        SettingsError: If the configuration is wrong.
+        SettingsError: If the configuration cannot be read.
     """
     if text is None:
         values = _recorded(records)
     elif text.lstrip().startswith("{"):
-        values = check_config(parse_json(text, "the configuration"), "--configuration").model_dump(mode="json")
+        values = parse_json(text, "the configuration", "--configuration")
     else:
-        values = load_config(Path(text)).model_dump(mode="json")
+        values = read_yaml(Path(text))
     written: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110) if values else ""
     return without_secrets(written)
 

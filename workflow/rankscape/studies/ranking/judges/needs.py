@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 
-from rankscape.config import Config
 from rankscape.samples.rendering import as_png, enlarged
 from rankscape.studies.ranking.judges.asking import Shown
 from rankscape.studies.ranking.judges.modes import mode_of
@@ -14,7 +13,8 @@ from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Question, Reply, estimated_prompt_tokens, question_key
 from rankscape.studies.ranking.judges.round_samples import Draw
 from rankscape.studies.ranking.judges.rounds import questions_of, round_text
-from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
+from rankscape.studies.ranking.settings.judges import DrawSettings, JudgeSettings, RateSettings
+from rankscape.studies.ranking.settings.section import RankingSettings
 
 Verdict = Literal["no budget", "suffices", "suffices if answers are short", "does not suffice"]
 
@@ -174,24 +174,25 @@ def _estimated(question: Question, draw: Draw, mode: str) -> _Size:
     return _Size(estimated_prompt_tokens(question), answer, LATENCY_S)
 
 
-def blank_draw(number: int, clusters: int, config: Config) -> Draw:
+def blank_draw(number: int, clusters: int, patch_px: int, settings: DrawSettings) -> Draw:
     """Return a draw of as many blank pictures as a round will show, to count with before there are clusters.
 
     Args:
         number: Number of the round.
         clusters: How many clusters are ranked.
-        config: Size of a patch and of its picture, patches a cluster.
+        patch_px: Side of a patch.
+        settings: Size of a patch's picture, patches a cluster.
     """
-    patch = np.zeros((config.tile.patch_px, config.tile.patch_px, 3), np.uint8)
-    picture = as_png(enlarged(patch, config.draw.min_picture_px))
+    patch = np.zeros((patch_px, patch_px, 3), np.uint8)
+    picture = as_png(enlarged(patch, settings.min_picture_px))
     pictures: Mapping[int, Mapping[str, bytes]] = {
-        cluster: {f"{cluster}-{place}": picture for place in range(config.draw.images_per_cluster)}
+        cluster: {f"{cluster}-{place}": picture for place in range(settings.images_per_cluster)}
         for cluster in range(clusters)
     }
-    return Draw(number, config.draw.seed, "", pictures)
+    return Draw(number, settings.seed, "", pictures)
 
 
-def most_clusters(config: Config) -> int:
+def most_clusters(ranking: RankingSettings) -> int:
     """Return the most clusters that a configuration can have judges rank: `k` where it is given, else `k_max`."""
-    ranked = [category for category in config.label.categories if category != config.label.uninhabited]
-    return sum(config.cluster.k.get(category, config.cluster.k_max) for category in ranked)
+    ranked = [category for category in ranking.label.categories if category != ranking.label.uninhabited]
+    return sum(ranking.cluster.k.get(category, ranking.cluster.k_max) for category in ranked)

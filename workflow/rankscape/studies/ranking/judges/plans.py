@@ -6,9 +6,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from rankscape.config import Config
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.progress import track
+from rankscape.stages.region import RegionSettings
 from rankscape.studies.ranking.clusters import labelling
 from rankscape.studies.ranking.judges.needs import LATENCY_S, Need, blank_draw, most_clusters, need_of, verdict
 from rankscape.studies.ranking.judges.prompts import Prompt
@@ -16,6 +16,7 @@ from rankscape.studies.ranking.judges.questions import Question, estimated_promp
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.judges.round_samples import Draw, read_draw
 from rankscape.studies.ranking.orders.order_files import read_ranked
+from rankscape.studies.ranking.settings.section import RankingSettings
 
 LABELS = "(land categories)"
 """Stands for a prompt where a judge labels patches."""
@@ -37,11 +38,14 @@ class Basis:
     """Where that number comes from."""
 
 
-def basis_of(config: Config, files: Iterable[Path], summary: Path, clusters: int | None = None) -> Basis:
+def basis_of(
+    region: RegionSettings, ranking: RankingSettings, files: Iterable[Path], summary: Path, clusters: int | None = None
+) -> Basis:
     """Collect what rounds show, or will show.
 
     Args:
-        config: The region.
+        region: Shared sections of the configuration.
+        ranking: The study's section.
         files: Draws that exist, named after their rounds; those of further rounds are passed over.
         summary: `clusters.json`, which need not exist.
         clusters: Number of clusters, where the user gives it.
@@ -49,7 +53,7 @@ def basis_of(config: Config, files: Iterable[Path], summary: Path, clusters: int
     Raises:
         InputError: If a draw's name is no number of a round, or it is no draw.
     """
-    rounds = range(1, config.rate.rounds + 1)
+    rounds = range(1, ranking.rate.rounds + 1)
     drawn = {number: path for number, path in map(_numbered, files) if number in rounds}
     draws = {number: read_draw(path, number) for number, path in drawn.items()}
     if draws:
@@ -59,8 +63,8 @@ def basis_of(config: Config, files: Iterable[Path], summary: Path, clusters: int
     elif summary.is_file():
         count, source = len(read_ranked(summary).clusters), str(summary)
     else:
-        count, source = most_clusters(config), "the configuration, as the most that there can be"
-    whole = tuple(draws.get(number) or blank_draw(number, count, config) for number in rounds)
+        count, source = most_clusters(ranking), "the configuration, as the most that there can be"
+    whole = tuple(draws.get(number) or blank_draw(number, count, region.tile.patch_px, ranking.sample) for number in rounds)
     return Basis(whole, len(draws), count, source)
 
 
@@ -71,42 +75,49 @@ def _numbered(path: Path) -> tuple[int, Path]:
 
 
 def plan(
-    config: Config, prompts: Sequence[Prompt], basis: Basis, store: ReplyStore, *, labelled: bool
+    region: RegionSettings,
+    ranking: RankingSettings,
+    prompts: Sequence[Prompt],
+    basis: Basis,
+    store: ReplyStore,
+    *,
+    labelled: bool,
 ) -> dict[str, Any]:
     """Return the plan as a document.
 
     Args:
-        config: The region.
+        region: Shared sections of the configuration.
+        ranking: The study's section.
         prompts: Its prompts.
         basis: What rounds show.
         store: Replies that there are.
         labelled: Whether the land categories are labelled already.
     """
-    needs: dict[str, list[Need]] = {name: [] for name in config.judges}
-    for name, prompt in track(list(product(config.judges, prompts)), "counting", unit="prompt"):
+    needs: dict[str, list[Need]] = {name: [] for name in ranking.judges}
+    for name, prompt in track(list(product(ranking.judges, prompts)), "counting", unit="prompt"):
         lookup = store.get if basis.drawn and name in store.judges() else None
-        needs[name].append(need_of(name, config.judges[name], prompt, basis.draws, config.rate, lookup))
-    if config.label.source == "judge" and config.label.judge in needs and not labelled:
-        needs[config.label.judge].append(_labels(config))
+        needs[name].append(need_of(name, ranking.judges[name], prompt, basis.draws, ranking.rate, lookup))
+    if ranking.label.source == "judge" and ranking.label.judge in needs and not labelled:
+        needs[ranking.label.judge].append(_labels(region, ranking))
     return {
-        "region": config.region,
-        "rounds": config.rate.rounds,
+        "region": region.region,
+        "rounds": ranking.rate.rounds,
         "drawn": basis.drawn,
         "clusters": basis.clusters,
         "clusters_from": basis.clusters_from,
-        "exact": basis.drawn == config.rate.rounds,
-        "needs": [_need(config, need) for own in needs.values() for need in own],
-        "judges": [_total(config, name, own, store.spent(name)) for name, own in needs.items()],
+        "exact": basis.drawn == ranking.rate.rounds,
+        "needs": [_need(ranking, need) for own in needs.values() for need in own],
+        "judges": [_total(ranking, name, own, store.spent(name)) for name, own in needs.items()],
     }
 
 
-def _labels(config: Config) -> Need:
+def _labels(region: RegionSettings, ranking: RankingSettings) -> Need:
     """What labelling takes; its replies are not stored, its table is."""
-    picture = blank_draw(1, 1, config).pictures[0]["0-0"]
-    categories = config.label.categories
+    picture = blank_draw(1, 1, region.tile.patch_px, ranking.sample).pictures[0]["0-0"]
+    categories = ranking.label.categories
     text, schema = labelling.prompt(categories), labelling.schema(categories)
     tokens = estimated_prompt_tokens(Question((picture,), text, schema, (), 0))
-    judge, count = str(config.label.judge), config.label.sample * config.label.replies
+    judge, count = str(ranking.label.judge), ranking.label.sample * ranking.label.replies
     return Need(
         judge=judge,
         prompt=LABELS,
@@ -115,14 +126,14 @@ def _labels(config: Config) -> Need:
         stored=0,
         prompt_tokens=count * tokens,
         completion_tokens=count * _LABEL_TOKENS,
-        most_completion_tokens=count * config.judges[judge].max_tokens,
+        most_completion_tokens=count * ranking.judges[judge].max_tokens,
         latency_s=LATENCY_S,
         measured=False,
     )
 
 
-def _need(config: Config, need: Need) -> dict[str, Any]:
-    judge = config.judges[need.judge]
+def _need(ranking: RankingSettings, need: Need) -> dict[str, Any]:
+    judge = ranking.judges[need.judge]
     return {
         **asdict(need),
         "missing": need.missing,
@@ -133,8 +144,8 @@ def _need(config: Config, need: Need) -> dict[str, Any]:
     }
 
 
-def _total(config: Config, name: str, needs: Sequence[Need], spent: float) -> dict[str, Any]:
-    judge = config.judges[name]
+def _total(ranking: RankingSettings, name: str, needs: Sequence[Need], spent: float) -> dict[str, Any]:
+    judge = ranking.judges[name]
     priced = judge.price_in is not None and judge.price_out is not None
     return {
         "judge": name,

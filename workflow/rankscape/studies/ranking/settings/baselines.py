@@ -61,18 +61,18 @@ def check_baselines(
     """
     for name, baseline in baselines.items():
         if name in TAKEN:
-            raise ValueError(f"baselines.{name}: the evaluation calls something else {name}: take another name")
+            raise ValueError(f"ranking.baselines.{name}: the evaluation calls something else {name}: take another name")
         if baseline.reference not in references:
             raise ValueError(
-                f"baselines.{name}.reference = {baseline.reference!r} is none of references {sorted(references)}"
+                f"ranking.baselines.{name}.reference = {baseline.reference!r} is none of references {sorted(references)}"
             )
         if references[baseline.reference].truth:
             raise ValueError(
-                f"baselines.{name}.reference = {baseline.reference!r} is the truth of an invented region, which nobody "
+                f"ranking.baselines.{name}.reference = {baseline.reference!r} is the truth of an invented region, which nobody "
                 "could learn from: name a reference that real land has"
             )
         try:
             baseline.training(train)
         except ValidationError as error:
             said = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise ValueError(f"baselines.{name}.train does not go with train: {said}") from None
+            raise ValueError(f"ranking.baselines.{name}.train does not go with train: {said}") from None

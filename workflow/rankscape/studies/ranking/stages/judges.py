@@ -11,13 +11,14 @@ from typing import Annotated
 
 import typer
 
-from rankscape.config import load_config
 from rankscape.foundation.errors import RankscapeError
+from rankscape.stages.region import read_study
 from rankscape.studies.ranking.judges.plans import as_text, basis_of
 from rankscape.studies.ranking.judges.plans import plan as plan_of
 from rankscape.studies.ranking.judges.prompts import read_prompt
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.judges.services import check_judge
+from rankscape.studies.ranking.settings.section import RankingSettings
 
 judges = typer.Typer(
     add_completion=False,
@@ -43,13 +44,13 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document instead of a table.")] = False,
 ) -> None:
     """Say what every judge needs with every prompt, what the store has of it, and whether the budgets suffice."""
-    config = load_config(configfile)
-    folder = results or Path("results") / config.region
-    found = draws or sorted((folder / "ranking/draws").glob("*.parquet"))
-    basis = basis_of(config, found, folder / "clusters/clusters.json", clusters)
-    prompts = [read_prompt(Path(f"config/prompts/{name}.md")) for name in config.prompts]
+    region, ranking = read_study(configfile, "ranking", RankingSettings)
+    folder = results or Path("results") / region.region
+    found = draws or sorted((folder / "ranking/samples").glob("*.parquet"))
+    basis = basis_of(region, ranking, found, folder / "ranking/clusters/clusters.json", clusters)
+    prompts = [read_prompt(Path(f"config/prompts/{name}.md")) for name in ranking.prompts]
     store = ReplyStore(folder / "ranking/replies")
-    document = plan_of(config, prompts, basis, store, labelled=(folder / "model/labels.parquet").is_file())
+    document = plan_of(region, ranking, prompts, basis, store, labelled=(folder / "ranking/model/labels.parquet").is_file())
     typer.echo(json.dumps(document, indent=1, ensure_ascii=False) if as_json else as_text(document))
 
 
@@ -57,7 +58,7 @@ def plan(
 def check(configfile: ConfigFile = Path("config/config.yaml")) -> None:
     """Ask every judge's endpoint for its models: whether key, address and model are right. Nothing is spent."""
     wrong = 0
-    for name, settings in load_config(configfile).judges.items():
+    for name, settings in read_study(configfile, "ranking", RankingSettings)[1].judges.items():
         try:
             typer.echo(f"{name}: {check_judge(name, settings)}")
         except RankscapeError as error:
