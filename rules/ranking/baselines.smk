@@ -4,7 +4,7 @@
 
 use rule ranking_order_from_reference as ranking_order_from_reference_baseline with:
     output:
-        order="<results>/baselines/{baseline}/orders/data--{reference}.json",
+        order="<results>/ranking/baselines/{baseline}/orders/data--{reference}.json",
     log:
         "<logs>/ranking_order_from_reference_baseline/{baseline}--{reference}.log",
     benchmark:
@@ -18,11 +18,11 @@ use rule ranking_ensemble as ranking_ensemble_baseline with:
         orders=lambda wildcards: expand(
             rules.ranking_order_from_reference_baseline.output.order,
             baseline=wildcards.baseline,
-            reference=CONFIG.baselines[wildcards.baseline].reference,
+            reference=RANKING.baselines[wildcards.baseline].reference,
         ),
         summary=rules.ranking_cluster.output.summary,
     output:
-        order="<results>/baselines/{baseline}/order.json",
+        order="<results>/ranking/baselines/{baseline}/order.json",
     log:
         "<logs>/ranking_ensemble_baseline/{baseline}.log",
     benchmark:
@@ -35,16 +35,16 @@ use rule ranking_train as ranking_train_baseline with:
     input:
         order=rival_order,
         values=rival_values,
-        tiles=expand(rules.tile.output.patches, granule=FIT),
-        indices=expand(rules.tile.output.index, granule=FIT),
+        tiles=expand(PATCHES, granule=FIT),
+        indices=expand(INDEX, granule=FIT),
         clusters=rules.ranking_cluster.output.clusters,
         summary=rules.ranking_cluster.output.summary,
         backbone=rules.ranking_adapt.output.backbone,
     output:
-        model="<results>/baselines/{baseline}/model/score.safetensors",
-        record="<results>/baselines/{baseline}/model/score.json",
-        card="<results>/baselines/{baseline}/model/score.md",
-        curves="<results>/baselines/{baseline}/model/score-curves.png",
+        model="<results>/ranking/baselines/{baseline}/model/score.safetensors",
+        record="<results>/ranking/baselines/{baseline}/model/score.json",
+        card="<results>/ranking/baselines/{baseline}/model/score.md",
+        curves="<results>/ranking/baselines/{baseline}/model/score-curves.png",
     log:
         "<logs>/ranking_train_baseline/{baseline}.log",
     benchmark:
@@ -53,18 +53,18 @@ use rule ranking_train as ranking_train_baseline with:
         settings=rival_training,
         order=lambda wildcards, input: [f"--order={file}" for file in [input.order] if file],
         values=lambda wildcards, input: [f"--values={file}" for file in input.values],
-        checkpoints=lambda wildcards: f"results/{CONFIG.region}/baselines/{wildcards.baseline}/model/training",
+        checkpoints=lambda wildcards: f"{FOLDER}/baselines/{wildcards.baseline}/model/training",
     message:
         "Training the baseline {wildcards.baseline}"
 
 
 use rule ranking_predict as ranking_predict_baseline with:
     input:
-        tiles=rules.tile.output.patches,
-        index=rules.tile.output.index,
+        tiles=PATCHES,
+        index=INDEX,
         model=rules.ranking_train_baseline.output.model,
     output:
-        scores="<results>/baselines/{baseline}/scores/{granule}.parquet",
+        scores="<results>/ranking/baselines/{baseline}/scores/{granule}.parquet",
     log:
         "<logs>/ranking_predict_baseline/{baseline}--{granule}.log",
     benchmark:

@@ -5,7 +5,7 @@ import re
 
 from rankscape.products.change.periods import compared_dates
 
-DATES = compared_dates(SHEET, CONFIG.change)  # pairs of rows by change, such as 2016--2022
+DATES = compared_dates(SHEET, RANKING.change)  # pairs of rows by change, such as 2016--2022
 CHANGES = [] if SHARD else list(DATES)
 
 
@@ -16,24 +16,24 @@ wildcard_constraints:
 rule ranking_change:
     input:
         before_scores=dates(rules.ranking_predict.output.scores, 0),
-        before_tiles=dates(rules.tile.output.patches, 0),
-        before_indices=dates(rules.tile.output.index, 0),
+        before_tiles=dates(PATCHES, 0),
+        before_indices=dates(INDEX, 0),
         after_scores=dates(rules.ranking_predict.output.scores, 1),
-        after_tiles=dates(rules.tile.output.patches, 1),
-        after_indices=dates(rules.tile.output.index, 1),
+        after_tiles=dates(PATCHES, 1),
+        after_indices=dates(INDEX, 1),
         model=rules.ranking_train.output.model,
         ramp=os.path.relpath(ROOT / "resources/ramps/change.tsv"),
     output:
-        table="<results>/change/{change}.parquet",
-        document="<results>/change/{change}.json",
-        raster="<results>/change/{change}.tif",
-        style="<results>/change/{change}.qml",
+        table="<results>/ranking/change/{change}.parquet",
+        document="<results>/ranking/change/{change}.json",
+        raster="<results>/ranking/change/{change}.tif",
+        style="<results>/ranking/change/{change}.qml",
         preview=report(
-            "<results>/change/{change}.png",
+            "<results>/ranking/change/{change}.png",
             caption="../../workflow/report/change.rst",
             category="Change",
         ),
-        pictures=directory("<results>/change/{change}-pictures"),
+        pictures=directory("<results>/ranking/change/{change}-pictures"),
     log:
         "<logs>/ranking_change/{change}.log",
     benchmark:
@@ -46,7 +46,7 @@ rule ranking_change:
         mem_mb=memory(6000),
         runtime=minutes(60),
     params:
-        settings=without(CONFIG.change, "pairs"),
+        settings=without(RANKING.change, "pairs"),
         places=lambda wildcards: [SHEET[after].land for _, after in DATES[wildcards.change]],
         code=code("ranking change"),
     message:

@@ -5,10 +5,10 @@
 rule ranking_label:
     input:
         file=label_file,
-        tiles=expand(rules.tile.output.patches, granule=FIT),
-        indices=expand(rules.tile.output.index, granule=FIT),
+        tiles=expand(PATCHES, granule=FIT),
+        indices=expand(INDEX, granule=FIT),
     output:
-        labels="<results>/model/labels.parquet",
+        labels="<results>/ranking/model/labels.parquet",
     log:
         "<logs>/ranking_label.log",
     benchmark:
@@ -21,7 +21,7 @@ rule ranking_label:
         mem_mb=memory(2000),
         runtime=minutes(60),
     params:
-        settings=settings("label"),
+        settings=settings("ranking.label"),
         judge=label_judge("asked"),
         store=STORE,
         code=code("ranking label"),
@@ -37,10 +37,10 @@ rule ranking_categorize:
     input:
         features=expand(rules.ranking_embed.output.features, granule=FIT),
         records=expand(rules.ranking_embed.output.record, granule=FIT),
-        indices=expand(rules.tile.output.index, granule=FIT),
+        indices=expand(INDEX, granule=FIT),
         backbone=rules.ranking_adapt.output.backbone,
     output:
-        categories="<results>/clusters/categories.parquet",
+        categories="<results>/ranking/categories/categories.parquet",
     log:
         "<logs>/ranking_categorize.log",
     benchmark:
@@ -52,7 +52,7 @@ rule ranking_categorize:
         mem_mb=memory(4000),
         runtime=minutes(20),
     params:
-        settings=settings("label"),
+        settings=settings("ranking.label"),
         code=code("ranking categorize"),
     message:
         "Telling the land category of every patch"
@@ -63,14 +63,14 @@ rule ranking_categorize:
 
 rule ranking_refine:
     input:
-        tiles=expand(rules.tile.output.patches, granule=FIT),
-        indices=expand(rules.tile.output.index, granule=FIT),
+        tiles=expand(PATCHES, granule=FIT),
+        indices=expand(INDEX, granule=FIT),
         features=expand(rules.ranking_embed.output.features, granule=FIT),
         categories=rules.ranking_categorize.output.categories,
         backbone=rules.ranking_adapt.output.backbone,
     output:
-        features=expand("<results>/clusters/refined/{granule}.npy", granule=FIT),
-        record="<results>/clusters/refined.json",
+        features=expand("<results>/ranking/clusters/refined/{granule}.npy", granule=FIT),
+        record="<results>/ranking/clusters/refined.json",
     log:
         "<logs>/ranking_refine.log",
     benchmark:
@@ -83,7 +83,7 @@ rule ranking_refine:
         mem_mb=memory(8000),
         runtime=minutes(240),
     params:
-        settings=settings("refine"),
+        settings=settings("ranking.refine"),
         code=code("ranking refine"),
     message:
         "Learning the looks within each land category"
@@ -96,12 +96,12 @@ rule ranking_refine:
 rule ranking_cluster:
     input:
         features=grouped_features,
-        indices=expand(rules.tile.output.index, granule=FIT),
+        indices=expand(INDEX, granule=FIT),
         categories=rules.ranking_categorize.output.categories,
         given=given_files,
     output:
-        clusters="<results>/clusters/clusters.parquet",
-        summary="<results>/clusters/clusters.json",
+        clusters="<results>/ranking/clusters/clusters.parquet",
+        summary="<results>/ranking/clusters/clusters.json",
     log:
         "<logs>/ranking_cluster.log",
     benchmark:
@@ -113,7 +113,7 @@ rule ranking_cluster:
         mem_mb=memory(8000),
         runtime=minutes(60),
     params:
-        settings=without(CONFIG.cluster, "sheet_patches"),
+        settings=without(RANKING.cluster, "sheet_patches"),
         labels=lambda wildcards, input: [f"--labels={file}" for file in input.given[:1]],
         code=code("ranking cluster"),
     message:
@@ -126,13 +126,13 @@ rule ranking_cluster:
 
 rule ranking_contact_sheets:
     input:
-        tiles=expand(rules.tile.output.patches, granule=FIT),
-        indices=expand(rules.tile.output.index, granule=FIT),
+        tiles=expand(PATCHES, granule=FIT),
+        indices=expand(INDEX, granule=FIT),
         clusters=rules.ranking_cluster.output.clusters,
         summary=rules.ranking_cluster.output.summary,
     output:
         sheets=report(
-            directory("<results>/clusters/sheets"),
+            directory("<results>/ranking/contact-sheets"),
             patterns=["{name}.png"],
             caption="../../workflow/report/sheets.rst",
             category="Clusters",
@@ -148,7 +148,7 @@ rule ranking_contact_sheets:
         mem_mb=memory(2000),
         runtime=minutes(20),
     params:
-        settings=settings("cluster"),
+        settings=settings("ranking.cluster"),
         code=code("ranking contact-sheets"),
     message:
         "Drawing a contact sheet of every cluster"

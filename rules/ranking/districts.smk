@@ -11,16 +11,16 @@ wildcard_constraints:
 rule ranking_district:
     input:
         scores=each(rules.ranking_predict.output.scores, MAPPED),
-        indices=each(rules.tile.output.index, MAPPED),
+        indices=each(INDEX, MAPPED),
         polygons=polygon_files,
         population=population_file,
         ramp=RAMP,
     output:
-        districts="<results>/districts/{districts}.parquet",
-        table="<results>/districts/{districts}.csv",
-        document="<results>/districts/{districts}.json",
+        districts="<results>/ranking/districts/{districts}.parquet",
+        table="<results>/ranking/districts/{districts}.csv",
+        document="<results>/ranking/districts/{districts}.json",
         picture=report(
-            "<results>/districts/{districts}.png",
+            "<results>/ranking/districts/{districts}.png",
             caption="../../workflow/report/districts.rst",
             category="Districts",
         ),

@@ -4,12 +4,12 @@
 
 rule ranking_sample:
     input:
-        tiles=expand(rules.tile.output.patches, granule=FIT),
-        indices=expand(rules.tile.output.index, granule=FIT),
+        tiles=expand(PATCHES, granule=FIT),
+        indices=expand(INDEX, granule=FIT),
         clusters=rules.ranking_cluster.output.clusters,
         summary=rules.ranking_cluster.output.summary,
     output:
-        draw="<results>/ranking/draws/{round}.parquet",
+        draw="<results>/ranking/samples/{round}.parquet",
     log:
         "<logs>/ranking_sample/{round}.log",
     benchmark:
@@ -21,7 +21,7 @@ rule ranking_sample:
         mem_mb=memory(1500),
         runtime=minutes(10),
     params:
-        settings=settings("draw"),
+        settings=settings("ranking.sample"),
         code=code("ranking sample"),
     message:
         "Drawing the patches of round {wildcards.round}"
@@ -34,7 +34,7 @@ rule ranking_build_requests:
     input:
         prompt="config/prompts/{prompt}.md",
     output:
-        brief="<results>/ranking/briefs/{judge}/{prompt}.json",
+        brief="<results>/ranking/requests/{judge}/{prompt}.json",
     log:
         "<logs>/ranking_build_requests/{judge}/{prompt}.log",
     benchmark:
@@ -46,8 +46,8 @@ rule ranking_build_requests:
         mem_mb=memory(500),
         runtime=minutes(5),
     params:
-        settings=without(CONFIG.rate, "rounds"),
-        judge=lambda wildcards: CONFIG.judges[wildcards.judge].asked,
+        settings=without(RANKING.rate, "rounds"),
+        judge=lambda wildcards: RANKING.judges[wildcards.judge].asked,
         code=code("ranking build-requests"),
         asks=code("ranking collect-replies"),  # other questions must be asked before rounds want their replies
         text=lambda wildcards: PROMPTS[wildcards.prompt].identity,
@@ -70,7 +70,7 @@ rule ranking_serve:
         "../../envs/ranking.yaml"
     threads: 1
     resources:
-        judge=lambda wildcards: CONFIG.judges[wildcards.judge].canonical(),
+        judge=lambda wildcards: RANKING.judges[wildcards.judge].canonical(),
         mem_mb=memory(16000),
         runtime=minutes(1440),
     message:
@@ -86,11 +86,11 @@ rule ranking_collect_replies:
     input:
         address=rules.ranking_serve.output.address,
         briefs=lambda wildcards: expand(
-            rules.ranking_build_requests.output.brief, judge=wildcards.judge, prompt=CONFIG.prompts
+            rules.ranking_build_requests.output.brief, judge=wildcards.judge, prompt=RANKING.prompts
         ),
         draws=expand(rules.ranking_sample.output.draw, round=ROUNDS),
     output:
-        interview="<results>/ranking/interviews/{judge}.json",
+        interview="<results>/ranking/collected/{judge}.json",
     log:
         "<logs>/ranking_collect_replies/{judge}.log",
     benchmark:
@@ -99,7 +99,7 @@ rule ranking_collect_replies:
         "../../envs/ranking.yaml"
     threads: 0  # those of a service and its consumer are added up
     resources:
-        limits=lambda wildcards: CONFIG.judges[wildcards.judge].limits,
+        limits=lambda wildcards: RANKING.judges[wildcards.judge].limits,
         mem_mb=memory(1500),
         runtime=minutes(1440),
     params:
@@ -128,13 +128,13 @@ rule ranking_rate:
         "../../envs/ranking.yaml"
     threads: 1
     resources:
-        concurrency=lambda wildcards: CONFIG.judges[wildcards.judge].concurrency,
-        limits=lambda wildcards: CONFIG.judges[wildcards.judge].limits,
+        concurrency=lambda wildcards: RANKING.judges[wildcards.judge].concurrency,
+        limits=lambda wildcards: RANKING.judges[wildcards.judge].limits,
         mem_mb=memory(1500),
         runtime=minutes(60),
     params:
-        settings=without(CONFIG.rate, "rounds"),
-        judge=lambda wildcards: CONFIG.judges[wildcards.judge].asked,
+        settings=without(RANKING.rate, "rounds"),
+        judge=lambda wildcards: RANKING.judges[wildcards.judge].asked,
         store=STORE,
         text=lambda wildcards: PROMPTS[wildcards.prompt].identity,
         code=rate_code,

@@ -6,11 +6,11 @@
 # remove them before a job that goes on from them.
 rule ranking_pretrain:
     input:
-        tiles=expand(rules.tile.output.patches, granule=FIT),
-        indices=expand(rules.tile.output.index, granule=FIT),
+        tiles=expand(PATCHES, granule=FIT),
+        indices=expand(INDEX, granule=FIT),
     output:
-        weights="<results>/model/pretrained.safetensors",
-        record="<results>/model/pretrained.json",
+        weights="<results>/ranking/model/pretrained.safetensors",
+        record="<results>/ranking/model/pretrained.json",
     log:
         "<logs>/ranking_pretrain.log",
     benchmark:
@@ -24,8 +24,8 @@ rule ranking_pretrain:
         mem_mb=memory(8000),
         runtime=minutes(600),
     params:
-        settings=settings("pretrain"),
-        network=only(CONFIG.adapt, "architecture", "colour", "normalisation"),
+        settings=settings("ranking.pretrain"),
+        network=only(RANKING.adapt, "architecture", "colour", "normalisation"),
         checkpoints=PRETRAINING,
         code=code("ranking pretrain"),
     message:
@@ -38,13 +38,13 @@ rule ranking_pretrain:
 
 rule ranking_adapt:
     input:
-        labels="<results>/model/labels.parquet",
-        tiles=expand(rules.tile.output.patches, granule=FIT),
-        indices=expand(rules.tile.output.index, granule=FIT),
+        labels="<results>/ranking/model/labels.parquet",
+        tiles=expand(PATCHES, granule=FIT),
+        indices=expand(INDEX, granule=FIT),
         pretrained=pretrained,
     output:
-        backbone="<results>/model/backbone.safetensors",
-        record="<results>/model/backbone.json",
+        backbone="<results>/ranking/model/backbone.safetensors",
+        record="<results>/ranking/model/backbone.json",
     log:
         "<logs>/ranking_adapt.log",
     benchmark:
@@ -57,8 +57,8 @@ rule ranking_adapt:
         mem_mb=memory(8000),
         runtime=minutes(120),
     params:
-        settings=settings("adapt"),
-        pretrained="--pretrained" if CONFIG.adapt.weights == SELF_SUPERVISED else "",
+        settings=settings("ranking.adapt"),
+        pretrained="--pretrained" if RANKING.adapt.weights == SELF_SUPERVISED else "",
         code=code("ranking adapt"),
     message:
         "Fitting the backbone to the land categories"
@@ -70,12 +70,12 @@ rule ranking_adapt:
 
 rule ranking_embed:
     input:
-        tiles=rules.tile.output.patches,
-        index=rules.tile.output.index,
+        tiles=PATCHES,
+        index=INDEX,
         backbone=rules.ranking_adapt.output.backbone,
     output:
-        features=dropped("features", "<results>/features/{granule}.npy"),
-        record="<results>/features/{granule}.json",
+        features=dropped("features", "<results>/ranking/features/{granule}.npy"),
+        record="<results>/ranking/features/{granule}.json",
     log:
         "<logs>/ranking_embed/{granule}.log",
     benchmark:
@@ -88,7 +88,7 @@ rule ranking_embed:
         mem_mb=memory(4000),
         runtime=minutes(60),
     params:
-        settings=settings("embed"),
+        settings=settings("ranking.embed"),
         code=code("ranking embed"),
     message:
         "Computing features of granule {wildcards.granule}"

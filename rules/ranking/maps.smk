@@ -10,14 +10,14 @@ RAMP = os.path.relpath(ROOT / "resources/ramps/development.tsv")
 rule ranking_rasterize:
     input:
         scores=rules.ranking_predict.output.scores,
-        index=rules.tile.output.index,
+        index=INDEX,
         ramp=RAMP,
     output:
-        raster="<results>/maps/{granule}.tif",
-        style="<results>/maps/{granule}.qml",
-        patches="<results>/maps/{granule}-patches.tif",
-        patches_style="<results>/maps/{granule}-patches.qml",
-        item="<results>/maps/{granule}.json",
+        raster="<results>/ranking/maps/{granule}.tif",
+        style="<results>/ranking/maps/{granule}.qml",
+        patches="<results>/ranking/maps/{granule}-patches.tif",
+        patches_style="<results>/ranking/maps/{granule}-patches.qml",
+        item="<results>/ranking/maps/{granule}.json",
     log:
         "<logs>/ranking_rasterize/{granule}.log",
     benchmark:
@@ -26,11 +26,11 @@ rule ranking_rasterize:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        gpu=int(CONFIG.mosaic.backend == "cuda"),
+        gpu=int(RANKING.rasterize.backend == "cuda"),
         mem_mb=memory(3000),
         runtime=minutes(20),
     params:
-        settings=settings("mosaic"),
+        settings=settings("ranking.rasterize"),
         code=code("ranking rasterize"),
     message:
         "Drawing the map of granule {wildcards.granule}"
@@ -41,14 +41,14 @@ rule ranking_rasterize:
 
 rule ranking_dense:
     input:
-        tiles=rules.tile.output.patches,
-        index=rules.tile.output.index,
+        tiles=PATCHES,
+        index=INDEX,
         model=rules.ranking_train.output.model,
         ramp=RAMP,
     output:
-        raster="<results>/maps/dense/{granule}.tif",
-        style="<results>/maps/dense/{granule}.qml",
-        item="<results>/maps/dense/{granule}.json",
+        raster="<results>/ranking/maps/dense/{granule}.tif",
+        style="<results>/ranking/maps/dense/{granule}.qml",
+        item="<results>/ranking/maps/dense/{granule}.json",
     log:
         "<logs>/ranking_dense/{granule}.log",
     benchmark:
@@ -61,7 +61,7 @@ rule ranking_dense:
         mem_mb=memory(4000),
         runtime=minutes(240),
     params:
-        settings=without(CONFIG.dense, "enabled"),
+        settings=without(RANKING.dense, "enabled"),
         code=code("ranking dense"),
     message:
         "Drawing the finer map of granule {wildcards.granule}"
@@ -70,28 +70,28 @@ rule ranking_dense:
         " --out {output.raster:q} --item {output.item:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
-rule mosaic:
+rule ranking_mosaic:
     input:
         scores=each(rules.ranking_predict.output.scores, MAPPED),
-        indices=each(rules.tile.output.index, MAPPED),
+        indices=each(INDEX, MAPPED),
         ramp=RAMP,
         uncertainty_ramp=UNCERTAINTY,
     output:
-        raster="<results>/maps/region.tif",
-        style="<results>/maps/region.qml",
-        colour="<results>/maps/region-colour.tif",
-        uncertainty="<results>/maps/region-uncertainty.tif",
-        uncertainty_style="<results>/maps/region-uncertainty.qml",
+        raster="<results>/ranking/maps/region.tif",
+        style="<results>/ranking/maps/region.qml",
+        colour="<results>/ranking/maps/region-colour.tif",
+        uncertainty="<results>/ranking/maps/region-uncertainty.tif",
+        uncertainty_style="<results>/ranking/maps/region-uncertainty.qml",
         preview=report(
-            "<results>/maps/region.png",
+            "<results>/ranking/maps/region.png",
             caption="../../workflow/report/map.rst",
             category="Map",
         ),
-        item="<results>/maps/region.json",
+        item="<results>/ranking/maps/region.json",
     log:
-        "<logs>/mosaic.log",
+        "<logs>/ranking_mosaic.log",
     benchmark:
-        "<benchmarks>/mosaic.tsv"
+        "<benchmarks>/ranking_mosaic.tsv"
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -99,7 +99,7 @@ rule mosaic:
         mem_mb=memory(4000),
         runtime=minutes(30),
     params:
-        settings=settings("merge"),
+        settings=settings("ranking.mosaic"),
         code=code("mosaic"),
     message:
         "Joining the granules to one map"

@@ -21,7 +21,7 @@ rule ranking_rank:
         mem_mb=memory(500),
         runtime=minutes(5),
     params:
-        settings=settings("rank"),
+        settings=settings("ranking.rank"),
         code=code("ranking rank"),
     message:
         "Ordering the clusters by round {wildcards.round} of {wildcards.judge} with prompt {wildcards.prompt}"
@@ -60,11 +60,8 @@ rule ranking_import_order:
 
 rule ranking_order_from_reference:
     input:
-        values=expand(
-            "<results>/evaluation/references/{{reference}}/{granule}.parquet",
-            granule=TAUGHT,
-        ),
-        indices=expand(rules.tile.output.index, granule=LOCATED_FIT),
+        values=expand(VALUES, granule=TAUGHT, allow_missing=True),
+        indices=expand(INDEX, granule=LOCATED_FIT),
         clusters=rules.ranking_cluster.output.clusters,
         summary=rules.ranking_cluster.output.summary,
     output:
@@ -80,7 +77,7 @@ rule ranking_order_from_reference:
         mem_mb=memory(2000),
         runtime=minutes(10),
     params:
-        settings=without(CONFIG.derive, "references"),
+        settings=without(RANKING.order_from_reference, "references"),
         code=code("ranking order-from-reference"),
     message:
         "Ordering the clusters by {wildcards.reference}"
@@ -92,25 +89,25 @@ rule ranking_order_from_reference:
 
 ROUND_FILES = expand(
     rules.ranking_rate.output.round,
-    judge=CONFIG.judges,
-    prompt=CONFIG.prompts,
+    judge=RANKING.judges,
+    prompt=RANKING.prompts,
     round=ROUNDS,
 )
 TIMES = expand(
     rules.ranking_rate.output.times,
-    judge=CONFIG.judges,
-    prompt=CONFIG.prompts,
+    judge=RANKING.judges,
+    prompt=RANKING.prompts,
     round=ROUNDS,
 )
 ORDERS = [
     *expand(
         rules.ranking_rank.output.order,
-        judge=CONFIG.judges,
-        prompt=CONFIG.prompts,
+        judge=RANKING.judges,
+        prompt=RANKING.prompts,
         round=ROUNDS,
     ),
     *expand(rules.ranking_import_order.output.order, annotator=PEOPLE),
-    *expand(rules.ranking_order_from_reference.output.order, reference=CONFIG.derive.references),
+    *expand(rules.ranking_order_from_reference.output.order, reference=RANKING.order_from_reference.references),
 ]
 
 
@@ -131,7 +128,7 @@ rule ranking_ensemble:
         mem_mb=memory(1000),
         runtime=minutes(10),
     params:
-        settings=settings("ensemble"),
+        settings=settings("ranking.ensemble"),
         code=code("ranking ensemble"),
     message:
         "Merging the orders"
@@ -160,7 +157,7 @@ rule ranking_audit:
         mem_mb=memory(2000),
         runtime=minutes(10),
     params:
-        settings=settings("audit"),
+        settings=settings("ranking.audit"),
         # An option without a value would take the next option for one: lists that may be empty carry their name.
         rounds=lambda wildcards, input: [f"--rounds={file}" for file in input.rounds],
         times=lambda wildcards, input: [f"--times={file}" for file in input.times],

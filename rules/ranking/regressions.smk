@@ -3,22 +3,22 @@
 
 rule ranking_regress:
     input:
-        tables=lambda wildcards: CONFIG.regressions[wildcards.regression].paths,
+        tables=lambda wildcards: RANKING.regressions[wildcards.regression].paths,
         scores=lambda wildcards: expand(
             rules.ranking_predict.output.scores,
-            granule=CURRENT if CONFIG.regressions[wildcards.regression].places == "score" else [],
+            granule=CURRENT if RANKING.regressions[wildcards.regression].places == "score" else [],
         ),
         indices=lambda wildcards: expand(
-            rules.tile.output.index,
-            granule=CURRENT if CONFIG.regressions[wildcards.regression].places == "score" else [],
+            INDEX,
+            granule=CURRENT if RANKING.regressions[wildcards.regression].places == "score" else [],
         ),
         change=lambda wildcards: expand(
-            "<results>/change/{change}.parquet", change=CONFIG.regressions[wildcards.regression].change or []
+            "<results>/ranking/change/{change}.parquet", change=RANKING.regressions[wildcards.regression].change or []
         ),
     output:
-        document="<results>/regressions/{regression}.json",
-        coefficients="<results>/regressions/{regression}.csv",
-        table="<results>/regressions/{regression}.tex",
+        document="<results>/ranking/regressions/{regression}.json",
+        coefficients="<results>/ranking/regressions/{regression}.csv",
+        table="<results>/ranking/regressions/{regression}.tex",
     log:
         "<logs>/ranking_regress/{regression}.log",
     benchmark:
@@ -30,7 +30,7 @@ rule ranking_regress:
         mem_mb=memory(4000),
         runtime=minutes(30),
     params:
-        settings=lambda wildcards: CONFIG.regressions[wildcards.regression].canonical(),
+        settings=lambda wildcards: RANKING.regressions[wildcards.regression].canonical(),
         places=lambda wildcards, input: [
             f"--{option}={file}" for option in ("scores", "indices", "change") for file in input[option]
         ],

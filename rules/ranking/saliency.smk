@@ -1,16 +1,17 @@
 # In: patches, their scores, the score model. Out: for the report's map, what raised and what lowered the score of each
 # patch, place by place, if the configuration asks for it (saliency.enabled).
+EXPLAINED = MAPPED if RANKING.saliency.enabled else []
 
 
 rule ranking_saliency:
     input:
-        tiles=rules.tile.output.patches,
-        index=rules.tile.output.index,
+        tiles=PATCHES,
+        index=INDEX,
         scores=rules.ranking_predict.output.scores,
         model=rules.ranking_train.output.model,
     output:
-        record="<results>/saliency/{granule}.json",
-        maps="<results>/saliency/{granule}.npy",
+        record="<results>/ranking/saliency/{granule}.json",
+        maps="<results>/ranking/saliency/{granule}.npy",
     log:
         "<logs>/ranking_saliency/{granule}.log",
     benchmark:
@@ -23,7 +24,7 @@ rule ranking_saliency:
         mem_mb=memory(4000),
         runtime=minutes(120),
     params:
-        settings=without(CONFIG.saliency, "enabled"),
+        settings=without(RANKING.saliency, "enabled"),
         code=code("ranking saliency"),
     message:
         "Asking what the networks responded to in granule {wildcards.granule}"

@@ -6,16 +6,16 @@
 rule ranking_train:
     input:
         order=rules.ranking_ensemble.output.order,
-        tiles=expand(rules.tile.output.patches, granule=FIT),
-        indices=expand(rules.tile.output.index, granule=FIT),
+        tiles=expand(PATCHES, granule=FIT),
+        indices=expand(INDEX, granule=FIT),
         clusters=rules.ranking_cluster.output.clusters,
         summary=rules.ranking_cluster.output.summary,
         backbone=rules.ranking_adapt.output.backbone,
     output:
-        model="<results>/model/score.safetensors",
-        record="<results>/model/score.json",
-        card="<results>/model/score.md",
-        curves="<results>/model/score-curves.png",
+        model="<results>/ranking/model/score.safetensors",
+        record="<results>/ranking/model/score.json",
+        card="<results>/ranking/model/score.md",
+        curves="<results>/ranking/model/score-curves.png",
     log:
         "<logs>/ranking_train.log",
     benchmark:
@@ -30,7 +30,7 @@ rule ranking_train:
         mem_mb=memory(8000),
         runtime=minutes(600),
     params:
-        settings=settings("train"),
+        settings=settings("ranking.train"),
         # A baseline may learn from values in the place of an order: the options carry their names.
         order=lambda wildcards, input: [f"--order={input.order}"],
         values=[],
@@ -47,11 +47,11 @@ rule ranking_train:
 
 rule ranking_predict:
     input:
-        tiles=rules.tile.output.patches,
-        index=rules.tile.output.index,
+        tiles=PATCHES,
+        index=INDEX,
         model=rules.ranking_train.output.model,
     output:
-        scores="<results>/scores/{granule}.parquet",
+        scores="<results>/ranking/scores/{granule}.parquet",
     log:
         "<logs>/ranking_predict/{granule}.log",
     benchmark:
@@ -64,7 +64,7 @@ rule ranking_predict:
         mem_mb=memory(4000),
         runtime=minutes(60),
     params:
-        settings=settings("predict"),
+        settings=settings("ranking.predict"),
         code=code("ranking predict"),
     message:
         "Scoring granule {wildcards.granule}"
@@ -75,15 +75,15 @@ rule ranking_predict:
 
 rule ranking_inspection_sheets:
     input:
-        tiles=each(rules.tile.output.patches, CURRENT),
-        indices=each(rules.tile.output.index, CURRENT),
+        tiles=each(PATCHES, CURRENT),
+        indices=each(INDEX, CURRENT),
         clusters=rules.ranking_cluster.output.clusters,
         scores=each(rules.ranking_predict.output.scores, CURRENT),
         model=rules.ranking_train.output.model,
         record=rules.ranking_train.output.record,
     output:
         sheets=report(
-            directory("<results>/review"),
+            directory("<results>/ranking/inspection"),
             patterns=["{name}.png"],
             caption="../../workflow/report/review.rst",
             category="Seeing why",
@@ -100,7 +100,7 @@ rule ranking_inspection_sheets:
         mem_mb=memory(4000),
         runtime=minutes(30),
     params:
-        settings=settings("review"),
+        settings=settings("ranking.inspection_sheets"),
         code=code("ranking inspection-sheets"),
     message:
         "Drawing patches to judge the score by"

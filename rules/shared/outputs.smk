@@ -8,19 +8,19 @@ rule publish:
     input:
         maps=each(rules.ranking_rasterize.output.item, MAPPED),
         rasters=each(rules.ranking_rasterize.output.raster, MAPPED),
-        dense=each(rules.ranking_dense.output.item, MAPPED if CONFIG.dense.enabled else []),
-        region=rules.mosaic.output.item,
+        dense=each(rules.ranking_dense.output.item, MAPPED if RANKING.dense.enabled else []),
+        region=rules.ranking_mosaic.output.item,
         scores=each(rules.ranking_predict.output.scores, MAPPED),
-        indices=each(rules.tile.output.index, MAPPED),
-        baselines=each(rules.pixel_statistics.output.baselines, MAPPED if REFERENCES else []),
-        values=lambda wildcards: expand(rules.aggregate.output.values, reference=REFERENCES, granule=MAPPED),
+        indices=each(INDEX, MAPPED),
+        baselines=each(STATISTICS, MAPPED if REFERENCES else []),
+        values=lambda wildcards: expand(VALUES, reference=REFERENCES, granule=MAPPED),
         evaluations=expand(rules.ranking_evaluate.output, reference=REFERENCES),
         rivals=lambda wildcards: expand(
             rules.ranking_predict_baseline.output.scores, baseline=BASELINES, granule=MAPPED
         ),
         districts=expand(rules.ranking_district.output, districts=DISTRICTS),
         changes=expand(rules.ranking_change.output, change=CHANGES),
-        regressions=expand(rules.ranking_regress.output, regression=list(CONFIG.regressions)),
+        regressions=expand(rules.ranking_regress.output, regression=list(RANKING.regressions)),
         ranking=[rules.ranking_ensemble.output.order, rules.ranking_audit.output.audit],
         clusters=[rules.ranking_cluster.output.clusters, rules.ranking_cluster.output.summary],
         model=[
@@ -31,8 +31,8 @@ rule publish:
         ],
         page=rules.report.output.page,
     output:
-        patches="<results>/maps/patches.parquet",
-        table="<results>/maps/patches.csv.gz",
+        patches="<results>/ranking/maps/patches.parquet",
+        table="<results>/ranking/maps/patches.csv.gz",
         dictionary="<results>/data-dictionary.csv",
         dictionary_page="<results>/data-dictionary.md",
         readme="<results>/README.txt",
@@ -61,8 +61,8 @@ rule publish:
         rivals=[f"--rivals={name}" for name in BASELINES],
         districts=[f"--districts={name}" for name in DISTRICTS],
         changes=[f"--changes={name}" for name in CHANGES],
-        regressions=[f"--regressions={name}" for name in CONFIG.regressions],
-        dense="--dense" if CONFIG.dense.enabled else "",
+        regressions=[f"--regressions={name}" for name in RANKING.regressions],
+        dense="--dense" if RANKING.dense.enabled else "",
         code=code("publish"),
     message:
         "Making the outputs fit to travel"
@@ -71,3 +71,6 @@ rule publish:
         " --granules {params.granules:q} {params.apply:q} {params.references:q} {params.rivals:q}"
         " {params.districts:q} {params.changes:q} {params.regressions:q} {params.dense}"
         " --out {output.catalogue:q} > {log:q} 2>&1"
+
+
+TARGETS += [rules.publish.output.catalogue] if MAPPED and not SHARD else []

@@ -2,7 +2,6 @@
 
 # Patches of all that clusters are made of are shown, and of nothing else that is not current.
 SHOWN = list(dict.fromkeys([*CURRENT, *FIT]))
-EXPLAINED = MAPPED if CONFIG.saliency.enabled else []
 IMAGED = [name for name in MAPPED if SHEET[name].folder is None]
 
 
@@ -16,11 +15,11 @@ rule report:
         summary=rules.ranking_cluster.output.summary,
         sheets=rules.ranking_contact_sheets.output.sheets,
         review=rules.ranking_inspection_sheets.output.sheets,
-        tiles=each(rules.tile.output.patches, SHOWN),
-        indices=each(rules.tile.output.index, SHOWN),
+        tiles=each(PATCHES, SHOWN),
+        indices=each(INDEX, SHOWN),
         training=rules.ranking_train.output.record,
         backbone=rules.ranking_adapt.output.record,
-        preview=[rules.mosaic.output.preview] if LOCATED else [],
+        preview=[rules.ranking_mosaic.output.preview] if LOCATED else [],
         scores=each(rules.ranking_predict.output.scores, CURRENT),
         evaluations=expand(rules.ranking_evaluate.output.document, reference=REFERENCES),
         places=expand(rules.ranking_evaluate.output.places, reference=REFERENCES),
@@ -28,7 +27,7 @@ rule report:
         responses=each(rules.ranking_saliency.output.maps, EXPLAINED),
         districts=expand(rules.ranking_district.output, districts=DISTRICTS),
         changes=expand(rules.ranking_change.output, change=CHANGES),
-        regressions=expand(rules.ranking_regress.output.document, regression=list(CONFIG.regressions)),
+        regressions=expand(rules.ranking_regress.output.document, regression=list(RANKING.regressions)),
     output:
         page=report(
             "<results>/report/index.html",
@@ -59,7 +58,9 @@ rule report:
         change=[f"--change={file}" for file in expand(rules.ranking_change.output.document, change=CHANGES)],
         regressions=lambda wildcards, input: [f"--regressions={file}" for file in input.regressions],
         # Read for the dates where they lie; no input, since they may be dropped, and a change of them reaches the page anyway.
-        scenes=[f"--scenes={file}" for file in expand(rules.fetch.output.download, granule=IMAGED)],
+        scenes=[
+            f"--scenes={file}" for file in expand(acquired(rules.fetch.output.download, ACQUISITION), granule=IMAGED)
+        ],
         code=code("report"),
     message:
         "Writing the report"
@@ -68,3 +69,6 @@ rule report:
         " --orders {input.orders:q} --audit {input.audit:q} {params.rounds:q} --summary {input.summary:q}"
         " --clusters {input.clusters:q} --tiles {input.tiles:q} --training {input.training:q} --backbone {input.backbone:q} {params.preview:q}"
         " {params.evaluations:q} {params.saliency:q} {params.districts:q} {params.change:q} {params.regressions:q} {params.scenes:q} --scores {input.scores:q} --review {input.review:q} --out {output.page:q} > {log:q} 2>&1"
+
+
+TARGETS += [] if SHARD else [rules.report.output.page]

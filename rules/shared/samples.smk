@@ -5,12 +5,12 @@ rule tile:
     input:
         unpack(tile_source),
     output:
-        patches=dropped("tiles", "<results>/tiles/{granule}.npy"),
-        index="<results>/tiles/{granule}.parquet",
+        patches=dropped("tiles", "<results>/samples/{acquisition}/{granule}.npy"),
+        index="<results>/samples/{acquisition}/{granule}.parquet",
     log:
-        "<logs>/tile/{granule}.log",
+        "<logs>/tile/{acquisition}/{granule}.log",
     benchmark:
-        "<benchmarks>/tile/{granule}.tsv"
+        "<benchmarks>/tile/{acquisition}/{granule}.tsv"
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -32,3 +32,53 @@ rule tile:
         "{resources.mpi} -n {resources.tasks} python -m rankscape tile --mpi --ranks {resources.tasks} --threads {threads}"
         " --settings {params.settings:q} --source {input.source:q} {params.quality:q}"
         " {params.pictures} --granule {wildcards.granule:q} --out {output.patches:q} > {log:q} 2>&1"
+
+
+rule pixel_statistics:
+    input:
+        tiles=rules.tile.output.patches,
+        index=rules.tile.output.index,
+    output:
+        baselines="<results>/samples/statistics/{acquisition}/{granule}.parquet",
+    log:
+        "<logs>/pixel_statistics/{acquisition}/{granule}.log",
+    benchmark:
+        "<benchmarks>/pixel_statistics/{acquisition}/{granule}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(30),
+    params:
+        code=code("pixel-statistics"),
+    message:
+        "Measuring trivial baselines of granule {wildcards.granule}"
+    shell:
+        "python -m rankscape pixel-statistics --tiles {input.tiles:q} --out {output.baselines:q} > {log:q} 2>&1"
+
+
+rule aggregate:
+    input:
+        reference=lambda wildcards: list(map(str, CONFIG.references[wildcards.reference].files())),
+        index=rules.tile.output.index,
+    output:
+        values="<results>/samples/references/{acquisition}/{reference}/{granule}.parquet",
+    log:
+        "<logs>/aggregate/{acquisition}/{reference}/{granule}.log",
+    benchmark:
+        "<benchmarks>/aggregate/{acquisition}/{reference}/{granule}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(30),
+    params:
+        settings=lambda wildcards: CONFIG.references[wildcards.reference].canonical(),
+        code=code("aggregate"),
+    message:
+        "Bringing {wildcards.reference} to the patches of granule {wildcards.granule}"
+    shell:
+        "python -m rankscape aggregate --settings {params.settings:q} --index {input.index:q} --out {output.values:q}"
+        " > {log:q} 2>&1"

@@ -5,11 +5,11 @@ rule search:
     input:
         catalogue=catalogue_file,
     output:
-        candidates="<results>/scenes/{granule}/candidates.json",
+        candidates="<results>/scenes/{acquisition}/{granule}/candidates.json",
     log:
-        "<logs>/search/{granule}.log",
+        "<logs>/search/{acquisition}/{granule}.log",
     benchmark:
-        "<benchmarks>/search/{granule}.tsv"
+        "<benchmarks>/search/{acquisition}/{granule}.tsv"
     retries: 2
     conda:
         "../../envs/geo.yaml"
@@ -34,11 +34,11 @@ rule fetch:
     input:
         candidates=rules.search.output.candidates,
     output:
-        download=dropped("assets", "<results>/scenes/{granule}/download.json"),
+        download=dropped("assets", "<results>/scenes/{acquisition}/{granule}/download.json"),
     log:
-        "<logs>/fetch/{granule}.log",
+        "<logs>/fetch/{acquisition}/{granule}.log",
     benchmark:
-        "<benchmarks>/fetch/{granule}.tsv"
+        "<benchmarks>/fetch/{acquisition}/{granule}.tsv"
     retries: 2
     conda:
         "../../envs/geo.yaml"
@@ -47,7 +47,7 @@ rule fetch:
         mem_mb=memory(1500),
         runtime=minutes(60),
     params:
-        settings=settings("fetch"),
+        settings=lambda wildcards: CONFIG.acquisitions[wildcards.acquisition].fetching().canonical(),
         code=code("fetch"),
     message:
         "Fetching scenes of granule {wildcards.granule}"
@@ -60,12 +60,12 @@ rule compose:
     input:
         download=rules.fetch.output.download,
     output:
-        scene=dropped("scenes", "<results>/scenes/{granule}/scene.tif"),
-        quality=dropped("scenes", "<results>/scenes/{granule}/quality.tif"),
+        scene=dropped("scenes", "<results>/scenes/{acquisition}/{granule}/scene.tif"),
+        quality=dropped("scenes", "<results>/scenes/{acquisition}/{granule}/quality.tif"),
     log:
-        "<logs>/compose/{granule}.log",
+        "<logs>/compose/{acquisition}/{granule}.log",
     benchmark:
-        "<benchmarks>/compose/{granule}.tsv"
+        "<benchmarks>/compose/{acquisition}/{granule}.tsv"
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -74,7 +74,7 @@ rule compose:
         mem_mb=memory(4000),
         runtime=minutes(30),
     params:
-        settings=settings("compose"),
+        settings=lambda wildcards: CONFIG.acquisitions[wildcards.acquisition].composing().canonical(),
         code=code("compose"),
     message:
         "Composing granule {wildcards.granule}"

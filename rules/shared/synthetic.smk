@@ -4,15 +4,15 @@
 
 rule simulate:
     output:
-        catalogue="<results>/invented/catalog.json",
-        labels="<results>/invented/labels.csv",
-        lights="<results>/invented/lights.tif",
-        population="<results>/invented/population.tif",
-        truth="<results>/invented/truth.tif",
-        truth_earlier="<results>/invented/truth-2016.tif",
-        districts="<results>/invented/districts.geojson",
-        counties="<results>/invented/counties.parquet",
-        surroundings="<results>/invented/surroundings.csv",
+        catalogue="<results>/simulated/catalog.json",
+        labels="<results>/simulated/labels.csv",
+        lights="<results>/simulated/lights.tif",
+        population="<results>/simulated/population.tif",
+        truth="<results>/simulated/truth.tif",
+        truth_earlier="<results>/simulated/truth-2016.tif",
+        districts="<results>/simulated/districts.geojson",
+        counties="<results>/simulated/counties.parquet",
+        surroundings="<results>/simulated/surroundings.csv",
     log:
         "<logs>/simulate.log",
     benchmark:
@@ -24,7 +24,7 @@ rule simulate:
         mem_mb=memory(3000),
         runtime=minutes(10),
     params:
-        settings=settings("invent"),
+        settings=settings("simulate"),
         code=code("simulate"),
     message:
         "Inventing a region whose truth is known"

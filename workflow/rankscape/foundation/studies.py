@@ -42,20 +42,20 @@ class Study:
     artifacts: str = ""
     """Module that declares its output files; empty where it has none."""
 
-    def rules(self, checkout: Path) -> list[Path]:
-        """Return the study's rule files, in the order of their names.
+    def rules(self, checkout: Path) -> Path:
+        """Return the study's rule file, `<name>.smk`, which includes its others.
 
-        They lie in the folder `rules` of the study's package, or in `rules/<name>` of the checkout.
+        It lies in the folder `rules` of the study's package, or in `rules/<name>` of the checkout.
 
         Raises:
-            SettingsError: If there are none.
+            SettingsError: If there is none.
         """
-        own = study_folder(self.name) / "rules"
-        folder = own if own.is_dir() else checkout / "rules" / self.name
-        files = sorted(folder.glob("*.smk"))
-        if not files:
-            raise SettingsError(f"studies: {self.name} has no rule file (*.smk) in {own} or {folder}.")
-        return files
+        folders = (study_folder(self.name) / "rules", checkout / "rules" / self.name)
+        files = [folder / f"{self.name}.smk" for folder in folders]
+        found = next((file for file in files if file.is_file()), None)
+        if found is None:
+            raise SettingsError(f"studies: {self.name} has no rule file {' or '.join(map(str, files))}.")
+        return found
 
 
 def study_names() -> list[str]:

@@ -7,10 +7,11 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rankscape.foundation.errors import RasterError
+from rankscape.scenes.granule_table import GranuleRow
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 """Endings of files that count as pictures, in lower case."""
@@ -36,6 +37,16 @@ def list_pictures(folder: Path) -> list[str]:
     if not found:
         raise RasterError(f"{folder} holds no picture: files ending in {', '.join(SUFFIXES)} are read.")
     return sorted(found, key=_order)
+
+
+def look_through(table: Mapping[str, GranuleRow]) -> dict[str, str]:
+    """Return the hash of the names and sizes of its pictures by granule, of granules that are folders of pictures.
+
+    Raises:
+        RasterError: If a folder is missing or empty; the message names it.
+    """
+    folders = {name: Path(row.pictures) for name, row in table.items() if row.pictures is not None}
+    return {name: fingerprint_of(folder, list_pictures(folder)) for name, folder in folders.items()}
 
 
 def is_picture(name: str) -> bool:

@@ -4,35 +4,10 @@ It opens no picture and imports nothing heavy: the workflow looks through folder
 """
 
 import os
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from rankscape.foundation.errors import InputError
-from rankscape.samples.listing import fingerprint_of, is_picture, list_pictures
-from rankscape.scenes.granule_table import GranuleRow
-
-
-def look_through(sheet: Mapping[str, GranuleRow], given: str) -> dict[str, str]:
-    """Look through the folders of pictures before any job.
-
-    Args:
-        sheet: Rows by granule.
-        given: `cluster.given`; with `folders` the names of the folders that clusters are learned from are checked.
-
-    Returns:
-        Hash of the names and sizes of its pictures by granule, of granules that are folders of pictures.
-
-    Raises:
-        InputError: If a folder is missing or empty, or cannot hold clusters; the message names it.
-    """
-    found = {}
-    for name, row in sheet.items():
-        if row.pictures is not None:
-            folder = Path(row.pictures)
-            found[name] = fingerprint_of(folder, list_pictures(folder))
-            if given == "folders" and row.role == "fit":
-                check_cluster_folders(folder)
-    return found
+from rankscape.samples.listing import is_picture
 
 
 def cluster_of_folder(picture: str, origin: str) -> int | None:
