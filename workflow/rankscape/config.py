@@ -1,4 +1,4 @@
-"""The whole configuration, composed of the shared sections and those of the region's studies, checked before any job."""
+"""The whole configuration: the shared sections and those of the region's studies, checked before any job."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -72,7 +72,7 @@ def check_config(values: Mapping[str, Any], origin: str) -> RegionSettings:
     _refuse_old_keys(own, studies, origin)
     try:
         # A study that has no section has the defaults of one.
-        config = config_model(studies).model_validate({**dict.fromkeys(studies, {}), **own})
+        config = config_model(studies).model_validate({**{name: {} for name in studies}, **own})
         for section in sections_of(config).values():
             section.check(config)
     except ValidationError as error:

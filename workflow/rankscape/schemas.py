@@ -1,29 +1,28 @@
-"""Writes the JSON schemas of configuration and granule sheet, and the tables of `config/README.md`.
+"""Writes the JSON schemas of configuration and granule table, and the tables of `config/README.md`.
 
 `python -m rankscape.schemas` writes them; a test fails when they differ from the settings models.
 """
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
-from rankscape.config import Config
+from rankscape.config import config_model
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
+from rankscape.foundation.studies import in_tree
 from rankscape.scenes.granule_table import GranuleRow
 
 ROOT = Path(__file__).resolve().parents[2]
 """Root of the checkout."""
-SCHEMAS: dict[str, type[BaseModel]] = {
-    "workflow/schemas/config.schema.json": Config,
-    "workflow/schemas/granules.schema.json": GranuleRow,
-}
+CONFIG_SCHEMA = "workflow/schemas/config.schema.json"
+TABLE_SCHEMA = "workflow/schemas/granules.schema.json"
 README = "config/README.md"
+TOP = 3
+"""Level of the headings of the region and of the studies."""
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _BEGIN, _END = "<!-- generated: {} -->", "<!-- end of generated: {} -->"
 _LIMITS = {"minimum": "from {}", "exclusiveMinimum": "above {}", "maximum": "to {}", "exclusiveMaximum": "below {}"}
@@ -48,18 +47,29 @@ def generated(root: Path) -> dict[Path, str]:
     Raises:
         InputError: If `config/README.md` is missing or lacks a marker of a generated part.
     """
-    files = {root / name: schema_text(model) for name, model in SCHEMAS.items()}
+    files = {
+        root / CONFIG_SCHEMA: schema_text(config_schema()),
+        root / TABLE_SCHEMA: schema_text(GranuleRow.model_json_schema()),
+    }
     readme = root / README
     if not readme.is_file():
         raise InputError(f"{readme} does not exist: write it, with the markers of the generated parts.")
     text = readme.read_text(encoding="utf-8")
-    text = between(text, "granule sheet", sheet_table(), readme)
+    text = between(text, "granule table", granule_columns(), readme)
     return {**files, readme: between(text, "settings", settings_tables(), readme)}
 
 
-def schema_text(model: type[BaseModel]) -> str:
-    """Return a model's JSON schema as text."""
-    return json.dumps({"$schema": _DIALECT, **model.model_json_schema()}, indent=2, ensure_ascii=False) + "\n"
+def config_schema() -> Schema:
+    """Return the JSON schema of a configuration of any of the package's studies; their sections may be left out."""
+    studies = in_tree()
+    schema = config_model(tuple(studies)).model_json_schema()
+    schema["required"] = [name for name in schema["required"] if name not in studies]
+    return schema
+
+
+def schema_text(schema: Schema) -> str:
+    """Return a JSON schema as text."""
+    return json.dumps({"$schema": _DIALECT, **schema}, indent=2, ensure_ascii=False) + "\n"
 
 
 def between(text: str, part: str, content: str, origin: Path) -> str:
@@ -76,43 +86,55 @@ def between(text: str, part: str, content: str, origin: Path) -> str:
     return f"{before}{begin}\n\n{content}\n{end}{after}"
 
 
-def sheet_table() -> str:
-    """Return the table of the granule sheet's columns; a cell that is not given is empty there."""
+def granule_columns() -> str:
+    """Return the table of the granule table's columns; a cell that is not given is empty there."""
     return _table(GranuleRow.model_json_schema(), {}, first="column").replace("`null`", "empty")
 
 
 def settings_tables() -> str:
-    """Return the keys that belong to no stage, then a table for every section."""
-    schema = Config.model_json_schema()
+    """Return the keys that belong to no section, then a table for every shared section, then those of each study."""
+    schema = config_schema()
     definitions: dict[str, Schema] = schema["$defs"]
-    sections = {name: _section(value, definitions) for name, value in schema["properties"].items()}
-    plain = {name: schema["properties"][name] for name, section in sections.items() if section is None}
-    parts = ["### The region\n\n" + _table({**schema, "properties": plain}, definitions)]
-    parts += [
-        f"### `{name}`\n\n{_one_line(section.get('description', ''))}\n\n{_table(section, definitions)}"
-        for name, section in _headed(schema["properties"], sections, definitions)
-    ]
+    studies = {name: schema["properties"].pop(name) for name in in_tree()}
+    parts = [_heading(TOP, "The region", {**schema, "description": ""}, definitions)]
+    parts += [_heading(TOP + 1, f"`{path}`", one, definitions) for path, one in _within("", schema, definitions)]
+    for name, value in studies.items():
+        section = definitions[value["$ref"].rpartition("/")[2]]
+        parts.append(_heading(TOP, f"Study `{name}`", section, definitions))
+        parts += [
+            _heading(TOP + 1, f"`{path}`", one, definitions) for path, one in _within(f"{name}.", section, definitions)
+        ]
     return "\n".join(parts)
 
 
-def _headed(
-    properties: Schema, sections: dict[str, Schema | None], definitions: dict[str, Schema]
-) -> Iterable[tuple[str, Schema]]:
-    """Sections by heading, each followed by the sections within it."""
-    for name, section in sections.items():
-        if section is None:
-            continue
-        heading = f"{name}.<name>" if _values_of(properties[name]) else name
-        yield heading, section
-        for key, value in section["properties"].items():
-            inner = [_section(one, definitions) for one in value.get("anyOf", [value.get("items", value)])]
-            yield from ((f"{heading}.{key}", one) for one in inner if one and "properties" in one)
+def _heading(level: int, title: str, section: Schema, definitions: dict[str, Schema]) -> str:
+    """A section's heading, description and table; on top, keys that have a table of their own below are left out."""
+    plain = section["properties"]
+    if level == TOP:
+        plain = {name: value for name, value in plain.items() if _section(value, definitions) is None}
+    words = _one_line(section.get("description", ""))
+    table = _table({**section, "properties": plain}, definitions) if plain else ""
+    return "\n\n".join(part for part in (f"{'#' * level} {title}", words, table) if part)
+
+
+def _within(path: str, schema: Schema, definitions: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
+    """Sections within a section, by the path of their keys, each followed by those within it."""
+    for name, value in schema["properties"].items():
+        section = _section(value, definitions)
+        if section is not None:
+            inner = f"{path}{name}.<name>" if _values_of(value) else f"{path}{name}"
+            yield inner, section
+            yield from _within(f"{inner}.", section, definitions)
 
 
 def _section(value: Schema, definitions: dict[str, Schema]) -> Schema | None:
-    """The model that a key of the configuration holds, alone or by name; None for a plain value."""
-    reference = value.get("$ref") or (_values_of(value) or {}).get("$ref")
-    return definitions[reference.rpartition("/")[2]] if reference else None
+    """The model that a key holds: alone, by name, in a list, or beside null; None for a plain value."""
+    for one in value.get("anyOf", [value]):
+        found = (_values_of(one) or one.get("items") or one).get("$ref")
+        model = definitions[found.rpartition("/")[2]] if found else {}
+        if "properties" in model:
+            return model
+    return None
 
 
 def _values_of(value: Schema) -> Schema | None:

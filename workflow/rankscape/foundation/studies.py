@@ -6,7 +6,7 @@ constant and the study's settings, and nothing else of it.
 """
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -60,7 +60,7 @@ class Study:
 
 def study_names() -> list[str]:
     """Return the names of all studies that can be named in `studies`, in alphabetical order."""
-    return sorted({*_in_tree(), *_installed()})
+    return sorted({*in_tree(), *_installed()})
 
 
 @cache
@@ -85,7 +85,7 @@ def find_studies() -> list[Study]:
 
 def study_folder(name: str) -> Path:
     """Return the folder of the package that declares a study."""
-    package = f"{GROUP}.{name}" if name in set(_in_tree()) else _entry_point(name).module
+    package = f"{GROUP}.{name}" if name in in_tree() else _entry_point(name).module
     origin = importlib.import_module(package).__file__
     if origin is None:
         raise SettingsError(f"studies: the package of {name} has no __init__.py.")
@@ -100,7 +100,7 @@ def load(reference: str) -> Any:
 
 
 def _declared(name: str) -> Any:
-    if name in set(_in_tree()):
+    if name in in_tree():
         return importlib.import_module(f"{GROUP}.{name}").STUDY
     return _entry_point(name).load()
 
@@ -112,8 +112,9 @@ def _entry_point(name: str) -> EntryPoint:
     return found
 
 
-def _in_tree() -> Iterator[str]:
-    return (path.parent.name for path in sorted(_FOLDER.glob("*/__init__.py")))
+def in_tree() -> list[str]:
+    """Return the names of the package's own studies, in alphabetical order."""
+    return [path.parent.name for path in sorted(_FOLDER.glob("*/__init__.py"))]
 
 
 @cache

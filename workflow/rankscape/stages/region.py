@@ -138,7 +138,7 @@ StudySection = TypeVar("StudySection", bound=StudySettings)
 
 
 def read_study(path: Path, name: str, section: type[StudySection]) -> tuple[RegionSettings, StudySection]:
-    """Read the shared sections and those of one study from a configuration file; those of other studies are passed over.
+    """Read the shared sections and those of one study from a configuration file, whatever other studies it has.
 
     Args:
         path: Configuration of the region (YAML).

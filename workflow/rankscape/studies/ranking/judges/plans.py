@@ -64,7 +64,8 @@ def basis_of(
         count, source = len(read_ranked(summary).clusters), str(summary)
     else:
         count, source = most_clusters(ranking), "the configuration, as the most that there can be"
-    whole = tuple(draws.get(number) or blank_draw(number, count, region.tile.patch_px, ranking.sample) for number in rounds)
+    patch_px = region.tile.patch_px
+    whole = tuple(draws.get(number) or blank_draw(number, count, patch_px, ranking.sample) for number in rounds)
     return Basis(whole, len(draws), count, source)
 
 

@@ -64,12 +64,13 @@ def check_baselines(
             raise ValueError(f"ranking.baselines.{name}: the evaluation calls something else {name}: take another name")
         if baseline.reference not in references:
             raise ValueError(
-                f"ranking.baselines.{name}.reference = {baseline.reference!r} is none of references {sorted(references)}"
+                f"ranking.baselines.{name}.reference = {baseline.reference!r} is none of references "
+                f"{sorted(references)}"
             )
         if references[baseline.reference].truth:
             raise ValueError(
-                f"ranking.baselines.{name}.reference = {baseline.reference!r} is the truth of an invented region, which nobody "
-                "could learn from: name a reference that real land has"
+                f"ranking.baselines.{name}.reference = {baseline.reference!r} is the truth of a synthetic region, "
+                "which nobody could learn from: name a reference that real land has"
             )
         try:
             baseline.training(train)
