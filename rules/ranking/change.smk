@@ -33,7 +33,7 @@ rule ranking_change:
             caption="../../workflow/report/change.rst",
             category="Change",
         ),
-        pictures=directory("<results>/ranking/change/{change}-pictures"),
+        pictures=directory("<results>/ranking/change/{change}-images"),
     log:
         "<logs>/ranking_change/{change}.log",
     benchmark:

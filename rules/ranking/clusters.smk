@@ -8,7 +8,7 @@ rule ranking_label:
         tiles=expand(PATCHES, granule=FIT),
         indices=expand(INDEX, granule=FIT),
     output:
-        labels="<results>/ranking/model/labels.parquet",
+        labels="<results>/ranking/categories/labels.parquet",
     log:
         "<logs>/ranking_label.log",
     benchmark:

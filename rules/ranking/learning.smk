@@ -38,7 +38,7 @@ rule ranking_pretrain:
 
 rule ranking_adapt:
     input:
-        labels="<results>/ranking/model/labels.parquet",
+        labels="<results>/ranking/categories/labels.parquet",
         tiles=expand(PATCHES, granule=FIT),
         indices=expand(INDEX, granule=FIT),
         pretrained=pretrained,

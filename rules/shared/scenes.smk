@@ -1,4 +1,7 @@
-# In: a granule's row of the sheet, and a catalogue. Out: one analysis-ready image a granule on its own grid.
+# In: a granule's row of the granule table, and a catalogue. Out: for each acquisition one analysis-ready image of the
+# granule on its own grid.
+
+ASSETS = f"results/{CONFIG.region}/scenes/assets"  # as delivered, once for all acquisitions
 
 
 rule search:
@@ -20,12 +23,13 @@ rule search:
     params:
         settings=settings("search"),
         window=window,
+        sensor=lambda wildcards: CONFIG.acquisitions[wildcards.acquisition].sensor,
         code=code("search"),
     message:
         "Searching scenes of granule {wildcards.granule}"
     shell:
         "python -m rankscape search --settings {params.settings:q} --window {params.window:q}"
-        " --out {output.candidates:q} > {log:q} 2>&1"
+        " --sensor {params.sensor:q} --out {output.candidates:q} > {log:q} 2>&1"
 
 
 # The assets themselves are no declared outputs: Snakemake removes those before a job starts, and a download that was
@@ -47,13 +51,14 @@ rule fetch:
         mem_mb=memory(1500),
         runtime=minutes(60),
     params:
-        settings=lambda wildcards: CONFIG.acquisitions[wildcards.acquisition].fetching().canonical(),
+        settings=lambda wildcards: CONFIG.acquisitions[wildcards.acquisition].fetched().canonical(),
+        assets=ASSETS,
         code=code("fetch"),
     message:
         "Fetching scenes of granule {wildcards.granule}"
     shell:
         "python -m rankscape fetch --settings {params.settings:q} --candidates {input.candidates:q}"
-        " --out {output.download:q} --threads {threads} > {log:q} 2>&1"
+        " --assets {params.assets:q} --out {output.download:q} --threads {threads} > {log:q} 2>&1"
 
 
 rule compose:
@@ -74,10 +79,11 @@ rule compose:
         mem_mb=memory(4000),
         runtime=minutes(30),
     params:
-        settings=lambda wildcards: CONFIG.acquisitions[wildcards.acquisition].composing().canonical(),
+        settings=lambda wildcards: CONFIG.acquisitions[wildcards.acquisition].composed().canonical(),
+        assets=ASSETS,
         code=code("compose"),
     message:
         "Composing granule {wildcards.granule}"
     shell:
         "python -m rankscape compose --settings {params.settings:q} --download {input.download:q}"
-        " --scene {output.scene:q} --quality {output.quality:q} {resources.drop} > {log:q} 2>&1"
+        " --assets {params.assets:q} --scene {output.scene:q} --quality {output.quality:q} {resources.drop} > {log:q} 2>&1"

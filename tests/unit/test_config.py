@@ -1,19 +1,24 @@
 import copy
+import re
 
 import pytest
 import yaml
-from rankscape.config import check_config, check_places, load_config
+from rankscape.config import check_config, check_granules, load_config
 from rankscape.foundation.code_version import ROOT
 from rankscape.foundation.errors import SettingsError
 from rankscape.scenes.granule_table import GranuleRow
+from rankscape.stages.region import RegionSettings, read_study
+from rankscape.studies.ranking.settings.section import RankingSettings
 
 JUDGED = {
     "region": "here",
     "granules": "here.tsv",
-    "judges": {"eye": {"model": "m"}, "demo-eye": {"kind": "stand-in", "model": "s"}},
-    "prompts": ["plain"],
     "references": {"lights": {"path": "lights.tif", "title": "Lights"}},
-    "label": {"source": "file", "file": "l.csv", "categories": ["urban", "sea"], "uninhabited": "sea"},
+    "ranking": {
+        "judges": {"eye": {"model": "m"}, "demo-eye": {"kind": "stand-in", "model": "s"}},
+        "prompts": ["plain"],
+        "label": {"source": "file", "file": "l.csv", "categories": ["urban", "sea"], "uninhabited": "sea"},
+    },
 }
 
 TRUTH = {"truth": {"path": "truth.tif", "title": "Truth", "truth": True}}
@@ -25,16 +30,18 @@ def rival(**values: object) -> dict:
 
 
 def changed(**sections: object) -> dict:
+    """The configuration with some sections changed, each where it belongs."""
     values = copy.deepcopy(JUDGED)
     for name, section in sections.items():
-        values[name] = {**values.get(name, {}), **section} if isinstance(section, dict) else section
+        place = values if name in RegionSettings.model_fields else values["ranking"]
+        place[name] = {**place.get(name, {}), **section} if isinstance(section, dict) else section
     return values
 
 
 def test_a_configuration_is_completed_with_defaults():
     config = check_config(JUDGED, "here.yaml")
     assert config.tile.patch_px == 343
-    assert config.judges["eye"].concurrency == 8
+    assert config.ranking.judges["eye"].concurrency == 8
     assert check_config({**JUDGED, "pathvars": {"results": "x"}}, "here.yaml") == config
 
 
@@ -57,53 +64,71 @@ def test_the_configurations_that_come_with_it_are_valid(name):
         (changed(storage={"drop": ["maps"]}), "storage.drop.0 = 'maps' is refused"),
         ({**JUDGED, "region": "../x"}, "region = '../x' is refused"),
         (changed(judges={"../../x": {"model": "m"}}), "../../x"),
-        (changed(prompts=["../../x"]), "prompts.0 = '../../x' is refused"),
+        (changed(prompts=["../../x"]), "ranking.prompts.0 = '../../x' is refused"),
         (changed(references={"../../x": {"path": "x.tif", "title": "X"}}), "../../x"),
-        (changed(label={"categories": ["../../x", "sea"]}), "label.categories.0 = '../../x' is refused"),
+        (changed(label={"categories": ["../../x", "sea"]}), "ranking.label.categories.0 = '../../x' is refused"),
         ({key: JUDGED[key] for key in JUDGED if key != "granules"}, "granules is missing"),
         (changed(judges={"Eye": {"model": "m"}}), "Eye"),
-        (changed(judges={"eye": {}}), "judges.eye.model is missing"),
+        (changed(judges={"eye": {}}), "ranking.judges.eye.model is missing"),
         (changed(tile={"patch_px": True, "patchpx": 1}), "tile.patchpx is no known key"),
         (changed(prompts=[]), "judges and prompts go together"),
-        ({"region": "here", "granules": "g.tsv", "prompts": ["plain"]}, "judges and prompts go together"),
+        ({"region": "here", "granules": "g.tsv", "ranking": {"prompts": ["plain"]}}, "judges and prompts go together"),
         ({"region": "here", "granules": "g.tsv"}, "nobody ranks the clusters"),
         (changed(label={"source": "judge", "judge": "ear"}), "label.judge = 'ear' is none of judges"),
         (changed(label={"source": "judge", "judge": "demo-eye"}), "'demo-eye' is the stand-in"),
-        (changed(derive={"references": ["lamps"]}), "derive.references names ['lamps']; references has ['lights']"),
-        (changed(cluster={"k": {"rural": 3}}), "cluster.k names ['rural']; label.categories are ['urban', 'sea']"),
+        (
+            changed(order_from_reference={"references": ["lamps"]}),
+            "ranking.order_from_reference.references names ['lamps']; references has ['lights']",
+        ),
+        (
+            changed(cluster={"k": {"rural": 3}}),
+            "cluster.k names ['rural']; label.categories are ['urban', 'sea']",
+        ),
         (changed(cluster={"k": {"sea": 3}}), "cluster.k.sea = 3: uninhabited land is one cluster"),
         (changed(adapt={"epochs": 0}), "adapt.epochs = 0 fits no categories"),
         (
             changed(adapt={"weights": "self_supervised", "architecture": "random-convolutions-3px-8"}),
             "nothing in random-convolutions-3px-8 can be trained",
         ),
-        (changed(pretrain={"smallest_crop": 0}), "pretrain.smallest_crop = 0 is refused"),
-        (changed(cluster={"given": "folders", "categories": {"hill": [1]}}), "cluster.categories names ['hill']"),
+        (changed(pretrain={"smallest_crop": 0}), "ranking.pretrain.smallest_crop = 0 is refused"),
+        (
+            changed(cluster={"given": "folders", "categories": {"hill": [1]}}),
+            "cluster.categories names ['hill']",
+        ),
         (
             changed(baselines={"lamps": rival(reference="lamps")}),
-            "baselines.lamps.reference = 'lamps' is none of refer",
+            "ranking.baselines.lamps.reference = 'lamps' is none of refer",
         ),
-        (changed(baselines={"score": rival()}), "baselines.score: the evaluation calls something else score"),
-        (changed(baselines={"gradient": rival()}), "baselines.gradient: the evaluation calls something else gradient"),
-        (changed(baselines={"coverage": rival()}), "baselines.coverage: the evaluation calls something else coverage"),
+        (changed(baselines={"score": rival()}), "ranking.baselines.score: the evaluation calls something else score"),
+        (
+            changed(baselines={"gradient": rival()}),
+            "ranking.baselines.gradient: the evaluation calls something else gradient",
+        ),
+        (
+            changed(baselines={"coverage": rival()}),
+            "ranking.baselines.coverage: the evaluation calls something else coverage",
+        ),
         (changed(baselines={"blue_green": rival()}), "blue_green"),
-        (changed(baselines={"lights": rival(kind="guess")}), "baselines.lights.kind = 'guess' is refused"),
-        (changed(baselines={"lights": {"kind": "order"}}), "baselines.lights.reference is missing"),
-        (changed(baselines={"lights": rival(train={"batch": 3})}), "baselines.lights.train.batch is no known key"),
+        (changed(baselines={"lights": rival(kind="guess")}), "ranking.baselines.lights.kind = 'guess' is refused"),
+        (changed(baselines={"lights": {"kind": "order"}}), "ranking.baselines.lights.reference is missing"),
+        (
+            changed(baselines={"lights": rival(train={"batch": 3})}),
+            "ranking.baselines.lights.train.batch is no known key",
+        ),
         (
             changed(references=TRUTH, baselines={"cheat": rival(reference="truth")}),
-            "baselines.cheat.reference = 'truth' is the truth of an invented region",
+            "ranking.baselines.cheat.reference = 'truth' is the truth of a synthetic region",
         ),
         (
             changed(train={"objective": "ridge", "refit": True}, baselines={"l": rival(train=REGRESSION)}),
-            "baselines.l.train does not go with train: refit goes with objective = 'ridge' alone",
+            "ranking.baselines.l.train does not go with train: refit goes with objective = 'ridge' alone",
         ),
         (changed(people={"folder": " "}), "folder must name a folder"),
         (changed(people={"collection": ""}), "collection must name a file"),
         (changed(people={"annotators": "names.txt"}), "annotators names the people of a collection: give collection"),
         (changed(label={"column": "urban"}), "`urban` is a column of the labels, no category"),
-        (changed(fetch={"bands": ["B04", "B04"]}), "a band is listed twice"),
-        (changed(fetch={"product": "reflectance", "bands": ["B08", "B04", "B03"]}), "first three bands"),
+        (changed(acquisitions={"a": {"bands": ["B04", "B04"]}}), "a band is listed twice"),
+        (changed(acquisitions={"a": {"product": "reflectance", "bands": ["B08", "B04", "B03"]}}), "first three bands"),
     ],
 )
 def test_a_wrong_configuration_is_one_line_that_names_the_keys(values, said):
@@ -118,36 +143,36 @@ def test_a_wrong_configuration_is_one_line_that_names_the_keys(values, said):
 
 def test_people_or_references_can_rank_without_judges():
     alone = {"region": "here", "granules": "g.tsv"}
-    assert check_config({**alone, "people": {"folder": "orders"}}, "x").prompts == ()
-    assert check_config({**alone, "people": {"collection": "poll.txt"}}, "x").people.vote
-    references = {"references": JUDGED["references"], "derive": {"references": ["lights"]}}
-    assert check_config({**alone, **references}, "x").derive.references == ("lights",)
+    assert check_config({**alone, "ranking": {"people": {"folder": "orders"}}}, "x").ranking.prompts == ()
+    assert check_config({**alone, "ranking": {"people": {"collection": "poll.txt"}}}, "x").ranking.people.vote
+    references = {"references": JUDGED["references"], "ranking": {"order_from_reference": {"references": ["lights"]}}}
+    assert check_config({**alone, **references}, "x").ranking.order_from_reference.references == ("lights",)
 
 
 def test_references_need_a_granule_with_coordinates():
-    config = check_config(changed(people={"folder": "orders"}, derive={"references": ["lights"]}), "x")
+    config = check_config(changed(people={"folder": "orders"}, order_from_reference={"references": ["lights"]}), "x")
     towns, land = (
         GranuleRow(granule="towns", role="fit", pictures="t"),
         GranuleRow(granule="a", role="apply", folder="a"),
     )
     with pytest.raises(SettingsError, match=r"references = \['lights'\]: no granule of here\.tsv has coordinates"):
-        check_places(config, {"towns": towns})
+        check_granules(config, {"towns": towns})
     with pytest.raises(SettingsError, match=r"no granule of here\.tsv with the role `fit` has"):
-        check_places(config, {"towns": towns, "a": land})
-    check_places(config, {"towns": towns, "a": land.model_copy(update={"role": "fit"})})
-    check_places(check_config({**JUDGED, "references": {}}, "x"), {"towns": towns})
+        check_granules(config, {"towns": towns, "a": land})
+    check_granules(config, {"towns": towns, "a": land.model_copy(update={"role": "fit"})})
+    check_granules(check_config({**JUDGED, "references": {}}, "x"), {"towns": towns})
     counties = {"path": "c.gpkg", "title": "Counties", "id": "code"}
     divided = check_config({**JUDGED, "references": {}, "districts": {"counties": counties}}, "x")
     with pytest.raises(SettingsError, match=r"districts = \['counties'\]: no granule of here\.tsv has coordinates"):
-        check_places(divided, {"towns": towns})
+        check_granules(divided, {"towns": towns})
 
 
 def test_a_baseline_trains_as_the_score_but_for_what_it_sets():
     rivals = {"plain": rival(), "quick": rival(kind="regression", train={"seeds": 1, "objective": "ridge"})}
     config = check_config(changed(train={"epochs": 7, "targets": "shares"}, baselines=rivals), "x")
 
-    assert config.baselines["plain"].training(config.train) == config.train
-    quick = config.baselines["quick"].training(config.train)
+    assert config.ranking.baselines["plain"].training(config.ranking.train) == config.ranking.train
+    quick = config.ranking.baselines["quick"].training(config.ranking.train)
     assert (quick.epochs, quick.targets, quick.seeds, quick.objective) == (7, "shares", 1, "ridge")
 
 
@@ -156,17 +181,77 @@ def test_baselines_need_a_granule_to_learn_from_that_has_coordinates():
     towns = GranuleRow(granule="towns", role="fit", pictures="t")
     land = GranuleRow(granule="a", role="apply", folder="a")
     with pytest.raises(SettingsError, match=r"baselines = \['lights-order'\]: no granule of here\.tsv with the role"):
-        check_places(config, {"towns": towns, "a": land})
-    check_places(config, {"towns": towns, "a": land.model_copy(update={"role": "fit"})})
+        check_granules(config, {"towns": towns, "a": land})
+    check_granules(config, {"towns": towns, "a": land.model_copy(update={"role": "fit"})})
 
 
 def test_a_judge_may_label_where_people_rank():
     label = {"source": "judge", "judge": "eye"}
     config = check_config(changed(prompts=[], label=label, people={"folder": "orders"}), "x")
-    assert config.label.judge == "eye"
+    assert config.ranking.label.judge == "eye"
 
 
 def test_a_file_is_named_in_the_message(tmp_path):
     (tmp_path / "c.yaml").write_text(yaml.safe_dump({**JUDGED, "speed": "high"}))
     with pytest.raises(SettingsError, match=r"c\.yaml: speed is no known key \(its value here: 'high'\)"):
         load_config(tmp_path / "c.yaml")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"judges": {}}, "judges is now ranking.judges"),
+        ({"train": {"epochs": 3}}, "train is now ranking.train"),
+        ({"invent": {}}, "invent is now simulate"),
+        ({"fetch": {"max_scenes": 2}}, "fetch is now acquisitions.<name>"),
+        ({"compose": {}}, "compose is now acquisitions.<name>"),
+        ({"merge": {"crs": None}}, "merge is now ranking.mosaic"),
+        ({"mosaic": {"backend": "cuda"}}, "mosaic is now ranking.rasterize"),
+        ({"ranking": {"review": {}}}, "ranking.review is now ranking.inspection_sheets"),
+    ],
+)
+def test_an_old_key_is_refused_with_its_new_name(values, said):
+    with pytest.raises(SettingsError, match=re.escape(f"here.yaml: {said}. ")):
+        check_config({**JUDGED, **values}, "here.yaml")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"studies": ["astrology"]}, "studies: astrology is no known study; there are ranking"),
+        ({"studies": []}, "studies = [] is refused"),
+        ({"studies": "ranking"}, "studies = 'ranking' is refused"),
+        ({"studies": ["ranking", "ranking"]}, "studies names ['ranking'] twice"),
+        ({"acquisitions": {}}, "acquisitions is refused"),
+        ({"acquisitions": {"assets": {}}}, "acquisitions.assets: a folder beside the acquisitions has this name"),
+        ({"acquisitions": {"a": {}, "b": {}}}, "ranking.acquisition must name one of acquisitions ['a', 'b']"),
+    ],
+)
+def test_studies_and_acquisitions_must_exist(values, said):
+    with pytest.raises(SettingsError) as caught:
+        check_config({**JUDGED, **values}, "here.yaml")
+    assert said in str(caught.value)
+
+
+def test_a_study_looks_at_the_acquisition_that_it_names():
+    two = {"acquisitions": {"colour": {}, "bands": {"product": "reflectance"}}}
+    config = check_config({**changed(acquisition="bands"), **two}, "x")
+    assert config.acquisition(config.ranking.acquisition, "ranking.acquisition") == "bands"
+    with pytest.raises(
+        SettingsError, match=r"ranking.acquisition = 'sand' is none of acquisitions \['colour', 'bands'\]"
+    ):
+        check_config({**changed(acquisition="sand"), **two}, "x")
+
+
+def test_a_region_that_names_no_acquisition_has_one():
+    assert check_config(JUDGED, "x").acquisition(None, "ranking.acquisition") == "default"
+
+
+def test_a_study_reads_its_own_section_and_the_shared_ones(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump({**JUDGED, "studies": ["ranking", "astrology"], "astrology": {"stars": 3}}))
+    region, ranking = read_study(path, "ranking", RankingSettings)
+    assert (region.region, ranking.prompts) == ("here", ("plain",))
+    path.write_text(yaml.safe_dump(changed(order_from_reference={"references": ["lamps"]})))
+    with pytest.raises(SettingsError, match=r"c\.yaml: ranking\.order_from_reference\.references names \['lamps'\]"):
+        read_study(path, "ranking", RankingSettings)

@@ -13,14 +13,16 @@ PRESETS = ROOT.parent / "config" / "presets"
 TILES = {
     "region": "north-korea-like",
     "granules": "tiles.tsv",
-    "label": {
-        "source": "file",
-        "file": "labels.csv",
-        "categories": ["urban", "rural", "uninhabited"],
-        "uninhabited": "uninhabited",
+    "ranking": {
+        "label": {
+            "source": "file",
+            "file": "labels.csv",
+            "categories": ["urban", "rural", "uninhabited"],
+            "uninhabited": "uninhabited",
+        },
+        "people": {"folder": "orders"},
+        "adapt": {"architecture": "resnet10t", "weights": "random", "input_px": 128},
     },
-    "people": {"folder": "orders"},
-    "adapt": {"architecture": "resnet10t", "weights": "random", "input_px": 128},
 }
 REGIONS = {
     "tiles": TILES,
@@ -40,13 +42,15 @@ def merged(region, preset):
 def test_every_preset_goes_on_top_of_every_region(region, preset):
     plain, config = check_config(REGIONS[region], region), merged(region, preset)
     assert config != plain
-    kept = ("region", "granules", "label", "judges", "prompts", "people", "search", "fetch", "references")
-    assert all(getattr(config, name) == getattr(plain, name) for name in kept)
-    assert config.adapt.architecture == plain.adapt.architecture
+    shared = ("region", "granules", "search", "acquisitions", "references")
+    assert all(getattr(config, name) == getattr(plain, name) for name in shared)
+    kept = ("label", "judges", "prompts", "people")
+    assert all(getattr(config.ranking, name) == getattr(plain.ranking, name) for name in kept)
+    assert config.ranking.adapt.architecture == plain.ranking.adapt.architecture
 
 
 def test_the_papers_preset_is_the_paper():
-    config = merged("tiles", "ahn-2023")
+    config = merged("tiles", "ahn-2023").ranking
     assert config.adapt.method == "mean_teacher"
     assert (config.adapt.consistency_weight, config.adapt.ramp_epochs, config.adapt.teacher_decay) == (12.5, 20, 0.999)
     assert config.adapt.colour == "grey"
@@ -56,10 +60,11 @@ def test_the_papers_preset_is_the_paper():
 
 
 def test_the_reports_preset_is_the_report():
-    config = merged("tiles", "gong-2024")
-    assert config.tile.patch_px == 343
+    region = merged("tiles", "gong-2024")
+    config = region.ranking
+    assert region.tile.patch_px == 343
     assert (config.cluster.method, config.cluster.k_min, config.cluster.k_max) == ("kmeans", 3, 20)
-    assert (config.rate.rounds, config.rate.replies, config.draw.images_per_cluster) == (10, 3, 3)
+    assert (config.rate.rounds, config.rate.replies, config.sample.images_per_cluster) == (10, 3, 3)
     assert (config.rank.margin, config.rank.ties, config.ensemble.method) == (10, "leader", "report")
     assert (config.train.objective, config.train.linearity_weight) == ("regression", 1)
 
@@ -77,7 +82,7 @@ def test_a_preset_alone_says_what_to_do(preset):
 
 def test_a_region_without_the_papers_categories_is_told():
     values = copy.deepcopy(TILES)
-    values["label"] |= {"categories": ["town", "uninhabited"]}
+    values["ranking"]["label"] |= {"categories": ["town", "uninhabited"]}
     update_config(values, yaml.safe_load((PRESETS / "ahn-2023.yaml").read_text(encoding="utf-8")))
     with pytest.raises(SettingsError, match=r"cluster.k names \['rural', 'urban'\]; label.categories are"):
         check_config(values, "mine.yaml")
@@ -92,7 +97,7 @@ def test_a_region_without_the_papers_categories_is_told():
 )
 def test_what_trains_the_backbone_refuses_one_that_cannot_be_trained(section, said):
     values = copy.deepcopy(TILES)
-    update_config(values, {"adapt": {"architecture": "random-convolutions-3px-128"}})
-    update_config(values, section)
+    update_config(values, {"ranking": {"adapt": {"architecture": "random-convolutions-3px-128"}}})
+    update_config(values, {"ranking": section})
     with pytest.raises(SettingsError, match=said):
         check_config(values, "mine.yaml")

@@ -68,7 +68,7 @@ def check_config(values: Mapping[str, Any], origin: str) -> RegionSettings:
         SettingsError: If a study is unknown, or a key or value is wrong, in one line.
     """
     own = {key: value for key, value in values.items() if key not in {"pathvars"}}
-    studies = _studies(own)
+    studies = _studies(own, origin)
     _refuse_old_keys(own, studies, origin)
     try:
         # A study that has no section has the defaults of one.
@@ -88,11 +88,14 @@ def check_config(values: Mapping[str, Any], origin: str) -> RegionSettings:
     return config
 
 
-def _studies(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """The studies that a configuration names; what is no list of names is left to the model to refuse."""
+def _studies(values: Mapping[str, Any], origin: str) -> tuple[str, ...]:
+    """The studies that a configuration names, each known; what is no list of names is left to the model to refuse."""
     named = values.get("studies")
-    if isinstance(named, list | tuple) and all(isinstance(one, str) for one in named):
-        return tuple(named)
+    if named and isinstance(named, list | tuple) and all(isinstance(one, str) for one in named):
+        try:
+            return tuple(find_study(one).name for one in named)
+        except SettingsError as error:
+            raise SettingsError(f"{origin}: {error}") from None
     default: tuple[str, ...] = RegionSettings.model_fields["studies"].default
     return default
 

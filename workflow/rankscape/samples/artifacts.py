@@ -40,7 +40,7 @@ INDEX = Table(
     ),
 )  # fmt: skip
 REFERENCE_VALUES = Table(
-    "samples/references/{reference}/{granule}.parquet", "aggregate", "A reference's values at patches",
+    "samples/references/{acquisition}/{reference}/{granule}.parquet", "aggregate", "A reference's values at patches",
     row="one patch of a granule",
     columns=(
         PATCH_ID,
@@ -50,6 +50,6 @@ REFERENCE_VALUES = Table(
     ),
 )  # fmt: skip
 PIXEL_STATISTICS = Table(
-    "samples/statistics/{granule}.parquet", "pixel-statistics", "Pixel statistics of every patch",
+    "samples/statistics/{acquisition}/{granule}.parquet", "pixel-statistics", "Pixel statistics of every patch",
     row="one patch of a granule", columns=(PATCH_ID, *STATISTICS_COLUMNS),
 )  # fmt: skip

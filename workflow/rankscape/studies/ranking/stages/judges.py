@@ -50,7 +50,7 @@ def plan(
     basis = basis_of(region, ranking, found, folder / "ranking/clusters/clusters.json", clusters)
     prompts = [read_prompt(Path(f"config/prompts/{name}.md")) for name in ranking.prompts]
     store = ReplyStore(folder / "ranking/replies")
-    labelled = (folder / "ranking/model/labels.parquet").is_file()
+    labelled = (folder / "ranking/categories/labels.parquet").is_file()
     document = plan_of(region, ranking, prompts, basis, store, labelled=labelled)
     typer.echo(json.dumps(document, indent=1, ensure_ascii=False) if as_json else as_text(document))
 
