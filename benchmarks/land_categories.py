@@ -22,8 +22,10 @@ from published_tiles import CATEGORIES, cluster_tiles, labelled_tiles, store
 from rankscape.evaluation.classification import auc
 from rankscape.learning.adapting import fit_by, lesson_of, prepare
 from rankscape.learning.fitting import assess
-from rankscape.learning.labelled import LabelledPatches
+from rankscape.learning.labels import shares_of
+from rankscape.learning.selection import Selection
 from rankscape.learning.settings import AdaptSettings
+from rankscape.learning.targets import TargetTable
 from rankscape.models.backbones import create_backbone
 from rankscape.models.devices import use_device
 from rankscape.samples.pixel_statistics import baselines
@@ -56,7 +58,7 @@ def main() -> None:
     print("| method | accuracy, unanimous | Brier | log loss | AUC urban | AUC inhabited | minutes |")
     print("|---|---|---|---|---|---|---|")
     gradient = baselines(patches.stores[0].array, np.ones(len(patches), bool))["gradient"].to_numpy()
-    print(row("gradient", [trivial(gradient, patches.shares, seed) for seed in chosen.seeds]), flush=True)
+    print(row("gradient", [trivial(gradient, shares_of(patches), seed) for seed in chosen.seeds]), flush=True)
     for method in chosen.methods:
         settings = AdaptSettings(
             architecture=chosen.architecture,
@@ -74,7 +76,7 @@ def main() -> None:
         print(row(f"`{method}`", [measure(settings, patches, seed, device) for seed in chosen.seeds]), flush=True)
 
 
-def read(folder: Path) -> LabelledPatches:
+def read(folder: Path) -> Selection:
     """Read labelled tiles as the first store and unlabelled ones, of other bytes, as the second."""
     labelled, shares = labelled_tiles(folder)
     others, _ = cluster_tiles(folder)
@@ -82,7 +84,7 @@ def read(folder: Path) -> LabelledPatches:
     others = others[[tile.tobytes() not in known for tile in others]]
     rows = np.arange(len(labelled))
     stores = store(labelled, "labelled"), store(others, "others")
-    return LabelledPatches(stores, np.zeros_like(rows), rows, shares.astype(np.float32))
+    return Selection(stores, np.zeros_like(rows), rows, TargetTable.of(dict(zip(CATEGORIES, shares.T, strict=True))))
 
 
 def split(shares: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -102,10 +104,10 @@ def trivial(gradient: np.ndarray, shares: np.ndarray, seed: int) -> dict[str, fl
     return found
 
 
-def measure(settings: AdaptSettings, patches: LabelledPatches, seed: int, device: torch.device) -> dict[str, float]:
+def measure(settings: AdaptSettings, patches: Selection, seed: int, device: torch.device) -> dict[str, float]:
     """Fit to four fifths of the labelled tiles, and measure on the others."""
     start, settings = time.perf_counter(), settings.model_copy(update={"seed": seed})
-    fitted, held = (patches.take(rows) for rows in split(patches.shares, seed))
+    fitted, held = (patches.take(rows) for rows in split(shares_of(patches), seed))
     preparation = prepare(settings, fitted, np.random.default_rng(seed))
     backbone = create_backbone(settings.architecture, settings.weights, preparation.channels, seed).to(device)
     lesson = lesson_of(settings, patches, preparation)

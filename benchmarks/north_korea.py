@@ -35,7 +35,8 @@ from rankscape.evaluation.ranks import WeightedRanks
 from rankscape.foundation.files import read_json
 from rankscape.learning.augmentation import appearance
 from rankscape.learning.filters import fit_filters
-from rankscape.learning.ridge import chance_parts, fit_ridge
+from rankscape.learning.folds import random_folds
+from rankscape.learning.ridge import fit_ridge
 from rankscape.models.backbones import create_backbone, published_statistics
 from rankscape.models.convolutions import RandomConvolutions
 from rankscape.models.preparation import Preparation, fit_preparation
@@ -179,7 +180,7 @@ class Bench:
             chance = np.random.default_rng([split, seed])
             drawn = np.bincount(chance.integers(len(train), size=len(train)), minlength=len(train))
             weights = drawn if choice.seeds > 1 else np.ones(len(train))
-            parts = np.tile(chance_parts(len(train), chance, FOLDS), choice.copies)
+            parts = np.tile(random_folds(len(train), chance, FOLDS), choice.copies)
             ridge = fit_ridge(
                 np.concatenate(standard), np.tile(wanted, choice.copies), parts, weights=np.tile(weights, choice.copies)
             )

@@ -17,9 +17,10 @@ from published_tiles import LEVELS, cluster_tiles, labelled_tiles, store
 from rankscape.learning.adapting import prepare
 from rankscape.learning.augmentation import appearance
 from rankscape.learning.filters import usable_patches
+from rankscape.learning.folds import random_folds
 from rankscape.learning.model import Adapted
 from rankscape.learning.pretraining import pretrain_backbone
-from rankscape.learning.ridge import chance_parts, fit_ridge
+from rankscape.learning.ridge import fit_ridge
 from rankscape.learning.settings import AdaptSettings, PretrainSettings
 from rankscape.models.backbones import create_backbone
 from rankscape.models.devices import use_device
@@ -61,11 +62,11 @@ def agreement(fitted: np.ndarray, scored: np.ndarray, level: np.ndarray) -> list
     taus = []
     for split in range(SPLITS):
         chance = np.random.default_rng(split)
-        part, predicted = chance_parts(len(level), chance, FOLDS), np.empty(len(level))
+        part, predicted = random_folds(len(level), chance, FOLDS), np.empty(len(level))
         for held in (part == number for number in range(FOLDS)):
             centre, scale = fitted[~held].mean(0), fitted[~held].std(0) + 1e-6
             ridge = fit_ridge(
-                (fitted[~held] - centre) / scale, level[~held], chance_parts(int((~held).sum()), chance, FOLDS),
+                (fitted[~held] - centre) / scale, level[~held], random_folds(int((~held).sum()), chance, FOLDS),
                 tuple(np.logspace(0, 5, 11)),
             )  # fmt: skip
             predicted[held] = ridge.predict((scored[held] - centre) / scale)

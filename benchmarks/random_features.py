@@ -25,12 +25,12 @@ import torch
 from published_tiles import cluster_tiles
 from rankscape.learning.augmentation import augment
 from rankscape.learning.feature_buffer import Spool
+from rankscape.learning.folds import Resample, even_parts
 from rankscape.learning.ridge import fit_ridge
 from rankscape.models.convolutions import RandomConvolutions, form_of, whitened_filters
 from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.scoring.drawing import Draw, even_parts
 from rankscape.studies.ranking.scoring.ridging import fit_drawn, spooled
 from rankscape.studies.ranking.scoring.training import Lesson
 from rankscape.studies.ranking.settings.scoring import PartnerSettings, TrainSettings
@@ -89,7 +89,7 @@ def equality(chosen: argparse.Namespace) -> None:
     predicted = [fit_ridge(features, labels, parts).predict(features) for features in (ours, theirs)]
     rows = np.random.default_rng(0).normal(size=(2000, 256)).astype(np.float32)
     aim = rows @ np.random.default_rng(1).normal(size=256) + np.random.default_rng(2).normal(size=2000)
-    draw = Draw(np.arange(2000) % 5, np.ones(2000), 2000)
+    draw = Resample(np.arange(2000) % 5, np.ones(2000), 2000)
     with Spool(256, room_mb=0.1) as spool:
         spool.append(rows)
         summed = fit_drawn(spool, (np.zeros(256), np.ones(256)), aim, draw)
@@ -240,7 +240,7 @@ def stream(patches: int, room_mb: float) -> tuple[float, float, float]:
     before, start = peak_mb(), time.process_time()
     lesson = Lesson(pool, pool, preparation, TrainSettings(batch_size=64), CPU)
     targets = np.random.default_rng(0).random(patches)
-    draw = Draw(np.arange(patches) % 5, np.ones(patches), patches)
+    draw = Resample(np.arange(patches) % 5, np.ones(patches), patches)
     with spooled(network, lesson, 1, 0, room_mb) as spool:
         fit_drawn(spool, spool.statistics(), targets, draw)
     return patches * network.num_features * 4 / 2**20, peak_mb() - before, time.process_time() - start

@@ -23,6 +23,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from rankscape.learning.selection import Selection
+from rankscape.learning.targets import TargetTable
 from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.samples.patches import Grid, Patches
@@ -30,7 +32,6 @@ from rankscape.studies.ranking.scoring import training
 from rankscape.studies.ranking.scoring.model import ScoreModel
 from rankscape.studies.ranking.scoring.network import ScoreNetwork, start_network
 from rankscape.studies.ranking.scoring.objectives import objective_of
-from rankscape.studies.ranking.scoring.pool import Pool
 from rankscape.studies.ranking.scoring.prediction import score_patches
 from rankscape.studies.ranking.scoring.training import Lesson
 from rankscape.studies.ranking.settings.scoring import TrainSettings
@@ -75,10 +76,10 @@ def invented(folder: Path, count: int) -> Patches:
     return Patches(np.load(folder / "03TVF.npy", mmap_mode="r"), index, grid)
 
 
-def pool_of(patches: Patches, count: int) -> Pool:
+def pool_of(patches: Patches, count: int) -> Selection:
     cluster = np.arange(count) % LEVELS
-    target = (1 - cluster / (LEVELS - 1)).astype(np.float32)
-    return Pool((patches,), np.zeros(count, np.int64), np.arange(count), cluster, cluster.copy(), target)
+    targets = TargetTable.of({"cluster": cluster, "level": cluster, "target": 1 - cluster / (LEVELS - 1)})
+    return Selection((patches,), np.zeros(count, np.int64), np.arange(count), targets)
 
 
 def timed(work: Callable[[], object], device: torch.device, clock: Callable[[], float]) -> float:

@@ -105,7 +105,7 @@ def _unbalanced(table):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (_strange, "labels 2 patches that no granule given has, such as 99XXX_0_0, 99XXX_0_1"),
+        (_strange, "names 2 patches that no granule given has, such as 99XXX_0_0, 99XXX_0_1"),
         (_doubled, "twice"),
         (_unbalanced, "add up to 1"),
         (lambda table: table.drop(columns="field"), "lacks the columns ['field']"),

@@ -1,17 +1,18 @@
 """From the command line to random convolutional features: adapt takes the filters, embed uses them."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from rankscape.foundation.errors import RasterError, TableError, WeightsError
 from rankscape.foundation.files import read_array, read_json
 from rankscape.foundation.tables import read_metadata, read_table, write_table
-from rankscape.learning.filters import features_of, fit_filters, sample_patches, usable_patches
+from rankscape.learning.filters import features_of, fit_filters, sample_patches
 from rankscape.learning.heads import fit_head
+from rankscape.learning.labels import shares_of
 from rankscape.learning.model import load_adapted
+from rankscape.learning.selection import select_usable
 from rankscape.learning.settings import AdaptSettings
+from rankscape.learning.targets import TargetTable
 from rankscape.models.convolutions import RandomConvolutions, form_of
 from rankscape.models.preparation import fit_preparation
 from rankscape.models.weights import load_weights
@@ -138,11 +139,11 @@ def test_flat_or_unusable_tiles_have_no_filters(adapt, patch_store, land, tmp_pa
 
 
 def test_squares_are_cut_out_of_usable_pictures(stores):
-    preparation, patches = preparation_of(stores, input_px=8), usable_patches(stores)
+    preparation, patches = preparation_of(stores, input_px=8), select_usable(stores)
     assert len(patches) == 2 * 141
     drawn = sample_patches(patches, preparation, 5, 30, np.random.default_rng(0))
     assert drawn.shape == (30, 4, 5, 5)
-    everything = patches.pictures(np.arange(len(patches)), preparation)
+    everything = patches.images(np.arange(len(patches)), preparation)
     windows = everything.unfold(2, 5, 1).unfold(3, 5, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 100).numpy()
     for square in drawn:
         assert (windows == square.ravel()).all(1).any()
@@ -153,17 +154,16 @@ def test_standard_features_have_mean_0_and_deviation_1(stores):
     preparation = preparation_of(stores)
     network = RandomConvolutions(form_of("random-convolutions-3px-8-rms-standard"), 4)
     fit_filters(network, stores, preparation, np.random.default_rng(0), CPU)
-    features = features_of(network, usable_patches(stores), preparation)
+    features = features_of(network, select_usable(stores), preparation)
     np.testing.assert_allclose(features.mean(0), 0, atol=1e-4)
     np.testing.assert_allclose(features.std(0), 1, rtol=1e-4)
 
 
 @pytest.fixture
 def labelled(stores, land):
-    patches = usable_patches(stores)
-    ids = [stores[s].index["patch_id"].iloc[p] for s, p in zip(patches.store, patches.position, strict=True)]
-    town = np.array([land.town[name] for name in ids], np.float32)
-    labelled = replace(patches, shares=np.stack([0.1 + 0.8 * town, 0.9 - 0.8 * town], 1))
+    patches = select_usable(stores)
+    town = np.array([land.town[name] for name in patches.ids()], float)
+    labelled = patches.with_targets(TargetTable.of({"town": 0.1 + 0.8 * town, "field": 0.9 - 0.8 * town}))
     return labelled.take(np.arange(0, len(patches), 3))
 
 
@@ -178,7 +178,7 @@ def test_the_head_is_the_minimum_of_the_penalised_cross_entropy(stores, labelled
     scale, weight = features.std(0), head.weight.detach().double().numpy()
     logits = features @ weight.T + head.bias.detach().double().numpy()
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    errors = (shares - labelled.shares) / len(labelled)
+    errors = (shares - shares_of(labelled)) / len(labelled)
     slope = errors.T @ ((features - features.mean(0)) / scale)
     np.testing.assert_allclose(slope, -0.05 * weight * scale, atol=1e-4)
     np.testing.assert_allclose(errors.sum(0), 0, atol=1e-4)
@@ -193,4 +193,4 @@ def test_one_label_is_too_few(stores, labelled):
 def test_nothing_usable_is_refused(patch_store):
     none = patch_store("03TYF", pixels=np.ones((16, 16, 3), np.float32), usable=np.zeros(4, bool))
     with pytest.raises(RasterError, match="nothing to learn from"):
-        usable_patches([open_patches(none)])
+        select_usable([open_patches(none)])

@@ -9,8 +9,7 @@ from rankscape.foundation.errors import DeviceError, WeightsError
 from rankscape.foundation.tables import read_table
 from rankscape.learning.augmentation import BRIGHTNESS, GAIN, appearance, augment
 from rankscape.learning.fitting import batches, right, settle_batch_norm
-from rankscape.learning.holding import hold_out
-from rankscape.learning.labelled import find_labelled
+from rankscape.learning.labels import select_labelled
 from rankscape.models.backbones import create_backbone
 from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
@@ -119,7 +118,7 @@ def test_a_tied_label_is_right_either_way():
 @pytest.fixture
 def labelled(land):
     stores = [open_patches(path) for path in land.tiles]
-    return find_labelled(stores, read_table(land.labels), ("town", "field"), "labels")
+    return select_labelled(stores, read_table(land.labels), ("town", "field"), "labels")
 
 
 PREPARATION = Preparation(32, "all", "imagenet", (0.3,) * 4, (0.2,) * 4, ("B04", "B03", "B02", "B08"))
@@ -127,7 +126,7 @@ PREPARATION = Preparation(32, "all", "imagenet", (0.3,) * 4, (0.2,) * 4, ("B04",
 
 def test_labelled_patches_come_in_the_order_asked_for(labelled):
     chosen = np.array([5, 100, 2, 77])
-    together = labelled.pictures(chosen, PREPARATION)
+    together = labelled.images(chosen, PREPARATION)
     for place, number in enumerate(chosen):
         alone = labelled.stores[labelled.store[number]].array[labelled.position[number]][None]
         assert torch.equal(together[place : place + 1], PREPARATION.tensor(alone))
@@ -137,7 +136,7 @@ def test_batch_norm_gets_the_statistics_of_all_pictures(labelled):
     backbone = create_backbone("test_resnet", "random", 4, seed=0)
     settle_batch_norm(backbone, PREPARATION, labelled, len(labelled), torch.device("cpu"))
     with torch.no_grad():
-        seen = backbone.conv1(labelled.pictures(np.arange(len(labelled)), PREPARATION))
+        seen = backbone.conv1(labelled.images(np.arange(len(labelled)), PREPARATION))
     torch.testing.assert_close(backbone.bn1.running_mean, seen.mean((0, 2, 3)), rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(backbone.bn1.running_var, seen.var((0, 2, 3)), rtol=1e-3, atol=1e-5)
     assert backbone.bn1.momentum == 0.1
@@ -148,37 +147,6 @@ def test_a_network_without_batch_norm_is_left_alone(labelled):
     before = network.weight.detach().clone()
     settle_batch_norm(network, PREPARATION, labelled, 32, torch.device("cpu"))
     assert torch.equal(network.weight, before)
-
-
-def draw(labelled, fraction=0.2, block_m=200.0, seed=0):
-    return hold_out(labelled, fraction, block_m, np.random.default_rng(seed))
-
-
-def test_blocks_are_held_out_whole(labelled):
-    split = draw(labelled)
-    assert split.reason is None
-    assert 0.2 * len(labelled) <= split.held.sum() <= 0.4 * len(labelled)
-    block = labelled.blocks(200.0)
-    assert not set(block[split.held]) & set(block[~split.held])
-    assert split.blocks == len(set(block[split.held]))
-    np.testing.assert_array_equal(split.held, draw(labelled).held)
-
-
-def test_nothing_is_held_out_where_there_is_too_little(labelled):
-    assert draw(labelled, fraction=0).reason == "held_out_fraction is 0"
-    assert "labels; 100 are needed" in draw(labelled.take(np.arange(99))).reason
-    assert "2 blocks of" in draw(labelled, block_m=3_000).reason
-    assert "no choice of blocks" in draw(labelled, fraction=0.05, block_m=900).reason
-    assert not draw(labelled, fraction=0).held.any()
-
-
-def test_a_category_is_never_held_out_whole(labelled):
-    block = labelled.blocks(200.0)
-    held = draw(labelled).held
-    only_there = np.where(held[:, None], [[0.0, 1.0]], [[1.0, 0.0]]).astype(np.float32)
-    lopsided = type(labelled)(labelled.stores, labelled.store, labelled.position, only_there)
-    assert len(block) == len(lopsided)
-    assert "a category stands only in the blocks" in draw(lopsided).reason
 
 
 def seen(strength, seed=0, batch=None):

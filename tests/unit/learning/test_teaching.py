@@ -8,7 +8,8 @@ import torch
 from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_table
 from rankscape.learning.fitting import Supervised, fit
-from rankscape.learning.labelled import find_labelled, sample_unlabelled
+from rankscape.learning.labels import select_labelled, shares_of
+from rankscape.learning.selection import sample_unlabelled
 from rankscape.learning.settings import AdaptSettings
 from rankscape.learning.teaching import MeanTeacher, consistency_weight, teacher_decay
 from rankscape.models.backbones import create_backbone
@@ -40,7 +41,7 @@ def test_the_teacher_forgets_its_start_and_then_keeps_its_share(step, expected):
 @pytest.fixture
 def labelled(land):
     stores = [open_patches(path) for path in land.tiles]
-    return find_labelled(stores, read_table(land.labels), ("town", "field"), "labels")
+    return select_labelled(stores, read_table(land.labels), ("town", "field"), "labels")
 
 
 def test_unlabelled_patches_are_usable_ones_without_a_label(labelled):
@@ -59,10 +60,10 @@ def test_unlabelled_patches_may_differ_in_size_between_granules(land, patch_stor
     bands = ("B04", "B03", "B02", "B08")
     other = patch_store("03TXF", pixels=pixels, patch_px=16, origin_m=(420_000.0, 4_500_000.0), bands=bands)
     stores = [open_patches(path) for path in [*land.tiles, other]]
-    labelled = find_labelled(stores, read_table(land.labels), ("town", "field"), "labels")
+    labelled = select_labelled(stores, read_table(land.labels), ("town", "field"), "labels")
     drawn = sample_unlabelled(labelled, 10_000, np.random.default_rng(0))
     assert set(drawn.store.tolist()) == {0, 1, 2}
-    assert drawn.pictures(np.array([0, len(drawn) - 1]), PREPARATION).shape == (2, 4, 32, 32)
+    assert drawn.images(np.array([0, len(drawn) - 1]), PREPARATION).shape == (2, 4, 32, 32)
 
 
 class Line(nn.Module):
@@ -90,8 +91,8 @@ def chance():
 def test_loss_is_entropy_and_weighted_difference_of_two_views(labelled):
     lesson, network = taught(labelled, consistency_weight=4.0, ramp_epochs=2), Line(1.5)
     lesson.begin(network)
-    pictures = labelled.pictures(np.arange(6), PREPARATION)
-    shares = torch.from_numpy(labelled.shares[:6])
+    pictures = labelled.images(np.arange(6), PREPARATION)
+    shares = torch.from_numpy(shares_of(labelled)[:6])
     losses = {e: lesson.loss(network, pictures, shares, chance(), e) for e in (0, 2)}
     for epoch, (loss, logits, means) in losses.items():
         weight = 4.0 * np.exp(-5 * (1 - epoch / 2) ** 2)
@@ -105,8 +106,8 @@ def test_loss_is_entropy_and_weighted_difference_of_two_views(labelled):
 def test_consistency_teaches_the_network_and_never_the_teacher(labelled):
     lesson, network = taught(labelled, consistency_weight=4.0, ramp_epochs=0), Line(1.5)
     lesson.begin(network)
-    pictures = labelled.pictures(np.arange(6), PREPARATION)
-    loss, _, means = lesson.loss(network, pictures, torch.from_numpy(labelled.shares[:6]), chance(), 0)
+    pictures = labelled.images(np.arange(6), PREPARATION)
+    loss, _, means = lesson.loss(network, pictures, torch.from_numpy(shares_of(labelled)[:6]), chance(), 0)
     loss.backward()
     assert network.weight.grad != 0
     assert lesson.teacher.weight.grad is None
@@ -142,7 +143,7 @@ def test_without_unlabelled_patches_the_labelled_ones_remain(labelled):
     )
     network = Line(1.0)
     lesson.begin(network)
-    pictures, shares = labelled.pictures(np.arange(4), PREPARATION), torch.from_numpy(labelled.shares[:4])
+    pictures, shares = labelled.images(np.arange(4), PREPARATION), torch.from_numpy(shares_of(labelled)[:4])
     assert np.isfinite(lesson.loss(network, pictures, shares, chance(), 0)[0].item())
 
 

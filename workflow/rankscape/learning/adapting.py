@@ -10,10 +10,10 @@ from rankscape.foundation.progress import say
 from rankscape.learning.filters import fit_filters
 from rankscape.learning.fitting import Fit, Lesson, assess, fit
 from rankscape.learning.heads import fit_head
-from rankscape.learning.holding import Split, hold_out
-from rankscape.learning.labelled import LabelledPatches, sample_unlabelled
 from rankscape.learning.model import Adapted
+from rankscape.learning.selection import Selection, sample_unlabelled
 from rankscape.learning.settings import AdaptSettings
+from rankscape.learning.splits import Split, split_by_few_blocks
 from rankscape.learning.teaching import MeanTeacher
 from rankscape.models.backbones import check_input, create_backbone, published_statistics
 from rankscape.models.convolutions import RandomConvolutions
@@ -25,7 +25,7 @@ _CHUNK = 64
 
 def adapt_backbone(
     settings: AdaptSettings,
-    patches: LabelledPatches,
+    patches: Selection,
     categories: Sequence[str],
     uninhabited: str | None,
     device: torch.device,
@@ -58,14 +58,14 @@ def adapt_backbone(
     check_input(backbone, preparation.channels, settings.input_px, settings.architecture)
     head, record = None, {"labels": len(patches), "epochs": []}
     if len(patches) and settings.epochs:
-        split = hold_out(patches, settings.held_out_fraction, settings.block_m, held)
-        shown = patches.take(~split.held)
+        split = split_by_few_blocks(patches, settings.block_m, settings.held_out_fraction, held)
+        shown = patches.take(split.training)
         lesson = lesson_of(settings, patches, preparation)
         result = fit_by(backbone.to(device), preparation, shown, settings, device, fitting, lesson)
         head = result.head
         sides = {
             name: assess(backbone, head, preparation, part, settings.batch_size, device, categories, uninhabited)
-            for name, part in (("fitted", shown), ("held_out", patches.take(split.held)))
+            for name, part in (("fitted", shown), ("held_out", patches.take(split.validation)))
             if len(part)
         }
         unlabelled = len(lesson.unlabelled) if lesson is not None else 0
@@ -79,7 +79,7 @@ def adapt_backbone(
 def fit_by(
     backbone: torch.nn.Module,
     preparation: Preparation,
-    shown: LabelledPatches,
+    shown: Selection,
     settings: AdaptSettings,
     device: torch.device,
     generator: np.random.Generator,
@@ -91,7 +91,7 @@ def fit_by(
     return fit_head(backbone, preparation, shown, settings)
 
 
-def lesson_of(settings: AdaptSettings, patches: LabelledPatches, preparation: Preparation) -> MeanTeacher | None:
+def lesson_of(settings: AdaptSettings, patches: Selection, preparation: Preparation) -> MeanTeacher | None:
     """Prepare what Mean Teacher learns from beside the labels; patches that are held out count as labelled."""
     if settings.method == "supervised":
         return None
@@ -102,13 +102,17 @@ def lesson_of(settings: AdaptSettings, patches: LabelledPatches, preparation: Pr
 
 
 def _about(split: Split, settings: AdaptSettings) -> dict[str, Any]:
-    about = {"held_out_blocks": split.blocks, "block_m": settings.block_m, "nothing_held_out_because": split.reason}
+    about = {
+        "held_out_blocks": split.validation_groups,
+        "block_m": settings.block_m,
+        "nothing_held_out_because": split.reason,
+    }
     if split.reason is not None:
         say(f"Nothing is held out: {split.reason}.")
-    return about
+    return {**about, "nothing_held_out_because": split.reason}
 
 
-def prepare(settings: AdaptSettings, patches: LabelledPatches, generator: np.random.Generator) -> Preparation:
+def prepare(settings: AdaptSettings, patches: Selection, generator: np.random.Generator) -> Preparation:
     """Make the preparation that settings ask for, with the statistics of these patches where they ask for those.
 
     Args:
@@ -128,7 +132,7 @@ def prepare(settings: AdaptSettings, patches: LabelledPatches, generator: np.ran
     )
 
 
-def _chunks(patches: LabelledPatches) -> Iterator[np.ndarray]:
+def _chunks(patches: Selection) -> Iterator[np.ndarray]:
     for start in range(0, len(patches), _CHUNK):
-        for _, pixels in patches.pixels(np.arange(start, min(start + _CHUNK, len(patches)))):
+        for _, pixels in patches.by_store(np.arange(start, min(start + _CHUNK, len(patches)))):
             yield pixels

@@ -8,7 +8,7 @@ import torch
 
 from rankscape.foundation.errors import RasterError
 from rankscape.foundation.progress import say, track
-from rankscape.learning.labelled import LabelledPatches
+from rankscape.learning.selection import Selection, select_usable
 from rankscape.models.convolutions import RandomConvolutions, whitened_filters
 from rankscape.models.preparation import Preparation
 from rankscape.samples.patches import Patches
@@ -33,12 +33,12 @@ def fit_filters(
     Raises:
         RasterError: If no patch is usable, or the pictures are flat.
     """
-    draw_filters(network, usable_patches(stores), preparation, generator, device)
+    draw_filters(network, select_usable(stores), preparation, generator, device)
 
 
 def draw_filters(
     network: RandomConvolutions,
-    pictures: LabelledPatches,
+    pictures: Selection,
     preparation: Preparation,
     generator: np.random.Generator,
     device: torch.device,
@@ -71,23 +71,8 @@ def draw_filters(
         network.cpu()
 
 
-def usable_patches(stores: Sequence[Patches]) -> LabelledPatches:
-    """Return all usable patches, in the order of the stores, with labels of no category.
-
-    Raises:
-        RasterError: If there are none.
-    """
-    usable = [np.flatnonzero(store.index["usable"].to_numpy(bool)) for store in stores]
-    owner = np.repeat(np.arange(len(usable)), [len(rows) for rows in usable])
-    if not len(owner):
-        raise RasterError(
-            "No patch of the tiles is usable, so there is nothing to learn from: allow more cloud, or add granules."
-        )
-    return LabelledPatches(tuple(stores), owner, np.concatenate(usable), np.empty((len(owner), 0), np.float32))
-
-
 def sample_patches(
-    patches: LabelledPatches, preparation: Preparation, size_px: int, count: int, generator: np.random.Generator
+    patches: Selection, preparation: Preparation, size_px: int, count: int, generator: np.random.Generator
 ) -> np.ndarray:
     """Cut squares out of prepared pictures, each from a picture and place drawn uniformly.
 
@@ -99,7 +84,7 @@ def sample_patches(
     squares = np.empty((count, preparation.channels, size_px, size_px), np.float32)
     order = np.argsort(picture, kind="stable")
     for some in track(_chunks(order), "filters", unit="batch"):
-        pixels = patches.pictures(picture[some], preparation).numpy()
+        pixels = patches.images(picture[some], preparation).numpy()
         for square, image in zip(some.tolist(), pixels, strict=True):
             row, col = top[square], left[square]
             squares[square] = image[:, row : row + size_px, col : col + size_px]
@@ -107,7 +92,7 @@ def sample_patches(
 
 
 def _standardise(
-    network: RandomConvolutions, patches: LabelledPatches, preparation: Preparation, generator: np.random.Generator
+    network: RandomConvolutions, patches: Selection, preparation: Preparation, generator: np.random.Generator
 ) -> None:
     drawn = np.sort(generator.permutation(len(patches))[:_SAMPLE])
     features = features_of(network, patches.take(drawn), preparation)
@@ -117,13 +102,13 @@ def _standardise(
 
 
 def features_of(
-    network: torch.nn.Module, patches: LabelledPatches, preparation: Preparation, batch_size: int = _CHUNK
+    network: torch.nn.Module, patches: Selection, preparation: Preparation, batch_size: int = _CHUNK
 ) -> np.ndarray:
     """Compute the features of patches, float64, shape (n, dims), a batch at a time on the network's device."""
     device = next(chain(network.parameters(), network.buffers())).device
     with torch.inference_mode():
         seen = [
-            network(patches.pictures(some, preparation).to(device)).cpu()
+            network(patches.images(some, preparation).to(device)).cpu()
             for some in track(_chunks(np.arange(len(patches)), batch_size), "features", unit="batch")
         ]
     return torch.cat(seen).double().numpy()

@@ -18,7 +18,8 @@ from rankscape.evaluation.classification import category_measures
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.progress import say, track
 from rankscape.learning.augmentation import augment
-from rankscape.learning.labelled import LabelledPatches
+from rankscape.learning.labels import shares_of
+from rankscape.learning.selection import Selection
 from rankscape.learning.settings import AdaptSettings
 from rankscape.models.preparation import Preparation
 
@@ -95,7 +96,7 @@ class Supervised:
 def fit(
     backbone: nn.Module,
     preparation: Preparation,
-    patches: LabelledPatches,
+    patches: Selection,
     settings: AdaptSettings,
     device: torch.device,
     generator: np.random.Generator,
@@ -125,7 +126,7 @@ def fit(
         )
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(int(generator.integers(2**63)))
-        head = nn.Linear(int(backbone.num_features), patches.shares.shape[1]).to(device)  # type: ignore[arg-type]
+        head = nn.Linear(int(backbone.num_features), len(patches.targets.names)).to(device)  # type: ignore[arg-type]
         network, chosen = nn.Sequential(backbone, head), lesson or Supervised()
         chosen.begin(network)
         epochs = _run(network, preparation, patches, settings, device, generator, chosen)
@@ -138,7 +139,7 @@ def fit(
 def _run(
     network: nn.Module,
     preparation: Preparation,
-    patches: LabelledPatches,
+    patches: Selection,
     settings: AdaptSettings,
     device: torch.device,
     generator: np.random.Generator,
@@ -151,18 +152,18 @@ def _run(
         optimiser, settings.learning_rate, total_steps=max(steps, 2), cycle_momentum=False
     )
     network.train()
-    epochs = []
+    epochs, known = [], shares_of(patches)
     for epoch in track(range(1, settings.epochs + 1), "adapt", unit="epoch"):
         sums: Counter[str] = Counter()
         for chosen in batches(generator.permutation(len(patches)), settings.batch_size):
-            shares = torch.from_numpy(patches.shares[chosen]).to(device)
-            pictures = patches.pictures(chosen, preparation)
+            shares = torch.from_numpy(known[chosen]).to(device)
+            pictures = patches.images(chosen, preparation)
             loss, logits, means = lesson.loss(network, pictures, shares, chance, epoch - 1)
             step(network, loss, optimiser)
             lesson.stepped(network)
             schedule.step()
             sums.update({name: mean * len(chosen) for name, mean in means.items()})
-            sums["accuracy"] += right(logits.detach(), patches.shares[chosen])
+            sums["accuracy"] += right(logits.detach(), known[chosen])
         epochs.append({"epoch": epoch, **{name: total / len(patches) for name, total in sums.items()}})
         said = ", ".join(f"{name} {total / len(patches):.4f}" for name, total in sums.items())
         say(f"epoch {epoch} of {settings.epochs}: {said}")
@@ -200,7 +201,7 @@ def _steps(count: int, batch_size: int) -> int:
 
 
 def settle_batch_norm(
-    backbone: nn.Module, preparation: Preparation, patches: LabelledPatches, batch_size: int, device: torch.device
+    backbone: nn.Module, preparation: Preparation, patches: Selection, batch_size: int, device: torch.device
 ) -> None:
     """Give batch normalisation the mean statistics of the pictures as they are, under the final weights."""
     norms = [part for part in backbone.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
@@ -215,7 +216,7 @@ def settle_batch_norm(
         norm.train()
     with torch.no_grad():
         for chosen in batches(np.arange(len(patches)), batch_size):
-            backbone(patches.pictures(chosen, preparation).to(device))
+            backbone(patches.images(chosen, preparation).to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
@@ -224,7 +225,7 @@ def assess(
     backbone: nn.Module,
     head: nn.Linear,
     preparation: Preparation,
-    patches: LabelledPatches,
+    patches: Selection,
     batch_size: int,
     device: torch.device,
     categories: Sequence[str],
@@ -234,6 +235,6 @@ def assess(
     logits = []
     with torch.inference_mode():
         for chosen in batches(np.arange(len(patches)), batch_size):
-            logits.append(head(backbone(patches.pictures(chosen, preparation).to(device))).cpu())
+            logits.append(head(backbone(patches.images(chosen, preparation).to(device))).cpu())
     log_p = F.log_softmax(torch.cat(logits).double(), 1).numpy()
-    return {"patches": len(patches), **category_measures(log_p, patches.shares, categories, uninhabited)}
+    return {"patches": len(patches), **category_measures(log_p, shares_of(patches), categories, uninhabited)}

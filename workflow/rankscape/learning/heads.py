@@ -11,7 +11,8 @@ from rankscape.foundation.errors import TableError
 from rankscape.foundation.progress import say
 from rankscape.learning.filters import features_of
 from rankscape.learning.fitting import Fit, right
-from rankscape.learning.labelled import LabelledPatches
+from rankscape.learning.labels import shares_of
+from rankscape.learning.selection import Selection
 from rankscape.learning.settings import AdaptSettings
 from rankscape.models.preparation import Preparation
 
@@ -20,7 +21,7 @@ _STEPS = 20
 _SMALLEST_SCALE = 1e-8
 
 
-def fit_head(backbone: nn.Module, preparation: Preparation, patches: LabelledPatches, settings: AdaptSettings) -> Fit:
+def fit_head(backbone: nn.Module, preparation: Preparation, patches: Selection, settings: AdaptSettings) -> Fit:
     """Fit a linear head alone, by the same cross-entropy as whole networks are.
 
     Features are computed once, from pictures as they are, and standardised; the penalty weight_decay / 2 * |W|² is on
@@ -45,7 +46,7 @@ def fit_head(backbone: nn.Module, preparation: Preparation, patches: LabelledPat
     features = features_of(backbone, patches, preparation, settings.batch_size)
     centre, scale = features.mean(0), features.std(0)
     scale[scale < _SMALLEST_SCALE] = 1.0
-    weight, bias, epochs = _minimise((features - centre) / scale, patches.shares, settings)
+    weight, bias, epochs = _minimise((features - centre) / scale, shares_of(patches), settings)
     device = next(backbone.buffers()).device
     return Fit(_head(weight / scale, bias - (weight / scale) @ centre).to(device), epochs)
 

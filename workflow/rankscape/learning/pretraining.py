@@ -14,11 +14,10 @@ from rankscape.foundation.errors import RasterError, SettingsError, WeightsError
 from rankscape.learning.adapting import prepare
 from rankscape.learning.augmentation import appearance, turn
 from rankscape.learning.checkpoints import CheckpointFiles, Run, pack, unpack
-from rankscape.learning.filters import usable_patches
 from rankscape.learning.fitting import batches, settle_batch_norm
-from rankscape.learning.labelled import LabelledPatches
 from rankscape.learning.model import Adapted
 from rankscape.learning.pretext import Pretext
+from rankscape.learning.selection import Selection, select_usable
 from rankscape.learning.settings import AdaptSettings, PretrainSettings
 from rankscape.learning.views import crop
 from rankscape.models.backbones import check_input, create_backbone
@@ -72,8 +71,8 @@ def pretrain_backbone(
     return adapted, {**adapted.describe(), "dims": adapted.dims, **record}
 
 
-def _drawn(stores: Sequence[Patches], most: int, generator: np.random.Generator) -> LabelledPatches:
-    usable = usable_patches(stores)
+def _drawn(stores: Sequence[Patches], most: int, generator: np.random.Generator) -> Selection:
+    usable = select_usable(stores)
     if len(usable) < 2:
         raise RasterError(
             "One patch of the tiles is usable; two at least are needed: allow more cloud, or add granules."
@@ -83,7 +82,7 @@ def _drawn(stores: Sequence[Patches], most: int, generator: np.random.Generator)
 
 def _learn(
     backbone: nn.Module,
-    patches: LabelledPatches,
+    patches: Selection,
     preparation: Preparation,
     settings: PretrainSettings,
     order: np.random.Generator,
@@ -134,9 +133,7 @@ def _resume(run: Run, checkpoints: CheckpointFiles, seed: int) -> list[dict[str,
     return curve
 
 
-def _one_epoch(
-    run: Run, patches: LabelledPatches, preparation: Preparation, settings: PretrainSettings
-) -> dict[str, float]:
+def _one_epoch(run: Run, patches: Selection, preparation: Preparation, settings: PretrainSettings) -> dict[str, float]:
     """Take one pass; return the mean loss, and how far features spread over the sphere."""
     run.network.train()
     sums = np.zeros(2)
@@ -168,13 +165,13 @@ def spread(features: Tensor) -> float:
 
 
 def _views(
-    run: Run, patches: LabelledPatches, chosen: np.ndarray, preparation: Preparation, settings: PretrainSettings
+    run: Run, patches: Selection, chosen: np.ndarray, preparation: Preparation, settings: PretrainSettings
 ) -> Tensor:
     """Two views of each patch, shape (2 n, channels, input_px, input_px), the first ones of all before the second."""
     side = settings.input_px
     groups = [
         (torch.from_numpy(places), preparation.values(torch.from_numpy(pixels)))
-        for places, pixels in patches.pixels(chosen)
+        for places, pixels in patches.by_store(chosen)
     ]
     views = []
     for _ in range(2):

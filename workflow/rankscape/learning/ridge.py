@@ -12,8 +12,6 @@ from rankscape.foundation.errors import TableError
 
 PENALTIES = tuple(np.logspace(-4, 3, 9).tolist())
 """Penalties that are tried."""
-FOLDS = 5
-"""Parts of the cross-validation."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def fit_ridge(
     Args:
         features: Shape (n, d), finite.
         labels: Shape (n,), finite.
-        parts: Number of the part that each row is held out with, shape (n,); see `chance_parts`. Rows of one place
+        parts: Number of the part that each row is held out with, shape (n,); see `folds`. Rows of one place
             belong into one part.
         penalties: Penalties to try, above 0.
         weights: How often each row counts, in every sum and mean, shape (n,); rows of weight 0 are left out. None
@@ -92,11 +90,6 @@ def fit_ridge(
 def best_penalty(errors: np.ndarray, penalties: Sequence[float]) -> float:
     """Return the penalty of the smallest error; of equal ones the largest."""
     return float(max(np.asarray(penalties)[errors == errors.min()].tolist()))
-
-
-def chance_parts(rows: int, generator: np.random.Generator, parts: int = FOLDS) -> np.ndarray:
-    """Draw the part of each row, int64, shape (rows,); parts are equally large, give or take one."""
-    return generator.permutation(np.arange(rows) % parts)
 
 
 def _solve(x: np.ndarray, y: np.ndarray, counts: np.ndarray, penalties: Sequence[float]) -> list[Ridge]:

@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from rankscape.learning.augmentation import augment
-from rankscape.learning.labelled import LabelledPatches
+from rankscape.learning.selection import Selection
 from rankscape.learning.settings import AdaptSettings
 from rankscape.models.preparation import Preparation
 
@@ -49,7 +49,7 @@ class MeanTeacher:
     def __init__(
         self,
         settings: AdaptSettings,
-        unlabelled: LabelledPatches,
+        unlabelled: Selection,
         preparation: Preparation,
         generator: np.random.Generator,
     ) -> None:
@@ -102,7 +102,7 @@ class MeanTeacher:
     def _more(self, count: int) -> Tensor:
         """Return the next unlabelled pictures, each shown once before any is shown again."""
         chosen = np.array([next(self._order) for _ in range(min(count, len(self.unlabelled)))], np.int64)
-        return self.unlabelled.pictures(chosen, self._preparation)
+        return self.unlabelled.images(chosen, self._preparation)
 
 
 def _endless(count: int, generator: np.random.Generator) -> Iterator[int]:

@@ -13,8 +13,8 @@ from rankscape.foundation.files import read_array, read_json, write_array
 from rankscape.foundation.tables import read_table, write_table
 from rankscape.learning.embedding import embed_patches
 from rankscape.learning.filters import features_of
-from rankscape.learning.labelled import LabelledPatches
 from rankscape.learning.model import Adapted, load_adapted, save_adapted
+from rankscape.learning.selection import select_usable
 from rankscape.models.backbones import create_backbone
 from rankscape.models.preparation import Preparation
 from rankscape.samples.patches import index_of, open_patches, read_index
@@ -39,9 +39,7 @@ class Land:
 
     def patches(self):
         stores = [open_patches(path) for path in self.tiles]
-        usable = [np.flatnonzero(store.index["usable"].to_numpy(bool)) for store in stores]
-        owner = np.repeat([0, 1], [len(rows) for rows in usable])
-        return LabelledPatches(tuple(stores), owner, np.concatenate(usable), np.empty((len(owner), 0), np.float32))
+        return select_usable(stores)
 
 
 def textures(look, generator):

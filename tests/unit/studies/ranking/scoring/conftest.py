@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,9 +14,7 @@ from rankscape.foundation.tables import write_table
 from rankscape.models.backbones import create_backbone
 from rankscape.models.preparation import Preparation
 from rankscape.models.weights import save_weights
-from rankscape.samples.patches import Grid, Patches, open_patches, patch_id
-from rankscape.studies.ranking.scoring.pool import Pool
-from shapely.geometry import box
+from rankscape.samples.patches import open_patches
 
 LEVELS = ((3,), (0, 2), (1,), (4,))
 """Levels of the invented order, best first; cluster 4 is without people."""
@@ -106,34 +103,3 @@ def world(tmp_path: Path, patch_store: Callable[..., Path]) -> World:
         tmp_path, tiles, tmp_path / "clusters.parquet", tmp_path / "clusters.json", tmp_path / "order.json",
         write_backbone(tmp_path / "backbone.safetensors"),
     )  # fmt: skip
-
-
-def invent_store(granule: str, origin_m: tuple[float, float], side: int, generator: np.random.Generator) -> Patches:
-    """Make a patch store in memory: side x side patches of 2 px, some of them equal to others byte for byte."""
-    places = [(row, col) for row in range(side) for col in range(side)]
-    array = generator.integers(0, 4, (len(places), 2, 2, 1), dtype=np.uint8)
-    left, top = origin_m
-    shapes = [box(left + c * 100, top - (r + 1) * 100, left + (c + 1) * 100, top - r * 100) for r, c in places]
-    index = gpd.GeoDataFrame(
-        {"patch_id": [patch_id(granule, r, c) for r, c in places], "granule": granule},
-        geometry=shapes, crs="EPSG:32633",
-    )  # fmt: skip
-    grid = Grid("EPSG:32633", (50.0, 0.0, left, 0.0, -50.0, top), side * 2, side * 2, 2, side, side, ("B04",))
-    return Patches(array, index, grid)
-
-
-@pytest.fixture(scope="session")
-def invent_pool() -> Callable[[int], Pool]:
-    """Make a pool of two granules in memory that overlap by a third of a patch."""
-
-    def make(seed: int) -> Pool:
-        generator = np.random.default_rng(seed)
-        first = invent_store("33UAA", (500_000.0, 5_000_000.0), 6, generator)
-        second = invent_store("33UAB", (500_567.0, 5_000_000.0), 6, generator)
-        count = len(first.array) + len(second.array)
-        store = np.repeat([0, 1], count // 2)
-        position = np.concatenate([np.arange(count // 2)] * 2)
-        cluster = generator.integers(0, 4, count)
-        return Pool((first, second), store, position, cluster, cluster.copy(), (1 - cluster / 3).astype(np.float32))
-
-    return make

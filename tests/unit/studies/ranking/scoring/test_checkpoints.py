@@ -27,9 +27,9 @@ from rankscape.models.weights import load_weights, save_weights
 from rankscape.studies.ranking.scoring import training
 from rankscape.studies.ranking.scoring.checkpoints import Checkpoints
 from rankscape.studies.ranking.scoring.course import Course, Epoch
+from rankscape.studies.ranking.scoring.ensemble import split_ranked
 from rankscape.studies.ranking.scoring.network import ScoreNetwork
-from rankscape.studies.ranking.scoring.pool import open_pool
-from rankscape.studies.ranking.scoring.splitting import split_by_place
+from rankscape.studies.ranking.scoring.samples import open_ranked
 from rankscape.studies.ranking.scoring.targets import cluster_targets
 from rankscape.studies.ranking.scoring.training import Fit, Lesson, train_network
 from rankscape.studies.ranking.settings.scoring import TrainSettings
@@ -62,8 +62,8 @@ def make_lesson(world: World, **changes: Any) -> Lesson:
     use_device(0, 1)
     settings = TrainSettings.from_text(world.settings(epochs=EPOCHS, batch_size=8, **changes), "train")
     targets = cluster_targets(read_json(world.order), read_json(world.summary), "levels", "order.json")
-    pool = open_pool(world.tiles, read_table(world.clusters), targets)
-    split = split_by_place(pool, settings.block_m, settings.validation_fraction, np.random.default_rng(0))
+    pool = open_ranked(world.tiles, read_table(world.clusters), targets)
+    split = split_ranked(pool, settings, np.random.default_rng(0))
     preparation = Preparation.from_document(load_weights(world.backbone)[1]["preparation"])
     sides = pool.take(split.training[:24]), pool.take(split.validation)
     return Lesson(*sides, preparation, settings, torch.device("cpu"))

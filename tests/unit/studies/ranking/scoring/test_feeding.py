@@ -7,10 +7,11 @@ import pytest
 import torch
 from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_table
+from rankscape.learning.selection import Selection
 from rankscape.models.preparation import Preparation
 from rankscape.studies.ranking.scoring import feeding
 from rankscape.studies.ranking.scoring.feeding import Pictures
-from rankscape.studies.ranking.scoring.pool import Pool, open_pool
+from rankscape.studies.ranking.scoring.samples import open_ranked
 from rankscape.studies.ranking.scoring.targets import cluster_targets
 
 from .conftest import PATCH_PX, World
@@ -20,9 +21,9 @@ BYTES = 8 * 8 * 3
 
 
 @pytest.fixture
-def pool(world: World) -> Pool:
+def pool(world: World) -> Selection:
     targets = cluster_targets(read_json(world.order), read_json(world.summary), "levels", "order.json")
-    return open_pool(world.tiles, read_table(world.clusters), targets)
+    return open_ranked(world.tiles, read_table(world.clusters), targets)
 
 
 def preparation(input_px: int) -> Preparation:
@@ -33,18 +34,18 @@ def preparation(input_px: int) -> Preparation:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Numbers of patches that were read from the arrays."""
     seen: list[int] = []
-    real = Pool.pixels
+    real = Selection.pixels
 
-    def pixels(self: Pool, chosen: np.ndarray) -> np.ndarray:
+    def pixels(self: Selection, chosen: np.ndarray) -> np.ndarray:
         seen.append(len(chosen))
         return real(self, chosen)
 
-    monkeypatch.setattr(Pool, "pixels", pixels)
+    monkeypatch.setattr(Selection, "pixels", pixels)
     return seen
 
 
 @pytest.mark.parametrize("rows", [0, 7, 1000])
-def test_what_is_kept_changes_no_picture(pool: Pool, rows: int):
+def test_what_is_kept_changes_no_picture(pool: Selection, rows: int):
     kept, small = Pictures(pool, preparation(8), rows * BYTES / 1e6), preparation(8)
     generator = np.random.default_rng(0)
     for _ in range(12):
@@ -52,7 +53,7 @@ def test_what_is_kept_changes_no_picture(pool: Pool, rows: int):
         np.testing.assert_array_equal(kept.resized(chosen), small.resized(pool.pixels(chosen)))
 
 
-def test_a_patch_is_read_once_where_all_fit(pool: Pool, reads: list[int]):
+def test_a_patch_is_read_once_where_all_fit(pool: Selection, reads: list[int]):
     pictures = Pictures(pool, preparation(8), 1.0)
     for _ in range(3):
         for chosen in np.array_split(np.random.default_rng(1).permutation(len(pool)), 5):
@@ -60,7 +61,7 @@ def test_a_patch_is_read_once_where_all_fit(pool: Pool, reads: list[int]):
     assert sum(reads) == len(pool)
 
 
-def test_memory_is_bounded_and_holds_what_came_first(pool: Pool, reads: list[int]):
+def test_memory_is_bounded_and_holds_what_came_first(pool: Selection, reads: list[int]):
     pictures = Pictures(pool, preparation(8), 10 * BYTES / 1e6)
     pictures.resized(np.array([5, 5, 6]))
     pictures.resized(np.arange(20, 40))
@@ -70,7 +71,7 @@ def test_memory_is_bounded_and_holds_what_came_first(pool: Pool, reads: list[int
     assert reads == [1]
 
 
-def test_patches_of_the_networks_size_are_not_kept(pool: Pool):
+def test_patches_of_the_networks_size_are_not_kept(pool: Selection):
     pictures = Pictures(pool, preparation(PATCH_PX), 1.0)
     pictures.resized(np.arange(9))
     assert len(pictures._kept) == 0
@@ -85,7 +86,7 @@ def test_neither_memory_nor_reading_ahead_changes_a_training(world: World, monke
     assert same(taught(dataclasses.replace(lesson, preparation=small, cache_mb=1.0)), plain)
 
 
-def test_batches_lie_on_the_device(pool: Pool):
+def test_batches_lie_on_the_device(pool: Selection):
     parts = [np.array([3, 1]), np.array([2])]
     batches = list(Pictures(pool, preparation(8)).batches(parts, torch.device("cpu")))
     assert [tuple(batch.shape) for batch in batches] == [(2, 8, 8, 3), (1, 8, 8, 3)]

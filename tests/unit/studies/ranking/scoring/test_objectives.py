@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from rankscape.studies.ranking.scoring.objectives import Regression, mix, objective_of
+from rankscape.studies.ranking.scoring.samples import clusters_of, levels_of, targets_of
 from rankscape.studies.ranking.scoring.sampling import epoch_order
 from rankscape.studies.ranking.settings.scoring import TrainSettings
 from torch import Tensor, nn
@@ -76,8 +77,8 @@ def test_settings_name_the_objective():
     assert not objective_of(TrainSettings()).calibrates
 
 
-def test_regression_is_given_targets_and_the_epochs_of_the_settings(invent_pool):
-    pool, settings, objective = invent_pool(1), TrainSettings(batch_size=10), Regression(1, 0.5)
-    expected = epoch_order(pool.cluster, pool.level, "levels", np.random.default_rng(5))
+def test_regression_is_given_targets_and_the_epochs_of_the_settings(invented):
+    pool, settings, objective = invented(1), TrainSettings(batch_size=10), Regression(1, 0.5)
+    expected = epoch_order(clusters_of(pool), levels_of(pool), "levels", np.random.default_rng(5))
     assert np.array_equal(np.concatenate(objective.batches(pool, settings, np.random.default_rng(5))), expected)
-    assert objective.labels(pool) is pool.target
+    assert np.array_equal(objective.labels(pool), targets_of(pool))

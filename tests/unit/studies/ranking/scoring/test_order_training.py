@@ -12,7 +12,7 @@ from rankscape.foundation.tables import read_table
 from rankscape.models.devices import use_device
 from rankscape.studies.ranking.scoring.ensemble import train_ensemble
 from rankscape.studies.ranking.scoring.model import read_model
-from rankscape.studies.ranking.scoring.pool import open_pool
+from rankscape.studies.ranking.scoring.samples import levels_of, open_ranked
 from rankscape.studies.ranking.scoring.targets import cluster_targets
 from rankscape.studies.ranking.settings.scoring import TrainSettings
 from rankscape.studies.ranking.stages.train import train
@@ -24,7 +24,7 @@ NAMES = ("rank", "listwise")
 def trained(world, order: dict[str, Any] | None = None, **changes: Any):
     use_device(0, 1)
     targets = cluster_targets(order or read_json(world.order), read_json(world.summary), "levels", "order.json")
-    pool = open_pool(world.tiles, read_table(world.clusters), targets)
+    pool = open_ranked(world.tiles, read_table(world.clusters), targets)
     settings = TrainSettings.from_text(world.settings(**changes), "train")
     return train_ensemble(pool, targets, world.backbone, settings, CPU)
 
@@ -96,7 +96,7 @@ def test_unknown_objectives_are_refused():
 def test_networks_of_different_seeds_agree_on_the_scale(world):
     model, _ = trained(world, objective="rank", epochs=6, seeds=2)
     targets = cluster_targets(read_json(world.order), read_json(world.summary), "levels", "order.json")
-    pool = open_pool(world.tiles, read_table(world.clusters), targets)
+    pool = open_ranked(world.tiles, read_table(world.clusters), targets)
     scores = model.score(pool.pixels(np.arange(len(pool))), CPU)
-    means = [[row[pool.level == level].mean() for level in range(4)] for row in scores]
+    means = [[row[levels_of(pool) == level].mean() for level in range(4)] for row in scores]
     assert np.std(means, axis=0).max() < 0.1

@@ -12,6 +12,7 @@ from rankscape.foundation.errors import OrderError
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.objectives import OBJECTIVES, Objective, objective_of
 from rankscape.studies.ranking.scoring.ordering import Listwise, Rank, misplaced, smooth_ranks
+from rankscape.studies.ranking.scoring.samples import clusters_of
 from rankscape.studies.ranking.settings.scoring import TrainSettings
 from scipy.special import expit
 from scipy.stats import kendalltau
@@ -188,12 +189,12 @@ def test_misplaced_is_what_kendall_counts(scores: list[int]):
     assert share == pytest.approx((1 - kendalltau(scores, [3, 2, 1, 0]).statistic) / 2)
 
 
-def test_labels_are_places_in_the_order_and_distances_follow_them(invent_pool):
-    pool = invent_pool(0)
+def test_labels_are_places_in_the_order_and_distances_follow_them(invented):
+    pool = invented(0)
     order = PartialOrder.from_levels([[2], [0], [1, 3]])
     objective = Rank(order, 30.0)
     labels = objective.labels(pool)
-    assert np.array_equal(np.array(order.clusters)[labels], pool.cluster)
+    assert np.array_equal(np.array(order.clusters)[labels], clusters_of(pool))
     right = 1 - order.ranks()[labels] / 5
     assert objective.distance(right, labels).max() < 0.01
     assert objective.distance(-right, labels).min() > 0.99

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 from rankscape.foundation.errors import TableError
-from rankscape.learning.ridge import PENALTIES, chance_parts, fit_ridge
+from rankscape.learning.folds import random_folds
+from rankscape.learning.ridge import PENALTIES, fit_ridge
 
 
 def invented(rows=60, dims=8, noise=0.1, seed=0):
     generator = np.random.default_rng(seed)
     features = generator.normal(2, 1, (rows, dims))
     labels = features @ generator.normal(0, 1, dims) + 3 + noise * generator.normal(0, 1, rows)
-    return features, labels, chance_parts(rows, generator)
+    return features, labels, random_folds(rows, generator)
 
 
 def by_definition(features, labels, penalty):
@@ -57,12 +58,6 @@ def test_features_that_say_nothing_give_the_mean_and_the_largest_penalty():
     fitted = fit_ridge(np.ones((20, 3)), np.arange(20.0), np.arange(20) % 5)
     np.testing.assert_allclose(fitted.predict(np.ones((2, 3))), 9.5)
     assert fitted.penalty == PENALTIES[-1]
-
-
-def test_parts_are_equally_large_and_seeded():
-    parts = chance_parts(23, np.random.default_rng(4))
-    assert sorted(np.bincount(parts)) == [4, 4, 5, 5, 5]
-    assert np.array_equal(parts, chance_parts(23, np.random.default_rng(4)))
 
 
 @pytest.mark.parametrize(

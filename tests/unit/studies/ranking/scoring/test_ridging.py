@@ -16,14 +16,13 @@ from rankscape.models.backbones import create_backbone
 from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights
-from rankscape.studies.ranking.scoring.ensemble import train_ensemble
+from rankscape.studies.ranking.scoring.ensemble import split_ranked, train_ensemble
 from rankscape.studies.ranking.scoring.metrics import validation_metrics
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.partner import balance, partner_part
 from rankscape.studies.ranking.scoring.parts import combine
-from rankscape.studies.ranking.scoring.pool import open_pool
 from rankscape.studies.ranking.scoring.ridging import _draw, fit_drawn, ridge_part, spooled
-from rankscape.studies.ranking.scoring.splitting import split_by_place
+from rankscape.studies.ranking.scoring.samples import levels_of, open_ranked, targets_of
 from rankscape.studies.ranking.scoring.targets import cluster_targets
 from rankscape.studies.ranking.scoring.training import Lesson
 from rankscape.studies.ranking.settings.scoring import PartnerSettings, TrainSettings
@@ -46,12 +45,12 @@ PARTNER = {
 def pool(world: World):
     use_device(0, 1)
     targets = cluster_targets(read_json(world.order), read_json(world.summary), "levels", "order.json")
-    return open_pool(world.tiles, read_table(world.clusters), targets)
+    return open_ranked(world.tiles, read_table(world.clusters), targets)
 
 
 def lesson_of(pool, world: World, **changes: Any) -> Lesson:
     settings = TrainSettings.from_text(world.settings(objective="ridge", **changes), "train")
-    split = split_by_place(pool, settings.block_m, settings.validation_fraction, np.random.default_rng(0))
+    split = split_ranked(pool, settings, np.random.default_rng(0))
     preparation = Preparation.from_document(load_weights(world.backbone)[1]["preparation"])
     return Lesson(pool.take(split.training), pool.take(split.validation), preparation, settings, CPU)
 
@@ -79,14 +78,14 @@ def test_the_network_scores_as_the_ridge_predicts(pool, world: World, resample: 
     seen = features_by_hand(backbone, lesson, lesson.training)
     mean, scale = seen.mean(0), np.where(seen.std(0) < 1e-8, 1.0, seen.std(0))
     draw = _draw(lesson, 3, resample)
-    direct = fit_ridge((seen - mean) / scale, lesson.training.target, draw.parts, weights=draw.weights)
+    direct = fit_ridge((seen - mean) / scale, targets_of(lesson.training), draw.parts, weights=draw.weights)
     expected = direct.predict((features_by_hand(backbone, lesson, lesson.validation) - mean) / scale)
     np.testing.assert_allclose(fits[0].scores, expected, atol=2e-4)
     assert fits[0].ridge.penalty == direct.penalty
     assert part.link == "clip"
     assert fits[0].scores.min() >= direct.lowest
     assert fits[0].scores.max() <= direct.highest
-    assert fits[0].rows == draw.patches
+    assert fits[0].rows == draw.samples
 
 
 def test_sums_and_all_rows_at_once_give_the_same_ridge(pool, world: World, monkeypatch: pytest.MonkeyPatch):
@@ -97,9 +96,9 @@ def test_sums_and_all_rows_at_once_give_the_same_ridge(pool, world: World, monke
     with spooled(narrow, lesson, 2, 0, room_mb=0.001) as spool:
         assert len(spool) == 2 * len(lesson.training) > spool.dims
         unit = spool.statistics()
-        summed = fit_drawn(spool, unit, lesson.training.target, draw)
+        summed = fit_drawn(spool, unit, targets_of(lesson.training), draw)
         rows = (np.concatenate([block for _, block in spool.blocks()]) - unit[0]) / unit[1]
-    doubled = (np.tile(values, 2) for values in (lesson.training.target, draw.parts, draw.weights))
+    doubled = (np.tile(values, 2) for values in (targets_of(lesson.training), draw.parts, draw.weights))
     labels, parts, weights = doubled
     direct = fit_ridge(rows, labels, parts, weights=weights)
     np.testing.assert_allclose(summed.predict(rows), direct.predict(rows), atol=1e-8)
@@ -207,7 +206,7 @@ def test_auto_takes_the_weight_that_follows_the_levels_best(world: World, pool):
     assert any("the epoch at which training stopped and the partner's share" in limit for limit in record["limits"])
     kept = [part for part in record["parts"] if part["weight"] > 0]
     assert len(record["model"]["parts"]) == len(kept)
-    good, bad = pool.target.astype(float), np.zeros(len(pool))
+    good, bad = targets_of(pool).astype(float), np.zeros(len(pool))
     assert balance("auto", good, good, pool).weight == 0.5
     assert balance("auto", bad, good, pool).weight == 0.5
     assert balance("auto", -good, good, pool).weight == 0.75
@@ -235,7 +234,10 @@ def test_the_partners_filters_come_from_the_patches_trained_on(pool, world: Worl
     assert all(
         torch.equal(a.backbone.filters, b.backbone.filters) for a, b in zip(first.networks, again.networks, strict=True)
     )
-    assert validation_metrics(fits[0].scores, lesson.validation.target, lesson.validation.level)["kendall_tau_b"] > 0.5
+    assert (
+        validation_metrics(fits[0].scores, targets_of(lesson.validation), levels_of(lesson.validation))["kendall_tau_b"]
+        > 0.5
+    )
 
 
 @pytest.mark.parametrize(
@@ -277,10 +279,10 @@ def test_the_recorded_score_is_that_of_the_model(pool, world: World):
     settings = TrainSettings.from_text(world.settings(objective="ridge", partner=PARTNER), "train")
     targets = cluster_targets(read_json(world.order), read_json(world.summary), "levels", "order.json")
     model, record = train_ensemble(pool, targets, world.backbone, settings, CPU)
-    split = split_by_place(pool, settings.block_m, settings.validation_fraction, np.random.default_rng([0, 1]))
+    split = split_ranked(pool, settings, np.random.default_rng([0, 1]))
     held_out = pool.take(split.validation)
     scores = model.score(held_out.pixels(np.arange(len(held_out))), CPU)
-    metrics = validation_metrics(combine(scores, model.parts)[0], held_out.target, held_out.level)
+    metrics = validation_metrics(combine(scores, model.parts)[0], targets_of(held_out), levels_of(held_out))
     assert metrics["mean_absolute_error"] == pytest.approx(record["validation"]["mean_absolute_error"], abs=1e-5)
 
 
@@ -295,10 +297,10 @@ def test_a_measured_ridge_can_be_fitted_anew_to_all_patches(pool, world: World):
     assert any("held-out ones included" in limit for limit in records[True]["limits"])
     assert models[True].calibration == models[False].calibration
     assert [part.weight for part in models[True].parts] == [0.5, 0.5]
-    split = split_by_place(pool, settings.block_m, settings.validation_fraction, np.random.default_rng([0, 1]))
+    split = split_ranked(pool, settings, np.random.default_rng([0, 1]))
     rows = split.validation
     errors = {
-        refit: float(np.abs(model.combined(model.score(pool.pixels(rows), CPU)).score - pool.target[rows]).mean())
+        refit: float(np.abs(model.combined(model.score(pool.pixels(rows), CPU)).score - targets_of(pool)[rows]).mean())
         for refit, model in models.items()
     }
     assert errors[True] < errors[False]

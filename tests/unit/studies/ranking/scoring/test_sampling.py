@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rankscape.foundation.errors import OrderError, SettingsError
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.scoring.sampling import batches, chain_batches, draw_chain, epoch_order
+from rankscape.studies.ranking.scoring.sampling import balance_weights, batches, chain_batches, draw_chain, epoch_order
 
 CLUSTERS = np.repeat([0, 1, 2], [90, 9, 1])
 LEVELS = np.array([0, 1, 1])[CLUSTERS]
@@ -119,3 +119,13 @@ def test_a_chain_must_fit_into_a_batch_and_an_order_must_order():
     flat = PartialOrder.from_pairs(range(3), [])
     with pytest.raises(OrderError, match=r"ranks no two of the clusters \[0, 1, 2\]"):
         chain_batches(np.arange(3), flat, 4, np.random.default_rng(0))
+
+
+def test_shares_make_levels_clusters_or_patches_count_alike():
+    clusters = np.array([0] * 6 + [1] * 2 + [2] * 4)
+    levels = np.array([0] * 8 + [1] * 4)
+    by_level, by_cluster = balance_weights(clusters, levels, "levels"), balance_weights(clusters, levels, "clusters")
+    assert by_level[levels == 0].sum() == pytest.approx(by_level[levels == 1].sum()) == pytest.approx(6)
+    assert by_level[clusters == 0].sum() == pytest.approx(by_level[clusters == 1].sum())
+    assert [by_cluster[clusters == c].sum() for c in range(3)] == pytest.approx([4, 4, 4])
+    assert (balance_weights(clusters, levels, "patches") == 1).all()

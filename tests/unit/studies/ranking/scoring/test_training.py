@@ -12,11 +12,10 @@ from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights, save_weights
 from rankscape.studies.ranking.scoring import training
-from rankscape.studies.ranking.scoring.ensemble import train_ensemble
+from rankscape.studies.ranking.scoring.ensemble import split_ranked, train_ensemble
 from rankscape.studies.ranking.scoring.metrics import balanced_mean
 from rankscape.studies.ranking.scoring.network import start_network
-from rankscape.studies.ranking.scoring.pool import open_pool
-from rankscape.studies.ranking.scoring.splitting import split_by_place
+from rankscape.studies.ranking.scoring.samples import clusters_of, levels_of, open_ranked, targets_of
 from rankscape.studies.ranking.scoring.targets import cluster_targets
 from rankscape.studies.ranking.scoring.training import Lesson, predict_pool, train_network
 from rankscape.studies.ranking.settings.scoring import TrainSettings
@@ -28,12 +27,12 @@ from .conftest import ARCHITECTURE, write_backbone
 def pool(world):
     use_device(0, 1)
     targets = cluster_targets(read_json(world.order), read_json(world.summary), "levels", "order.json")
-    return open_pool(world.tiles, read_table(world.clusters), targets)
+    return open_ranked(world.tiles, read_table(world.clusters), targets)
 
 
 def lesson_of(pool, world, **changes: Any) -> Lesson:
     settings = TrainSettings.from_text(world.settings(**changes), "train")
-    split = split_by_place(pool, settings.block_m, settings.validation_fraction, np.random.default_rng(0))
+    split = split_ranked(pool, settings, np.random.default_rng(0))
     preparation = Preparation.from_document(load_weights(world.backbone)[1]["preparation"])
     return Lesson(
         pool.take(split.training), pool.take(split.validation), preparation, settings, torch.device("cpu")
@@ -60,7 +59,7 @@ def test_the_network_is_left_with_the_weights_of_its_best_epoch(pool, world):
     lesson = lesson_of(pool, world)
     network, fit = fitted(lesson, world)
     scores = predict_pool(network, lesson.validation, lesson)
-    error = balanced_mean(np.abs(scores - lesson.validation.target), lesson.validation.level)
+    error = balanced_mean(np.abs(scores - targets_of(lesson.validation)), levels_of(lesson.validation))
     assert np.array_equal(scores, fit.scores)
     assert error == pytest.approx(min(epoch.validation_loss for epoch in fit.epochs))
     assert fit.epochs[fit.best_epoch - 1].validation_loss == pytest.approx(error)
@@ -127,7 +126,7 @@ def test_training_can_start_from_random_weights_of_each_seed(pool, world):
 
 
 def test_few_held_out_blocks_and_clusters_on_one_side_are_said(pool, world):
-    few = pool.take((pool.cluster != 3) | (np.arange(len(pool)) == np.flatnonzero(pool.cluster == 3)[0]))
+    few = pool.take((clusters_of(pool) != 3) | (np.arange(len(pool)) == np.flatnonzero(clusters_of(pool) == 3)[0]))
     limits = ensemble(few, world, block_m=800.0)[1]["limits"]
     assert any("Few blocks of land were held out" in limit for limit in limits)
     assert any("clusters [3] was held out" in limit for limit in limits)

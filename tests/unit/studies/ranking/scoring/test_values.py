@@ -11,7 +11,14 @@ from rankscape.foundation.errors import InputError, TableError
 from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_table, write_table
 from rankscape.samples.patches import open_patches
-from rankscape.studies.ranking.scoring.values import rank_targets, strata_of, value_pool
+from rankscape.studies.ranking.scoring.samples import (
+    clusters_of,
+    levels_of,
+    open_valued,
+    rank_targets,
+    strata_of,
+    targets_of,
+)
 from rankscape.studies.ranking.stages.predict import predict
 from rankscape.studies.ranking.stages.train import train
 from scipy.stats import spearmanr
@@ -65,17 +72,17 @@ def test_strata_are_counted_from_the_highest_without_gaps():
 def test_a_pool_of_values_gives_each_patch_its_own_target(world: World):
     values = radiance(world).sample(frac=1, random_state=2)
     patches = read_table(world.clusters).patch_id
-    pool, targets = value_pool(world.tiles, patches[3:].tolist(), values, 5)
+    pool, targets = open_valued(world.tiles, patches[3:].tolist(), values, 5)
     known = values.set_index("patch_id").value[pool.ids()].to_numpy()
 
     assert len(pool) == len(patches) - 3
-    assert spearmanr(pool.target, known).statistic == pytest.approx(1)
-    assert np.array_equal(pool.cluster, pool.level)
-    assert spearmanr(pool.level, pool.target).statistic < -0.9
+    assert spearmanr(targets_of(pool), known).statistic == pytest.approx(1)
+    assert np.array_equal(clusters_of(pool), levels_of(pool))
+    assert spearmanr(levels_of(pool), targets_of(pool)).statistic < -0.9
     assert targets.learned == "values"
     assert list(targets.target) == [0, 1, 2, 3, 4]
     for stratum, mean in targets.target.items():
-        assert pool.target[pool.cluster == stratum].mean() == pytest.approx(mean, abs=1e-6)
+        assert targets_of(pool)[clusters_of(pool) == stratum].mean() == pytest.approx(mean, abs=1e-6)
 
 
 @pytest.mark.parametrize("objective", ["regression", "ridge", "listwise"])
@@ -116,6 +123,6 @@ def test_values_that_are_all_equal_or_given_twice_are_refused(world: World):
     values = radiance(world)
     ids = values.patch_id.tolist()
     with pytest.raises(TableError, match="gives all 126 patches the value 3: there is nothing to learn"):
-        value_pool(world.tiles, ids, values.assign(value=3.0), 5)
+        open_valued(world.tiles, ids, values.assign(value=3.0), 5)
     with pytest.raises(TableError, match=f"two values of the patch {ids[7]}: give each granule's table once"):
-        value_pool(world.tiles, ids, pd.concat([values, values[7:8]]), 5)
+        open_valued(world.tiles, ids, pd.concat([values, values[7:8]]), 5)

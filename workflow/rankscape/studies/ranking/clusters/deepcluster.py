@@ -17,8 +17,8 @@ from rankscape.foundation.progress import say
 from rankscape.learning.augmentation import augment
 from rankscape.learning.filters import features_of
 from rankscape.learning.fitting import batches, settle_batch_norm, step
-from rankscape.learning.labelled import LabelledPatches
 from rankscape.learning.model import Adapted
+from rankscape.learning.selection import Selection
 from rankscape.samples.overlap import distinct_places
 from rankscape.samples.patches import Patches
 from rankscape.studies.ranking.clusters.clustering import usable_patches
@@ -60,7 +60,7 @@ def check_trainable(adapted: Adapted, origin: str) -> None:
 
 def refine_category(
     adapted: Adapted,
-    patches: LabelledPatches,
+    patches: Selection,
     name: str,
     settings: RefineSettings,
     device: torch.device,
@@ -122,7 +122,7 @@ def _grouper(
 def _trainer(
     backbone: nn.Module,
     adapted: Adapted,
-    patches: LabelledPatches,
+    patches: Selection,
     settings: RefineSettings,
     device: torch.device,
     generator: np.random.Generator,
@@ -137,7 +137,7 @@ def _trainer(
         network, order = nn.Sequential(backbone, head).train(), uniform_order(labels, generator)
         sums = np.zeros(2)
         for chosen in batches(order, settings.batch_size):
-            pictures = augment(patches.pictures(chosen, adapted.preparation), chance).to(device)
+            pictures = augment(patches.images(chosen, adapted.preparation), chance).to(device)
             wanted = torch.from_numpy(labels[chosen]).to(device)
             sums += _learn(network, pictures, wanted, body, top)
         some = patches.take(np.sort(generator.permutation(len(patches))[:_NORM_SAMPLE]))
@@ -233,19 +233,19 @@ def _members(names: Sequence[str], uninhabited: str | None, settings: RefineSett
 
 def _all_patches(
     stores: Sequence[Patches], granules: Sequence[GranuleFeatures], categories: pd.DataFrame
-) -> tuple[LabelledPatches, np.ndarray]:
+) -> tuple[Selection, np.ndarray]:
     """Return every usable patch in the order of the categories, and which of them are trained on."""
     usable = usable_patches(granules, categories)
     masks = distinct_places([one.index for one in granules], every_date=True)
     store = np.repeat(np.arange(len(usable)), [int(good.sum()) for good in usable])
     position = np.concatenate([np.flatnonzero(good) for good in usable])
     once = np.concatenate([mask[good] for mask, good in zip(masks, usable, strict=True)])
-    return LabelledPatches(tuple(stores), store, position, np.empty((len(store), 0), np.float32)), once
+    return Selection.bare(stores, store, position), once
 
 
 def _trained(
     adapted: Adapted,
-    patches: LabelledPatches,
+    patches: Selection,
     name: str,
     place: int,
     settings: RefineSettings,

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from rankscape.studies.ranking.scoring.network import ScoreNetwork
+from rankscape.studies.ranking.scoring.samples import levels_of, targets_of
 from rankscape.studies.ranking.scoring.training import Fit, Lesson, predict_pool
 
 _NEAREST = 1e-6
@@ -33,7 +34,7 @@ def calibrate(network: ScoreNetwork, lesson: Lesson, fit: Fit) -> Fit:
         The history with the new scores of the held-out patches, and the calibration.
     """
     training = lesson.training
-    slope, shift = logistic_fit(predict_pool(network, training, lesson), training.target, training.level)
+    slope, shift = logistic_fit(predict_pool(network, training, lesson), targets_of(training), levels_of(training))
     network.rescale(slope, shift)
     return replace(fit, scores=predict_pool(network, lesson.validation, lesson), calibration=(slope, shift))
 

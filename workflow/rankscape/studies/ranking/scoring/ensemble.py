@@ -10,6 +10,8 @@ import torch
 
 from rankscape.foundation import progress
 from rankscape.foundation.errors import RasterError, WeightsError
+from rankscape.learning.selection import Selection
+from rankscape.learning.splits import Split, split_by_block
 from rankscape.learning.teams import Team
 from rankscape.models.backbones import RANDOM
 from rankscape.models.preparation import Preparation
@@ -21,10 +23,9 @@ from rankscape.studies.ranking.scoring.network import ScoreNetwork, start_networ
 from rankscape.studies.ranking.scoring.objectives import objective_of
 from rankscape.studies.ranking.scoring.partner import partner_part
 from rankscape.studies.ranking.scoring.parts import Part
-from rankscape.studies.ranking.scoring.pool import Pool, limited
 from rankscape.studies.ranking.scoring.record import training_record
 from rankscape.studies.ranking.scoring.ridging import ridges_of
-from rankscape.studies.ranking.scoring.splitting import Split, split_by_place
+from rankscape.studies.ranking.scoring.samples import clusters_of, levels_of, limited
 from rankscape.studies.ranking.scoring.targets import Targets
 from rankscape.studies.ranking.scoring.team import History, assemble
 from rankscape.studies.ranking.scoring.training import Fit, Lesson, train_network
@@ -32,7 +33,7 @@ from rankscape.studies.ranking.settings.scoring import TrainSettings
 
 
 def train_ensemble(
-    pool: Pool,
+    pool: Selection,
     targets: Targets,
     backbone: Path,
     settings: TrainSettings,
@@ -67,9 +68,7 @@ def train_ensemble(
     architecture, preparation = _description(backbone)
     _check_bands(preparation, pool, backbone)
     drawn = limited(pool, settings.patches_per_cluster, np.random.default_rng([settings.seed, 0]))
-    split = split_by_place(
-        drawn, settings.block_m, settings.validation_fraction, np.random.default_rng([settings.seed, 1])
-    )
+    split = split_ranked(drawn, settings, np.random.default_rng([settings.seed, 1]))
     _say_split(split)
     sides = drawn.take(split.training), drawn.take(split.validation)
     lesson = Lesson(*sides, preparation, settings, device, targets.order, cache_mb, team)
@@ -83,6 +82,16 @@ def train_ensemble(
         model = _from_all(model, part, start, replace(lesson, training=drawn))
     document = training_record(settings, targets, drawn, split, fits)
     return model, {**document, **known, "model": model.to_document()}
+
+
+def split_ranked(samples: Selection, settings: TrainSettings, generator: np.random.Generator) -> Split:
+    """Hold out blocks so that every level, and then every cluster, stays in training.
+
+    Raises:
+        SettingsError: If the samples cannot be split so.
+    """
+    strata = {"levels": levels_of(samples), "clusters": clusters_of(samples)}
+    return split_by_block(samples, settings.block_m, settings.validation_fraction, generator, strata, "train")
 
 
 def _networks(
@@ -130,7 +139,7 @@ def _description(backbone: Path) -> tuple[str, Preparation]:
     return str(document["architecture"]), Preparation.from_document(document["preparation"])
 
 
-def _check_bands(preparation: Preparation, pool: Pool, backbone: Path) -> None:
+def _check_bands(preparation: Preparation, pool: Selection, backbone: Path) -> None:
     bands = pool.stores[0].grid.bands
     if tuple(preparation.bands) != tuple(bands):
         raise RasterError(
@@ -141,7 +150,7 @@ def _check_bands(preparation: Preparation, pool: Pool, backbone: Path) -> None:
 
 def _say_split(split: Split) -> None:
     progress.say(
-        f"{len(split.training)} patches in {split.training_blocks} {split.places} to train on, {len(split.validation)} "
-        f"in {split.validation_blocks} to validate; left out of training: {split.overlapping} that overlap a "
+        f"{len(split.training)} patches in {split.training_groups} {split.places} to train on, {len(split.validation)} "
+        f"in {split.validation_groups} to validate; left out of training: {split.overlapping} that overlap a "
         f"held-out patch, {split.identical} identical to one"
     )

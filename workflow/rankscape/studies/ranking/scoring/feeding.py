@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from rankscape.foundation.ahead import ahead
+from rankscape.learning.selection import Selection
 from rankscape.models.preparation import Preparation
-from rankscape.studies.ranking.scoring.pool import Pool
 
 _BYTES_PER_MB = 1_000_000
 _AHEAD = {"cpu": 0, "cuda": 3}
@@ -23,7 +23,7 @@ _AHEAD = {"cpu": 0, "cuda": 3}
 class Pictures:
     """The patches of a pool at the size that the network sees; those shown first are kept while there is room."""
 
-    def __init__(self, pool: Pool, preparation: Preparation, keep_mb: float = 0.0) -> None:
+    def __init__(self, pool: Selection, preparation: Preparation, keep_mb: float = 0.0) -> None:
         """Read nothing yet.
 
         Args:

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.stats import kendalltau
 
-from rankscape.studies.ranking.scoring.pool import Pool
+from rankscape.learning.selection import Selection
+from rankscape.studies.ranking.scoring.samples import levels_of, targets_of
 
 TOLERANCE = 0.07
 """A score this near to its target counts as right (the Sichuan report, 2024)."""
@@ -31,9 +32,9 @@ def validation_metrics(scores: np.ndarray, targets: np.ndarray, levels: np.ndarr
     }
 
 
-def held_out_metrics(scores: np.ndarray, held_out: Pool) -> dict[str, float | int | None]:
+def held_out_metrics(scores: np.ndarray, held_out: Selection) -> dict[str, float | int | None]:
     """Compare scores with the pseudo labels of held-out patches; see `validation_metrics`."""
-    return validation_metrics(scores, held_out.target, held_out.level)
+    return validation_metrics(scores, targets_of(held_out), levels_of(held_out))
 
 
 def balanced_mean(values: np.ndarray, groups: np.ndarray) -> float:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from rankscape.foundation.errors import OrderError
+from rankscape.learning.selection import Selection
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.ordering import Listwise, Rank
-from rankscape.studies.ranking.scoring.pool import Pool
+from rankscape.studies.ranking.scoring.samples import clusters_of, levels_of, targets_of
 from rankscape.studies.ranking.scoring.sampling import batches, epoch_order
 from rankscape.studies.ranking.settings.scoring import TrainSettings
 
@@ -22,10 +23,10 @@ class Objective(Protocol):
     calibrates: ClassVar[bool]
     """Whether scores are brought to the scale of the targets after training (`calibration.py`)."""
 
-    def batches(self, pool: Pool, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
+    def batches(self, pool: Selection, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
         """Draw the batches of one epoch: positions in the pool, as many batches as `sampling.batches` makes of it."""
 
-    def labels(self, pool: Pool) -> np.ndarray:
+    def labels(self, pool: Selection) -> np.ndarray:
         """Return what loss and distance are told of every patch, shape (n,)."""
 
     def loss(self, network: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator, /) -> Tensor:
@@ -57,13 +58,13 @@ class Regression:
     """Mixed images a batch as a share of its images; 0.5 puts every image into one mixture."""
     calibrates: ClassVar[bool] = False
 
-    def batches(self, pool: Pool, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
+    def batches(self, pool: Selection, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
         """Draw one epoch, balanced as the settings say."""
-        return batches(epoch_order(pool.cluster, pool.level, settings.balance, chance), settings.batch_size)
+        return batches(epoch_order(clusters_of(pool), levels_of(pool), settings.balance, chance), settings.batch_size)
 
-    def labels(self, pool: Pool) -> np.ndarray:
+    def labels(self, pool: Selection) -> np.ndarray:
         """Return the targets, float32 in [0, 1], shape (n,)."""
-        return pool.target
+        return targets_of(pool)
 
     def loss(self, network: nn.Module, images: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:
         """Return the loss of one batch; images and mixtures go through the network together."""

@@ -13,8 +13,9 @@ import torch
 from scipy.special import expit
 from torch import Tensor, nn
 
+from rankscape.learning.selection import Selection
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.scoring.pool import Pool
+from rankscape.studies.ranking.scoring.samples import clusters_of, levels_of
 from rankscape.studies.ranking.scoring.sampling import batches, chain_batches, epoch_order
 from rankscape.studies.ranking.settings.scoring import TrainSettings
 
@@ -29,9 +30,9 @@ class Ordering:
     """Factor k of the sigmoid that compares two scores."""
     calibrates: ClassVar[bool] = True
 
-    def labels(self, pool: Pool) -> np.ndarray:
+    def labels(self, pool: Selection) -> np.ndarray:
         """Return the place of every patch's cluster in the order, int64, shape (n,)."""
-        return np.searchsorted(self.order.clusters, pool.cluster)
+        return np.searchsorted(self.order.clusters, clusters_of(pool))
 
     def distance(self, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return how far every patch stands on the wrong side of the others; see `misplaced`."""
@@ -46,9 +47,9 @@ class Ordering:
 class Rank(Ordering):
     """Mean squared error between smooth ranks and the places in a chain of the order (Ahn et al. 2023)."""
 
-    def batches(self, pool: Pool, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
+    def batches(self, pool: Selection, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
         """Draw one epoch; every batch shows all levels of one chain equally often."""
-        return chain_batches(pool.cluster, self.order, settings.batch_size, chance)
+        return chain_batches(clusters_of(pool), self.order, settings.batch_size, chance)
 
     def loss(self, network: nn.Module, images: Tensor, labels: Tensor, _: torch.Generator) -> Tensor:
         """Return the loss of one batch."""
@@ -65,9 +66,9 @@ class Listwise(Ordering):
     and incomparable pairs have no term. So any batch will do, and no chains are drawn.
     """
 
-    def batches(self, pool: Pool, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
+    def batches(self, pool: Selection, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
         """Draw one epoch as `regression` does."""
-        return batches(epoch_order(pool.cluster, pool.level, settings.balance, chance), settings.batch_size)
+        return batches(epoch_order(clusters_of(pool), levels_of(pool), settings.balance, chance), settings.batch_size)
 
     def loss(self, network: nn.Module, images: Tensor, labels: Tensor, _: torch.Generator) -> Tensor:
         """Return the loss of one batch; 0 if it holds no ordered pair."""

@@ -14,13 +14,12 @@ from torch import nn
 from rankscape.foundation import progress
 from rankscape.foundation.errors import WeightsError
 from rankscape.learning.filters import draw_filters
-from rankscape.learning.labelled import LabelledPatches
+from rankscape.learning.selection import Selection
 from rankscape.models.backbones import RANDOM, check_input, create_backbone
 from rankscape.models.convolutions import RandomConvolutions
 from rankscape.models.preparation import Preparation, fit_preparation
 from rankscape.studies.ranking.scoring.metrics import held_out_metrics
 from rankscape.studies.ranking.scoring.parts import Part
-from rankscape.studies.ranking.scoring.pool import Pool
 from rankscape.studies.ranking.scoring.ridging import RidgeFit, joined, ridge_part
 from rankscape.studies.ranking.scoring.training import Lesson
 from rankscape.studies.ranking.settings.scoring import PartnerSettings
@@ -69,7 +68,7 @@ class Balance:
     """Kendall tau-b between score and level on the held-out patches at each share; None where it is undefined."""
 
 
-def balance(weight: float | str, own: np.ndarray, partner: np.ndarray, held_out: Pool) -> Balance:
+def balance(weight: float | str, own: np.ndarray, partner: np.ndarray, held_out: Selection) -> Balance:
     """Choose the partner's share in the score.
 
     Args:
@@ -86,7 +85,7 @@ def balance(weight: float | str, own: np.ndarray, partner: np.ndarray, held_out:
     return Balance(weight, {f"{share:g}": tau for share, tau in taus.items()})
 
 
-def _tau(scores: np.ndarray, held_out: Pool) -> float | None:
+def _tau(scores: np.ndarray, held_out: Selection) -> float | None:
     return held_out_metrics(scores, held_out)["kendall_tau_b"]
 
 
@@ -102,11 +101,10 @@ def _preparation(settings: PartnerSettings, lesson: Lesson) -> Preparation:
 
 
 def _backbone(settings: PartnerSettings, lesson: Lesson, seed: int) -> nn.Module:
-    channels, pool = lesson.preparation.channels, lesson.training
+    channels = lesson.preparation.channels
     backbone = create_backbone(settings.architecture, RANDOM, channels, seed)
     if not isinstance(backbone, RandomConvolutions):
         raise WeightsError(f"train.partner.architecture = {settings.architecture!r} is no random convolutions.")
-    pictures = LabelledPatches(pool.stores, pool.store, pool.position, np.empty((len(pool), 0), np.float32))
-    draw_filters(backbone, pictures, lesson.preparation, np.random.default_rng([seed, 11]), lesson.device)
+    draw_filters(backbone, lesson.training, lesson.preparation, np.random.default_rng([seed, 11]), lesson.device)
     check_input(backbone, channels, settings.input_px, settings.architecture)
     return backbone

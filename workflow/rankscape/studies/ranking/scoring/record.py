@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rankscape.learning.selection import Selection
+from rankscape.learning.splits import Split
 from rankscape.studies.ranking.scoring.metrics import TOLERANCE, held_out_metrics
-from rankscape.studies.ranking.scoring.pool import Pool
-from rankscape.studies.ranking.scoring.splitting import Split
+from rankscape.studies.ranking.scoring.samples import clusters_of
 from rankscape.studies.ranking.scoring.targets import Learned, Targets
 from rankscape.studies.ranking.scoring.team import History
 from rankscape.studies.ranking.settings.scoring import TrainSettings
@@ -21,7 +22,7 @@ _LIMIT_OF_LABELS: dict[Learned, str] = {
 
 
 def training_record(
-    settings: TrainSettings, targets: Targets, pool: Pool, split: Split, fits: Sequence[History]
+    settings: TrainSettings, targets: Targets, pool: Selection, split: Split, fits: Sequence[History]
 ) -> dict[str, Any]:
     """Describe a training: curves and best epoch a seed, metrics on the held-out patches, numbers of patches, limits.
 
@@ -49,7 +50,7 @@ def training_record(
             "left_out_overlapping": split.overlapping,
             "left_out_identical": split.identical,
         },
-        "blocks": {"training": split.training_blocks, "validation": split.validation_blocks},
+        "blocks": {"training": split.training_groups, "validation": split.validation_groups},
         "places": split.places,
         "clusters": _cluster_counts(targets, pool, split),
         "settings": settings.model_dump(mode="json"),
@@ -57,8 +58,9 @@ def training_record(
     }
 
 
-def _cluster_counts(targets: Targets, pool: Pool, split: Split) -> dict[str, dict[str, int]]:
-    training, validation = pool.cluster[split.training], pool.cluster[split.validation]
+def _cluster_counts(targets: Targets, pool: Selection, split: Split) -> dict[str, dict[str, int]]:
+    clusters = clusters_of(pool)
+    training, validation = clusters[split.training], clusters[split.validation]
     return {
         str(cluster): {
             "training": int((training == cluster).sum()),
@@ -68,18 +70,18 @@ def _cluster_counts(targets: Targets, pool: Pool, split: Split) -> dict[str, dic
     }
 
 
-def _limits(settings: TrainSettings, targets: Targets, pool: Pool, split: Split) -> list[str]:
+def _limits(settings: TrainSettings, targets: Targets, pool: Selection, split: Split) -> list[str]:
     """Say what the validation metrics do not show."""
     limits = [
         _LIMIT_OF_LABELS[targets.learned],
         _limit_of_places(settings, split),
         *_limits_of_choices(settings),
     ]
-    if split.validation_blocks < _FEW_BLOCKS:
-        limits.append(f"Few {split.places} were held out ({split.validation_blocks}): the metrics are uncertain.")
+    if split.validation_groups < _FEW_BLOCKS:
+        limits.append(f"Few {split.places} were held out ({split.validation_groups}): the metrics are uncertain.")
     group = _GROUPS[targets.learned]
     for side, positions in (("trained on", split.training), ("held out", split.validation)):
-        absent = sorted(set(targets.target) - set(pool.cluster[positions].tolist()))
+        absent = sorted(set(targets.target) - set(clusters_of(pool)[positions].tolist()))
         if absent:
             limits.append(f"No patch of the {group} {absent} was {side}: they lie in blocks of the other side alone.")
     if settings.objective in ("rank", "listwise"):

@@ -15,14 +15,15 @@ from torch import nn
 
 from rankscape.foundation import progress
 from rankscape.learning.feature_buffer import ROOM_MB, Spool
+from rankscape.learning.folds import Resample, resample_places
 from rankscape.learning.gram import Rows, fit_streamed
 from rankscape.learning.ridge import PENALTIES, Ridge, fit_ridge
+from rankscape.learning.selection import Selection
 from rankscape.models.backbones import RANDOM, create_backbone
-from rankscape.studies.ranking.scoring.drawing import Draw, draw_places, shares
 from rankscape.studies.ranking.scoring.network import ScoreNetwork
 from rankscape.studies.ranking.scoring.parts import Part
-from rankscape.studies.ranking.scoring.pool import Pool
-from rankscape.studies.ranking.scoring.sampling import batches
+from rankscape.studies.ranking.scoring.samples import clusters_of, levels_of, targets_of
+from rankscape.studies.ranking.scoring.sampling import balance_weights, batches
 from rankscape.studies.ranking.scoring.training import Lesson
 
 
@@ -104,14 +105,14 @@ def ridge_part(
     with spooled(backbone, lesson, copies, seeds[0]) as spool:
         mean, scale = spool.statistics()
         draws = [_draw(lesson, seed, resample) for seed in seeds]
-        ridges = [fit_drawn(spool, (mean, scale), lesson.training.target, draw) for draw in draws]
+        ridges = [fit_drawn(spool, (mean, scale), targets_of(lesson.training), draw) for draw in draws]
     networks = tuple(_ready(head_of(backbone, ridge, mean, scale), lesson) for ridge in ridges)
     part = Part(networks, architecture, lesson.preparation, tuple(seeds))
-    scores = scores_of(part, lesson.validation, lesson)
+    scores = predicted(part, lesson.validation, lesson)
     for network in networks:
         network.cpu()
     fits = [
-        RidgeFit(seed, ridge, copies * draw.patches, draw.places, found)
+        RidgeFit(seed, ridge, copies * draw.samples, draw.places, found)
         for seed, ridge, draw, found in zip(seeds, ridges, draws, scores, strict=True)
     ]
     return part, fits
@@ -139,7 +140,7 @@ def spooled(backbone: nn.Module, lesson: Lesson, copies: int, seed: int, room_mb
     return spool
 
 
-def fit_drawn(spool: Spool, unit: tuple[np.ndarray, np.ndarray], targets: np.ndarray, draw: Draw) -> Ridge:
+def fit_drawn(spool: Spool, unit: tuple[np.ndarray, np.ndarray], targets: np.ndarray, draw: Resample) -> Ridge:
     """Fit the ridge to the rows of a draw; features lose `unit[0]` and are divided by `unit[1]`.
 
     With fewer rows than features all rows are held; with more, sums of products.
@@ -172,7 +173,7 @@ def head_of(backbone: nn.Module, ridge: Ridge, mean: np.ndarray, scale: np.ndarr
     return network
 
 
-def scores_of(part: Part, pool: Pool, lesson: Lesson) -> np.ndarray:
+def predicted(part: Part, pool: Selection, lesson: Lesson) -> np.ndarray:
     """Score every patch of a pool with a part's networks on the lesson's device, float64, shape (networks, n)."""
     chosen = batches(np.arange(len(pool)), lesson.settings.batch_size)
     return np.concatenate([part.scores(part.images(pool.pixels(rows)), lesson.device) for rows in chosen], axis=1)
@@ -183,9 +184,9 @@ def _ready(network: ScoreNetwork, lesson: Lesson) -> ScoreNetwork:
     return network
 
 
-def _draw(lesson: Lesson, seed: int, resample: bool) -> Draw:
+def _draw(lesson: Lesson, seed: int, resample: bool) -> Resample:
     pool, settings = lesson.training, lesson.settings
-    weights = shares(pool.cluster, pool.level, settings.balance)
-    return draw_places(
-        pool.places(settings.block_m), pool.level, weights, np.random.default_rng([seed, 4]), resample, settings.block_m
-    )
+    levels = levels_of(pool)
+    weights = balance_weights(clusters_of(pool), levels, settings.balance) * pool.targets.weights
+    places, chance = pool.places(settings.block_m), np.random.default_rng([seed, 4])
+    return resample_places(places, levels, weights, chance, replace=resample, block_m=settings.block_m)

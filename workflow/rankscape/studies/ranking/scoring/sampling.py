@@ -41,6 +41,36 @@ def epoch_order(
     return generator.permutation(np.concatenate(drawn))
 
 
+def balance_weights(clusters: np.ndarray, levels: np.ndarray, balance: Balance) -> np.ndarray:
+    """Return how much every patch counts, as `epoch_order` shows it: float64, shape (n,), mean 1.
+
+    Args:
+        clusters: Cluster of every patch, shape (n,).
+        levels: Level of every patch, shape (n,).
+        balance: What counts alike: levels (and in each its clusters), clusters, or patches.
+    """
+    if balance == "patches":
+        return np.ones(len(clusters))
+    weights: np.ndarray = 1 / _count(clusters)
+    if balance == "levels":
+        weights = weights / _clusters_beside(clusters, levels)
+    return np.asarray(weights * (len(weights) / weights.sum()))
+
+
+def _count(groups: np.ndarray) -> np.ndarray:
+    """Number of members that the group of every patch has."""
+    _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    found: np.ndarray = counts[inverse]
+    return found
+
+
+def _clusters_beside(clusters: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Number of clusters in the level of every patch."""
+    names, inverse = np.unique(levels, return_inverse=True)
+    found: np.ndarray = np.array([len(np.unique(clusters[levels == level])) for level in names])[inverse]
+    return found
+
+
 def batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
     """Cut an epoch into batches; a last one of a single patch joins the one before: batch normalisation needs two."""
     cuts = list(range(batch_size, len(order), batch_size))

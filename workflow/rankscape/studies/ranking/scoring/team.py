@@ -7,11 +7,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from rankscape.foundation import progress
+from rankscape.learning.selection import Selection
 from rankscape.studies.ranking.scoring.metrics import held_out_metrics
 from rankscape.studies.ranking.scoring.model import ScoreModel
 from rankscape.studies.ranking.scoring.partner import balance, partner_part
 from rankscape.studies.ranking.scoring.parts import Part, combine
-from rankscape.studies.ranking.scoring.pool import Pool
+from rankscape.studies.ranking.scoring.samples import targets_of
 from rankscape.studies.ranking.scoring.spread import FEWEST, Calibration, coverage_record, fit_calibration
 from rankscape.studies.ranking.scoring.training import Lesson
 
@@ -45,7 +46,7 @@ class Member:
         """Scores of the held-out patches, float64, shape (networks, validation)."""
         return np.stack([fit.scores for fit in self.fits])
 
-    def to_document(self, held_out: Pool) -> dict[str, Any]:
+    def to_document(self, held_out: Selection) -> dict[str, Any]:
         """Describe it as JSON, with the metrics of its own mean score."""
         return {
             "name": self.name,
@@ -74,7 +75,7 @@ def assemble(part: Part, fits: Sequence[History], lesson: Lesson) -> tuple[Score
     kept = [member for member in team if member.part.weight > 0]
     parts = tuple(member.part for member in kept)
     score, spread = combine(np.concatenate([member.scores for member in kept]), parts)
-    errors = score - held_out.target
+    errors = score - targets_of(held_out)
     calibration = fit_calibration(errors, spread) if len(held_out) >= FEWEST else None
     store = held_out.stores[0]
     model = ScoreModel(parts, str(store.array.dtype), store.grid.patch_px, calibration)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rankscape.foundation import progress
 from rankscape.learning.augmentation import appearance, augment
+from rankscape.learning.selection import Selection
 from rankscape.learning.teams import Team
 from rankscape.models.preparation import Preparation
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
@@ -21,7 +22,7 @@ from rankscape.studies.ranking.scoring.feeding import Pictures
 from rankscape.studies.ranking.scoring.metrics import balanced_mean, held_out_metrics
 from rankscape.studies.ranking.scoring.network import ScoreNetwork, freeze_batch_norm
 from rankscape.studies.ranking.scoring.objectives import Objective, objective_of
-from rankscape.studies.ranking.scoring.pool import Pool
+from rankscape.studies.ranking.scoring.samples import levels_of
 from rankscape.studies.ranking.scoring.sampling import batches
 from rankscape.studies.ranking.settings.scoring import TrainSettings
 
@@ -30,9 +31,9 @@ from rankscape.studies.ranking.settings.scoring import TrainSettings
 class Lesson:
     """What a network is trained and validated on."""
 
-    training: Pool
+    training: Selection
     """Patches trained on."""
-    validation: Pool
+    validation: Selection
     """Patches held out."""
     preparation: Preparation
     """How patches become network input."""
@@ -52,7 +53,7 @@ class Lesson:
         """The processes that train together."""
         return self.together or Team(self.device)
 
-    def pictures(self, pool: Pool) -> Pictures:
+    def pictures(self, pool: Selection) -> Pictures:
         """Return the patches of a pool at the network's size; those of the lesson's own pools are kept."""
         known = [pictures for own, pictures in self._kept if own is pool]
         return known[0] if known else Pictures(pool, self.preparation)
@@ -67,7 +68,7 @@ class Lesson:
         return augment(self.preparation.normalised(values), chance)
 
     @cached_property
-    def _kept(self) -> list[tuple[Pool, Pictures]]:
+    def _kept(self) -> list[tuple[Selection, Pictures]]:
         pools, mine = (self.training, self.validation), self.cache_mb / self.team.size
         patches = sum(map(len, pools))
         return [(pool, Pictures(pool, self.preparation, mine * len(pool) / patches)) for pool in pools]
@@ -147,7 +148,7 @@ def _advance(course: Course, taught: nn.Module, lesson: Lesson, seed: int) -> No
     _report(course.curve[-1], seed, lesson.settings.epochs)
 
 
-def predict_pool(network: nn.Module, pool: Pool, lesson: Lesson) -> np.ndarray:
+def predict_pool(network: nn.Module, pool: Selection, lesson: Lesson) -> np.ndarray:
     """Score every patch of a pool with one network, without augmentation; float64, shape (n,)."""
     network.eval()
     team = lesson.team
@@ -213,8 +214,8 @@ def _groups(network: ScoreNetwork, settings: TrainSettings) -> list[dict[str, An
     return [{"params": list(network.backbone.parameters()), "lr": rate * settings.backbone_rate}, head]
 
 
-def _epoch(number: int, loss: float, scores: np.ndarray, validation: Pool, objective: Objective) -> Epoch:
-    distance = balanced_mean(objective.distance(scores, objective.labels(validation)), validation.level)
+def _epoch(number: int, loss: float, scores: np.ndarray, validation: Selection, objective: Objective) -> Epoch:
+    distance = balanced_mean(objective.distance(scores, objective.labels(validation)), levels_of(validation))
     share = held_out_metrics(scores, validation)["share_within"]
     return Epoch(number, loss, distance, float(share or 0.0))
 

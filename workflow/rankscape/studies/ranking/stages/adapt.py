@@ -14,12 +14,13 @@ from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_metadata, read_table
 from rankscape.learning.adapting import adapt_backbone
-from rankscape.learning.labelled import check_stores, find_labelled
+from rankscape.learning.labels import select_labelled
 from rankscape.learning.model import save_adapted
+from rankscape.learning.selection import open_stores
 from rankscape.learning.settings import SELF_SUPERVISED, AdaptSettings
 from rankscape.models.backbones import find_weights
 from rankscape.models.devices import use_device
-from rankscape.samples.patches import index_of, open_patches
+from rankscape.samples.patches import index_of
 from rankscape.stages.options import Gpus, Settings, Threads, Tiles
 
 
@@ -44,9 +45,8 @@ def adapt(
     start = _start(chosen.weights, pretrained)
     weights = find_weights(chosen.architecture, start)
     about, table = read_metadata(labels, "label"), read_table(labels)
-    stores = [open_patches(path) for path in sorted(tiles)]
-    check_stores(stores)
-    patches = find_labelled(stores, table, about["categories"], str(labels))
+    stores = open_stores(tiles)
+    patches = select_labelled(stores, table, about["categories"], str(labels))
     say(f"{len(patches)} usable labelled patches of {len(table)} labelled ones.")
     adapted, found = adapt_backbone(chosen, patches, about["categories"], about["uninhabited"], device, start)
     inputs = {"labels": labels} | ({"weights": weights} if weights is not None else {})

@@ -12,13 +12,13 @@ import typer
 from rankscape.foundation.files import write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.learning.checkpoints import CheckpointFiles
-from rankscape.learning.labelled import check_stores
 from rankscape.learning.model import save_adapted
 from rankscape.learning.pretraining import pretrain_backbone
+from rankscape.learning.selection import open_stores
 from rankscape.learning.settings import AdaptSettings, PretrainSettings
 from rankscape.models.backbones import find_weights
 from rankscape.models.devices import use_device
-from rankscape.samples.patches import index_of, open_patches
+from rankscape.samples.patches import index_of
 from rankscape.stages.options import CheckpointEpochs, CheckpointFolder, Gpus, Settings, Threads, Tiles
 
 _OF_ADAPT = ("architecture", "colour", "normalisation")
@@ -43,8 +43,7 @@ def pretrain(
     shared = AdaptSettings.from_text(network, "adapt")
     device = use_device(gpus, threads)
     weights = find_weights(shared.architecture, chosen.weights)
-    stores = [open_patches(path) for path in sorted(tiles)]
-    check_stores(stores)
+    stores = open_stores(tiles)
     inputs = {"weights": weights} if weights is not None else {}
     for path in tiles:
         inputs |= {f"tiles/{path.stem}": path, f"index/{path.stem}": index_of(path)}

@@ -12,10 +12,10 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import write_array, write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_metadata, read_table
-from rankscape.learning.labelled import check_stores
 from rankscape.learning.model import load_adapted
+from rankscape.learning.selection import open_stores
 from rankscape.models.devices import use_device
-from rankscape.samples.patches import index_of, open_patches
+from rankscape.samples.patches import index_of
 from rankscape.stages.options import Gpus, Settings, Threads, Tiles
 from rankscape.studies.ranking.clusters.deepcluster import check_trainable, refine_features
 from rankscape.studies.ranking.clusters.granule_features import open_features
@@ -41,8 +41,7 @@ def refine(
     device = use_device(gpus, threads)
     adapted = load_adapted(backbone)
     check_trainable(adapted, str(backbone))
-    stores = [open_patches(path) for path in arrays]
-    check_stores(stores)
+    stores = open_stores(arrays)
     granules = open_features(features, [index_of(path) for path in arrays])
     names = read_metadata(categories, "label")["categories"]
     table = read_table(categories, ["patch_id", "category"])

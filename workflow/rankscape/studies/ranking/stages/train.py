@@ -15,6 +15,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json, write_bytes, write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
+from rankscape.learning.selection import Selection
 from rankscape.learning.teams import Team, together
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import (
@@ -33,9 +34,8 @@ from rankscape.studies.ranking.scoring.checkpoints import Checkpoints
 from rankscape.studies.ranking.scoring.curves import draw_curves
 from rankscape.studies.ranking.scoring.ensemble import train_ensemble
 from rankscape.studies.ranking.scoring.model import write_model
-from rankscape.studies.ranking.scoring.pool import Pool, open_pool
+from rankscape.studies.ranking.scoring.samples import open_ranked, open_valued
 from rankscape.studies.ranking.scoring.targets import Targets, cluster_targets
-from rankscape.studies.ranking.scoring.values import value_pool
 from rankscape.studies.ranking.settings.scoring import TrainSettings
 
 
@@ -96,15 +96,15 @@ class Given:
         arrays = {f"tiles {path.stem}": path for path in self.tiles}
         return single | learned | arrays | {f"index {path.stem}": index_of(path) for path in self.tiles}
 
-    def labelled(self, settings: TrainSettings) -> tuple[Pool, Targets]:
+    def labelled(self, settings: TrainSettings) -> tuple[Selection, Targets]:
         """Open the clustered patches, with the targets that the order or the values give them."""
         clusters, summary = read_table(self.clusters, ("patch_id", "cluster")), read_json(self.summary)
         if self.order is None:
             known = covered_values(self.values)
-            return value_pool(self.tiles, clusters["patch_id"].tolist(), known, len(summary["clusters"]))
+            return open_valued(self.tiles, clusters["patch_id"].tolist(), known, len(summary["clusters"]))
         order = read_json(self.order)
         targets = cluster_targets(order, summary, settings.targets, str(self.order), settings.land_shares)
-        return open_pool(self.tiles, clusters, targets), targets
+        return open_ranked(self.tiles, clusters, targets), targets
 
 
 @dataclass(frozen=True)

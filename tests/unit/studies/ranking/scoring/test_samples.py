@@ -10,7 +10,7 @@ from rankscape.foundation.errors import OrderError, RasterError, TableError
 from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import open_patches
-from rankscape.studies.ranking.scoring.pool import Pool, limited, open_pool
+from rankscape.studies.ranking.scoring.samples import clusters_of, levels_of, limited, open_ranked, targets_of
 from rankscape.studies.ranking.scoring.targets import Targets, cluster_targets
 
 
@@ -25,15 +25,15 @@ def table(world) -> pd.DataFrame:
 
 
 def test_a_pool_holds_the_clustered_patches_with_their_targets(world, targets: Targets, table: pd.DataFrame):
-    pool = open_pool(world.tiles, table, targets)
+    pool = open_ranked(world.tiles, table, targets)
     assert len(pool) == len(table) == 126
-    assert pool.target.tolist() == pytest.approx([targets.target[c] for c in pool.cluster])
-    assert pool.level.tolist() == [targets.level[c] for c in pool.cluster]
+    assert targets_of(pool).tolist() == pytest.approx([targets.target[c] for c in clusters_of(pool)])
+    assert levels_of(pool).tolist() == [targets.level[c] for c in clusters_of(pool)]
     assert 5 not in pool.position[pool.store == 0]
 
 
 def test_pixels_come_in_the_order_asked_for_from_either_granule(world, targets: Targets, table: pd.DataFrame):
-    pool = open_pool(world.tiles, table, targets)
+    pool = open_ranked(world.tiles, table, targets)
     chosen = np.array([100, 3, 70])
     arrays = [open_patches(path).array for path in world.tiles]
     expected = [arrays[pool.store[c]][pool.position[c]] for c in chosen]
@@ -41,37 +41,30 @@ def test_pixels_come_in_the_order_asked_for_from_either_granule(world, targets: 
 
 
 def test_neither_the_order_of_the_files_nor_that_of_the_rows_matters(world, targets: Targets, table: pd.DataFrame):
-    first = open_pool(world.tiles, table, targets)
-    second = open_pool(world.tiles[::-1], table.sample(frac=1, random_state=1), targets)
-    for name in ("store", "position", "cluster", "target"):
+    first = open_ranked(world.tiles, table, targets)
+    second = open_ranked(world.tiles[::-1], table.sample(frac=1, random_state=1), targets)
+    for name in ("store", "position"):
         assert np.array_equal(getattr(first, name), getattr(second, name))
+    assert np.array_equal(first.targets.values, second.targets.values)
     assert np.array_equal(first.pixels(np.arange(126)), second.pixels(np.arange(126)))
 
 
 def test_a_limit_draws_from_each_cluster_with_the_seed(world, targets: Targets, table: pd.DataFrame):
-    pool = open_pool(world.tiles, table, targets)
+    pool = open_ranked(world.tiles, table, targets)
     few, again = (limited(pool, 7, np.random.default_rng(2)) for _ in range(2))
-    assert np.bincount(few.cluster).tolist() == [7] * 5
+    assert np.bincount(clusters_of(few)).tolist() == [7] * 5
     assert np.array_equal(few.position, again.position)
     assert limited(pool, None, np.random.default_rng(2)) is pool
 
 
-def test_digests_are_equal_where_bytes_are(invent_pool: Callable[[int], Pool]):
-    pool = invent_pool(0)
-    pool.stores[1].array[3] = pool.stores[0].array[2]
-    digests = pool.digests()
-    assert digests[2] == digests[36 + 3]
-    assert len(set(digests)) == len({store.tobytes() for store in pool.pixels(np.arange(len(pool)))})
-
-
 def test_a_cluster_of_the_order_without_patches_is_named(world, targets: Targets, table: pd.DataFrame):
     with pytest.raises(OrderError, match=r"ranks the clusters \[3\], which have no patches"):
-        open_pool(world.tiles, table[table.cluster != 3], targets)
+        open_ranked(world.tiles, table[table.cluster != 3], targets)
 
 
 def test_a_cluster_that_the_order_does_not_rank_is_named(world, targets: Targets, table: pd.DataFrame):
     with pytest.raises(OrderError, match=r"clusters \[9\], which the order does not rank"):
-        open_pool(world.tiles, table.replace({"cluster": {3: 9}}).pipe(_with_one, 3), targets)
+        open_ranked(world.tiles, table.replace({"cluster": {3: 9}}).pipe(_with_one, 3), targets)
 
 
 def _with_one(table: pd.DataFrame, cluster: int) -> pd.DataFrame:
@@ -80,9 +73,9 @@ def _with_one(table: pd.DataFrame, cluster: int) -> pd.DataFrame:
 
 def test_tiles_of_a_clustered_granule_must_not_be_missing_or_doubled(world, targets: Targets, table: pd.DataFrame):
     with pytest.raises(TableError, match=r"63 patches that no granule given has, such as 03TVG_0_0"):
-        open_pool(world.tiles[:1], table, targets)
+        open_ranked(world.tiles[:1], table, targets)
     with pytest.raises(TableError, match=r"\['03TVF'\] are given twice"):
-        open_pool([*world.tiles, world.tiles[0]], table, targets)
+        open_ranked([*world.tiles, world.tiles[0]], table, targets)
 
 
 @pytest.mark.parametrize(
@@ -98,4 +91,4 @@ def test_granules_of_another_kind_are_refused(
 ):
     other = patch_store("03TVH", pixels=np.ones((32, 32, len(bands)), dtype), patch_px=side, bands=bands)
     with pytest.raises(RasterError, match=said):
-        open_pool([*world.tiles, other], table, targets)
+        open_ranked([*world.tiles, other], table, targets)

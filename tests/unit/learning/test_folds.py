@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rankscape.foundation.errors import SettingsError
-from rankscape.studies.ranking.scoring.drawing import draw_places, even_parts, shares
+from rankscape.learning.folds import (
+    even_parts,
+    group_folds,
+    random_folds,
+    resample_places,
+    stratified_folds,
+    time_folds,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -13,13 +20,13 @@ from rankscape.studies.ranking.scoring.drawing import draw_places, even_parts, s
 def test_patches_of_a_place_share_part_and_draw(seed: int, resample: bool):
     chance = np.random.default_rng(seed)
     places, levels = chance.integers(0, 12, 80), chance.integers(0, 3, 80)
-    draw = draw_places(places, levels, np.ones(80), chance, resample, 1000.0)
+    draw = resample_places(places, levels, np.ones(80), chance, replace=resample, block_m=1000.0)
     for place in np.unique(places):
         own = places == place
         assert len(np.unique(draw.parts[own])) == len(np.unique(draw.weights[own])) == 1
     used = draw.weights > 0
     assert draw.places == len(np.unique(places[used])) > 1
-    assert draw.patches == used.sum()
+    assert draw.samples == used.sum()
     assert len(np.unique(levels[used])) > 1
     assert len(np.unique(draw.parts[used])) == min(5, draw.places)
     assert used.all() or resample
@@ -28,7 +35,8 @@ def test_patches_of_a_place_share_part_and_draw(seed: int, resample: bool):
 def test_as_many_places_are_drawn_as_there_are_and_seeds_differ():
     places = np.repeat(np.arange(30), 2)
     draws = [
-        draw_places(places, np.arange(60) % 2, np.ones(60), np.random.default_rng(seed), True, 1.0) for seed in (0, 1)
+        resample_places(places, np.arange(60) % 2, np.ones(60), np.random.default_rng(seed), replace=True, block_m=1.0)
+        for seed in (0, 1)
     ]
     assert [draw.weights.sum() for draw in draws] == [60, 60]
     assert not np.array_equal(draws[0].weights, draws[1].weights)
@@ -43,16 +51,29 @@ def test_parts_are_about_equally_large():
     assert sorted(even_parts(np.ones(3), np.random.default_rng(1))) == [0, 1, 2]
 
 
-def test_shares_make_levels_clusters_or_patches_count_alike():
-    clusters = np.array([0] * 6 + [1] * 2 + [2] * 4)
-    levels = np.array([0] * 8 + [1] * 4)
-    by_level, by_cluster = shares(clusters, levels, "levels"), shares(clusters, levels, "clusters")
-    assert by_level[levels == 0].sum() == pytest.approx(by_level[levels == 1].sum()) == pytest.approx(6)
-    assert by_level[clusters == 0].sum() == pytest.approx(by_level[clusters == 1].sum())
-    assert [by_cluster[clusters == c].sum() for c in range(3)] == pytest.approx([4, 4, 4])
-    assert (shares(clusters, levels, "patches") == 1).all()
-
-
 def test_one_place_cannot_be_cross_validated():
     with pytest.raises(SettingsError, match=r"train\.block_m = 500 puts all 4 patches to train on into one block"):
-        draw_places(np.zeros(4), np.arange(4), np.ones(4), np.random.default_rng(0), True, 500.0)
+        resample_places(np.zeros(4), np.arange(4), np.ones(4), np.random.default_rng(0), replace=True, block_m=500.0)
+
+
+def test_parts_are_equally_large_and_seeded():
+    parts = random_folds(23, np.random.default_rng(4))
+    assert sorted(np.bincount(parts)) == [4, 4, 5, 5, 5]
+    assert np.array_equal(parts, random_folds(23, np.random.default_rng(4)))
+
+
+@given(st.integers(0, 1000))
+def test_groups_stay_in_one_part_and_strata_are_spread_over_all(seed: int):
+    chance = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(20), chance.integers(1, 6, 20))
+    strata = (groups % 4 == 0).astype(int)
+    for parts in (group_folds(groups, chance), stratified_folds(groups, strata, chance)):
+        assert all(len(np.unique(parts[groups == group])) == 1 for group in range(20))
+        assert set(parts) == set(range(5))
+    assert all((parts[strata == 1] == part).any() for part in range(5))
+
+
+def test_time_is_cut_into_parts_that_follow_each_other():
+    times = np.array([2005, 2001, 2002, 2003, 2004, 2001])
+    assert time_folds(times, 2).tolist() == [1, 0, 0, 0, 1, 0]
+    assert time_folds(times, 9).tolist() == [4, 0, 1, 2, 3, 0]
