@@ -18,7 +18,7 @@ from rankscape.learning.targets import TargetTable
 from rankscape.models.preparation import Preparation
 from rankscape.samples.patches import Patches, is_located, open_patches
 from rankscape.samples.places import places_of
-from rankscape.samples.planes import EQUAL_AREA
+from rankscape.spatial.geometry import EQUAL_AREA
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pyproj import CRS, Proj, Transformer
 from scipy.spatial import cKDTree
 
 WGS84 = "EPSG:4326"
-_EQUAL_AREA = "EPSG:6933"
+EQUAL_AREA = "EPSG:6933"
 """Cylindrical equal-area projection of the whole Earth (EASE-Grid 2.0)."""
 _STEP_M, _STEP_DEGREES = 1000.0, 0.01
 """Vertices are at most so far apart before reprojection; edges are then true to 2 cm."""
@@ -92,4 +92,4 @@ def small_areas_m2(shapes: gpd.GeoSeries) -> np.ndarray:
 
 def large_areas_m2(shapes: gpd.GeoSeries) -> np.ndarray:
     """Return areas on the ellipsoid of shapes of any size in square metres, float64, shape (shapes,)."""
-    return np.asarray(densified(shapes).to_crs(_EQUAL_AREA).area.to_numpy(float))
+    return np.asarray(densified(shapes).to_crs(EQUAL_AREA).area.to_numpy(float))
