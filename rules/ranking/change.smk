@@ -47,7 +47,7 @@ rule ranking_change:
         runtime=minutes(60),
     params:
         settings=without(RANKING.change, "pairs"),
-        places=lambda wildcards: [SHEET[after].land for _, after in DATES[wildcards.change]],
+        places=lambda wildcards: [SHEET[after].location for _, after in DATES[wildcards.change]],
         code=code("ranking change"),
     message:
         "Measuring the change {wildcards.change}"

@@ -20,8 +20,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.locks import release_stale_locks
 from rankscape.foundation.studies import find_study
 from rankscape.samples.listing import look_through
-from rankscape.scenes.granule_table import GRANULE_PATTERN, current_rows, read_sheet
-from rankscape.scenes.storage import parse_shard
+from rankscape.scenes.granule_table import GRANULE_PATTERN, current_rows, parse_shard, read_granule_table
 
 run_this_checkout(ROOT / "workflow")
 if release_stale_locks(Path(".snakemake")):
@@ -32,7 +31,7 @@ gc.set_threshold(50_000, 20, 20)
 
 try:
     CONFIG = check_config(config, ", ".join(map(os.path.relpath, workflow.configfiles)))
-    SHEET = read_sheet(Path(CONFIG.granules))
+    SHEET = read_granule_table(Path(CONFIG.granules))
     check_granules(CONFIG, SHEET)
     PICTURES = look_through(SHEET)
 except InputError as error:
@@ -120,8 +119,8 @@ def tile_source(wildcards):
     A folder of pictures is `ancient`: its time knows nothing of its subfolders, and the listing says what counts.
     """
     row = SHEET[wildcards.granule]
-    if row.folder or row.pictures:
-        return {"source": row.folder or ancient(row.pictures), "quality": []}
+    if row.local:
+        return {"source": ancient(row.images) if row.images else row.local, "quality": []}
     return {
         "source": rules.compose.output.scene,
         "quality": [rules.compose.output.quality],

@@ -2,7 +2,7 @@
 
 # Patches of all that clusters are made of are shown, and of nothing else that is not current.
 SHOWN = list(dict.fromkeys([*CURRENT, *FIT]))
-IMAGED = [name for name in MAPPED if SHEET[name].folder is None]
+IMAGED = [name for name in MAPPED if SHEET[name].local is None]
 
 
 rule report:

@@ -98,7 +98,7 @@ def write_region(pictures: Path, folder: Path, before: str) -> None:
         for row, col in np.ndindex(ROWS, COLS)
     ]
     pd.DataFrame(distances).to_csv(folder / "surroundings.csv", index=False)
-    sheet = ["granule\trole\tfolder\tperiod\tplace"]
+    sheet = ["granule\trole\ttiles\tperiod\tplace"]
     sheet += [f"pucallpa_{year}\tfit\ttiles/{year}\t{year}\tpucallpa" for year in (NOW, before)]
     (folder / "config/granules/pucallpa.tsv").write_text("\n".join(sheet) + "\n")
     (folder / "config/pucallpa.yaml").write_text(json.dumps(_configuration(before), indent=1))

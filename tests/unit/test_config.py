@@ -152,8 +152,8 @@ def test_people_or_references_can_rank_without_judges():
 def test_references_need_a_granule_with_coordinates():
     config = check_config(changed(people={"folder": "orders"}, order_from_reference={"references": ["lights"]}), "x")
     towns, land = (
-        GranuleRow(granule="towns", role="fit", pictures="t"),
-        GranuleRow(granule="a", role="apply", folder="a"),
+        GranuleRow(granule="towns", role="fit", images="t"),
+        GranuleRow(granule="a", role="apply", tiles="a"),
     )
     with pytest.raises(SettingsError, match=r"references = \['lights'\]: no granule of here\.tsv has coordinates"):
         check_granules(config, {"towns": towns})
@@ -178,8 +178,8 @@ def test_a_baseline_trains_as_the_score_but_for_what_it_sets():
 
 def test_baselines_need_a_granule_to_learn_from_that_has_coordinates():
     config = check_config(changed(baselines={"lights-order": rival()}), "x")
-    towns = GranuleRow(granule="towns", role="fit", pictures="t")
-    land = GranuleRow(granule="a", role="apply", folder="a")
+    towns = GranuleRow(granule="towns", role="fit", images="t")
+    land = GranuleRow(granule="a", role="apply", tiles="a")
     with pytest.raises(SettingsError, match=r"baselines = \['lights-order'\]: no granule of here\.tsv with the role"):
         check_granules(config, {"towns": towns, "a": land})
     check_granules(config, {"towns": towns, "a": land.model_copy(update={"role": "fit"})})

@@ -14,7 +14,7 @@ class RankscapeError(Exception):
 
 
 class InputError(RankscapeError):
-    """What the user gave cannot be used: a setting, a sheet, a file."""
+    """What the user gave cannot be used: a setting, a table, a file."""
 
     exit_code = 2
 
@@ -23,8 +23,8 @@ class SettingsError(InputError):
     """A configuration key or value is wrong."""
 
 
-class SheetError(InputError):
-    """A granule sheet is wrong."""
+class GranuleTableError(InputError):
+    """A granule table is wrong."""
 
 
 class GranuleError(InputError):

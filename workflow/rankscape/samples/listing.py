@@ -28,7 +28,7 @@ def list_pictures(folder: Path) -> list[str]:
         RasterError: If it is no folder, or holds no picture.
     """
     if not folder.is_dir():
-        raise RasterError(f"{folder} is no folder: `pictures` in the sheet must name a folder of pictures.")
+        raise RasterError(f"{folder} is no folder: `images` in the granule table must name a folder of images.")
     found: list[str] = []
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -45,7 +45,7 @@ def look_through(table: Mapping[str, GranuleRow]) -> dict[str, str]:
     Raises:
         RasterError: If a folder is missing or empty; the message names it.
     """
-    folders = {name: Path(row.pictures) for name, row in table.items() if row.pictures is not None}
+    folders = {name: Path(row.images) for name, row in table.items() if row.images is not None}
     return {name: fingerprint_of(folder, list_pictures(folder)) for name, folder in folders.items()}
 
 

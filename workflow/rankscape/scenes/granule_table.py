@@ -1,4 +1,4 @@
-"""The granule sheet of a region: which granules, in which role, from which dates."""
+"""The granule table of a region: which granules, in which role, from which dates."""
 
 import csv
 import datetime
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rankscape.foundation.errors import SettingsError, SheetError
+from rankscape.foundation.errors import GranuleTableError, SettingsError
 from rankscape.foundation.settings import Section
 
 GRANULE_PATTERN = r"[0-9A-Za-z][0-9A-Za-z_]{0,63}"
@@ -19,12 +19,18 @@ MGRS_PATTERN = r"(0[1-9]|[1-5][0-9]|60)[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]"
 PERIOD_PATTERN = r"[12][0-9]{3}([-_.]?[0-9A-Za-z]+)*"
 """A period: it begins with its year, so that labels sorted as text are sorted in time (2016-02 before 2016-10)."""
 
+_LOCAL = ("raster", "tiles", "images")
+"""Columns of local images."""
+_RENAMED = {"folder": "tiles", "pictures": "images"}
+"""Columns by their names of earlier versions."""
+SHARD_PATTERN = r"^(join|[1-9][0-9]{0,4}/[1-9][0-9]{0,4})$"
+
 
 class GranuleRow(Section):
-    """One row of the sheet."""
+    """One row of the granule table."""
 
     granule: Annotated[str, Field(pattern=f"^{GRANULE_PATTERN}$")]
-    """Id of the row: an MGRS granule, or a name of your own where the row has a folder or a place."""
+    """Id of the row: an MGRS granule, or a name of your own where the row has local images or a place."""
     role: Literal["fit", "apply"]
     """`fit`: clusters and score are learned from it; `apply`: it is scored only."""
     start: datetime.date | None = None
@@ -33,36 +39,46 @@ class GranuleRow(Section):
     """Last day, included."""
     max_cloud_percent: Annotated[float, Field(ge=0, le=100)] | None = None
     """Scenes with more cloud are left out."""
-    folder: str | None = None
+    raster: str | None = None
+    """GeoTIFF or JPEG 2000 of yours, instead of scenes: bytes or reflectance, red, green, blue first."""
+    tiles: str | None = None
     """Folder of web-mercator tiles named `{row}_{col}`, instead of scenes."""
-    pictures: str | None = None
-    """Folder of pictures of any names whose coordinates nobody knows, instead of scenes."""
+    images: str | None = None
+    """Folder of images of any names whose coordinates nobody knows, instead of scenes."""
     period: Annotated[str, Field(pattern=f"^{PERIOD_PATTERN}$", max_length=32)] | None = None
     """When the row shows its place: a label that begins with its year, such as 2016-dry; on all rows or none."""
     place: Annotated[str, Field(pattern=f"^{GRANULE_PATTERN}$")] | None = None
-    """Land that the row shows, an MGRS granule where it has scenes; its rows are its dates. Default: granule."""
+    """Location that the row shows, an MGRS granule where it has scenes; its rows are its dates. Default: granule."""
 
     @property
-    def land(self) -> str:
-        """The land that it shows: its place, or its id."""
+    def location(self) -> str:
+        """The location that it shows: its place, or its id."""
         return self.place or self.granule
+
+    @property
+    def local(self) -> str | None:
+        """The local images that it names; None where scenes are looked for."""
+        return self.raster or self.tiles or self.images
 
     @property
     def located(self) -> bool:
         """Whether its patches have coordinates, so that they can stand on a map."""
-        return self.pictures is None
+        return self.images is None
 
     @model_validator(mode="after")
     def _one_source(self) -> "GranuleRow":
-        if self.folder is not None and self.pictures is not None:
-            raise ValueError(f"folder {self.folder} and pictures {self.pictures} are both given; give one")
-        if self.folder is not None or self.pictures is not None:
+        given = [name for name in _LOCAL if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are both given; give one")
+        if given:
             return self
         missing = [name for name in ("start", "end", "max_cloud_percent") if getattr(self, name) is None]
         if missing:
-            raise ValueError(f"{', '.join(missing)} must be given, or a folder, or pictures")
-        if not re.fullmatch(MGRS_PATTERN, self.land):
-            raise ValueError(f"{self.land!r} is no MGRS granule such as 48RVV, and the row has no folder or pictures")
+            raise ValueError(f"{', '.join(missing)} must be given, or one of {', '.join(_LOCAL)}")
+        if not re.fullmatch(MGRS_PATTERN, self.location):
+            raise ValueError(
+                f"{self.location!r} is no MGRS granule such as 48RVV, and the row has none of {', '.join(_LOCAL)}"
+            )
         if self.start is not None and self.end is not None and self.start > self.end:
             raise ValueError(f"start {self.start} is after end {self.end}")
         return self
@@ -70,7 +86,7 @@ class GranuleRow(Section):
     def window(self) -> "Window":
         """Return what search needs of it."""
         values = self.model_dump(include=set(Window.model_fields))
-        return Window.model_validate({**values, "granule": self.land})
+        return Window.model_validate({**values, "granule": self.location})
 
 
 class Window(Section):
@@ -86,17 +102,17 @@ class Window(Section):
     """Scenes with more cloud are left out."""
 
 
-def read_sheet(path: Path) -> dict[str, GranuleRow]:
-    """Read and check a granule sheet.
+def read_granule_table(path: Path) -> dict[str, GranuleRow]:
+    """Read and check a granule table.
 
     Args:
         path: TSV with the columns of `GranuleRow`; empty cells count as not given.
 
     Returns:
-        Rows by granule, in the order of the sheet.
+        Rows by granule, in the order of the table.
 
     Raises:
-        SheetError: If the sheet is missing or a row is wrong; the message names file, line, column and value.
+        GranuleTableError: If the table is missing or a row is wrong; the message names file, line, column and value.
     """
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as handle:
@@ -104,19 +120,22 @@ def read_sheet(path: Path) -> dict[str, GranuleRow]:
             _check_columns(path, reader.fieldnames or [])
             rows = [_row(path, reader.line_num, values) for values in reader]
     except FileNotFoundError:
-        raise SheetError(f"{path} does not exist: `granules` in the configuration must name a granule sheet.") from None
+        raise GranuleTableError(f"{path} does not exist: `granules` must name a granule table.") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise SheetError(f"{path} is no UTF-8 text ({error}): save it as UTF-8, tab-separated.") from None
+        raise GranuleTableError(f"{path} is no UTF-8 text ({error}): save it as UTF-8, tab-separated.") from None
     return _by_granule(path, rows)
 
 
 def _check_columns(path: Path, names: Sequence[str]) -> None:
     known = list(GranuleRow.model_fields)
+    renamed = [f"{name} is now {_RENAMED[name]}" for name in names if name in _RENAMED]
+    if renamed:
+        raise GranuleTableError(f"{path}: {' and '.join(renamed)}: rename the column.")
     unknown = [name for name in names if name not in known]
     missing = [name for name in ("granule", "role") if name not in names]
     twice = sorted({name for name in names if names.count(name) > 1})
     if unknown or missing or twice:
-        raise SheetError(
+        raise GranuleTableError(
             f"{path}: unknown columns {unknown}, missing columns {missing}, repeated columns {twice}; "
             f"allowed are {known}, tab-separated."
         )
@@ -125,49 +144,77 @@ def _check_columns(path: Path, names: Sequence[str]) -> None:
 def _row(path: Path, line: int, values: dict[str, str]) -> GranuleRow:
     given = {key: value.strip() for key, value in values.items() if value and isinstance(value, str) and value.strip()}
     if "(beyond the last column)" in values:
-        raise SheetError(f"{path}, line {line}: more cells than columns: {values['(beyond the last column)']}.")
+        raise GranuleTableError(f"{path}, line {line}: more cells than columns: {values['(beyond the last column)']}.")
     try:
         return GranuleRow.checked(given, f"{path}, line {line}")
     except SettingsError as error:
-        raise SheetError(str(error)) from None
+        raise GranuleTableError(str(error)) from None
 
 
 def _by_granule(path: Path, rows: list[GranuleRow]) -> dict[str, GranuleRow]:
-    sheet: dict[str, GranuleRow] = {}
+    table: dict[str, GranuleRow] = {}
     for row in rows:
-        if row.granule in sheet:
-            raise SheetError(f"{path}: granule {row.granule} is listed twice; keep one row.")
-        sheet[row.granule] = row
+        if row.granule in table:
+            raise GranuleTableError(f"{path}: granule {row.granule} is listed twice; keep one row.")
+        table[row.granule] = row
     if not any(row.role == "fit" for row in rows):
-        raise SheetError(f"{path}: no granule has the role `fit`; there is nothing to learn from.")
+        raise GranuleTableError(f"{path}: no granule has the role `fit`; there is nothing to learn from.")
     _check_periods(path, rows)
-    return sheet
+    return table
 
 
 def _check_periods(path: Path, rows: list[GranuleRow]) -> None:
     """Refuse periods on some rows only, and two rows of one place and period."""
     without = [row.granule for row in rows if row.period is None]
     if 0 < len(without) < len(rows):
-        raise SheetError(
+        raise GranuleTableError(
             f"{path}: without a period: {', '.join(without)}; other rows have one. Give all rows a period, or none."
         )
     first: dict[tuple[str, str | None], str] = {}
     for row in rows:
-        other = first.setdefault((row.land, row.period), row.granule)
+        other = first.setdefault((row.location, row.period), row.granule)
         if other != row.granule:
             when = f"the period {row.period}" if row.period else "no period"
-            raise SheetError(
-                f"{path}: {other} and {row.granule} both show the place {row.land} with {when}: give each date of a "
-                "place a period of its own."
+            raise GranuleTableError(
+                f"{path}: {other} and {row.granule} both show the place {row.location} with {when}: give each date "
+                "of a place a period of its own."
             )
 
 
-def current_rows(sheet: Mapping[str, GranuleRow]) -> list[str]:
-    """Return the rows that show their places at the latest of their dates, in the order of the sheet.
+def current_rows(table: Mapping[str, GranuleRow]) -> list[str]:
+    """Return the rows that show their places at the latest of their dates, in the order of the table.
 
     The latest date is that of each place, so that every place stands on the map once; without periods it is all rows.
     """
     latest: dict[str, str] = {}
-    for row in sheet.values():
-        latest[row.land] = max(latest.get(row.land, ""), row.period or "")
-    return [name for name, row in sheet.items() if (row.period or "") == latest[row.land]]
+    for row in table.values():
+        latest[row.location] = max(latest.get(row.location, ""), row.period or "")
+    return [name for name, row in table.items() if (row.period or "") == latest[row.location]]
+
+
+class Shard(Section):
+    """One part of a region's granules."""
+
+    number: Annotated[int, Field(ge=1)]
+    """Which part."""
+    of: Annotated[int, Field(ge=1)]
+    """How many parts there are."""
+
+    def part(self, granules: list[str]) -> list[str]:
+        """Return this part of the granules; parts differ by one granule at most, and together they are all."""
+        first, end = (place * len(granules) // self.of for place in (self.number - 1, self.number))
+        return granules[first:end]
+
+
+def parse_shard(text: str | None) -> Shard | None:
+    """Read `3/20`; None where there is no shard, or where shards are joined.
+
+    Raises:
+        ValueError: If the number is larger than the count.
+    """
+    if text is None or not re.fullmatch(r"\d+/\d+", text):
+        return None
+    number, of = map(int, text.split("/"))
+    if number > of:
+        raise ValueError(f"shard = {text!r}: there are only {of} shards")
+    return Shard(number=number, of=of)

@@ -135,3 +135,14 @@ class AcquisitionSettings(FetchSettings, ComposeSettings):
     def composed(self) -> ComposeSettings:
         """Return what the stage compose reads; the record of the download says the rest."""
         return ComposeSettings(**self.model_dump(include=set(ComposeSettings.model_fields)))
+
+
+Intermediate = Literal["assets", "scenes", "tiles", "features"]
+"""Large files between stages: assets as delivered; composed scenes and their quality; patches; features."""
+
+
+class StorageSettings(Section):
+    """Which large intermediate files are removed as soon as nothing that is planned needs them."""
+
+    drop: tuple[Intermediate, ...] = ()
+    """What is removed: `assets`, `scenes`, `tiles`, `features`; a later job that needs one makes it again."""

@@ -16,9 +16,8 @@ from rankscape.products.districts.settings import DistrictSettings
 from rankscape.products.outputs.settings import PublishSettings
 from rankscape.products.report.settings import ReportSettings
 from rankscape.samples.settings import ReferenceSettings, TileSettings
-from rankscape.scenes.granule_table import GranuleRow
-from rankscape.scenes.settings import AcquisitionSettings, SearchSettings
-from rankscape.scenes.storage import SHARD_PATTERN, StorageSettings, parse_shard
+from rankscape.scenes.granule_table import SHARD_PATTERN, GranuleRow, parse_shard
+from rankscape.scenes.settings import AcquisitionSettings, SearchSettings, StorageSettings
 from rankscape.synthetic.settings import InventSettings
 
 StudyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
@@ -38,7 +37,7 @@ class RegionSettings(Section):
     region: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
     """Name of the region; results go to `results/<region>/`."""
     granules: str
-    """Granule table (TSV): granule, role, start, end, max_cloud_percent; optionally folder, pictures, period, place."""
+    """Granule table (TSV): granule, role, start, end, max_cloud_percent; or raster, tiles, images; period, place."""
     studies: Annotated[tuple[StudyName, ...], Field(min_length=1)] = ("ranking",)
     """Studies of this region, by name; each has a section of its own below."""
     acquisitions: Annotated[dict[Identifier, AcquisitionSettings], Field(min_length=1)] = {

@@ -1,4 +1,4 @@
-"""Which rows of a granule sheet show the same land at two periods that are compared."""
+"""Which rows of a granule table show the same land at two periods that are compared."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -12,7 +12,7 @@ def compared_dates(sheet: Mapping[str, GranuleRow], settings: ChangeSettings) ->
     """Find the pairs of rows that a change is measured between.
 
     Args:
-        sheet: The granule sheet.
+        sheet: The granule table.
         settings: The pairs of periods asked for.
 
     Returns:
@@ -23,7 +23,8 @@ def compared_dates(sheet: Mapping[str, GranuleRow], settings: ChangeSettings) ->
     Raises:
         SettingsError: If a pair that was asked for is in no order, or names periods that no place shows both.
     """
-    by_date = {(row.land, row.period): name for name, row in sheet.items() if row.located and row.period is not None}
+    dated = {name: row for name, row in sheet.items() if row.located and row.period is not None}
+    by_date = {(row.location, row.period): name for name, row in dated.items()}
     found = {}
     for before, after in _pairs(sorted({period for _, period in by_date if period}), settings):
         rows = [
