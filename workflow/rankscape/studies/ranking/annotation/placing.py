@@ -1,18 +1,18 @@
 """From the places of cards to a partial order, and where an arrangement contradicts itself."""
 
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, Literal
 
+import networkx as nx
 import numpy as np
 
 from rankscape.foundation.errors import OrderError
 from rankscape.studies.ranking.annotation.document import Annotation, Arrangement, Mark, read_annotation
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.orders.relations import closure
+from rankscape.studies.ranking.orders.relations import closure, shortest_way
 
 Pair = tuple[int, int]
 _SAID = {
@@ -113,33 +113,13 @@ def _against_tiers(mark: Mark) -> Contradiction:
 
 def _circles(said: Statements) -> Iterator[Contradiction]:
     """Marks that are part of a circle: tiers alone have none."""
-    below: dict[int, list[int]] = {}
-    for high, low in said.higher:
-        below.setdefault(high, []).append(low)
+    below = nx.DiGraph(said.higher)
     for mark in said.marked:
         high, low = (mark.a, mark.b) if mark.relation == "higher" else (mark.b, mark.a)
-        way = _way(below, low, high)
+        way = shortest_way(below, low, high)
         if way:
             text = f"Card {high} is marked above card {low}, but {_chain(way)}."
             yield Contradiction("circle", tuple(sorted(set(way))), ((mark.a, mark.b),), text)
-
-
-def _way(below: dict[int, list[int]], start: int, end: int) -> list[int]:
-    """Shortest way down from start to end, both included; empty if there is none."""
-    came: dict[int, int | None] = {start: None}
-    todo = deque([start])
-    while todo and end not in came:
-        card = todo.popleft()
-        for following in below.get(card, ()):
-            if following not in came:
-                came[following] = card
-                todo.append(following)
-    way: list[int] = []
-    step: int | None = end if end in came else None
-    while step is not None:
-        way.append(step)
-        step = came[step]
-    return way[::-1]
 
 
 def _chain(way: list[int]) -> str:
