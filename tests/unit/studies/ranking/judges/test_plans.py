@@ -11,6 +11,7 @@ from rankscape.__main__ import main
 from rankscape.config import check_config
 from rankscape.foundation.errors import InputError
 from rankscape.samples.rendering import as_png
+from rankscape.stages.region import RegionSettings
 from rankscape.studies.ranking.judges.needs import (
     LATENCY_S,
     PAINTED,
@@ -26,22 +27,26 @@ from rankscape.studies.ranking.judges.questions import Reply, picture_tokens, qu
 from rankscape.studies.ranking.judges.round_samples import draw_table, write_draw
 from rankscape.studies.ranking.orders.order_files import Ranked
 from rankscape.studies.ranking.settings.judges import DrawSettings, JudgeSettings, RateSettings
+from rankscape.studies.ranking.settings.section import RankingSettings
 
 from ..conftest import Endpoint
 
 PROMPT = Prompt("roads", "How good are the roads?", "0" * 64)
-CONFIG: dict[str, Any] = {
-    "region": "small",
-    "granules": "granules.tsv",
+RANKING: dict[str, Any] = {
     "judges": {
         "anna": {"model": "tester", "price_in": 1.0, "price_out": 4.0, "budget": 0.01, "max_tokens": 16},
         "bert": {"model": "tester"},
     },
     "prompts": ["roads"],
-    "draw": {"images_per_cluster": 2},
+    "sample": {"images_per_cluster": 2},
     "rate": {"rounds": 2, "replies": 3},
     "cluster": {"k": {"land": 5}},
 }
+
+
+def region(**changes: Any) -> tuple[RegionSettings, RankingSettings]:
+    config = check_config({"region": "small", "granules": "granules.tsv", "ranking": RANKING | changes}, "test")
+    return config, config.ranking  # type: ignore[attr-defined]
 
 
 def need(**changes: Any) -> Need:
@@ -120,8 +125,7 @@ def test_budgets(budget: float | None, spent: float, said: str) -> None:
     ],
 )
 def test_every_mode_is_counted(mode: str, settings: dict[str, Any], requests: int) -> None:
-    config = check_config(CONFIG, "test")
-    draws = [blank_draw(number, 5, config) for number in (1, 2)]
+    draws = [blank_draw(number, 5, 32, DrawSettings(images_per_cluster=2)) for number in (1, 2)]
     asking = RateSettings(mode=mode, **settings)
 
     found = need_of("anna", JudgeSettings(model="m"), PROMPT, draws, asking)
@@ -134,15 +138,19 @@ def test_every_mode_is_counted(mode: str, settings: dict[str, Any], requests: in
 
 
 def test_a_prompt_names_its_own_mode() -> None:
-    config = check_config(CONFIG, "test")
     tiers = Prompt("sort", "Sort.", "0" * 64, mode="tiers")
-    found = need_of("anna", JudgeSettings(model="m"), tiers, [blank_draw(1, 5, config)], RateSettings(replies=1))
+    found = need_of(
+        "anna",
+        JudgeSettings(model="m"),
+        tiers,
+        [blank_draw(1, 5, 32, DrawSettings(images_per_cluster=2))],
+        RateSettings(replies=1),
+    )
     assert (found.mode, found.requests) == ("tiers", 1)
 
 
 def test_stored_replies_are_measured() -> None:
-    config = check_config(CONFIG, "test")
-    draws, keys = [blank_draw(1, 5, config)], []
+    draws, keys = [blank_draw(1, 5, 32, DrawSettings(images_per_cluster=2))], []
 
     def lookup(key: str) -> Reply | None:
         keys.append(key)
@@ -156,14 +164,13 @@ def test_stored_replies_are_measured() -> None:
 
 
 def test_a_few_pairs_of_a_round_stand_for_all() -> None:
-    config = check_config(CONFIG, "test")
     first: set[str] = set()
 
     def lookup(key: str) -> Reply | None:
         first.add(key)
         return Reply('{"answer": "tie"}', "stop", 500, 8, 1.0, None) if len(first) <= 2 * PAINTED else None
 
-    draws = [blank_draw(number, 5, config) for number in (1, 2)]
+    draws = [blank_draw(number, 5, 32, DrawSettings(images_per_cluster=2)) for number in (1, 2)]
     found = need_of("anna", JudgeSettings(model="m"), PROMPT, draws, RateSettings(mode="pairs", replies=2), lookup)
 
     assert len(first) == 2 * 2 * PAINTED
@@ -171,10 +178,10 @@ def test_a_few_pairs_of_a_round_stand_for_all() -> None:
 
 
 def test_most_clusters() -> None:
-    assert most_clusters(check_config(CONFIG, "test")) == 5
+    assert most_clusters(region()[1]) == 5
     labels = {"source": "file", "file": "x.csv", "categories": ["urban", "rural", "sea"], "uninhabited": "sea"}
-    config = check_config({**CONFIG, "label": labels, "cluster": {"k": {"urban": 4}, "k_max": 9}}, "test")
-    assert most_clusters(config) == 13
+    ranking = region(label=labels, cluster={"k": {"urban": 4}, "k_max": 9})[1]
+    assert most_clusters(ranking) == 13
 
 
 @pytest.fixture
@@ -187,7 +194,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_config(folder: Path, **changes: Any) -> None:
-    (folder / "config/config.yaml").write_text(yaml.safe_dump(CONFIG | changes))
+    (folder / "config/config.yaml").write_text(
+        yaml.safe_dump({"region": "small", "granules": "granules.tsv", "ranking": RANKING | changes})
+    )
 
 
 def write_draws(folder: Path, rounds: int, clusters: int = 3) -> None:
@@ -198,7 +207,7 @@ def write_draws(folder: Path, rounds: int, clusters: int = 3) -> None:
             for own in sample.values()
             for patch in own
         }
-        path = folder / f"results/small/ranking/draws/{number}.parquet"
+        path = folder / f"results/small/ranking/samples/{number}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         ranked = Ranked(tuple(range(clusters)), None, "f" * 64)
         write_draw(path, draw_table(sample, pictures), ranked, DrawSettings().seed, number, {})
@@ -228,16 +237,16 @@ def test_a_plan_without_results(project: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_plan_from_a_summary(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    summary = project / "elsewhere/clusters/clusters.json"
+    summary = project / "elsewhere/ranking/clusters/clusters.json"
     summary.parent.mkdir(parents=True)
     entries = [{"cluster": number} for number in range(4)]
     summary.write_text(json.dumps({"clusters": entries, "uninhabited": 3, "fingerprint": "f"}))
     plan = json.loads(run(capsys, "plan", "--results", "elsewhere", "--json"))
-    assert (plan["clusters"], plan["clusters_from"]) == (3, "elsewhere/clusters/clusters.json")
+    assert (plan["clusters"], plan["clusters_from"]) == (3, "elsewhere/ranking/clusters/clusters.json")
 
 
 def test_a_plan_counts_what_is_stored(project: Path, endpoint: Endpoint, capsys: pytest.CaptureFixture[str]) -> None:
-    anna = {**CONFIG["judges"]["anna"], "base_url": endpoint.url, "budget": 1.0}
+    anna = {**RANKING["judges"]["anna"], "base_url": endpoint.url, "budget": 1.0}
     write_config(project, judges={"anna": anna})
     write_draws(project, rounds=1)
     settings = json.loads(RateSettings(rounds=2, replies=3).canonical())
@@ -251,7 +260,14 @@ def test_a_plan_counts_what_is_stored(project: Path, endpoint: Endpoint, capsys:
         "--judge-settings",
         json.dumps(anna),
     ]
-    words += ["--prompt", "config/prompts/roads.md", "--round", "1", "--draw", "results/small/ranking/draws/1.parquet"]
+    words += [
+        "--prompt",
+        "config/prompts/roads.md",
+        "--round",
+        "1",
+        "--draw",
+        "results/small/ranking/samples/1.parquet",
+    ]
     with pytest.raises(SystemExit) as caught:
         main([*words, "--store", "results/small/ranking/replies", "--out", "1.json"])
     assert not caught.value.code
@@ -269,7 +285,7 @@ def test_a_plan_counts_what_is_stored(project: Path, endpoint: Endpoint, capsys:
     assert total["verdict"] == "suffices"
 
     write_draws(project, rounds=2)
-    shown = run(capsys, "plan", "--draws", *map(str, sorted(Path("results/small/ranking/draws").iterdir())))
+    shown = run(capsys, "plan", "--draws", *map(str, sorted(Path("results/small/ranking/samples").iterdir())))
     assert "3 clusters (from the draws), 2 rounds, all drawn." in shown
     assert "18 of 36 requests to ask" in shown
     assert "of the budget of 1.00 USD: it suffices." in shown
@@ -283,7 +299,7 @@ def test_labels_are_planned_until_there_are_some(project: Path, capsys: pytest.C
     assert [(row["judge"], row["prompt"]) for row in rows][-1] == ("bert", "(land categories)")
     assert rows[-1]["requests"] == 100
 
-    labels = project / "results/small/model/labels.parquet"
+    labels = project / "results/small/ranking/categories/labels.parquet"
     labels.parent.mkdir(parents=True)
     labels.touch()
     assert len(json.loads(run(capsys, "plan", "--json"))["needs"]) == 2
@@ -291,7 +307,7 @@ def test_labels_are_planned_until_there_are_some(project: Path, capsys: pytest.C
 
 def test_a_draw_of_no_round(project: Path) -> None:
     with pytest.raises(InputError, match=r"first\.parquet is no draw: draws are named after their rounds"):
-        basis_of(check_config(CONFIG, "test"), [project / "first.parquet"], project / "clusters.json")
+        basis_of(*region(), [project / "first.parquet"], project / "clusters.json")
 
 
 def check(capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:

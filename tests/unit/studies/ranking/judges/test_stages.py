@@ -15,7 +15,7 @@ def run(verb: str, *arguments: Any, **options: Any) -> int:
     """Run a verb of the command line; return its exit status."""
     flags = [str(part) for name, value in options.items() for part in _flag(name, value)]
     with pytest.raises(SystemExit) as end:
-        main([verb, *map(str, arguments), *flags])
+        main([*verb.split(), *map(str, arguments), *flags])
     return int(end.value.code or 0)
 
 

@@ -291,7 +291,7 @@ def test_wrong_inputs_are_named(region: Region, capsys: Any) -> None:
 def verb(name: str, *, settings: dict[str, Any], **options: Any) -> None:
     words = [part for key, value in options.items() for part in (f"--{key.replace('_', '-')}", str(value))]
     with pytest.raises(SystemExit) as end:
-        main([name, "--settings", json.dumps(settings), *words])
+        main(["ranking", name, "--settings", json.dumps(settings), *words])
     assert not end.value.code, name
 
 
@@ -306,7 +306,7 @@ def test_real_rounds_are_read(region: Region, mode: str) -> None:
     for number in (1, 2):
         draw, heard = folder / f"{number}.parquet", folder / "rounds" / "mimic" / "roads" / f"{number}.json"
         order = folder / "orders" / f"mimic--roads--{number}.json"
-        verb("draw", settings={"images_per_cluster": 2}, round=number, out=draw, **shown)
+        verb("sample", settings={"images_per_cluster": 2}, round=number, out=draw, **shown)
         about = json.dumps({"kind": "stand-in", "model": "stand-in"})
         verb(
             "rate",
@@ -327,6 +327,7 @@ def test_real_rounds_are_read(region: Region, mode: str) -> None:
     with pytest.raises(SystemExit) as end:
         main(
             [
+                "ranking",
                 "ensemble",
                 "--settings",
                 "{}",
