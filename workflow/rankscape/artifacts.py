@@ -177,9 +177,12 @@ class Table(Artifact):
 
     def column(self, name: str) -> Column | None:
         """Return the description of a column; None where there is none."""
-        exact = [column for column in self.columns if column.name == name]
-        found = next(iter(exact or [column for column in self.columns if column.describes(name)]), None)
+        found = self._declared(name)
         return Column(name, "text", "", self.others, "as in its source") if found is None and self.others else found
+
+    def _declared(self, name: str) -> Column | None:
+        exact = [column for column in self.columns if column.name == name]
+        return next(iter(exact or [column for column in self.columns if column.describes(name)]), None)
 
     @cached_property
     def needed(self) -> tuple[str, ...]:
@@ -203,7 +206,7 @@ class Table(Artifact):
         """
         self._check(frame.columns, path, written=True)
         for name in frame.columns:
-            column = self.column(name)
+            column = self._declared(name)
             if column is not None and not _is_of(column.type, frame[name]):
                 raise TableError(
                     f"{path}: column {name!r} has the type {frame[name].dtype}, declared is {column.type}."

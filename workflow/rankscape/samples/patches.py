@@ -10,8 +10,8 @@ import pandas as pd
 
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import read_array
-from rankscape.foundation.provenance import KEY
-from rankscape.foundation.tables import read_geotable, read_metadata, write_table
+from rankscape.foundation.tables import read_geotable, read_metadata
+from rankscape.samples.artifacts import INDEX
 
 GRID = "grid"
 PICTURE = "picture"
@@ -83,7 +83,7 @@ def row_col(patch_ids: "pd.Series[str]") -> "pd.Series[str]":
 def write_index(path: Path, index: gpd.GeoDataFrame, grid: Grid, record: dict[str, Any]) -> None:
     """Write the index of a granule's patches with its grid and provenance."""
     columns = [*INDEX_COLUMNS, *([PICTURE] if PICTURE in index else [])]
-    write_table(path, index[columns], {GRID: asdict(grid), KEY: record})
+    INDEX.write(path, index[columns], record, **{GRID: asdict(grid)})
 
 
 def read_index(path: Path) -> gpd.GeoDataFrame:

@@ -11,8 +11,8 @@ import typer
 
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.progress import say
-from rankscape.foundation.provenance import KEY, provenance
-from rankscape.foundation.tables import write_table
+from rankscape.foundation.provenance import provenance
+from rankscape.samples.artifacts import REFERENCE_VALUES
 from rankscape.samples.patches import read_index
 from rankscape.samples.references import reference_values
 from rankscape.samples.settings import ReferenceSettings
@@ -34,4 +34,4 @@ def aggregate(
         say(f"{reference.path} covers no patch of {index}; they have no value.")
     frame.insert(0, "patch_id", patches["patch_id"].to_numpy())
     inputs = {"index": index, reference.kind: Path(reference.path)}
-    write_table(out, frame, {KEY: provenance("aggregate", reference, inputs)})
+    REFERENCE_VALUES.write(out, frame, provenance("aggregate", reference, inputs))

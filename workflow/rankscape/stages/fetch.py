@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from rankscape.foundation import progress
-from rankscape.foundation.files import read_json, write_json
+from rankscape.foundation.files import read_json
 from rankscape.foundation.provenance import provenance
 from rankscape.scenes.acquisitions import fetch_scenes, user_name
+from rankscape.scenes.artifacts import DOWNLOAD
 from rankscape.scenes.downloading import CONNECTIONS
 from rankscape.scenes.settings import FetchSettings
 from rankscape.stages.options import Settings
@@ -48,9 +49,8 @@ def fetch(
         "product": chosen.product,
         "bands": list(chosen.bands),
         "scenes": scenes,
-        "provenance": provenance("fetch", chosen, {"candidates": candidates}),
     }
-    write_json(out, record)
+    DOWNLOAD.write(out, record, provenance("fetch", chosen, {"candidates": candidates}))
     size_mb = sum(asset["bytes"] for scene in scenes for asset in scene["assets"].values()) / 1e6
     progress.say(f"{document['granule']}: {len(scenes)} scenes, {size_mb:.1f} MB: {_names(scenes)}.")
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from rankscape.foundation.provenance import KEY, provenance
-from rankscape.foundation.tables import write_table
+from rankscape.foundation.provenance import provenance
+from rankscape.samples.artifacts import PIXEL_STATISTICS
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.samples.pixel_statistics import baselines
 from rankscape.stages.options import OneTiles
@@ -24,4 +24,4 @@ def pixel_statistics(
     frame = baselines(patches.array, patches.index["usable"].to_numpy())
     frame.insert(0, "patch_id", patches.index["patch_id"].to_numpy())
     inputs = {"tiles": tiles, "index": index_of(tiles)}
-    write_table(out, frame, {KEY: provenance("pixel-statistics", None, inputs)})
+    PIXEL_STATISTICS.write(out, frame, provenance("pixel-statistics", None, inputs))

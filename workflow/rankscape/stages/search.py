@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from rankscape.foundation import progress
-from rankscape.foundation.files import write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.scenes.addresses import local_path, redacted
+from rankscape.scenes.artifacts import CANDIDATES
 from rankscape.scenes.candidates import find_scenes
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.sensors.protocol import archive_sensor
@@ -43,9 +43,8 @@ def search(
         "window": wanted.model_dump(mode="json"),
         **first,
         **({"fallback": others[0]} if others else {}),
-        "provenance": provenance("search", chosen, files),
     }
-    write_json(out, document)
+    CANDIDATES.write(out, document, provenance("search", chosen, files))
     for answer in (first, *others):
         left_out = ", ".join(f"{count} {reason}" for reason, count in answer["left_out"].items()) or "none"
         where = f" in {redacted(answer['source']['href'])}" if others else ""

@@ -8,8 +8,7 @@ import numpy as np
 import shapely
 from scipy import ndimage
 
-from rankscape.foundation.provenance import KEY
-from rankscape.foundation.tables import write_table
+from rankscape.synthetic.artifacts import COUNTIES
 from rankscape.synthetic.land import Land
 from rankscape.synthetic.layout import CRS, PIXEL_M, Layout
 from rankscape.synthetic.references import members
@@ -52,7 +51,7 @@ def write_counties(path: Path, land: Land, layout: Layout, seed: int, record: di
     frame.insert(2, "population", counted.astype(np.int64))
     frame.insert(3, "people_per_km2", np.round(counted / (pixels * PIXEL_M**2 / 1e6), 2))
     frame.insert(4, "income_per_head", np.round(900 * np.exp(4.5 * truth + chance.normal(0, 0.15, len(frame)))))
-    write_table(path, frame, {KEY: record})
+    COUNTIES.write(path, frame, record)
     return frame
 
 

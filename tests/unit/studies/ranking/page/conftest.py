@@ -16,7 +16,7 @@ from rankscape.__main__ import main
 from rankscape.foundation.files import write_json
 from rankscape.foundation.tables import write_table
 from rankscape.samples.patches import open_patches
-from rankscape.studies.ranking.judges.round_records import read_round
+from rankscape.studies.ranking.judges.artifacts import ROUND
 from rankscape.studies.ranking.orders.audit import agreement_document, judge_rows, round_rows
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.settings.judges import AuditSettings
@@ -231,7 +231,7 @@ def _voice(name: str) -> dict[str, Any]:
 def _audit(region: Region, sources: dict[str, dict[str, Any]]) -> None:
     orders = {path.stem: PartialOrder.from_document(json.loads(path.read_text()), path.stem) for path in region.orders}
     agreement = agreement_document(orders, sources, region.document("ranking/order.json")) if orders else {}
-    heard = [read_round(path) for path in region.rounds]
+    heard = [ROUND.read(path) for path in region.rounds]
     write_json(region.folder / "ranking" / "audit.json", {
         "confidence": 0.95, "judges": judge_rows(heard, {}, AuditSettings(draws=100)), "rounds": round_rows(heard),
         **agreement, "fingerprint": FINGERPRINT, "provenance": record("audit"),

@@ -11,10 +11,11 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from rankscape.foundation.errors import TableError
-from rankscape.foundation.files import write_bytes, write_json
+from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import track
 from rankscape.samples.patches import Patches
 from rankscape.samples.rendering import as_png, as_rgb, enlarged
+from rankscape.studies.ranking.clusters.artifacts import CONTACT_SHEETS_INDEX
 
 SMALLEST_PX, LARGEST_PX = 96, 192
 """Sides between which a patch is shown, where a whole factor allows it."""
@@ -95,7 +96,7 @@ def write_sheets(folder: Path, sheets: Sequence[Sheet], granules: Sequence[Patch
     ]
     for path in set(folder.glob("[0-9]*.png")) - {folder / sheet.file for sheet in sheets}:
         path.unlink()
-    write_json(folder / INDEX, {"sheets": named, "provenance": record})
+    CONTACT_SHEETS_INDEX.write(folder / INDEX, {"sheets": named}, record)
 
 
 class PatchPictures:

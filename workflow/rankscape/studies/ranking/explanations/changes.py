@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from rankscape.foundation.errors import WeightsError
-from rankscape.foundation.files import write_bytes, write_json
+from rankscape.foundation.files import write_bytes
 from rankscape.samples.rendering import as_png, as_rgb
 from rankscape.studies.ranking.explanations.overlays import NOTE, draw_change, fitted
 from rankscape.studies.ranking.explanations.saliency import explain_change
+from rankscape.studies.ranking.product_files import CHANGE_IMAGES_INDEX
 from rankscape.studies.ranking.scoring.model import ScoreModel
 
 INDEX = "index.json"
@@ -54,7 +55,7 @@ def write_changes(
     for old in folder.glob("*.png"):
         if old.name not in kept:
             old.unlink()
-    write_json(folder / INDEX, {"pictures": listed, "note": NOTE, "provenance": record})
+    CHANGE_IMAGES_INDEX.write(folder / INDEX, {"pictures": listed, "note": NOTE}, record)
 
 
 def _write(folder: Path, rank: int, one: Changed, model: ScoreModel, device: torch.device) -> dict[str, Any]:

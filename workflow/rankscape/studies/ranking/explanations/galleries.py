@@ -10,12 +10,13 @@ import pandas as pd
 import torch
 
 from rankscape.foundation.errors import WeightsError
-from rankscape.foundation.files import write_bytes, write_json
+from rankscape.foundation.files import write_bytes
 from rankscape.samples.rendering import as_png, as_rgb
 from rankscape.studies.ranking.clusters.contact_sheets import PatchPictures, draw_sheet
 from rankscape.studies.ranking.explanations.overlays import NOTE, Panel, draw_figure, limit_of, overlay
 from rankscape.studies.ranking.explanations.review import Reviewed, contradictions, spectrum, uncertain
 from rankscape.studies.ranking.explanations.saliency import explain
+from rankscape.studies.ranking.scoring.artifacts import INSPECTION_INDEX
 from rankscape.studies.ranking.scoring.model import ScoreModel
 from rankscape.studies.ranking.settings.scoring import ReviewSettings
 
@@ -145,4 +146,4 @@ def write_galleries(folder: Path, sheets: Sequence[Gallery], pictures: PatchPict
         }
         for sheet in sheets
     ]  # fmt: skip
-    write_json(folder / INDEX, {"sheets": listed, "note": NOTE, "provenance": record})
+    INSPECTION_INDEX.write(folder / INDEX, {"sheets": listed, "note": NOTE}, record)

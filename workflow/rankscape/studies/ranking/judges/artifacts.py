@@ -2,6 +2,7 @@
 
 from rankscape.artifacts import Column, Document, Table
 from rankscape.samples.artifacts import PATCH_ID
+from rankscape.studies.ranking.judges.round_records import RoundRecord, TimesRecord
 
 _ROUND = "{judge}/{prompt}/{round}"
 
@@ -21,5 +22,7 @@ COLLECTED = Document(
     "ranking/collected/{judge}.json", "ranking collect-replies",
     "Which replies of a judge that the workflow starts are there",
 )  # fmt: skip
-ROUND = Document(f"ranking/rounds/{_ROUND}.json", "ranking rate", "A judge's questions and replies of one round")
-TIMES = Document(f"ranking/times/{_ROUND}.json", "ranking rate", "How long the replies took")
+ROUND = Document(
+    f"ranking/rounds/{_ROUND}.json", "ranking rate", "A judge's questions and replies of one round", model=RoundRecord
+)
+TIMES = Document(f"ranking/times/{_ROUND}.json", "ranking rate", "How long the replies took", model=TimesRecord)

@@ -1,29 +1,29 @@
-"""What rounds heard, read back from their documents and checked at the door (docs/ranking.md)."""
+"""Keys of the documents of rounds: what was asked, what was heard, how long it took."""
 
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-
-from rankscape.foundation.errors import InputError
-from rankscape.foundation.files import read_json
+from rankscape.artifacts import DocumentKeys, Keys
 
 Mode = Literal["scores", "pairs", "tiers"]
 
 
-class _Open(BaseModel):
-    """A part of a document: keys that nobody reads here are passed over."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class ReplyRecord(_Open):
+class ReplyRecord(Keys):
     """One reply of a judge: an answer, or the reason why there is none."""
 
     answer: float | str | list[list[int]] | None = None
     """A score; `first`, `second` or `tie`; or tiers of clusters, best first."""
     missing: str | None = None
     """Why there is no answer."""
+    text: str | None = None
+    """The reply as it came."""
+    finish_reason: str | None = None
+    """Why the reply ended."""
+    prompt_tokens: int | None = None
+    """Tokens of the question."""
+    completion_tokens: int | None = None
+    """Tokens of the reply."""
+    key: str = ""
+    """Its key in the store of replies."""
     repairs: int = 0
     """How often the judge was asked to mend the form of its answer."""
 
@@ -33,7 +33,7 @@ class ReplyRecord(_Open):
         return self.answer is not None
 
 
-class QuestionRecord(_Open):
+class QuestionRecord(Keys):
     """One question with its replies."""
 
     clusters: tuple[int, ...]
@@ -44,34 +44,70 @@ class QuestionRecord(_Open):
     """Replies in the order in which they were asked for."""
 
 
-class UsageRecord(_Open):
+class UsageRecord(Keys):
     """What a round took."""
 
+    questions: int = 0
+    """Questions asked."""
+    replies: int = 0
+    """Replies that came."""
+    usable: int = 0
+    """Usable ones."""
+    missing: int = 0
+    """Others."""
+    repaired: int = 0
+    """Replies whose form the judge was asked to mend."""
     prompt_tokens: int = 0
+    """Tokens of the questions."""
     completion_tokens: int = 0
+    """Tokens of the replies."""
     seconds: float | None = None
     """Time that the replies took, added up; it stands in the round's times, not in the round."""
     cost: float | None = None
     """Money; None where the judge has no price."""
     currency: str | None = None
+    """Currency of the cost."""
 
 
-class RoundRecord(_Open):
-    """One round: ranking/rounds/{judge}/{prompt}/{round}.json."""
+class RoundRecord(DocumentKeys):
+    """One round of one judge with one prompt."""
 
     judge: str
+    """Name of the judge."""
     prompt: str
+    """Name of the prompt."""
     round: int
+    """Number of the round."""
     model: str | None = None
+    """Model that answered."""
+    endpoint: str | None = None
+    """Host that was asked."""
     mode: Mode = "scores"
-    language: str | None = None
+    """What was asked for."""
+    temperature: float | None = None
+    """Temperature of the model."""
+    detail: str | None = None
+    """Detail in which images were sent."""
+    max_tokens: int | None = None
+    """Longest reply, in tokens."""
     stand_in: bool = False
+    """Whether the judge stands in for a model."""
+    stand_in_code: str | None = None
+    """Hash of the stand-in's code; null for other judges."""
+    prompt_sha256: str = ""
+    """Hash of the prompt's text."""
+    language: str | None = None
+    """Language of the prompt."""
     fingerprint: str | None = None
+    """Hash of which patch is in which cluster."""
+    pictures_sha256: str = ""
+    """Hash of the images shown."""
     questions: tuple[QuestionRecord, ...]
+    """Questions with their replies."""
     scores: dict[int, float | None] = {}
     """Score of each cluster, 0 to 100."""
     usage: UsageRecord = UsageRecord()
-    provenance: Annotated[dict[str, Any], BeforeValidator(lambda value: value or {})] = {}
+    """What the round took."""
 
     @property
     def replies(self) -> list[ReplyRecord]:
@@ -85,45 +121,18 @@ class RoundRecord(_Open):
         return self.model_copy(update={"usage": self.usage.model_copy(update={"seconds": seconds})})
 
 
-class TimesRecord(_Open):
-    """How long the replies of a round took: ranking/times/{judge}/{prompt}/{round}.json."""
+class TimesRecord(DocumentKeys):
+    """How long the replies of a round took."""
 
     judge: str
+    """Name of the judge."""
     prompt: str
+    """Name of the prompt."""
     round: int
+    """Number of the round."""
     fingerprint: str | None = None
+    """Hash of which patch is in which cluster."""
+    replies: list[dict[str, Any]] = []
+    """Seconds and tries of every reply, by its key."""
     seconds: float
     """Time that the replies took, added up."""
-
-
-_Record = TypeVar("_Record", RoundRecord, TimesRecord)
-
-
-def read_round(path: Path) -> RoundRecord:
-    """Read a round.
-
-    Raises:
-        InputError: If the file is missing, no JSON, or not of this form; the message names the key.
-    """
-    return _read(path, RoundRecord)
-
-
-def read_times(path: Path) -> TimesRecord:
-    """Read how long the replies of a round took.
-
-    Raises:
-        InputError: If the file is missing, no JSON, or not of this form; the message names the key.
-    """
-    return _read(path, TimesRecord)
-
-
-def _read(path: Path, form: type[_Record]) -> _Record:
-    try:
-        return form.model_validate(read_json(path))
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(map(str, fault["loc"])) or "(whole)"
-        why = f"{place}: {fault['msg']}"
-        raise InputError(
-            f"{path} was not written by `rankscape ranking rate` ({why}): make it again with that verb."
-        ) from None

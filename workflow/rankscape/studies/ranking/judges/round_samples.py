@@ -13,10 +13,10 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from rankscape.foundation.errors import InputError, TableError
-from rankscape.foundation.provenance import KEY
-from rankscape.foundation.tables import read_metadata, read_table, write_table
+from rankscape.foundation.tables import read_metadata, read_table
 from rankscape.samples.patches import open_patches
 from rankscape.samples.rendering import as_png, as_rgb, enlarged
+from rankscape.studies.ranking.judges.artifacts import SAMPLE
 from rankscape.studies.ranking.orders.order_files import Ranked
 from rankscape.studies.ranking.settings.judges import DrawSettings
 
@@ -78,7 +78,7 @@ def write_draw(
         provenance: Where it came from.
     """
     about = {"fingerprint": ranked.fingerprint, "round": number, "seed": seed}
-    write_table(path, table, {KEY: provenance, "draw": about})
+    SAMPLE.write(path, table, provenance, draw=about)
 
 
 def read_draw(path: Path, number: int) -> Draw:

@@ -12,7 +12,8 @@ from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_metadata, read_table
 from rankscape.products.report.images import MapPicture, read_map
 from rankscape.samples.patches import Patches, index_of, open_patches
-from rankscape.studies.ranking.judges.round_records import RoundRecord, read_round
+from rankscape.studies.ranking.judges.artifacts import ROUND
+from rankscape.studies.ranking.judges.round_records import RoundRecord
 from rankscape.studies.ranking.page.aggregates import Change, Districts, RegressionRecord, read_change, read_districts
 from rankscape.studies.ranking.page.audited import Audit
 from rankscape.studies.ranking.page.documents import Evaluation, MergedOrder, Scene, Summary, Vote
@@ -135,7 +136,7 @@ def read_material(files: Files) -> Material:
     _check_granules(files.scores[0].parent, scores["granule"], patches)
     comparisons = tuple(_read_comparison(path) for path in files.evaluations)
     training, backbone = Training.read(files.training), Fitting.read(files.backbone)
-    rounds = tuple(read_round(path) for path in files.rounds)
+    rounds = tuple(ROUND.read(path) for path in files.rounds)
     records = [*_tables_records(map(index_of, files.tiles)), backbone.provenance, summary.provenance]
     records += [heard.provenance for heard in rounds]
     records += [document.provenance for document in (*votes.values(), order, audit, training)]

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from rankscape.foundation.errors import WeightsError
-from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_metadata, read_table
@@ -22,6 +21,7 @@ from rankscape.models.backbones import find_weights
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import Gpus, Settings, Threads, Tiles
+from rankscape.studies.ranking.scoring.artifacts import BACKBONE_RECORD
 
 
 def adapt(
@@ -54,7 +54,7 @@ def adapt(
         inputs |= {f"tiles/{path.stem}": path, f"index/{path.stem}": index_of(path)}
     origin = provenance("ranking adapt", chosen, inputs, seed=chosen.seed, backend=device.type)
     save_adapted(out, adapted, origin)
-    write_json(record, {**found, "provenance": origin})
+    BACKBONE_RECORD.write(record, found, origin)
 
 
 def _start(weights: str, pretrained: Path | None) -> str:

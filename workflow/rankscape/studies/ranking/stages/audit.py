@@ -11,11 +11,13 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from rankscape.foundation.errors import OrderError
-from rankscape.foundation.files import read_json, write_json
+from rankscape.foundation.files import read_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Settings, Summary
-from rankscape.studies.ranking.judges.round_records import RoundRecord, TimesRecord, read_round, read_times
+from rankscape.studies.ranking.judges.artifacts import ROUND, TIMES
+from rankscape.studies.ranking.judges.round_records import RoundRecord, TimesRecord
+from rankscape.studies.ranking.orders.artifacts import AUDIT
 from rankscape.studies.ranking.orders.audit import agreement_document, judge_rows, round_rows
 from rankscape.studies.ranking.orders.order_files import Ranked, read_ranked
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder, check_clusters
@@ -35,8 +37,8 @@ def audit(
 ) -> None:
     """Measure what judges, people and data can be trusted with."""
     chosen, ranked = AuditSettings.from_text(settings, "audit"), read_ranked(summary)
-    took = _seconds([_checked(read_times(path), ranked, path) for path in times or ()])
-    heard = [_checked(read_round(path), ranked, path) for path in rounds or ()]
+    took = _seconds([_checked(TIMES.read(path), ranked, path) for path in times or ()])
+    heard = [_checked(ROUND.read(path), ranked, path) for path in rounds or ()]
     heard = [one.timed(took.get((one.judge, one.prompt, one.round))) for one in heard]
     facts, votes = _read_orders(orders, ranked)
     merged = read_json(order)
@@ -46,7 +48,7 @@ def audit(
         name: row[place]
         for place, (name, row) in enumerate(zip(agreement["tau"]["groups"], agreement["tau"]["matrix"], strict=True))
     }
-    write_json(
+    AUDIT.write(
         out,
         {
             "confidence": chosen.confidence,
@@ -54,10 +56,10 @@ def audit(
             "rounds": round_rows(heard),
             **agreement,
             "fingerprint": ranked.fingerprint,
-            "provenance": provenance(
-                "ranking audit", chosen, _inputs(order, orders, rounds or (), times or (), summary), seed=chosen.seed
-            ),
         },
+        provenance(
+            "ranking audit", chosen, _inputs(order, orders, rounds or (), times or (), summary), seed=chosen.seed
+        ),
     )
     say(f"Audit of {len(heard)} rounds and {len(votes)} orders: {out}")
 

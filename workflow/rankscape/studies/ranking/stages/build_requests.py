@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from rankscape.foundation.files import write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Settings
+from rankscape.studies.ranking.judges.artifacts import REQUESTS
 from rankscape.studies.ranking.judges.prompts import read_prompt
 from rankscape.studies.ranking.judges.requests import Brief
 from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
@@ -24,4 +24,4 @@ def build_requests(
     about = JudgeSettings.from_text(judge_settings, f"judges.{judge}")
     chosen = RateSettings.from_text(settings, "rate")
     document = Brief(judge, about, read_prompt(prompt), chosen).to_document()
-    write_json(out, {**document, "provenance": provenance("ranking build-requests", chosen, {"prompt": prompt})})
+    REQUESTS.write(out, document, provenance("ranking build-requests", chosen, {"prompt": prompt}))

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from rankscape.foundation.progress import say
-from rankscape.foundation.provenance import KEY, provenance
-from rankscape.foundation.tables import write_table
+from rankscape.foundation.provenance import provenance
 from rankscape.models.weights import load_weights
 from rankscape.stages.options import Indices, Settings
+from rankscape.studies.ranking.clusters.artifacts import CATEGORIES
 from rankscape.studies.ranking.clusters.granule_features import categorize_patches, head_of, open_features
 from rankscape.studies.ranking.settings.clusters import LabelSettings
 
@@ -31,4 +31,4 @@ def categorize(
     inputs = {"backbone": backbone} | {f"features/{path.stem}": path for path in features}
     record = provenance("ranking categorize", section, inputs | {f"index/{path.stem}": path for path in indices})
     label = {"categories": list(section.categories), "uninhabited": section.uninhabited}
-    write_table(out, table, {KEY: record, "label": label})
+    CATEGORIES.write(out, table, record, label=label)

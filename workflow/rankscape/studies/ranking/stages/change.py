@@ -17,10 +17,10 @@ import torch
 import typer
 
 from rankscape.foundation.errors import TableError
-from rankscape.foundation.files import sha256, write_bytes, write_json
+from rankscape.foundation.files import sha256, write_bytes
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import KEY, provenance
-from rankscape.foundation.tables import read_metadata, write_table
+from rankscape.foundation.tables import read_metadata
 from rankscape.models.devices import use_device
 from rankscape.products.change.change import Measured, ScoreAgain, measure_change
 from rankscape.products.change.dates import Seen, read_dates
@@ -34,14 +34,10 @@ from rankscape.products.maps.style import write_style
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import Gpus, Settings, Threads
 from rankscape.studies.ranking.explanations.changes import Changed, write_changes
+from rankscape.studies.ranking.product_files import CHANGE, CHANGE_RECORD
 from rankscape.studies.ranking.scoring.model import ScoreModel, read_model
 from rankscape.studies.ranking.scoring.prediction import score_patches
 from rankscape.studies.ranking.settings.scoring import PredictSettings
-
-_COLUMNS = [
-    "patch_id", "before_patch_id", "granule", "before_granule", "place", "row", "col", "score_before", "score_after",
-    "change", "raw_change", "change_std", "p", "q", "significant", "invariant", "geometry",
-]  # fmt: skip
 
 
 def change(
@@ -74,10 +70,10 @@ def change(
     record = provenance("ranking change", chosen, inputs, seed=networks.seed, backend=device.type)
     periods = dict(zip(("before", "after"), change.split("--"), strict=True))
     title = f"{chosen.title}, {' to '.join(periods.values())}"
-    write_table(out, _table(seen, measured), {KEY: record, "periods": periods})
+    CHANGE.write(out, _table(seen, measured), record, periods=periods)
     _draw(seen, measured, chosen, title, (raster, preview), record)
     write_changes(pictures, _largest(seen, measured, chosen.pictures), networks, device, record)
-    write_json(document, {"title": title, **periods, **_levels(chosen), **measured.facts, "provenance": record})
+    CHANGE_RECORD.write(document, {"title": title, **periods, **_levels(chosen), **measured.facts}, record)
     facts = measured.facts
     say(f"{change}: {facts['n']} patches, {facts['up']} rose and {facts['down']} fell at a false-discovery rate of "
         f"{chosen.level:g}; noise {facts['noise']:.3f}.")  # fmt: skip
@@ -119,7 +115,7 @@ def _table(seen: Sequence[Seen], measured: Measured) -> gpd.GeoDataFrame:
         granules = {"granule": after["granule"], "before_granule": one.before.index.iloc[one.rows[0]]["granule"]}
         named = rows.assign(**{name: ids.to_numpy() for name, ids in granules.items()})
         parts.append(gpd.GeoDataFrame(named, geometry=after.geometry.to_numpy(), crs=after.crs).to_crs(4326))
-    return gpd.GeoDataFrame(pd.concat(parts, ignore_index=True))[_COLUMNS]
+    return gpd.GeoDataFrame(pd.concat(parts, ignore_index=True))[list(CHANGE.needed)]
 
 
 def _measured(seen: Sequence[Seen], measured: Measured) -> list[tuple[Seen, pd.DataFrame]]:

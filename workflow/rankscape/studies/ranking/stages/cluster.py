@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from rankscape.foundation.files import write_json
-from rankscape.foundation.provenance import KEY, provenance
-from rankscape.foundation.tables import read_metadata, read_table, write_table
+from rankscape.foundation.provenance import provenance
+from rankscape.foundation.tables import read_metadata, read_table
 from rankscape.stages.options import Indices, Settings, Threads
+from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
 from rankscape.studies.ranking.clusters.clustering import cluster_patches, places_once
 from rankscape.studies.ranking.clusters.given import as_labelled, given_clusters, take_given
 from rankscape.studies.ranking.clusters.granule_features import open_features
@@ -45,5 +45,5 @@ def cluster(
     inputs |= {} if labels is None else {"labels": labels}
     inputs |= {f"index/{path.stem}": path for path in indices}
     record = provenance("ranking cluster", section, inputs, seed=section.seed)
-    write_table(out, found.table, {KEY: record})
-    write_json(summary, {**found.summary, "provenance": record})
+    CLUSTERS.write(out, found.table, record)
+    SUMMARY.write(summary, found.summary, record)

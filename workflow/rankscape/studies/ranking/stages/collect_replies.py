@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from rankscape.foundation.errors import InputError
-from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
+from rankscape.studies.ranking.judges.artifacts import COLLECTED
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.judges.requests import Brief, interview_judge, read_brief
 from rankscape.studies.ranking.judges.round_samples import Draw, read_draw
@@ -36,7 +36,7 @@ def collect_replies(
     there = about.model_copy(update={"base_url": base_url})
     rounds = asyncio.run(interview_judge(judge, there, read, shown, ReplyStore(store), address))
     record = provenance("ranking collect-replies", read[0].settings, {f"brief/{path.stem}": path for path in briefs})
-    write_json(out, {"judge": judge, "model": about.model, "rounds": rounds, "provenance": record})
+    COLLECTED.write(out, {"judge": judge, "model": about.model, "rounds": rounds}, record)
     asked = sum(one["replies"] - one["stored"] for one in rounds)
     say(f"Judge {judge}: {asked} replies are new, of {sum(one['replies'] for one in rounds)}.")
 

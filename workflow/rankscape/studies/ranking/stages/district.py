@@ -9,10 +9,9 @@ from typing import Annotated, Any
 import geopandas as gpd
 import typer
 
-from rankscape.foundation.files import write_bytes, write_json
+from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
-from rankscape.foundation.provenance import KEY, provenance
-from rankscape.foundation.tables import write_table
+from rankscape.foundation.provenance import provenance
 from rankscape.products.agreement.paired_samples import read_indices
 from rankscape.products.districts.choropleth import draw_choropleth
 from rankscape.products.districts.districts import Districts, comparisons, read_patches, score_districts
@@ -21,6 +20,7 @@ from rankscape.products.districts.settings import DistrictSettings
 from rankscape.products.maps.preview import readable_length
 from rankscape.products.maps.ramp import RAMP, read_ramp
 from rankscape.stages.options import Indices, Settings, Threads
+from rankscape.studies.ranking.product_files import DISTRICTS, DISTRICTS_RECORD, DISTRICTS_TABLE
 
 
 def district(
@@ -39,10 +39,10 @@ def district(
     polygons, ramp = read_polygons(chosen), read_ramp()
     found = score_districts(read_patches(scores, read_indices(indices)), polygons, chosen, threads=threads)
     record = provenance("ranking district", chosen, _inputs(chosen, scores, indices), seed=chosen.seed)
-    write_table(out, found.table, {KEY: record})
-    write_bytes(table, found.table.drop(columns="geometry").to_csv(index=False, lineterminator="\n").encode())
+    DISTRICTS.write(out, found.table, record)
+    DISTRICTS_TABLE.write(table, found.table.drop(columns="geometry"), record)
     write_bytes(picture, draw_choropleth(found.table, ramp, chosen.title, _facts(found)))
-    write_json(document, {"districts": name, **_document(found, chosen), "provenance": record})
+    DISTRICTS_RECORD.write(document, {"districts": name, **_document(found, chosen)}, record)
     say(f"{found.table['score'].notna().sum()} of {len(found.table)} districts have a score.")
 
 

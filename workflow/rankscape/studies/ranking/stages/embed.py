@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from rankscape.foundation.files import write_array, write_json
+from rankscape.foundation.files import write_array
 from rankscape.foundation.provenance import provenance
 from rankscape.learning.embedding import embed_patches
 from rankscape.learning.model import load_adapted
@@ -17,6 +17,7 @@ from rankscape.learning.settings import EmbedSettings
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Gpus, OneTiles, Settings, Threads
+from rankscape.studies.ranking.scoring.artifacts import FEATURE_RECORD
 
 
 def embed(
@@ -37,7 +38,7 @@ def embed(
     features = embed_patches(adapted, patches, chosen.batch_size, device)
     inputs = {"tiles": tiles, "index": index_of(tiles), "backbone": backbone}
     write_array(out, features)
-    write_json(
+    FEATURE_RECORD.write(
         out.with_suffix(".json"),
         {
             "granule": str(patches.index["granule"].iloc[0]),
@@ -45,6 +46,6 @@ def embed(
             "usable": int(np.isfinite(features[:, 0]).sum()),
             "dims": adapted.dims,
             "backbone": adapted.describe(),
-            "provenance": provenance("ranking embed", chosen, inputs, backend=device.type),
         },
+        provenance("ranking embed", chosen, inputs, backend=device.type),
     )

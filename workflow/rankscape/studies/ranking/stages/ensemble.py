@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
+from rankscape.studies.ranking.orders.artifacts import ORDER
 from rankscape.studies.ranking.orders.consensus import find_consensus, to_document
 from rankscape.studies.ranking.orders.order_files import read_ranked, read_sources
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
@@ -41,14 +41,14 @@ def ensemble(
     inputs = {f"order/{path.stem}": path for path in paths}
     inputs |= {f"collection/{path.stem}": path for path in collections}
     inputs |= {} if summary is None else {"summary": summary}
-    write_json(
+    ORDER.write(
         out,
         {
             "method": chosen.method,
             **to_document(consensus, sources.uninhabited),
             "fingerprint": sources.fingerprint,
-            "provenance": provenance("ranking ensemble", chosen, inputs, seed=chosen.seed),
         },
+        provenance("ranking ensemble", chosen, inputs, seed=chosen.seed),
     )
     count = f"{len(sources.orders)} orders, effective number {consensus.merged.effective_judges:.1f}"
     say(f"{count}: {PartialOrder.from_levels(consensus.levels).to_text()}")

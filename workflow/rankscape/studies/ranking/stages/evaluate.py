@@ -12,10 +12,8 @@ import numpy as np
 import pandas as pd
 import typer
 
-from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import say
-from rankscape.foundation.provenance import KEY, provenance
-from rankscape.foundation.tables import write_table
+from rankscape.foundation.provenance import provenance
 from rankscape.products.agreement.agreement import Terrain, agreements, terrain
 from rankscape.products.agreement.baseline_models import marks_of, teachers
 from rankscape.products.agreement.paired_samples import (
@@ -34,8 +32,7 @@ from rankscape.spatial.autocorrelation import FieldPair
 from rankscape.spatial.blocks import BlockChoice, choose_block
 from rankscape.spatial.geometry import spacing
 from rankscape.stages.options import Indices, Settings
-
-_PLACES = ("patch_id", "granule", "role", "score", "value", "gradient", "blue_green", "brightness", "distinct")
+from rankscape.studies.ranking.product_files import EVALUATION, PLACES
 
 
 def evaluate(
@@ -78,12 +75,12 @@ def evaluate(
         say(f"No agreement of the score with {name}: {found[SCORE]['pooled']['reason']}.")
     inputs = _inputs(scores, indices, values, baselines) | _rival_inputs(rivals)
     record = provenance("ranking evaluate", chosen, inputs, seed=chosen.seed)
-    write_table(places_out, frame[[*_PLACES, *rivals]], {KEY: record})
-    write_json(out, {
+    PLACES.write(places_out, frame[[*PLACES.needed, *rivals]], record)
+    EVALUATION.write(out, {
         "reference": name, "title": reference.title, "truth": reference.truth, "transform": reference.transform,
         "kind": reference.kind, "confidence": chosen.confidence, "block_m": block.block_m,
-        "block": _described(block, pairs[SCORE]), "predictors": found, "rivals": list(rivals), "provenance": record,
-    })  # fmt: skip
+        "block": _described(block, pairs[SCORE]), "predictors": found, "rivals": list(rivals),
+    }, record)  # fmt: skip
 
 
 def _block(

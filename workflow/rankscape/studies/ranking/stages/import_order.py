@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from rankscape.foundation.errors import InputError, OrderError
-from rankscape.foundation.files import write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Summary
 from rankscape.studies.ranking.annotation.placing import consistency, made_for_others, read_finished
+from rankscape.studies.ranking.orders.artifacts import PERSON_ORDER
 from rankscape.studies.ranking.orders.notation import read_text
 from rankscape.studies.ranking.orders.order_files import Ranked, read_ranked, without_uninhabited
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder, check_clusters
@@ -54,15 +54,15 @@ def import_order(
         order = _parsed(read_text(annotation), str(annotation), ranked)
     inputs = {"annotation": annotation, "summary": summary}
     inputs |= {} if annotators is None else {"annotators": annotators}
-    write_json(
+    PERSON_ORDER.write(
         out,
         {
             "source": {"kind": "person", "annotator": annotator or annotation.stem},
             **order.to_document(),
             **facts,
             "fingerprint": ranked.fingerprint,
-            "provenance": provenance("ranking import-order", None, inputs),
         },
+        provenance("ranking import-order", None, inputs),
     )
 
 

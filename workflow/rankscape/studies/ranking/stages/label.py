@@ -14,10 +14,10 @@ import typer
 
 from rankscape.foundation.errors import JudgeError, SettingsError
 from rankscape.foundation.progress import say
-from rankscape.foundation.provenance import KEY, provenance
-from rankscape.foundation.tables import write_table
+from rankscape.foundation.provenance import provenance
 from rankscape.samples.patches import index_of, open_patches, read_index
 from rankscape.stages.options import Settings, Tiles
+from rankscape.studies.ranking.clusters.artifacts import LABELS
 from rankscape.studies.ranking.clusters.labelling import (
     Answer,
     Labelling,
@@ -67,7 +67,7 @@ def label(
         table = labels_table({}, section.categories)
     about |= {"categories": list(section.categories), "uninhabited": section.uninhabited}
     record = provenance("ranking label", section, inputs, seed=section.seed if section.source == "judge" else None)
-    write_table(out, table, {KEY: record, "label": about})
+    LABELS.write(out, table, record, label=about)
 
 
 def _from_file(path: Path, section: LabelSettings, tiles: Sequence[Path]) -> pd.DataFrame:

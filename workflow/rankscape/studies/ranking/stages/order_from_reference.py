@@ -13,13 +13,13 @@ import pandas as pd
 import typer
 
 from rankscape.foundation.errors import TableError
-from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import read_index
 from rankscape.samples.places import block_of
 from rankscape.stages.options import Clusters, Indices, Settings, Summary
+from rankscape.studies.ranking.orders.artifacts import DATA_ORDER
 from rankscape.studies.ranking.orders.order_files import read_ranked
 from rankscape.studies.ranking.orders.order_from_values import Values, covered_values, means_of_values, order_of_means
 from rankscape.studies.ranking.settings.judges import DeriveSettings
@@ -45,7 +45,7 @@ def order_from_reference(
     inputs |= {
         f"{role}/{path.stem}": path for role, paths in (("values", values), ("indices", indices)) for path in paths
     }
-    write_json(
+    DATA_ORDER.write(
         out,
         {
             "source": {"kind": "data", "reference": reference},
@@ -53,8 +53,8 @@ def order_from_reference(
             "scores": {str(c): float(own.values.mean()) if own.values.size else None for c, own in by_cluster.items()},
             "means": {str(cluster): mean.to_document() for cluster, mean in means.items()},
             "fingerprint": ranked.fingerprint,
-            "provenance": provenance("ranking order-from-reference", chosen, inputs, seed=chosen.seed),
         },
+        provenance("ranking order-from-reference", chosen, inputs, seed=chosen.seed),
     )
     say(f"Order from {reference}: {order.to_text().splitlines()[0]}")
 

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from rankscape.foundation.provenance import KEY, provenance
-from rankscape.foundation.tables import write_table
+from rankscape.foundation.provenance import provenance
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Gpus, OneTiles, Settings, Threads
+from rankscape.studies.ranking.scoring.artifacts import SCORES
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.prediction import score_patches
 from rankscape.studies.ranking.settings.scoring import PredictSettings
@@ -35,6 +35,4 @@ def predict(
         networks = replace(networks, calibration=None)
     frame = score_patches(networks, open_patches(tiles), device, values.batch_size, str(tiles))
     inputs = {"tiles": tiles, "index": index_of(tiles), "model": model}
-    write_table(
-        out, frame, {KEY: provenance("ranking predict", values, inputs, seed=networks.seed, backend=device.type)}
-    )
+    SCORES.write(out, frame, provenance("ranking predict", values, inputs, seed=networks.seed, backend=device.type))

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from rankscape.foundation.files import write_json
 from rankscape.foundation.provenance import provenance
 from rankscape.learning.checkpoints import CheckpointFiles
 from rankscape.learning.model import save_adapted
@@ -20,6 +19,7 @@ from rankscape.models.backbones import find_weights
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import CheckpointEpochs, CheckpointFolder, Gpus, Settings, Threads, Tiles
+from rankscape.studies.ranking.scoring.artifacts import PRETRAINED_RECORD
 
 _OF_ADAPT = ("architecture", "colour", "normalisation")
 
@@ -52,6 +52,6 @@ def pretrain(
     kept = None if checkpoints is None else CheckpointFiles.of(checkpoints, origin, checkpoint_epochs)
     backbone, found = pretrain_backbone(chosen, shared, stores, device, kept)
     save_adapted(out, backbone, origin)
-    write_json(record, {**found, "provenance": origin})
+    PRETRAINED_RECORD.write(record, found, origin)
     if kept is not None:
         kept.clear()

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from rankscape.foundation.errors import InputError
-from rankscape.foundation.files import read_json, write_json
+from rankscape.foundation.files import read_json
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Settings, Summary
+from rankscape.studies.ranking.orders.artifacts import ROUND_ORDER
 from rankscape.studies.ranking.orders.order_files import read_ranked
 from rankscape.studies.ranking.orders.order_from_values import order_of_scores
 from rankscape.studies.ranking.orders.partial_orders import check_clusters
@@ -34,13 +35,13 @@ def rank(
         raise InputError(f"{evidence} is no round ({error!r}): make it again with `rate`.") from None
     check_clusters(scores, ranked.clusters, str(evidence))
     order = order_of_scores(scores, chosen.margin, chosen.ties)
-    write_json(
+    ROUND_ORDER.write(
         out,
         {
             "source": {"kind": "round", **source},
             **order.to_document(),
             "scores": document["scores"],
             "fingerprint": ranked.fingerprint,
-            "provenance": provenance("ranking rank", chosen, {"evidence": evidence, "summary": summary}),
         },
+        provenance("ranking rank", chosen, {"evidence": evidence, "summary": summary}),
     )

@@ -12,10 +12,10 @@ import httpx2
 import typer
 
 from rankscape.foundation.code_version import code_version
-from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Settings
+from rankscape.studies.ranking.judges.artifacts import ROUND, TIMES
 from rankscape.studies.ranking.judges.asking import Heard, Mode, check_quorum
 from rankscape.studies.ranking.judges.client import open_judge, stored_only
 from rankscape.studies.ranking.judges.modes import mode_of
@@ -61,12 +61,12 @@ def rate(
         "fingerprint": shown.fingerprint,
         "pictures_sha256": shown.sha256,
         **to_document(heard, mode.score(heard, round_name), about),
-        "provenance": provenance("ranking rate", chosen, {"prompt": prompt, "draw": draw}, seed=shown.seed),
     }
+    record = provenance("ranking rate", chosen, {"prompt": prompt, "draw": draw}, seed=shown.seed)
     if times is not None:
         named = {"judge": judge, "prompt": question.name, "round": number}
-        write_json(times, {**named, "fingerprint": shown.fingerprint, **to_times(heard)})
-    write_json(out, document)
+        TIMES.write(times, {**named, "fingerprint": shown.fingerprint, **to_times(heard)}, record)
+    ROUND.write(out, document, record)
     usage = document["usage"]
     say(f"{round_name}: {usage['usable']} of {usage['replies']} replies usable.")
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rankscape.foundation.errors import InputError
-from rankscape.foundation.files import write_array, write_json
+from rankscape.foundation.files import write_array
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_metadata, read_table
 from rankscape.learning.model import load_adapted
@@ -17,6 +17,7 @@ from rankscape.learning.selection import open_stores
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import Gpus, Settings, Threads, Tiles
+from rankscape.studies.ranking.clusters.artifacts import REFINED
 from rankscape.studies.ranking.clusters.deepcluster import check_trainable, refine_features
 from rankscape.studies.ranking.clusters.granule_features import open_features
 from rankscape.studies.ranking.settings.clusters import RefineSettings
@@ -53,4 +54,4 @@ def refine(
     origin = provenance("ranking refine", chosen, inputs, seed=chosen.seed, backend=device.type)
     for path, values in zip(arrays, refined, strict=True):
         write_array(outputs[path.stem], values)
-    write_json(record, {"networks": known, "dims": adapted.dims, "provenance": origin})
+    REFINED.write(record, {"networks": known, "dims": adapted.dims}, origin)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from rankscape.foundation.errors import SettingsError
-from rankscape.foundation.files import atomic_path, write_bytes, write_json
+from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings import read_yaml
@@ -20,6 +20,7 @@ from rankscape.products.regressions.regression import Fit, fit
 from rankscape.products.regressions.settings import RegressionSettings
 from rankscape.products.regressions.tables import coefficient_table, latex_table, notes_on, outcome_title, stars
 from rankscape.stages.options import Settings
+from rankscape.studies.ranking.product_files import COEFFICIENTS, REGRESSION
 
 
 def regress(
@@ -42,14 +43,13 @@ def regress(
     inputs |= {f"scores/{path.stem}": path for path in scores or []}
     inputs |= {f"indices/{path.stem}": path for path in indices or []}
     inputs |= {"change": change} if change is not None else {}
-    with atomic_path(out.with_suffix(".csv")) as temporary:
-        coefficient_table(titles, fits).to_csv(temporary, index=False, lineterminator="\n")
+    record = provenance("ranking regress", chosen, inputs)
+    COEFFICIENTS.write(out.with_suffix(".csv"), coefficient_table(titles, fits), record)
     write_bytes(out.with_suffix(".tex"), latex_table(chosen, titles, fits, notes).encode())
-    write_json(out, {
+    REGRESSION.write(out, {
         "regression": name, "title": chosen.title, "confidence": chosen.confidence,
         "models": [_document(*pair) for pair in zip(titles, fits, strict=True)], "notes": notes,
-        "provenance": provenance("ranking regress", chosen, inputs),
-    })  # fmt: skip
+    }, record)  # fmt: skip
     for title, one in zip(titles, fits, strict=True):
         say(f"{title}: {one.n:,} places, R² {one.r2:.3f}")
 

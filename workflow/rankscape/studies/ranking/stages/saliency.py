@@ -11,7 +11,7 @@ import pandas as pd
 import typer
 
 from rankscape.foundation.errors import TableError
-from rankscape.foundation.files import write_array, write_json
+from rankscape.foundation.files import write_array
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
@@ -19,6 +19,7 @@ from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Gpus, OneTiles, Settings, Threads
 from rankscape.studies.ranking.explanations.responses import respond
+from rankscape.studies.ranking.scoring.artifacts import SALIENCY_RECORD
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.prediction import check_store
 from rankscape.studies.ranking.settings.saliency import SaliencySettings
@@ -45,11 +46,10 @@ def saliency(
     array = out.with_suffix(".npy")
     inputs = {"tiles": tiles, "index": index_of(tiles), "scores": scores, "model": model}
     write_array(array, found.maps)
-    write_json(out, {
+    SALIENCY_RECORD.write(out, {
         "granule": str(patches.index["granule"].iloc[0]), "method": found.method, "cells": found.maps.shape[1],
         "scale": found.scale, "reason": found.reason, "array": array.name,
-        "provenance": provenance("ranking saliency", chosen, inputs, seed=networks.seed, backend=device.type),
-    })  # fmt: skip
+    }, provenance("ranking saliency", chosen, inputs, seed=networks.seed, backend=device.type))  # fmt: skip
     explained = int(found.maps.any(axis=(1, 2)).sum())
     say(f"{array}: {explained:,} of {len(found.maps):,} patches explained by {found.method}")
 

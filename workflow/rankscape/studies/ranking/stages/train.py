@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from rankscape.foundation.errors import InputError
-from rankscape.foundation.files import read_json, write_bytes, write_json
+from rankscape.foundation.files import read_json, write_bytes
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
 from rankscape.learning.selection import Selection
@@ -29,6 +29,7 @@ from rankscape.stages.options import (
     Tiles,
 )
 from rankscape.studies.ranking.orders.order_from_values import covered_values
+from rankscape.studies.ranking.scoring.artifacts import TRAINING
 from rankscape.studies.ranking.scoring.card import model_card
 from rankscape.studies.ranking.scoring.checkpoints import Checkpoints
 from rankscape.studies.ranking.scoring.curves import draw_curves
@@ -140,7 +141,7 @@ def train_together(team: Team, settings: TrainSettings, given: Given, made: Made
     model, document = trained
     document["provenance"] = origin
     write_model(made.out, model, targets, origin)
-    write_json(made.record, document)
+    TRAINING.write(made.record, trained[1], origin)
     write_bytes(made.curves, draw_curves(document))
     write_bytes(made.card, model_card(document, made.curves.name).encode())
     if checkpoints is not None:
