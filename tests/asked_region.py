@@ -22,12 +22,15 @@ def asked_region(folder: Path, judges: dict[str, Any], **sections: Any) -> Proje
     config = {
         "region": "small",
         "granules": "config/granules/small.tsv",
-        "judges": judges,
-        "prompts": ["roads"],
-        "draw": {"images_per_cluster": 2},
-        "rate": {"rounds": 1, "replies": 1},
+        "ranking": {
+            "judges": judges,
+            "prompts": ["roads"],
+            "sample": {"images_per_cluster": 2},
+            "rate": {"rounds": 1, "replies": 1},
+            **sections,
+        },
     }
-    (folder / "config/config.yaml").write_text(yaml.safe_dump(config | sections, sort_keys=False, width=1000))
+    (folder / "config/config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, width=1000))
     header, row = "granule\trole\tstart\tend\tmax_cloud_percent", "03TVF\tfit\t2021-01-01\t2021-12-31\t60"
     (folder / "config/granules/small.tsv").write_text(f"{header}\n{row}\n")
     for name, text in PROMPTS.items():
@@ -40,17 +43,17 @@ def make_clusters(results: Path) -> None:
     """Write what `tile` and `cluster` would have written."""
     levels = np.linspace(20, 230, CLUSTERS).repeat(PATCH_PX)[:, None, None]
     noise = np.random.default_rng(0).integers(0, 9, (CLUSTERS * PATCH_PX, COLUMNS * PATCH_PX, 3))
-    write_patch_store(results / "tiles", "03TVF", pixels=(levels + noise).astype(np.uint8), patch_px=PATCH_PX)
+    write_patch_store(results / "samples/default", "03TVF", pixels=(levels + noise).astype(np.uint8), patch_px=PATCH_PX)
     rows = [
         {"patch_id": f"03TVF_{cluster}_{column}", "granule": "03TVF", "category": "land", "cluster": cluster}
         for cluster in range(CLUSTERS)
         for column in range(COLUMNS)
     ]
     table = pd.DataFrame(rows).astype({"cluster": np.int32})
-    write_table(results / "clusters/clusters.parquet", table, {"rankscape": {}})
+    write_table(results / "ranking/clusters/clusters.parquet", table, {"rankscape": {}})
     entries = [{"cluster": number, "category": "land", "uninhabited": False} for number in range(CLUSTERS)]
     document = {"clusters": entries, "uninhabited": None, "fingerprint": "f" * 64}
-    write_json(results / "clusters/clusters.json", document)
+    write_json(results / "ranking/clusters/clusters.json", document)
 
 
 def orders(judge: str, *, prompts: int = 1, rounds: int = 1) -> list[str]:

@@ -20,10 +20,11 @@ def two_granules(folder: Path) -> Project:
     """The small region with one granule to learn from, one to apply the score to, one prompt, and the toy's profile."""
     project = small_region(folder)
     config = yaml.safe_load((folder / "config/config.yaml").read_text())
-    config |= {"prompts": ["economics-student-en"], "references": {}, "baselines": {}, "districts": {}}
-    config["regressions"] = {}
-    config["cluster"] |= {"k_min": 2, "k_max": 2}
-    config["label"]["file"] = "config/labels.csv"
+    config |= {"references": {}, "districts": {}}
+    ranking = config["ranking"]
+    ranking |= {"prompts": ["economics-student-en"], "baselines": {}, "regressions": {}}
+    ranking["cluster"] |= {"k_min": 2, "k_max": 2}
+    ranking["label"]["file"] = "config/labels.csv"
     (folder / "config/config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True))
     sheet = folder / "config/granules/demo.tsv"
     header, *rows = sheet.read_text().splitlines()

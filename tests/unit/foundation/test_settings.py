@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from rankscape.foundation.errors import SettingsError
-from rankscape.foundation.settings import parse_json, read_yaml
+from rankscape.foundation.settings import at_path, parse_json, read_yaml
 from rankscape.samples.settings import TileSettings
 from rankscape.studies.ranking.settings.clusters import ClusterSettings, LabelSettings
 
@@ -14,7 +14,7 @@ def test_settings_are_read_from_json_and_from_the_configuration_file(tmp_path):
     (tmp_path / "c.yaml").write_text("region: here\ntile:\n  patch_px: 64\n")
     assert TileSettings.from_text('{"patch_px": 64}', "tile") == TileSettings(patch_px=64)
     assert TileSettings.from_text(str(tmp_path / "c.yaml"), "tile") == TileSettings(patch_px=64)
-    assert ClusterSettings.from_text(str(tmp_path / "c.yaml"), "cluster") == ClusterSettings()
+    assert ClusterSettings.from_text(str(tmp_path / "c.yaml"), "ranking.cluster") == ClusterSettings()
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,12 @@ def test_a_category_that_could_be_no_column_is_refused():
 def test_k_min_above_k_max_is_refused():
     with pytest.raises(SettingsError, match="k_min = 9 is above k_max = 5"):
         ClusterSettings.checked({"k_min": 9, "k_max": 5}, "c.yaml", "cluster")
+
+
+def test_a_section_is_found_at_its_path():
+    values = {"ranking": {"train": {"epochs": 3}}, "acquisitions": {"colour": {"max_scenes": 2}}}
+    assert at_path(values, "ranking.train") == at_path(values, "*.train") == {"epochs": 3}
+    assert at_path(values, "acquisitions.*") == {"max_scenes": 2}
+    assert at_path(values, "ranking.predict") == at_path(values, "tile.colour.red") == {}
+    with pytest.raises(SettingsError, match=r"\*\.train is given 2 times: give one of them as a JSON object"):
+        at_path({**values, "population": {"train": {}}}, "*.train")

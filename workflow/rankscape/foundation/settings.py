@@ -32,7 +32,7 @@ class Section(BaseModel):
 
         Args:
             text: A JSON object, or the path of a YAML file that has the section.
-            name: Path of the section in the file, such as `ranking.train`; also for messages.
+            name: Path of the section in the file, as `at_path` takes it; also for messages.
 
         Raises:
             SettingsError: If a key or value is wrong; the message names key, value and what is allowed.
@@ -57,11 +57,22 @@ class Section(BaseModel):
 
 
 def at_path(values: Mapping[str, Any], name: str) -> Any:
-    """Return what lies at a path of keys such as `ranking.train`; an empty mapping where a key is missing."""
-    found: Any = values
+    """Return what lies at a path of keys; an empty mapping where a key is missing.
+
+    Args:
+        values: A configuration.
+        name: Keys joined by dots, such as `ranking.train`; `*` is any key, so that `acquisitions.*` is the only one.
+
+    Raises:
+        SettingsError: If `*` leaves a choice.
+    """
+    found: list[Any] = [values]
     for key in name.split("."):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return {} if found is None else found
+        sections = [one for one in found if isinstance(one, Mapping)]
+        found = [one[every] for one in sections for every in (one if key == "*" else [key]) if every in one]
+    if len(found) > 1:
+        raise SettingsError(f"{name} is given {len(found)} times: give one of them as a JSON object.")
+    return {} if not found or found[0] is None else found[0]
 
 
 def parse_json(text: str, name: str, option: str = "--settings") -> dict[str, Any]:

@@ -25,7 +25,7 @@ def aggregate(
     out: Annotated[Path, typer.Option(help="Table to write: patch_id, value, coverage.")],
 ) -> None:
     """Bring a reference (raster, points, polygons or table) to every patch: value and coverage."""
-    reference = ReferenceSettings.from_text(settings, "reference")
+    reference = ReferenceSettings.from_text(settings, "references.*")
     patches = read_index(index)
     if patches.crs is None or not len(patches):
         raise TableError(f"{index} has no footprints with a CRS: cut the patches again.")

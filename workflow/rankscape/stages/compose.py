@@ -18,7 +18,7 @@ from rankscape.scenes.acquisitions import Download, drop_download, read_download
 from rankscape.scenes.cogs import TAG, cog_writer
 from rankscape.scenes.compositing import ImageGrid, common_grid, compose_windows
 from rankscape.scenes.mgrs import granule
-from rankscape.scenes.settings import ComposeSettings
+from rankscape.scenes.settings import AcquisitionSettings, ComposeSettings
 from rankscape.stages.options import Settings
 
 
@@ -35,7 +35,7 @@ def compose(
     ] = False,
 ) -> None:
     """Compose the image of a granule: the best scene with its holes filled, or the median of clear observations."""
-    chosen = ComposeSettings.from_text(settings, "compose")
+    chosen = AcquisitionSettings.from_text(settings, "acquisitions.*").composed()
     folder = assets or download.parent / "assets"
     record = read_download(download, folder)
     grid = common_grid(record.scenes, granule(record.granule).epsg, record.sensor.products[record.product])

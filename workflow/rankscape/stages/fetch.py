@@ -15,7 +15,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.scenes.acquisitions import fetch_scenes, user_name
 from rankscape.scenes.artifacts import DOWNLOAD
 from rankscape.scenes.downloading import CONNECTIONS
-from rankscape.scenes.settings import FetchSettings
+from rankscape.scenes.settings import AcquisitionSettings
 from rankscape.stages.options import Settings
 
 
@@ -38,7 +38,7 @@ def fetch(
     ] = CONNECTIONS,
 ) -> None:
     """Bring the assets of the best candidates; what is gone gives way to the next candidate, or to the fallback."""
-    chosen = FetchSettings.from_text(settings, "fetch")
+    chosen = AcquisitionSettings.from_text(settings, "acquisitions.*").fetched()
     document = read_json(candidates)
     folder = assets or out.parent / "assets"
     user = user_name(out, folder)

@@ -33,7 +33,7 @@ def mosaic(
     item: Annotated[Path, typer.Option(help="STAC item to write (JSON), in the folder of the raster or above.")],
 ) -> None:
     """Draw the map of the region in one CRS, as rasters with QGIS styles, a picture and a STAC item."""
-    chosen = MergeSettings.from_text(settings, "merge")
+    chosen = MergeSettings.from_text(settings, "*.mosaic")
     ramp, surfaces = read_ramp(), read_surfaces(scores, indices)
     region = merge_surfaces(surfaces, chosen.crs, chosen.resolution_m)
     inputs = {f"scores/{path.stem}": path for path in scores} | {f"indices/{path.stem}": path for path in indices}

@@ -35,7 +35,7 @@ def simulate(
     surroundings: Annotated[Path, typer.Option(help="Distances and county of every patch to write (CSV).")],
 ) -> None:
     """Invent a region: land, scenes, references and labels, all from one seed."""
-    section = InventSettings.from_text(settings, "invent")
+    section = InventSettings.from_text(settings, "simulate")
     record = provenance("simulate", section, {}, seed=section.seed)
     tags = {"RANKSCAPE": json.dumps(record, sort_keys=True)}
     layout = Layout(section.granule_px)

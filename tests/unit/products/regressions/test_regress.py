@@ -37,7 +37,7 @@ def run(tmp_path, capsys):
 
     def start(regression, *extra):
         config = tmp_path / "config.yaml"
-        config.write_text(yaml.safe_dump({"regressions": {"roads": {"title": "Roads", **regression}}}))
+        config.write_text(yaml.safe_dump({"ranking": {"regressions": {"roads": {"title": "Roads", **regression}}}}))
         out = tmp_path / "regressions/roads.json"
         with pytest.raises(SystemExit) as ended:
             main(
@@ -287,7 +287,7 @@ def test_files_that_were_not_given(run, regression):
 
 def test_a_name_that_the_configuration_lacks(tmp_path, capsys):
     config = tmp_path / "config.yaml"
-    config.write_text("regressions: {roads: {}}")
+    config.write_text("ranking: {regressions: {roads: {}}}")
 
     with pytest.raises(SystemExit) as ended:
         main(["ranking", "regress", "--settings", str(config), "--name", "rails", "--out", str(tmp_path / "o.json")])

@@ -85,7 +85,7 @@ def document(shared, tables, tmp_path_factory):
         "fixed_effects": "sido_name",
         "cluster": "sido_name",
     }  # fmt: skip
-    (folder / "config.yaml").write_text(yaml.safe_dump({"regressions": {"change": regression}}))
+    (folder / "config.yaml").write_text(yaml.safe_dump({"ranking": {"regressions": {"change": regression}}}))
     out = folder / "change.json"
     with pytest.raises(SystemExit) as ended:
         main(["ranking", "regress", "--settings", str(folder / "config.yaml"), "--name", "change", "--out", str(out)])

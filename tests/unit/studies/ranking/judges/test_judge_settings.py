@@ -59,9 +59,11 @@ def test_a_started_judge_labels_nothing() -> None:
     values = {
         "region": "small",
         "granules": "x.tsv",
-        "judges": {"own": {"model": "m", "command": "vllm serve m --port {port}"}},
-        "prompts": ["roads"],
-        "label": {"source": "judge", "judge": "own", "categories": ["urban", "rural"]},
+        "ranking": {
+            "judges": {"own": {"model": "m", "command": "vllm serve m --port {port}"}},
+            "prompts": ["roads"],
+            "label": {"source": "judge", "judge": "own", "categories": ["urban", "rural"]},
+        },
     }
     with pytest.raises(SettingsError, match=r"label\.judge = 'own' is started for rounds only: name an endpoint"):
         check_config(values, "config.yaml")

@@ -44,7 +44,7 @@ def read_region(results: Path, name: str) -> Region:
     if not folder.is_dir():
         others = sorted(path.name for path in results.glob("*") if path.is_dir())
         raise InputError(f"{folder} does not exist: mend --region (there are {others}), or run the workflow first.")
-    table, summary = folder / "clusters/clusters.parquet", folder / "clusters/clusters.json"
+    table, summary = folder / "ranking/clusters/clusters.parquet", folder / "ranking/clusters/clusters.json"
     for path in (summary, table):
         if not path.is_file():
             raise InputError(f"Region {name} has no clusters yet ({path} is missing): run `snakemake {summary}` first.")

@@ -40,7 +40,7 @@ def adapt(
 
     The file of the backbone also holds how pictures are prepared for it, so that all later stages see alike.
     """
-    chosen = AdaptSettings.from_text(settings, "adapt")
+    chosen = AdaptSettings.from_text(settings, "ranking.adapt")
     device = use_device(gpus, threads)
     start = _start(chosen.weights, pretrained)
     weights = find_weights(chosen.architecture, start)

@@ -36,7 +36,7 @@ def audit(
     times: Annotated[list[Path] | None, typer.Option(help="How long the replies of rounds took (JSON).")] = None,
 ) -> None:
     """Measure what judges, people and data can be trusted with."""
-    chosen, ranked = AuditSettings.from_text(settings, "audit"), read_ranked(summary)
+    chosen, ranked = AuditSettings.from_text(settings, "ranking.audit"), read_ranked(summary)
     took = _seconds([_checked(TIMES.read(path), ranked, path) for path in times or ()])
     heard = [_checked(ROUND.read(path), ranked, path) for path in rounds or ()]
     heard = [one.timed(took.get((one.judge, one.prompt, one.round))) for one in heard]

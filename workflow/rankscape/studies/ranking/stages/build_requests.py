@@ -21,7 +21,7 @@ def build_requests(
     out: Annotated[Path, typer.Option(help="Brief to write (JSON).")],
 ) -> None:
     """Write down what a judge that the workflow starts is asked with one prompt."""
-    about = JudgeSettings.from_text(judge_settings, f"judges.{judge}")
-    chosen = RateSettings.from_text(settings, "rate")
+    about = JudgeSettings.from_text(judge_settings, f"ranking.judges.{judge}")
+    chosen = RateSettings.from_text(settings, "ranking.rate")
     document = Brief(judge, about, read_prompt(prompt), chosen).to_document()
     REQUESTS.write(out, document, provenance("ranking build-requests", chosen, {"prompt": prompt}))

@@ -22,7 +22,7 @@ def categorize(
     out: Annotated[Path, typer.Option(help="Table to write: the probability of every category, and the category.")],
 ) -> None:
     """Give every usable patch the probability of each land category, and the most probable one as its category."""
-    section = LabelSettings.from_text(settings, "label")
+    section = LabelSettings.from_text(settings, "ranking.label")
     granules = open_features(features, indices)
     head = head_of(*load_weights(backbone), section.categories, str(backbone))
     table = categorize_patches(granules, head, section.categories)

@@ -58,7 +58,7 @@ def change(
     threads: Threads = 1,
 ) -> None:
     """Measure the change of every place between two dates, and tell it from season, sensor and noise."""
-    chosen = ChangeSettings.from_text(settings, "change")
+    chosen = ChangeSettings.from_text(settings, "ranking.change")
     before, after = _dates(before_tiles, before_scores), _dates(after_tiles, after_scores)
     seen = read_dates(before, after, places, chosen.max_cloud_fraction)
     device = use_device(gpus, threads)

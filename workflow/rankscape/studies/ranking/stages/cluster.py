@@ -29,7 +29,7 @@ def cluster(
     ] = None,
 ) -> None:
     """Group the patches of every land category by k-means with the best K by silhouette, or take given clusters."""
-    section = ClusterSettings.from_text(settings, "cluster")
+    section = ClusterSettings.from_text(settings, "ranking.cluster")
     label = read_metadata(categories, "label")
     names, uninhabited = label["categories"], label["uninhabited"]
     granules = open_features(features, indices)

@@ -22,7 +22,7 @@ def contact_sheets(
     out: Annotated[Path, typer.Option(help="Folder to write: one PNG a cluster, and index.json.")],
 ) -> None:
     """Draw one picture a cluster, with a seeded sample of its patches in true colour."""
-    section = ClusterSettings.from_text(settings, "cluster")
+    section = ClusterSettings.from_text(settings, "ranking.cluster")
     table = read_table(clusters, ["patch_id", "cluster"])
     sheets = plan_sheets(table, read_json(summary)["clusters"], section.sheet_patches, section.seed)
     inputs = {"clusters": clusters, "summary": summary} | {f"index/{path.stem}": index_of(path) for path in tiles}

@@ -33,7 +33,7 @@ def dense(
     threads: Threads = 1,
 ) -> None:
     """Draw a finer map of a granule, with a QGIS style (.qml) beside it and a STAC item."""
-    chosen = DenseSettings.from_text(settings, "dense")
+    chosen = DenseSettings.from_text(settings, "ranking.dense")
     device = use_device(gpus, threads)
     networks, patches = read_model(model, device), open_patches(tiles)
     with open_kernels(chosen.backend) as kernels:

@@ -31,7 +31,7 @@ def embed(
     threads: Threads = 1,
 ) -> None:
     """Compute the features of every patch of a granule; rows of patches that are not usable are NaN."""
-    chosen = EmbedSettings.from_text(settings, "embed")
+    chosen = EmbedSettings.from_text(settings, "ranking.embed")
     device = use_device(gpus, threads)
     patches = open_patches(tiles)
     adapted = load_adapted(backbone)

@@ -34,7 +34,7 @@ def ensemble(
     ] = "{}",
 ) -> None:
     """Merge the partial orders of judges, people and data into one."""
-    chosen = EnsembleSettings.from_text(settings, "ensemble")
+    chosen = EnsembleSettings.from_text(settings, "ranking.ensemble")
     paths, collections = orders or [], collection or []
     sources = read_sources(paths, collections, None if summary is None else read_ranked(summary))
     consensus = find_consensus(sources.orders, chosen)

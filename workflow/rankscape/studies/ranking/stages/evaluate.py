@@ -57,7 +57,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure how well the score agrees with a reference, with intervals, trivial baselines and rivals beside it."""
-    chosen = EvaluateSettings.from_text(settings, "evaluate")
+    chosen = EvaluateSettings.from_text(settings, "ranking.evaluate")
     reference = ReferenceSettings.from_text(reference_settings, f"references.{name}")
     rivals = rival_tables(rival or [])
     taught_by = teachers(taught or [], rivals)

@@ -35,7 +35,7 @@ def inspection_sheets(
     threads: Threads = 1,
 ) -> None:
     """Draw patches from lowest to highest score, uncertain ones, contradictions, and why the first scored so."""
-    chosen = ReviewSettings.from_text(settings, "review")
+    chosen = ReviewSettings.from_text(settings, "ranking.inspection_sheets")
     device = use_device(gpus, threads)
     targets = {int(cluster): float(target) for cluster, target in read_json(record)["targets"].items()}
     columns = ["patch_id", "granule", "score", "score_std"]

@@ -48,7 +48,7 @@ def label(
     ] = None,
 ) -> None:
     """Collect the soft labels that the land-category head is fitted to; with source `none` the table is empty."""
-    section = LabelSettings.from_text(settings, "label")
+    section = LabelSettings.from_text(settings, "ranking.label")
     inputs = {f"index/{path.stem}": index_of(path) for path in tiles} if section.source != "none" else {}
     about: dict[str, Any] = {"source": section.source}
     if section.source == "file":
@@ -82,7 +82,7 @@ def _from_file(path: Path, section: LabelSettings, tiles: Sequence[Path]) -> pd.
 def _judge(text: str, section: LabelSettings) -> JudgeSettings:
     if not text:
         raise SettingsError(f"label.source is `judge`: give the settings of judge {section.judge} as --judge-settings.")
-    judge = JudgeSettings.from_text(text, f"judges.{section.judge}")
+    judge = JudgeSettings.from_text(text, f"ranking.judges.{section.judge}")
     if judge.kind == "stand-in":
         raise SettingsError(f"Judge {section.judge} is the stand-in, which names no land categories: name an endpoint.")
     return judge

@@ -35,7 +35,7 @@ def order_from_reference(
     out: Annotated[Path, typer.Option(help="Order to write (JSON).")],
 ) -> None:
     """Derive a partial order of the clusters from a reference raster."""
-    chosen, ranked = DeriveSettings.from_text(settings, "derive"), read_ranked(summary)
+    chosen, ranked = DeriveSettings.from_text(settings, "ranking.order_from_reference"), read_ranked(summary)
     by_cluster = _by_cluster(covered_values(values), _blocks(indices, chosen.block_m), clusters, ranked.clusters)
     if not any(len(own.values) for own in by_cluster.values()):
         raise TableError(f"Reference {reference} has no value in any ranked patch: does it cover the region?")

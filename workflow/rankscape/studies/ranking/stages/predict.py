@@ -28,7 +28,7 @@ def predict(
     threads: Threads = 1,
 ) -> None:
     """Score every usable patch of a granule; patches that are not usable get none."""
-    values = PredictSettings.from_text(settings, "predict")
+    values = PredictSettings.from_text(settings, "ranking.predict")
     device = use_device(gpus, threads)
     networks = replace(read_model(model, device, values.precision), views=values.views)
     if values.score_std == "spread":

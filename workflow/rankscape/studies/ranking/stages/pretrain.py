@@ -39,8 +39,8 @@ def pretrain(
     threads: Threads = 1,
 ) -> None:
     """Let the backbone teach itself from patches without labels; `adapt --pretrained` takes what it learned."""
-    chosen = PretrainSettings.from_text(settings, "pretrain")
-    shared = AdaptSettings.from_text(network, "adapt")
+    chosen = PretrainSettings.from_text(settings, "ranking.pretrain")
+    shared = AdaptSettings.from_text(network, "ranking.adapt")
     device = use_device(gpus, threads)
     weights = find_weights(shared.architecture, chosen.weights)
     stores = open_stores(tiles)

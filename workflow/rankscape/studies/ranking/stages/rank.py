@@ -26,7 +26,8 @@ def rank(
     out: Annotated[Path, typer.Option(help="Order to write (JSON).")],
 ) -> None:
     """Turn a round's scores into a partial order of the clusters."""
-    chosen, ranked, document = RankSettings.from_text(settings, "rank"), read_ranked(summary), read_json(evidence)
+    chosen = RankSettings.from_text(settings, "ranking.rank")
+    ranked, document = read_ranked(summary), read_json(evidence)
     ranked.check_fingerprint(document, evidence)
     try:
         scores = {int(cluster): score for cluster, score in document["scores"].items()}

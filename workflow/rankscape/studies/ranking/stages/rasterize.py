@@ -32,7 +32,7 @@ def rasterize(
     threads: Threads = 1,
 ) -> None:
     """Draw the map of a granule as two rasters, with QGIS styles (.qml) beside them and a STAC item."""
-    chosen = MosaicSettings.from_text(settings, "mosaic")
+    chosen = MosaicSettings.from_text(settings, "ranking.rasterize")
     ramp, surface = read_ramp(), read_surface(scores, index)
     inputs = {"scores": scores, "index": index, "ramp": RAMP}
     record = provenance("ranking rasterize", chosen, inputs, backend=chosen.backend)

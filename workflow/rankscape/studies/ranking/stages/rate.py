@@ -49,8 +49,9 @@ def rate(
     ] = "",
 ) -> None:
     """Ask one judge with one prompt about a few patches of every cluster: one round."""
-    chosen, question, shown = RateSettings.from_text(settings, "rate"), read_prompt(prompt), read_draw(draw, number)
-    about = JudgeSettings.from_text(judge_settings, f"judges.{judge}").limited(limits, judge)
+    chosen = RateSettings.from_text(settings, "ranking.rate")
+    question, shown = read_prompt(prompt), read_draw(draw, number)
+    about = JudgeSettings.from_text(judge_settings, f"ranking.judges.{judge}").limited(limits, judge)
     mode = mode_of(question, chosen)
     heard = asyncio.run(_ask(judge, about, question, mode, shown, chosen, store))
     round_name = f"Round {number} of judge {judge} with prompt {question.name}"

@@ -35,7 +35,7 @@ def refine(
     threads: Threads = 1,
 ) -> None:
     """Train the backbone further within each land category by DeepCluster, and compute features with it."""
-    chosen = RefineSettings.from_text(settings, "refine")
+    chosen = RefineSettings.from_text(settings, "ranking.refine")
     arrays, outputs = sorted(tiles, key=lambda path: path.stem), {path.stem: path for path in out}
     if sorted(outputs) != [path.stem for path in arrays]:
         raise InputError(f"--out names {sorted(outputs)}, --tiles {[path.stem for path in arrays]}: name the same.")

@@ -14,7 +14,7 @@ from rankscape.foundation.errors import SettingsError
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.settings import read_yaml
+from rankscape.foundation.settings import at_path, read_yaml
 from rankscape.products.regressions.design import make_sample, regression_places
 from rankscape.products.regressions.regression import Fit, fit
 from rankscape.products.regressions.settings import RegressionSettings
@@ -57,11 +57,11 @@ def regress(
 def _regression(settings: str, name: str) -> RegressionSettings:
     """The settings of one regression, from JSON or from the configuration file that names it."""
     if settings.lstrip().startswith("{"):
-        return RegressionSettings.from_text(settings, f"regressions.{name}")
-    found = read_yaml(Path(settings)).get("regressions") or {}
+        return RegressionSettings.from_text(settings, f"ranking.regressions.{name}")
+    found = at_path(read_yaml(Path(settings)), "ranking.regressions")
     if name not in found:
-        raise SettingsError(f"{settings}: regressions has {sorted(found)}, but --name is {name!r}.")
-    return RegressionSettings.checked(found[name], settings, f"regressions.{name}")
+        raise SettingsError(f"{settings}: ranking.regressions has {sorted(found)}, but --name is {name!r}.")
+    return RegressionSettings.checked(found[name], settings, f"ranking.regressions.{name}")
 
 
 def _document(title: str, one: Fit) -> dict[str, Any]:

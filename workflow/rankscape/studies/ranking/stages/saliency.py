@@ -35,7 +35,7 @@ def saliency(
     threads: Threads = 1,
 ) -> None:
     """Write what raised and what lowered the scores of a granule's patches, place by place."""
-    chosen = SaliencySettings.from_text(settings, "saliency")
+    chosen = SaliencySettings.from_text(settings, "ranking.saliency")
     device = use_device(gpus, threads)
     networks, patches = read_model(model, device), open_patches(tiles)
     check_store(networks, patches, str(tiles))

@@ -22,7 +22,7 @@ def sample(
     out: Annotated[Path, typer.Option(help="Table to write (.parquet): cluster, patch and picture.")],
 ) -> None:
     """Draw a few patches of every cluster for one round, and keep them as PNG pictures."""
-    chosen, ranked = DrawSettings.from_text(settings, "draw"), read_ranked(summary)
+    chosen, ranked = DrawSettings.from_text(settings, "ranking.sample"), read_ranked(summary)
     sample = sample_patches(read_table(clusters, ["patch_id", "cluster"]), ranked.clusters, chosen, number)
     shown = [patch for patches in sample.values() for patch in patches]
     pictures = load_pictures(tiles, shown, chosen.min_picture_px)

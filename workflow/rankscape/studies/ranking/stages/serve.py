@@ -29,7 +29,7 @@ def serve(
     out: Annotated[Path, typer.Option(help="File that says whether and where the judge answers (JSON).")],
 ) -> None:
     """Start a judge of your own, wait until it answers, and publish its address for as long as it does."""
-    about = JudgeSettings.from_text(judge_settings, f"judges.{judge}")
+    about = JudgeSettings.from_text(judge_settings, f"ranking.judges.{judge}")
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     Address("starting", os.getpid()).write(out)

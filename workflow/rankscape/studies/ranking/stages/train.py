@@ -69,7 +69,7 @@ def train(
     threads: Threads = 1,
 ) -> None:
     """Train the score networks on the merged order, validated on blocks of land that they never saw."""
-    chosen = TrainSettings.from_text(settings, "train")
+    chosen = TrainSettings.from_text(settings, "ranking.train")
     if (order is None) != bool(values):
         raise InputError("Training learns from --order or from --values: give one of the two.")
     given = Given(order, tuple(values or ()), tuple(tiles), clusters, summary, backbone)
