@@ -1,15 +1,15 @@
-"""Trivial baselines: known pictures, missing pixels, and the stage."""
+"""Trivial pixel_statistics: known pictures, missing pixels, and the stage."""
 
 import numpy as np
 import pytest
 from rankscape.__main__ import main
 from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_metadata, read_table
-from rankscape.samples.pixel_statistics import BASELINES, baselines, chunks
+from rankscape.samples.pixel_statistics import STATISTICS, chunks, pixel_statistics
 
 
 def one(pixels):
-    return baselines(np.asarray(pixels)[None], np.array([True])).iloc[0]
+    return pixel_statistics(np.asarray(pixels)[None], np.array([True])).iloc[0]
 
 
 def test_a_flat_patch_has_brightness_and_no_gradient():
@@ -30,7 +30,7 @@ def test_pictures_and_reflectance_agree():
     pixels = np.random.default_rng(1).integers(1, 256, (3, 9, 9, 4), dtype=np.uint8)
     as_float = pixels.astype(np.float32) / 255
     everything = np.ones(3, bool)
-    np.testing.assert_allclose(baselines(pixels, everything), baselines(as_float, everything), rtol=1e-6)
+    np.testing.assert_allclose(pixel_statistics(pixels, everything), pixel_statistics(as_float, everything), rtol=1e-6)
 
 
 def test_missing_pixels_count_nothing():
@@ -54,7 +54,7 @@ def test_patches_are_read_in_bounded_pieces():
     assert list(chunks(np.empty(0, int), 10)) == []
     pixels = np.random.default_rng(2).integers(1, 255, (50, 4, 4, 3), dtype=np.uint8)
     usable = np.random.default_rng(3).random(50) < 0.5
-    found = baselines(pixels, usable)
+    found = pixel_statistics(pixels, usable)
     assert found["gradient"].notna().tolist() == usable.tolist()
     np.testing.assert_allclose(found.iloc[np.flatnonzero(usable)[7]], one(pixels[usable][7]))
 
@@ -63,11 +63,11 @@ def test_the_stage(patch_store, tmp_path):
     pixels = np.random.default_rng(4).integers(1, 255, (24, 16, 4), dtype=np.uint8)
     usable = np.array([True, False] * 3)
     tiles = patch_store(pixels=pixels, usable=usable, bands=("B04", "B03", "B02", "B08"))
-    out = tmp_path / "baselines.parquet"
+    out = tmp_path / "pixel_statistics.parquet"
     with pytest.raises(SystemExit) as ended:
         main(["pixel-statistics", "--tiles", str(tiles), "--out", str(out)])
     assert ended.value.code in (0, None)
-    table = read_table(out, ("patch_id", *BASELINES))
+    table = read_table(out, ("patch_id", *STATISTICS))
     assert table["patch_id"].tolist()[:3] == ["03TVF_0_0", "03TVF_0_1", "03TVF_1_0"]
     assert table["brightness"].notna().tolist() == usable.tolist()
     assert table.dtypes["gradient"] == np.float64

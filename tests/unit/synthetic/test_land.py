@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from rankscape.samples.pixel_statistics import BASELINES, baselines
+from rankscape.samples.pixel_statistics import STATISTICS, pixel_statistics
 from rankscape.synthetic.labels import CATEGORIES, annotate, contents
 from rankscape.synthetic.land import invent_land
 from rankscape.synthetic.layout import FIT, GRANULES, Layout
@@ -41,9 +41,9 @@ def features(patches: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("granule", GRANULES)
 def test_no_trivial_baseline_measures_development(full_land, full_layout, granule):
     patches = reflectance_patches(full_land, full_layout, granule)
-    measured = baselines(patches, np.ones(len(patches), bool))
+    measured = pixel_statistics(patches, np.ones(len(patches), bool))
     truth = truth_of_patches(full_land, full_layout, granule)
-    assert all(abs(spearman(measured[name], truth)) < LIMIT for name in BASELINES)
+    assert all(abs(spearman(measured[name], truth)) < LIMIT for name in STATISTICS)
 
 
 def test_simple_features_learned_on_four_granules_measure_a_fifth(full_land, full_layout):

@@ -1,19 +1,68 @@
-"""Tables that people keep, CSV, Parquet or xlsx, joined to places by a key."""
+"""Tables joined to samples: a granule's by patch id, and users' (CSV, Parquet, xlsx) by a key."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from zipfile import BadZipFile
 
+import geopandas as gpd
 import pandas as pd
 
 from rankscape.foundation.errors import TableError, brief_list
 from rankscape.foundation.tables import read_table
+from rankscape.samples.patches import read_index
 from rankscape.samples.settings import KeyedTable
 
 _EXCEL_ERRORS = ["#NUM!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?"]
 """What Excel writes where it could not compute; missing here."""
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _SHOWN = 3
+
+
+def read_indices(paths: Sequence[Path]) -> list[gpd.GeoDataFrame]:
+    """Read patch indices, sorted by granule.
+
+    Raises:
+        TableError: If an index is none, is empty, or a granule is given twice.
+    """
+    found: dict[str, gpd.GeoDataFrame] = {}
+    for path in paths:
+        index = read_index(path)
+        if index.empty:
+            raise TableError(f"{path} has no patches: cut them again.")
+        granule = str(index["granule"].iloc[0])
+        if granule in found:
+            raise TableError(f"{path}: granule {granule} is given twice; give each index once.")
+        found[granule] = index
+    return [found[granule] for granule in sorted(found)]
+
+
+def rows_of(paths: Sequence[Path], columns: Sequence[str], wanted: pd.Series, what: str) -> pd.DataFrame:
+    """Read the rows of some patches from tables, a granule each.
+
+    Args:
+        paths: Tables with the column `patch_id`.
+        columns: Columns to take.
+        wanted: Ids of the patches.
+        what: Option by which the tables were given, for messages.
+
+    Returns:
+        The columns, a row a patch in the order wanted, numbered from 0.
+
+    Raises:
+        TableError: If a table lacks a patch, or a patch stands in two rows.
+    """
+    table = pd.concat([read_table(path, ("patch_id", *columns)) for path in paths]).set_index("patch_id")
+    if not table.index.is_unique:
+        twice = table.index[table.index.duplicated()][0]
+        raise TableError(f"--{what}: patch {twice} stands in two rows; give the table of each granule once.")
+    missing = wanted[~wanted.isin(table.index)]
+    if len(missing):
+        raise TableError(
+            f"--{what}: {len(missing)} patches are in no table, {missing.iloc[0]} for one; make them again."
+        )
+    found: pd.DataFrame = table.reindex(index=wanted, columns=list(columns)).reset_index(drop=True)
+    return found
 
 
 def read_keyed(table: KeyedTable) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The stage evaluate: agreement over granules, places counted once, and what it refuses."""
+"""The stage evaluate: agreement over granules, usable_samples counted once, and what it refuses."""
 
 import json
 from pathlib import Path
@@ -11,23 +11,26 @@ from rankscape.evaluation.correlation import pearson, spearman
 from rankscape.foundation.errors import InputError, TableError
 from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_metadata, read_table, write_table
-from rankscape.products.agreement.agreement import Terrain, agreement, terrain
-from rankscape.products.agreement.paired_samples import PREDICTORS, places, read_indices
+from rankscape.products.agreement.agreement import ComparedRegion, PredictorColumns, agreement, predictor_pairs
+from rankscape.products.agreement.paired_samples import usable_samples
 from rankscape.products.agreement.settings import EvaluateSettings
+from rankscape.samples.joins import read_indices
 from rankscape.samples.patches import index_of, read_index
+from rankscape.samples.pixel_statistics import STATISTICS
 from scipy.stats import kendalltau
 
 SETTINGS = {"block_m": 400, "draws": 100, "surrogates": 99, "min_places": 10}
 REFERENCE = {"path": "lights.tif", "title": "Night lights"}
 SIDE, COUNT = 80.0, 12
+PREDICTORS = ("score", *STATISTICS)
 
 
 @pytest.fixture
 def region(patch_store, tmp_path):
-    """Write granules of 12 x 12 patches with an invented development, its score and references."""
+    """Write granules of 12 x 12 patches with a synthetic development, its score and references."""
 
     def write(*granules, noise=0.1, value=None, usable=None):
-        files = {name: [] for name in ("scores", "indices", "values", "baselines")}
+        files = {name: [] for name in ("scores", "indices", "values", "statistics")}
         for name, east_patches in granules:
             pixels = np.zeros((COUNT * 8, COUNT * 8, 3), np.uint8)
             origin = (400_000 + east_patches * SIDE, 4_500_000.0)
@@ -40,7 +43,7 @@ def region(patch_store, tmp_path):
             tables = {
                 "scores": {"score": score.astype(np.float32), "score_std": np.float32(0.1)},
                 "values": {"value": truth if value is None else value(truth), "coverage": 1.0},
-                "baselines": {"gradient": generator.random(len(frame)), "blue_green": -truth, "brightness": 0.5},
+                "statistics": {"gradient": generator.random(len(frame)), "blue_green": -truth, "brightness": 0.5},
             }
             files["indices"].append(str(index))
             for role, columns in tables.items():
@@ -57,7 +60,7 @@ def run(files, tmp_path, *extra, settings=None, reference=None):
     arguments += ["--reference-settings", json.dumps(REFERENCE | (reference or {}))]
     for role, paths in files.items():
         arguments += [f"--{role}", *paths]
-    arguments += ["--out", str(tmp_path / "e.json"), "--places", str(tmp_path / "e.parquet"), *extra]
+    arguments += ["--out", str(tmp_path / "e.json"), "--usable_samples", str(tmp_path / "e.parquet"), *extra]
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     return ended.value.code
@@ -87,39 +90,39 @@ def test_document_and_table(region, tmp_path):
     assert score["pooled"]["spearman"]["value"] == spearman(table["score"].to_numpy(), table["value"].to_numpy())
     assert set(table["role"]) == {"fit", "apply"}
     assert read_metadata(tmp_path / "e.parquet", KEY)["seed"] == 0
-    assert "baselines/03TVF" in document["provenance"]["inputs"]
+    assert "statistics/03TVF" in document["provenance"]["inputs"]
 
 
-def test_a_rival_that_learned_from_the_reference_is_marked(region, tmp_path):
+def test_a_baseline_says_what_it_was_trained_on(region, tmp_path):
     files = region(("03TVF", 0), ("03TVG", COUNT))
-    rivals = {"lights-order": files["values"], "people": files["scores"], "wild": files["baselines"]}
+    models = {"lights-order": files["values"], "people": files["scores"], "wild": files["statistics"]}
     options = []
-    for name, paths in rivals.items():
+    for name, paths in models.items():
         for path in map(Path, paths):
             own = tmp_path / name / path.name
             table = read_table(path).rename(columns={"value": "score", "gradient": "score"})
             write_table(own, table[["patch_id", "score"]], {})
-            options.append(f"--rival={name}={own}")
-    taught = ["--taught=lights-order=lights", "--taught=people=population"]
+            options.append(f"--baseline={name}={own}")
+    taught = ["--trained-on=lights-order=lights", "--trained-on=people=population"]
 
     assert run(files, tmp_path, *options, *taught) in (0, None)
 
     found = result(tmp_path)["predictors"]
-    assert list(found) == [*PREDICTORS, *rivals]
-    assert (found["lights-order"]["taught_by"], found["lights-order"]["learned_from"]) == ("lights", "reference")
-    assert found["people"]["taught_by"] == "population"
-    unmarked = [name for name, predictor in found.items() if "learned_from" not in predictor]
-    assert unmarked == [*PREDICTORS, "people", "wild"]
+    assert list(found) == [*PREDICTORS, *models]
+    assert found["lights-order"]["trained_on"] == "lights"
+    assert found["people"]["trained_on"] == "population"
+    unmarked = [name for name, predictor in found.items() if "trained_on" not in predictor]
+    assert unmarked == [*PREDICTORS, "wild"]
     assert found["lights-order"]["pooled"]["spearman"]["value"] == pytest.approx(1)
     assert found["people"]["pooled"]["spearman"] == found["score"]["pooled"]["spearman"]
 
 
-def test_signs_are_kept_and_baselines_stand_beside(region, tmp_path):
+def test_signs_are_kept_and_pixel_statistics_are_compared(region, tmp_path):
     run(region(("03TVF", 0)), tmp_path)
     found = result(tmp_path)["predictors"]
     assert found["blue_green"]["pooled"]["spearman"]["value"] == pytest.approx(-1)
     assert abs(found["gradient"]["pooled"]["spearman"]["value"]) < 0.2
-    assert found["brightness"]["pooled"] == {"n": 144, "reason": "it has the same value at all 144 places"}
+    assert found["brightness"]["pooled"] == {"n": 144, "reason": "it has the same value at all 144 usable_samples"}
     assert found["score"]["apply"] is None
 
 
@@ -142,25 +145,25 @@ def test_every_statistic_stands_beside_every_predictor(region, tmp_path):
     for name, part in found.items():
         assert part["kendall"]["value"] == pytest.approx(kendalltau(table[name], table["value"]).statistic)
         assert part["kendall"]["low"] <= part["kendall"]["value"] <= part["kendall"]["high"]
-    score, trivial = found["score"], found["gradient"]
+    score, gradient = found["score"], found["gradient"]
     both = table[(table["score"] > 0) & (table["value"] > 0)]
     assert score["r2_log"]["n"] == len(both)
     assert score["r2_log"]["value"] == pytest.approx(pearson(np.log(both["score"]), np.log(both["value"])) ** 2)
     assert 0 <= score["r2_log"]["low"] <= score["r2_log"]["value"] <= score["r2_log"]["high"] <= 1
     assert score["partial_spearman"]["given"] == ["gradient", "blue_green"]
-    assert trivial["partial_spearman"] is None
+    assert gradient["partial_spearman"] is None
     assert score["difference"] is None
-    difference = score["spearman"]["value"] - abs(trivial["spearman"]["value"])
-    assert trivial["difference"]["value"] == pytest.approx(difference)
-    assert 0 < trivial["difference"]["low"] < difference < trivial["difference"]["high"]
-    assert trivial["test"]["p"] > 0.05
+    difference = score["spearman"]["value"] - abs(gradient["spearman"]["value"])
+    assert gradient["difference"]["value"] == pytest.approx(difference)
+    assert 0 < gradient["difference"]["low"] < difference < gradient["difference"]["high"]
+    assert gradient["test"]["p"] > 0.05
     assert score["test"]["p"] >= 1 / 100
     assert 2 < score["test"]["effective_n"] < score["n"]
 
 
-def test_what_the_baselines_explain_is_no_merit_of_the_score(region, tmp_path):
+def test_what_pixel_statistics_explain_is_no_merit_of_the_score(region, tmp_path):
     files = region(("03TVF", 0))
-    scores, baselines = read_table(files["scores"][0]), read_table(files["baselines"][0])
+    scores, baselines = read_table(files["scores"][0]), read_table(files["statistics"][0])
     scores["score"] = (baselines["gradient"] / 2 + 0.2).astype(np.float32)
     write_table(files["scores"][0], scores, {})
     run(files, tmp_path)
@@ -168,7 +171,7 @@ def test_what_the_baselines_explain_is_no_merit_of_the_score(region, tmp_path):
     assert partial == {"value": None, "low": None, "high": None, "given": ["gradient", "blue_green"]}
 
 
-def test_rivals_are_compared_by_name_over_the_same_places(region, tmp_path, capsys):
+def test_baselines_are_compared_by_name_over_the_same_places(region, tmp_path, capsys):
     files = region(("03TVF", 0), ("03TVG", COUNT))
     paths = []
     for place, path in enumerate(files["scores"]):
@@ -176,23 +179,23 @@ def test_rivals_are_compared_by_name_over_the_same_places(region, tmp_path, caps
         table["score"] = 1 - table["score"]
         if place == 0:
             table.loc[0, "score"] = np.nan
-        paths.append(tmp_path / f"rival{place}.parquet")
+        paths.append(tmp_path / f"baseline{place}.parquet")
         write_table(paths[-1], table, {})
-    extra = [text for path in paths for text in ("--rival", f"lights-guided={path}")]
+    extra = [text for path in paths for text in ("--baseline", f"lights-guided={path}")]
     assert run(files, tmp_path, *extra) in (0, None)
     document = result(tmp_path)
-    assert document["rivals"] == ["lights-guided"]
-    rival, score = (document["predictors"][name]["pooled"] for name in ("lights-guided", "score"))
-    assert rival["n"] == score["n"] == 2 * COUNT**2 - 1
-    assert rival["spearman"]["value"] == pytest.approx(-score["spearman"]["value"])
-    assert rival["difference"]["value"] == pytest.approx(2 * score["spearman"]["value"])
-    assert "rivals/lights-guided/rival0" in document["provenance"]["inputs"]
+    assert document["baselines"] == ["lights-guided"]
+    model, score = (document["predictors"][name]["pooled"] for name in ("lights-guided", "score"))
+    assert model["n"] == score["n"] == 2 * COUNT**2 - 1
+    assert model["spearman"]["value"] == pytest.approx(-score["spearman"]["value"])
+    assert model["difference"]["value"] == pytest.approx(2 * score["spearman"]["value"])
+    assert "baselines/lights-guided/baseline0" in document["provenance"]["inputs"]
     assert "lights-guided" in read_table(tmp_path / "e.parquet")
     for wrong, message in (("nothing", "write NAME=FILE"), ("score=x", "is the name of a column already")):
-        assert run(files, tmp_path, "--rival", wrong) == 2
+        assert run(files, tmp_path, "--baseline", wrong) == 2
         assert message in capsys.readouterr().err
-    assert run(files, tmp_path, "--rival", f"half={paths[0]}") == 2
-    assert "--rival half: 144 patches are in no table" in capsys.readouterr().err
+    assert run(files, tmp_path, "--baseline", f"half={paths[0]}") == 2
+    assert "--baseline half: 144 patches are in no table" in capsys.readouterr().err
 
 
 def test_blocks_are_as_wide_as_places_resemble_each_other(region, tmp_path):
@@ -217,7 +220,7 @@ def test_blocks_are_as_wide_as_places_resemble_each_other(region, tmp_path):
 
 def test_the_log_says_why_no_agreement_is_given(region, tmp_path, capsys):
     run(region(("03TVF", 0)), tmp_path, settings={"min_places": 500})
-    assert "No agreement of the score with lights: 144 places" in capsys.readouterr().err
+    assert "No agreement of the score with lights: 144 usable_samples" in capsys.readouterr().err
 
 
 def test_logarithms_and_coverage(region, tmp_path):
@@ -243,10 +246,10 @@ def test_few_blocks_few_places_and_equal_values_say_why(region, tmp_path):
     assert part["interval_reason"].endswith("an interval needs at least 5")
     run(files, tmp_path, settings={"min_places": 500})
     part = result(tmp_path)["predictors"]["score"]["pooled"]
-    assert part == {"n": 144, "reason": "144 places with score and reference; at least 500 are needed"}
+    assert part == {"n": 144, "reason": "144 usable_samples with score and reference; at least 500 are needed"}
     run(region(("03TVG", 0), value=np.ones_like), tmp_path)
     part = result(tmp_path)["predictors"]["score"]["pooled"]
-    assert part == {"n": 144, "reason": "the reference has the same value at all 144 places"}
+    assert part == {"n": 144, "reason": "the reference has the same value at all 144 usable_samples"}
 
 
 def test_unusable_and_unscored_patches_are_no_places(region, tmp_path):
@@ -273,7 +276,8 @@ def test_a_draw_that_leaves_nothing_to_compare_gives_no_interval():
     frame["value"] = np.r_[np.ones(35), np.arange(5.0)]
     frame["block"] = np.r_[np.repeat(np.arange(5), 7), np.full(5, 5)]
     frame = frame.assign(raw=frame["value"], x_m=np.arange(40) % 8, y_m=np.arange(40) // 8)
-    known = Terrain(PREDICTORS, terrain(frame.assign(distinct=True), PREDICTORS, 0), 1.0)
+    pairs = predictor_pairs(frame.assign(distinct=True), PREDICTORS, 0)
+    known = ComparedRegion(PredictorColumns("score", STATISTICS), pairs, 1.0)
     found = agreement(frame, known, EvaluateSettings(draws=100, surrogates=99))["score"]
     assert found["spearman"]["low"] is None
     assert "one draw of blocks in ten" in found["interval_reason"]
@@ -286,7 +290,7 @@ def test_wrong_inputs_are_one_line_and_write_nothing(region, tmp_path, capsys):
         (files | {"scores": files["scores"][:1]}, (), {}, "--scores: 144 patches are in no table, 03TVG_0_0"),
         (files | {"values": files["values"][:1] * 2}, (), {}, "--values: patch 03TVF_0_0 stands in two rows"),
         (files | {"indices": files["indices"][:1] * 2}, (), {}, "granule 03TVF is given twice"),
-        (files | {"baselines": files["scores"]}, (), {}, "lacks the columns ['blue_green', 'brightness', 'gradient']"),
+        (files | {"statistics": files["scores"]}, (), {}, "lacks the columns ['blue_green', 'brightness', 'gradient']"),
         (files, (), {"draws": 1}, "evaluate.draws = 1 is refused"),
     ]
     for given, extra, settings, message in wrong:
@@ -305,9 +309,9 @@ def test_indices_are_sorted_and_must_hold_patches(region):
     files = region(("03TVG", 0), ("03TVF", COUNT))
     indices = read_indices(files["indices"])
     assert [index["granule"].iloc[0] for index in indices] == ["03TVF", "03TVG"]
-    land = places(indices, ["03TVF"])
+    land = usable_samples(indices, ["03TVF"])
     assert land["role"].value_counts().to_dict() == {"apply": 144, "fit": 144}
     with pytest.raises(InputError, match="names"):
-        places(indices, ["x"])
+        usable_samples(indices, ["x"])
     with pytest.raises(TableError, match="does not exist"):
         read_indices(["none.parquet"])

@@ -20,8 +20,8 @@ def places(tables):
     """The 32,578 places, with the scores of the guided runs joined by place."""
     frame = pd.read_csv(tables / "NK_gt_stats.csv", encoding="utf-8-sig").set_index("y_x")
     for name in ("NL", "LC"):
-        rival = pd.read_csv(tables / f"NK_{name}_guided.csv", encoding="utf-8-sig", index_col="y_x")
-        frame[name] = rival["score"].reindex(frame.index)
+        baseline = pd.read_csv(tables / f"NK_{name}_guided.csv", encoding="utf-8-sig", index_col="y_x")
+        frame[name] = baseline["score"].reindex(frame.index)
     return frame
 
 
@@ -38,7 +38,7 @@ def compared(predictors, reference):
     return PairedSamples(stacked, values, values).estimate()
 
 
-def test_published_scores_and_rivals_agree_with_floor_area_as_published(places):
+def test_published_scores_and_baselines_agree_with_floor_area_as_published(places):
     columns = ["year2016", "year2017", "year2018", "year2019", "4years_mean", "NL", "LC"]
     assert len(places) == 32_578
     assert places[columns].notna().all().all()

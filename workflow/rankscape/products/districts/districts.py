@@ -17,8 +17,8 @@ from rankscape.evaluation.correlation import is_constant, pearson, spearman
 from rankscape.evaluation.intervals import described, pearson_interval, spearman_interval, squared
 from rankscape.evaluation.ranks import ranks_with_intervals
 from rankscape.foundation.errors import RasterError, TableError
-from rankscape.products.agreement.paired_samples import rows_of
 from rankscape.products.districts.settings import COLUMNS, DistrictSettings, PopulationSettings
+from rankscape.samples.joins import rows_of
 from rankscape.samples.overlap import distinct_places
 from rankscape.samples.zonal_statistics import people_on
 from rankscape.spatial.correlated_errors import Shares, covariance

@@ -14,9 +14,10 @@ from scipy.stats import norm
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import read_json, write_bytes
 from rankscape.foundation.tables import read_table, write_table
-from rankscape.products.agreement.paired_samples import places, read_indices
+from rankscape.products.agreement.paired_samples import usable_samples
 from rankscape.products.outputs.run import Run
-from rankscape.samples.pixel_statistics import BASELINES
+from rankscape.samples.joins import read_indices
+from rankscape.samples.pixel_statistics import STATISTICS
 from rankscape.spatial.geometry import centres
 
 _DEGREE_DIGITS = 7
@@ -43,7 +44,7 @@ def all_patches(run: Run, confidence: float) -> gpd.GeoDataFrame:
     whole: pd.DataFrame = pd.concat([pd.DataFrame(frame) for frame in frames], ignore_index=True)
     whole = _with_clusters(whole, run)
     whole = _with_scores(whole, run, confidence)
-    counted = places(indices, run.apply).set_index("patch_id")["distinct"]
+    counted = usable_samples(indices, run.apply).set_index("patch_id")["distinct"]
     whole["distinct"] = whole["patch_id"].map(counted).fillna(False).astype(bool)
     whole = _with_comparisons(whole, run)
     return gpd.GeoDataFrame(whole.drop(columns="geometry"), geometry=whole["geometry"].to_numpy(), crs=4326)
@@ -104,8 +105,8 @@ def _with_comparisons(whole: pd.DataFrame, run: Run) -> pd.DataFrame:
         name = reference.replace("-", "_")
         columns |= {f"reference_{name}": table["value"], f"coverage_{name}": table["coverage"]}
     if run.references:
-        trivial = _gather(whole, run, "evaluation/baselines/{granule}.parquet", {}, BASELINES)
-        columns |= {name: trivial[name] for name in BASELINES}
+        trivial = _gather(whole, run, "evaluation/baselines/{granule}.parquet", {}, STATISTICS)
+        columns |= {name: trivial[name] for name in STATISTICS}
     for rival in run.rivals:
         table = _gather(whole, run, "baselines/{baseline}/scores/{granule}.parquet", {"baseline": rival}, ("score",))
         columns[f"rival_{rival.replace('-', '_')}"] = table["score"]

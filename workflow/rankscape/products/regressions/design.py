@@ -13,9 +13,8 @@ import pandas as pd
 
 from rankscape.foundation.errors import InputError, TableError, brief_list
 from rankscape.foundation.tables import read_geotable
-from rankscape.products.agreement.paired_samples import read_indices, rows_of
 from rankscape.products.regressions.settings import Explanatory, Outcome, RegressionSettings, Transform
-from rankscape.samples.joins import join, keys, read_keyed
+from rankscape.samples.joins import join, keys, read_indices, read_keyed, rows_of
 from rankscape.samples.overlap import distinct_places
 from rankscape.samples.patches import is_located, row_col
 from rankscape.spatial.geometry import WGS84, centres

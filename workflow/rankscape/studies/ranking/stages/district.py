@@ -12,13 +12,13 @@ import typer
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.products.agreement.paired_samples import read_indices
 from rankscape.products.districts.choropleth import draw_choropleth
 from rankscape.products.districts.districts import Districts, comparisons, read_patches, score_districts
 from rankscape.products.districts.polygons import read_polygons
 from rankscape.products.districts.settings import DistrictSettings
 from rankscape.products.maps.preview import readable_length
 from rankscape.products.maps.ramp import RAMP, read_ramp
+from rankscape.samples.joins import read_indices
 from rankscape.stages.options import Indices, Settings, Threads
 from rankscape.studies.ranking.product_files import DISTRICTS, DISTRICTS_RECORD, DISTRICTS_TABLE
 

@@ -1,4 +1,4 @@
-"""The published rivals of North Korea: orders guided by night lights and by land cover, against building floor area."""
+"""The published baseline models of North Korea: orders guided by night lights and by land cover, against building floor area."""
 
 import csv
 
@@ -9,7 +9,7 @@ from rankscape.evaluation.correlation import spearman
 
 @pytest.mark.shared
 @pytest.mark.parametrize(("name", "published"), [("NL", 0.6193), ("LC", 0.7628)])
-def test_published_rivals_agree_with_floor_area_as_published(shared, name: str, published: float):
+def test_published_baselines_agree_with_floor_area_as_published(shared, name: str, published: float):
     tables = shared / "data/north-korea/tables"
     with (tables / "NK_gt_stats.csv").open(encoding="utf-8-sig") as handle:
         area = {(row["district"], row["y_x"]): float(row["FA2014"]) for row in csv.DictReader(handle)}
