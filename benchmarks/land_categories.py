@@ -28,7 +28,7 @@ from rankscape.learning.settings import AdaptSettings
 from rankscape.learning.targets import TargetTable
 from rankscape.models.backbones import create_backbone
 from rankscape.models.devices import use_device
-from rankscape.samples.pixel_statistics import pixel_statistics
+from rankscape.samples.pixel_statistics import patch_statistics
 from sklearn.model_selection import train_test_split
 
 KINDS = ("urban", "inhabited")
@@ -57,7 +57,7 @@ def main() -> None:
     patches = read(chosen.folder)
     print("| method | accuracy, unanimous | Brier | log loss | AUC urban | AUC inhabited | minutes |")
     print("|---|---|---|---|---|---|---|")
-    gradient = pixel_statistics(patches.stores[0].array, np.ones(len(patches), bool))["gradient"].to_numpy()
+    gradient = patch_statistics(patches.stores[0].array, np.ones(len(patches), bool))["gradient"].to_numpy()
     print(row("gradient", [trivial(gradient, shares_of(patches), seed) for seed in chosen.seeds]), flush=True)
     for method in chosen.methods:
         settings = AdaptSettings(

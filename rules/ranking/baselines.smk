@@ -1,5 +1,5 @@
-# In: a reference's values of patches, clusters, patches. Out: rivals of the score, which learned from a reference where the
-# score learned from judges and people, and their scores of every granule that can be compared with references.
+# In: a reference's values of patches, clusters, patches. Out: baseline models, which learn from a reference where the score
+# learns from judges and people, and their scores of every granule that can be compared with references.
 
 
 use rule ranking_order_from_reference as ranking_order_from_reference_baseline with:
@@ -33,8 +33,8 @@ use rule ranking_ensemble as ranking_ensemble_baseline with:
 
 use rule ranking_train as ranking_train_baseline with:
     input:
-        order=rival_order,
-        values=rival_values,
+        order=baseline_order,
+        values=baseline_values,
         tiles=expand(PATCHES, granule=FIT),
         indices=expand(INDEX, granule=FIT),
         clusters=rules.ranking_cluster.output.clusters,
@@ -50,7 +50,7 @@ use rule ranking_train as ranking_train_baseline with:
     benchmark:
         "<benchmarks>/ranking_train_baseline/{baseline}.tsv"
     params:
-        settings=rival_training,
+        settings=baseline_training,
         order=lambda wildcards, input: [f"--order={file}" for file in [input.order] if file],
         values=lambda wildcards, input: [f"--values={file}" for file in input.values],
         checkpoints=lambda wildcards: f"{FOLDER}/baselines/{wildcards.baseline}/model/training",

@@ -6,8 +6,8 @@ rule ranking_evaluate:
         scores=each(rules.ranking_predict.output.scores, MAPPED),
         indices=each(INDEX, MAPPED),
         values=each(VALUES, MAPPED),
-        baselines=each(STATISTICS, MAPPED),
-        rivals=rival_scores,
+        statistics=each(STATISTICS, MAPPED),
+        baselines=baseline_scores,
     output:
         document=report(
             "<results>/ranking/evaluation/{reference}.json",
@@ -29,13 +29,13 @@ rule ranking_evaluate:
         settings=settings("ranking.evaluate"),
         reference=lambda wildcards: CONFIG.references[wildcards.reference].canonical(),
         apply=[f"--apply={granule}" for granule in MAPPED if SHEET[granule].role == "apply"],
-        rival=rival_options,
-        taught=[f"--taught={name}={baseline.reference}" for name, baseline in RANKING.baselines.items()],
+        baselines=baseline_options,
+        trained_on=[f"--trained-on={name}={baseline.reference}" for name, baseline in RANKING.baselines.items()],
         code=code("ranking evaluate"),
     message:
         "Comparing the score with {wildcards.reference}"
     shell:
         "python -m rankscape ranking evaluate --settings {params.settings:q} --name {wildcards.reference:q}"
         " --reference-settings {params.reference:q} --scores {input.scores:q} --indices {input.indices:q}"
-        " --values {input.values:q} --baselines {input.baselines:q} {params.apply:q} {params.rival:q} {params.taught:q}"
-        " --out {output.document:q} --places {output.places:q} > {log:q} 2>&1"
+        " --values {input.values:q} --statistics {input.statistics:q} {params.apply:q} {params.baselines:q}"
+        " {params.trained_on:q} --out {output.document:q} --places {output.places:q} > {log:q} 2>&1"

@@ -21,7 +21,7 @@ ACQUISITION = CONFIG.acquisition(RANKING.acquisition, "ranking.acquisition")
 PATCHES = acquired(rules.tile.output.patches, ACQUISITION)
 INDEX = acquired(rules.tile.output.index, ACQUISITION)
 VALUES = acquired(rules.aggregate.output.values, ACQUISITION)
-STATISTICS = acquired(rules.pixel_statistics.output.baselines, ACQUISITION)
+STATISTICS = acquired(rules.pixel_statistics.output.statistics, ACQUISITION)
 ROUNDS = range(1, RANKING.rate.rounds + 1) if RANKING.prompts else []
 BASELINES = list(RANKING.baselines)
 FOLDER = f"results/{CONFIG.region}/ranking"
@@ -123,18 +123,18 @@ def dates(pattern, side):
     return lambda wildcards: expand(pattern, granule=[rows[side] for rows in DATES[wildcards.change]])
 
 
-def rival_training(wildcards):
+def baseline_training(wildcards):
     """How a baseline is trained: the section `train`, with what its own says."""
     return RANKING.baselines[wildcards.baseline].training(RANKING.train).canonical()
 
 
-def rival_order(wildcards):
+def baseline_order(wildcards):
     """The merged order of a baseline that learns from one."""
     is_ordered = RANKING.baselines[wildcards.baseline].kind == "order"
     return rules.ranking_ensemble_baseline.output.order if is_ordered else []
 
 
-def rival_values(wildcards):
+def baseline_values(wildcards):
     """The reference's values of patches, for a baseline that learns from them."""
     baseline = RANKING.baselines[wildcards.baseline]
     if baseline.kind == "order":
@@ -142,15 +142,15 @@ def rival_values(wildcards):
     return expand(VALUES, reference=baseline.reference, granule=TAUGHT)
 
 
-def rival_scores(wildcards):
+def baseline_scores(wildcards):
     """The scores of all baselines, one baseline after another."""
     return expand(rules.ranking_predict_baseline.output.scores, baseline=BASELINES, granule=MAPPED)
 
 
-def rival_options(wildcards, input):
+def baseline_options(wildcards, input):
     """Whose scores each of these files holds."""
     names = [name for name in BASELINES for _ in MAPPED]
-    return [f"--rival={name}={file}" for name, file in zip(names, input.rivals, strict=True)]
+    return [f"--baseline={name}={file}" for name, file in zip(names, input.baselines, strict=True)]
 
 
 include: "learning.smk"

@@ -39,7 +39,7 @@ rule pixel_statistics:
         tiles=rules.tile.output.patches,
         index=rules.tile.output.index,
     output:
-        baselines="<results>/samples/statistics/{acquisition}/{granule}.parquet",
+        statistics="<results>/samples/statistics/{acquisition}/{granule}.parquet",
     log:
         "<logs>/pixel_statistics/{acquisition}/{granule}.log",
     benchmark:
@@ -53,9 +53,9 @@ rule pixel_statistics:
     params:
         code=code("pixel-statistics"),
     message:
-        "Measuring trivial baselines of granule {wildcards.granule}"
+        "Measuring pixel statistics of granule {wildcards.granule}"
     shell:
-        "python -m rankscape pixel-statistics --tiles {input.tiles:q} --out {output.baselines:q} > {log:q} 2>&1"
+        "python -m rankscape pixel-statistics --tiles {input.tiles:q} --out {output.statistics:q} > {log:q} 2>&1"
 
 
 rule aggregate:

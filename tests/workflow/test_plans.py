@@ -76,7 +76,7 @@ def test_rules_give_every_option_that_their_stage_needs_and_no_other():
         for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
             command = body[body.index("shell:") :]
             command = re.sub(
-                r"\{params.(quality|apply|rounds|evaluations|pretrained|pictures|labels|annotator|annotators|preview|references|dense|order|values|rival|taught|rivals|districts|changes|change|regressions|saliency|scenes)(:q)?\}",
+                r"\{params.(quality|apply|rounds|evaluations|pretrained|pictures|labels|annotator|annotators|preview|references|dense|order|values|baselines|trained_on|rivals|districts|changes|change|regressions|saliency|scenes)(:q)?\}",
                 r"--\1",
                 command,
             )
@@ -113,7 +113,7 @@ def test_pre_training_is_planned_only_where_the_settings_ask_for_it(fresh):
     assert re.search(rf"rankscape ranking adapt .* --pretrained {model} --out ", text)
 
 
-def test_a_rival_learns_from_its_own_reference(fresh):
+def test_a_baseline_learns_from_its_own_reference(fresh):
     more = "baselines:\n  people: {kind: regression, reference: population, train: {objective: ridge}}\n"
     fresh.edit("config/config.yaml", "baselines:\n", more)
 
@@ -131,7 +131,7 @@ def test_a_rival_learns_from_its_own_reference(fresh):
     assert '"objective":"ridge"' in regression
 
 
-def test_rivals_are_compared_under_their_own_names_and_with_what_taught_them(fresh):
+def test_baselines_are_compared_under_their_own_names_with_what_they_were_trained_on(fresh):
     fresh.edit(
         "config/config.yaml", "baselines:\n", "baselines:\n  people: {kind: regression, reference: population}\n"
     )
@@ -141,10 +141,10 @@ def test_rivals_are_compared_under_their_own_names_and_with_what_taught_them(fre
     evaluations = [line for line in (run.stdout + run.stderr).splitlines() if "rankscape ranking evaluate " in line]
     assert len(evaluations) == 3
     for line in evaluations:
-        rivals = re.findall(r"--rival=([a-z-]+)=results/demo/baselines/([a-z-]+)/scores/(\w+)\.parquet", line)
+        rivals = re.findall(r"--baseline=([a-z-]+)=results/demo/baselines/([a-z-]+)/scores/(\w+)\.parquet", line)
         assert all(name == folder for name, folder, _ in rivals)
         assert len(set(rivals)) == len(rivals) == 10
-        assert re.findall(r"--taught=(\S+)", line) == ["people=population", "lights-order=lights"]
+        assert re.findall(r"--trained-on=(\S+)", line) == ["people=population", "lights-order=lights"]
 
 
 def test_regressions_are_planned_where_the_configuration_names_them(fresh):

@@ -1,15 +1,15 @@
-"""Trivial pixel_statistics: known pictures, missing pixels, and the stage."""
+"""Pixel statistics: known images, missing pixels, and the stage."""
 
 import numpy as np
 import pytest
 from rankscape.__main__ import main
 from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_metadata, read_table
-from rankscape.samples.pixel_statistics import STATISTICS, chunks, pixel_statistics
+from rankscape.samples.pixel_statistics import STATISTICS, chunks, patch_statistics
 
 
 def one(pixels):
-    return pixel_statistics(np.asarray(pixels)[None], np.array([True])).iloc[0]
+    return patch_statistics(np.asarray(pixels)[None], np.array([True])).iloc[0]
 
 
 def test_a_flat_patch_has_brightness_and_no_gradient():
@@ -30,7 +30,7 @@ def test_pictures_and_reflectance_agree():
     pixels = np.random.default_rng(1).integers(1, 256, (3, 9, 9, 4), dtype=np.uint8)
     as_float = pixels.astype(np.float32) / 255
     everything = np.ones(3, bool)
-    np.testing.assert_allclose(pixel_statistics(pixels, everything), pixel_statistics(as_float, everything), rtol=1e-6)
+    np.testing.assert_allclose(patch_statistics(pixels, everything), patch_statistics(as_float, everything), rtol=1e-6)
 
 
 def test_missing_pixels_count_nothing():
@@ -54,7 +54,7 @@ def test_patches_are_read_in_bounded_pieces():
     assert list(chunks(np.empty(0, int), 10)) == []
     pixels = np.random.default_rng(2).integers(1, 255, (50, 4, 4, 3), dtype=np.uint8)
     usable = np.random.default_rng(3).random(50) < 0.5
-    found = pixel_statistics(pixels, usable)
+    found = patch_statistics(pixels, usable)
     assert found["gradient"].notna().tolist() == usable.tolist()
     np.testing.assert_allclose(found.iloc[np.flatnonzero(usable)[7]], one(pixels[usable][7]))
 

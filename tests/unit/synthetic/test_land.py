@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from rankscape.samples.pixel_statistics import STATISTICS, pixel_statistics
+from rankscape.samples.pixel_statistics import STATISTICS, patch_statistics
 from rankscape.synthetic.labels import CATEGORIES, annotate, contents
 from rankscape.synthetic.land import invent_land
 from rankscape.synthetic.layout import FIT, GRANULES, Layout
@@ -41,7 +41,7 @@ def features(patches: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("granule", GRANULES)
 def test_no_trivial_baseline_measures_development(full_land, full_layout, granule):
     patches = reflectance_patches(full_land, full_layout, granule)
-    measured = pixel_statistics(patches, np.ones(len(patches), bool))
+    measured = patch_statistics(patches, np.ones(len(patches), bool))
     truth = truth_of_patches(full_land, full_layout, granule)
     assert all(abs(spearman(measured[name], truth)) < LIMIT for name in STATISTICS)
 

@@ -10,7 +10,7 @@ import httpx2
 import numpy as np
 import pytest
 from PIL import Image
-from rankscape.samples.pixel_statistics import STATISTICS, pixel_statistics
+from rankscape.samples.pixel_statistics import STATISTICS, patch_statistics
 from rankscape.samples.rendering import as_png, enlarged
 from rankscape.studies.ranking.judges.round_samples import sheet, side_by_side
 from rankscape.synthetic.stand_in import MODEL, answer, create_app, look, native
@@ -314,7 +314,7 @@ def test_one_reply_is_right_but_not_exactly(judged, full_land, full_layout):
     for scores in (first, second):
         assert 0.65 < spearman(scores, truth) < 0.90
     patches = reflectance_patches(full_land, full_layout, "03TXG")
-    trivial = pixel_statistics(patches, np.ones(len(patches), bool))
+    trivial = patch_statistics(patches, np.ones(len(patches), bool))
     whole = truth_of_patches(full_land, full_layout, "03TXG")
     assert spearman(first, truth) > max(abs(spearman(trivial[name].to_numpy(), whole)) for name in STATISTICS)
 

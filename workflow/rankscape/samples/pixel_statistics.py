@@ -1,4 +1,4 @@
-"""Trivial measures of a patch that stand beside every model: whoever cannot beat them has learned little.
+"""Pixel statistics of a patch (gradient, blue/green ratio, brightness), with which every model is compared.
 
 On one county and year the mean gradient alone comes close to published models of development, since towns have edges
 and fields do not. A score is worth its training where it is clearly better than these.
@@ -9,15 +9,15 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-BASELINES = ("gradient", "blue_green", "brightness")
-"""Columns of a table of baselines."""
+STATISTICS = ("gradient", "blue_green", "brightness")
+"""Columns of a table of pixel statistics."""
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green, blue in grey (ITU-R BT.601)."""
 _CHUNK_PIXELS = 4_000_000
 """Pixels worked on at a time: about 150 MB with all that is computed from them."""
 
 
-def baselines(patches: np.ndarray, usable: np.ndarray) -> pd.DataFrame:
+def patch_statistics(patches: np.ndarray, usable: np.ndarray) -> pd.DataFrame:
     """Measure every usable patch; the array is read piece by piece.
 
     `gradient` is the mean magnitude of the gradient of grey (central differences, a pixel the unit of length),
@@ -29,12 +29,12 @@ def baselines(patches: np.ndarray, usable: np.ndarray) -> pd.DataFrame:
         usable: Patches to measure, bool, shape (patches,).
 
     Returns:
-        Columns `BASELINES`, float64, one row a patch; NaN where the patch is not usable or has no data.
+        Columns `STATISTICS`, float64, one row a patch; NaN where the patch is not usable or has no data.
     """
-    result = np.full((len(patches), len(BASELINES)), np.nan)
+    result = np.full((len(patches), len(STATISTICS)), np.nan)
     for places in chunks(np.flatnonzero(usable), patches.shape[1] * patches.shape[2]):
         result[places] = _measure(_colours(patches[places[0] : places[-1] + 1][places - places[0]]))
-    return pd.DataFrame(result, columns=list(BASELINES))
+    return pd.DataFrame(result, columns=list(STATISTICS))
 
 
 def chunks(places: np.ndarray, pixels: int) -> Iterable[np.ndarray]:
@@ -63,7 +63,7 @@ def _colours(patches: np.ndarray) -> np.ndarray:
 
 
 def _measure(colours: np.ndarray) -> np.ndarray:
-    """Baselines of patches, shape (n, height, width, 3) to (n, 3); pixels beside missing ones have no gradient."""
+    """Statistics of patches, shape (n, height, width, 3) to (n, 3); pixels beside missing ones have no gradient."""
     grey = colours @ _GREY
     down, right = np.gradient(grey, axis=(1, 2))
     green, blue = _mean(colours[..., 1]), _mean(colours[..., 2])

@@ -1,6 +1,6 @@
 """Measure gradient, colour ratio and brightness of every patch.
 
-The trivial measures that the evaluation sets beside the score: whoever cannot beat them has learned little.
+The evaluation compares every score with these: a model that cannot beat them has learned little.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ import typer
 from rankscape.foundation.provenance import provenance
 from rankscape.samples.artifacts import PIXEL_STATISTICS
 from rankscape.samples.patches import index_of, open_patches
-from rankscape.samples.pixel_statistics import pixel_statistics
+from rankscape.samples.pixel_statistics import patch_statistics
 from rankscape.stages.options import OneTiles
 
 
@@ -21,7 +21,7 @@ def pixel_statistics(
 ) -> None:
     """Measure gradient, colour ratio and brightness of every patch; patches that are not usable get none."""
     patches = open_patches(tiles)
-    frame = pixel_statistics(patches.array, patches.index["usable"].to_numpy())
+    frame = patch_statistics(patches.array, patches.index["usable"].to_numpy())
     frame.insert(0, "patch_id", patches.index["patch_id"].to_numpy())
     inputs = {"tiles": tiles, "index": index_of(tiles)}
     PIXEL_STATISTICS.write(out, frame, provenance("pixel-statistics", None, inputs))

@@ -1,4 +1,4 @@
-"""The stage evaluate: agreement over granules, usable_samples counted once, and what it refuses."""
+"""The stage evaluate: agreement over granules, places counted once, and what it refuses."""
 
 import json
 from pathlib import Path
@@ -60,7 +60,7 @@ def run(files, tmp_path, *extra, settings=None, reference=None):
     arguments += ["--reference-settings", json.dumps(REFERENCE | (reference or {}))]
     for role, paths in files.items():
         arguments += [f"--{role}", *paths]
-    arguments += ["--out", str(tmp_path / "e.json"), "--usable_samples", str(tmp_path / "e.parquet"), *extra]
+    arguments += ["--out", str(tmp_path / "e.json"), "--places", str(tmp_path / "e.parquet"), *extra]
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     return ended.value.code
@@ -122,7 +122,7 @@ def test_signs_are_kept_and_pixel_statistics_are_compared(region, tmp_path):
     found = result(tmp_path)["predictors"]
     assert found["blue_green"]["pooled"]["spearman"]["value"] == pytest.approx(-1)
     assert abs(found["gradient"]["pooled"]["spearman"]["value"]) < 0.2
-    assert found["brightness"]["pooled"] == {"n": 144, "reason": "it has the same value at all 144 usable_samples"}
+    assert found["brightness"]["pooled"] == {"n": 144, "reason": "it has the same value at all 144 places"}
     assert found["score"]["apply"] is None
 
 
@@ -220,7 +220,7 @@ def test_blocks_are_as_wide_as_places_resemble_each_other(region, tmp_path):
 
 def test_the_log_says_why_no_agreement_is_given(region, tmp_path, capsys):
     run(region(("03TVF", 0)), tmp_path, settings={"min_places": 500})
-    assert "No agreement of the score with lights: 144 usable_samples" in capsys.readouterr().err
+    assert "No agreement of the score with lights: 144 places" in capsys.readouterr().err
 
 
 def test_logarithms_and_coverage(region, tmp_path):
@@ -246,10 +246,10 @@ def test_few_blocks_few_places_and_equal_values_say_why(region, tmp_path):
     assert part["interval_reason"].endswith("an interval needs at least 5")
     run(files, tmp_path, settings={"min_places": 500})
     part = result(tmp_path)["predictors"]["score"]["pooled"]
-    assert part == {"n": 144, "reason": "144 usable_samples with score and reference; at least 500 are needed"}
+    assert part == {"n": 144, "reason": "144 places with score and reference; at least 500 are needed"}
     run(region(("03TVG", 0), value=np.ones_like), tmp_path)
     part = result(tmp_path)["predictors"]["score"]["pooled"]
-    assert part == {"n": 144, "reason": "the reference has the same value at all 144 usable_samples"}
+    assert part == {"n": 144, "reason": "the reference has the same value at all 144 places"}
 
 
 def test_unusable_and_unscored_patches_are_no_places(region, tmp_path):
@@ -309,8 +309,8 @@ def test_indices_are_sorted_and_must_hold_patches(region):
     files = region(("03TVG", 0), ("03TVF", COUNT))
     indices = read_indices(files["indices"])
     assert [index["granule"].iloc[0] for index in indices] == ["03TVF", "03TVG"]
-    land = usable_samples(indices, ["03TVF"])
-    assert land["role"].value_counts().to_dict() == {"apply": 144, "fit": 144}
+    samples = usable_samples(indices, ["03TVF"])
+    assert samples["role"].value_counts().to_dict() == {"apply": 144, "fit": 144}
     with pytest.raises(InputError, match="names"):
         usable_samples(indices, ["x"])
     with pytest.raises(TableError, match="does not exist"):

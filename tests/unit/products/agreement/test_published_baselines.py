@@ -1,4 +1,4 @@
-"""The published baseline models of North Korea: orders guided by night lights and by land cover, against building floor area."""
+"""Published baseline models of North Korea, guided by night lights and land cover, against floor area."""
 
 import csv
 

@@ -78,10 +78,8 @@ class Agreement(Keys):
 class Predictor(Keys):
     """Agreement of one predictor: pooled, by role and by granule."""
 
-    learned_from: str | None = None
-    """`reference` where a baseline model learned from the very reference that it is compared with."""
-    taught_by: str | None = None
-    """The reference that a baseline model learned from."""
+    trained_on: str | None = None
+    """The reference that a baseline model was trained on; agreement with that one is no evidence."""
     pooled: Agreement | None = None
     """All granules, each place once."""
     fit: Agreement | None = None
@@ -126,7 +124,7 @@ class Evaluation(DocumentKeys):
     """Where that side comes from."""
     predictors: Annotated[dict[str, Predictor], Field(min_length=1)]
     """Agreement by predictor: the score, pixel statistics, baseline models."""
-    rivals: Annotated[list[str], empty_as(list)] = []
+    baselines: Annotated[list[str], empty_as(list)] = []
     """Predictors that are scores of baseline models."""
 
 

@@ -72,23 +72,23 @@ def test_methods_carry_this_runs_numbers(region, run):
         assert words in shown, words
 
 
-def test_rivals_and_their_differences_are_shown_where_they_were_measured(region, run, page):
+def test_baselines_and_their_differences_are_shown_where_they_were_measured(region, run, page):
     assert "Lead of the score" not in page
     made = region()
     document = read_json(made.evaluations[0])
-    rival = json.loads(json.dumps(document["predictors"]["gradient"]))
-    rival["apply"] |= {
+    baseline = json.loads(json.dumps(document["predictors"]["gradient"]))
+    baseline["apply"] |= {
         "difference": {"value": 0.21, "low": 0.1, "high": 0.32}, "kendall": {"value": 0.4, "low": None, "high": None},
         "test": {"p": 0.0005, "effective_n": 88.2},
     }  # fmt: skip
-    rival["apply"]["spearman"]["value"] = 0.99
-    document["predictors"]["by-lights"], document["rivals"] = rival, ["by-lights"]
+    baseline["apply"]["spearman"]["value"] = 0.99
+    document["predictors"]["by-lights"], document["baselines"] = baseline, ["by-lights"]
     write_json(made.evaluations[0], document)
     shown = html.unescape(written(made, run))
     assert "Lead of the score" in shown
     assert "0.21 (0.10 to 0.32)" in shown
     assert "< 0.001 (88 places)" in shown
-    assert "best trivial measure, by-lights" not in shown, "a rival run is no trivial measure"
+    assert "best trivial measure, by-lights" not in shown, "a baseline model is no pixel statistic"
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ def _least_lead(evaluation: Evaluation, part: str) -> Estimate | None:
 
 
 def _trivial(evaluation: Evaluation) -> list[tuple[str, Predictor]]:
-    return [pair for pair in ordered(evaluation) if pair[0] not in (SCORE, *evaluation.rivals)]
+    return [pair for pair in ordered(evaluation) if pair[0] not in (SCORE, *evaluation.baselines)]
 
 
 def _best_rival(evaluation: Evaluation, part: str) -> tuple[str, Estimate]:

@@ -163,8 +163,8 @@ class Agreement(BaseModel):
 class Predictor(BaseModel):
     """Agreement of one predictor: pooled, by role and by granule."""
 
-    learned_from: str | None = None
-    """`reference` where a rival learned from the very reference that it is compared with."""
+    trained_on: str | None = None
+    """The reference that a baseline model was trained on."""
     pooled: Agreement | None = None
     fit: Agreement | None = None
     apply: Agreement | None = None
@@ -193,8 +193,8 @@ class Evaluation(Document):
     kind: str = "raster"
     block: Blocks | None = None
     predictors: Annotated[dict[str, Predictor], Field(min_length=1)]
-    rivals: Annotated[list[str], empty_as(list)] = []
-    """Predictors that are scores of rival runs."""
+    baselines: Annotated[list[str], empty_as(list)] = []
+    """Predictors that are scores of baseline models."""
 
 
 class Scene(Document):

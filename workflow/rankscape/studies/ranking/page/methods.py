@@ -191,7 +191,7 @@ def _voted(material: Material) -> str:
 
 
 def _rivals(material: Material) -> str:
-    names = sorted({name for c in material.comparisons for name in c.evaluation.rivals})
+    names = sorted({name for c in material.comparisons for name in c.evaluation.baselines})
     if not names:
         return ""
     text = (

@@ -1,4 +1,4 @@
-"""The score beside trivial measures and rivals, measure by measure, with the interval of the difference."""
+"""The score beside pixel statistics and baseline models, measure by measure, with the interval of the difference."""
 
 from collections.abc import Callable
 
@@ -22,13 +22,18 @@ def rivalry(evaluation: Evaluation, part: str | None) -> TableView | None:
         return None
     rows = tuple(
         (
-            PREDICTORS.get(name, name) + (_TAUGHT if evaluation.predictors[name].learned_from else ""),
+            PREDICTORS.get(name, name)
+            + (_TRAINED if evaluation.predictors[name].trained_on == evaluation.reference else ""),
             *("" if name == SCORE and head == _LEAD else tell(a) for head, tell in columns.items()),
         )
         for name, a in known
     )
-    caption = f"Score, trivial measures and rivals beside {evaluation.title}: {PARTS[part].lower()}."
+    caption = f"Score, pixel statistics and baseline models compared with {evaluation.title}: {PARTS[part].lower()}."
     return TableView(caption, ("Predictor", *columns), rows)
+
+
+def _marked(evaluation: Evaluation, name: str) -> str:
+    return _TRAINED if evaluation.predictors[name].trained_on == evaluation.reference else ""
 
 
 def _estimated(name: str) -> Callable[[Agreement], str]:
@@ -51,12 +56,12 @@ def _chance(agreement: Agreement) -> str:
 
 
 _LEAD = "Lead of the score"
-_TAUGHT = " (learned from this very reference: no evidence)"
+_TRAINED = " (trained on this very reference: no evidence)"
 _COLUMNS: dict[str, Callable[[Agreement], str]] = {
     "Spearman": _estimated("spearman"),
     _LEAD: _estimated("difference"),
     "Kendall tau-b": _estimated("kendall"),
     "R² of logarithms": _estimated("r2_log"),
-    "Spearman given the trivial measures": _estimated("partial_spearman"),
+    "Spearman given the pixel statistics": _estimated("partial_spearman"),
     "p, neighbours alike (worth so many places)": _chance,
 }

@@ -1,4 +1,4 @@
-"""Settings of baselines: rivals of the score that learn from a reference (docs/baselines.md)."""
+"""Settings of baseline models, which learn from a reference (docs/baselines.md)."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
