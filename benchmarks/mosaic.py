@@ -37,9 +37,9 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from affine import Affine
-from rankscape.products.maps import cpu, cuda
+from rankscape.products.maps import backends, cuda
 from rankscape.products.maps.granules import write_mosaic
-from rankscape.products.maps.pieces import Form
+from rankscape.products.maps.pieces import RasterForm
 from rankscape.products.maps.surface import Surface
 from rankscape.samples.patches import Grid
 from rankscape.scenes.rasters import row_windows
@@ -83,7 +83,7 @@ def repeat(surface: Surface) -> np.ndarray:
 def ours(surface: Surface, dtype: str) -> None:
     """Fill piece after piece, and keep none."""
     grid = surface.grid
-    for _ in cpu.fill(surface.values, grid.patch_px, Form(2, grid.height_px, grid.width_px, dtype)):
+    for _ in backends.fill(surface.values, grid.patch_px, RasterForm(2, grid.height_px, grid.width_px, dtype)):
         pass
 
 
@@ -141,7 +141,7 @@ def alone(pixels: np.ndarray, folder: Path) -> dict[str, list[np.ndarray]]:
 
 def draw(surface: Surface, path: Path, dtype: str) -> None:
     """Write the file of a granule with Rankscape."""
-    write_mosaic(path, surface, cpu.fill, dtype, {}, 3, CORES)
+    write_mosaic(path, surface, backends.fill, dtype, {}, 3, CORES)
 
 
 def check(folder: Path) -> None:

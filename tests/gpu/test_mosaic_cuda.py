@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from rankscape.foundation.errors import DeviceError
-from rankscape.products.maps import cpu
-from rankscape.products.maps.backends import open_kernels
-from rankscape.products.maps.cpu import fill_rows
-from rankscape.products.maps.pieces import Form, Places
+from rankscape.products.maps import backends
+from rankscape.products.maps.backends import fill_rows, open_kernels
+from rankscape.products.maps.pieces import RasterForm, WindowPlaces
 from rankscape.studies.ranking.scoring.dense import raised_cosine
 
 pytestmark = pytest.mark.gpu
@@ -40,15 +39,15 @@ def check(found, expected):
 @pytest.mark.parametrize("more", [0, 1, 4, 15])
 def test_fill_agrees_bit_for_bit(gpu, patch_px, more, dtype):
     values, side = scores(3, 32, 32), 32 * patch_px + more
-    form = Form(3, side, side, dtype)
-    check(gpu.fill(values, patch_px, form), cpu.fill(values, patch_px, form))
+    form = RasterForm(3, side, side, dtype)
+    check(gpu.fill(values, patch_px, form), backends.fill(values, patch_px, form))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
 @pytest.mark.parametrize("granules", [18, 60])
 def test_all_granules_of_a_region_agree(gpu, granules, dtype):
     """60 granules are 7.2e9 pixels, in pieces of 64 MB."""
-    values, form = scores(granules, 32, 32), Form(granules, 10_976, 10_976, dtype)
+    values, form = scores(granules, 32, 32), RasterForm(granules, 10_976, 10_976, dtype)
     seen = 0
     for piece in gpu.fill(values, 343, form):
         expected = np.empty(piece.pixels.shape[1:], dtype)
@@ -61,8 +60,8 @@ def test_all_granules_of_a_region_agree(gpu, granules, dtype):
 
 def test_a_larger_raster_follows_a_smaller_one(gpu):
     for side in (8, 2000, 16):
-        form, values = Form(2, side, side + 1), scores(2, 4, 4)
-        check(gpu.fill(values, 5, form), cpu.fill(values, 5, form))
+        form, values = RasterForm(2, side, side + 1), scores(2, 4, 4)
+        check(gpu.fill(values, 5, form), backends.fill(values, 5, form))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
@@ -73,9 +72,9 @@ def test_blends_agree(gpu, budget_bytes, dtype):
     index[20:30, 20:30] = -1
     index[index >= 0] = np.arange((index >= 0).sum())
     offsets = (np.arange(steps) * side // 2).astype(np.int32)
-    places, weights = Places(offsets, offsets, index), raised_cosine(side)
+    places, weights = WindowPlaces(offsets, offsets, index), raised_cosine(side)
     windows = np.random.default_rng(1).random((5, int((index >= 0).sum()), side, side), dtype=np.float32)
-    form = Form(5, 32 * side, 32 * side, dtype)
-    found, expected = (kernels.blend(windows, weights, places, form, budget_bytes) for kernels in (gpu, cpu))
+    form = RasterForm(5, 32 * side, 32 * side, dtype)
+    found, expected = (kernels.blend(windows, weights, places, form, budget_bytes) for kernels in (gpu, backends))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one.pixels, other.pixels, atol=1e-6 if dtype == "float32" else 1)

@@ -11,13 +11,17 @@ import typer
 
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.provenance import provenance
-from rankscape.products.maps.colours import largest_uncertainty, write_colours, write_uncertainty
 from rankscape.products.maps.items import write_item
 from rankscape.products.maps.preview import draw_preview
-from rankscape.products.maps.ramp import RAMP, UNCERTAINTY, read_ramp
-from rankscape.products.maps.region import merge_surfaces, write_region
+from rankscape.products.maps.ramp import RAMP, UNCERTAINTY, read_ramp, style_of, write_style
+from rankscape.products.maps.region import (
+    largest_uncertainty,
+    merge_surfaces,
+    write_colours,
+    write_region,
+    write_uncertainty,
+)
 from rankscape.products.maps.settings import MergeSettings
-from rankscape.products.maps.style import style_of, write_style
 from rankscape.products.maps.surface import read_surfaces
 from rankscape.stages.options import Indices, Settings
 

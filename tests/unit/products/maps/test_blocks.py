@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rankscape.products.maps import cpu
-from rankscape.products.maps.overviews import BlockOverviews
-from rankscape.products.maps.pieces import Form, encoded
+from rankscape.products.maps import backends
+from rankscape.products.maps.granules import BlockOverviews
+from rankscape.products.maps.pieces import RasterForm, encoded
 
 
 def averaged(pixels, factor):
@@ -25,10 +25,10 @@ def averaged(pixels, factor):
 @given(data=st.data())
 def test_overviews_are_averages_of_the_pixels(data):
     rows, cols, patch_px = (data.draw(st.integers(1, top)) for top in (5, 5, 20))
-    form = Form(2, rows * patch_px + data.draw(st.integers(0, 9)), cols * patch_px + data.draw(st.integers(0, 9)))
+    form = RasterForm(2, rows * patch_px + data.draw(st.integers(0, 9)), cols * patch_px + data.draw(st.integers(0, 9)))
     values = np.random.default_rng(rows).random((2, rows, cols), dtype=np.float32)
     values[:, rows // 2, 0] = np.nan
-    pixels = next(cpu.fill(values, patch_px, form)).pixels
+    pixels = next(backends.fill(values, patch_px, form)).pixels
     factor = data.draw(st.sampled_from([2, 4, 8, 32]))
     found = np.concatenate(list(BlockOverviews(values, patch_px, form)(factor)), axis=1)
     np.testing.assert_allclose(found, averaged(pixels, factor), rtol=1e-6)
@@ -38,12 +38,12 @@ def test_overviews_are_averages_of_the_pixels(data):
 def test_one_score_stays_itself(value):
     values = np.full((2, 3, 3), value, np.float32)
     for factor in (2, 4, 8, 64):
-        found = next(BlockOverviews(values, 343, Form(2, 1029, 1029))(factor))
+        found = next(BlockOverviews(values, 343, RasterForm(2, 1029, 1029))(factor))
         assert (found == np.float32(value)).all()
 
 
 def test_bytes_are_averaged_as_scores():
     values = np.array([[[0.1, 0.9, np.nan]]], np.float32)
-    found = next(BlockOverviews(values, 3, Form(1, 3, 9, "uint8"))(2))
+    found = next(BlockOverviews(values, 3, RasterForm(1, 3, 9, "uint8"))(2))
     thirds = np.array([[0.1, 0.5, 0.9, np.nan, np.nan]] * 2, np.float32)
     assert found.tolist() == [encoded(thirds, "uint8").tolist()]

@@ -5,10 +5,14 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 import rasterio
-from rankscape.products.maps.colours import colour_table, largest_uncertainty, write_colours, write_uncertainty
-from rankscape.products.maps.ramp import UNCERTAINTY, read_ramp
-from rankscape.products.maps.region import merge_surfaces
-from rankscape.products.maps.style import write_style
+from rankscape.products.maps.ramp import UNCERTAINTY, read_ramp, write_style
+from rankscape.products.maps.region import (
+    colour_table,
+    largest_uncertainty,
+    merge_surfaces,
+    write_colours,
+    write_uncertainty,
+)
 from rankscape.products.maps.surface import read_surface
 
 

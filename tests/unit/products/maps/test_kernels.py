@@ -11,10 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rankscape.foundation.errors import DeviceError, RasterError
-from rankscape.products.maps import cpu, cuda
-from rankscape.products.maps.backends import open_kernels
-from rankscape.products.maps.cpu import fill_rows
-from rankscape.products.maps.pieces import BUDGET_BYTES, Form, Places, encoded, no_data, pieces
+from rankscape.products.maps import backends, cuda
+from rankscape.products.maps.backends import fill_rows, open_kernels
+from rankscape.products.maps.pieces import BUDGET_BYTES, RasterForm, WindowPlaces, encoded, no_data, pieces
 from rankscape.studies.ranking.scoring.dense import raised_cosine
 from unit.products.maps.host_cuda import KERNELS, driver, host_module
 
@@ -49,7 +48,7 @@ def scores(seed, *shape):
 def test_every_patch_fills_its_square_and_the_remainder_is_nan():
     values = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
     with open_kernels("cpu") as kernels:
-        out = joined(Form(1, 9, 13), kernels.fill(values, 4, Form(1, 9, 13)))
+        out = joined(RasterForm(1, 9, 13), kernels.fill(values, 4, RasterForm(1, 9, 13)))
     np.testing.assert_array_equal(out, repeated(values, 4, 9, 13))
     assert np.isnan(out[:, 8]).all()
     assert np.isnan(out[:, :, 12]).all()
@@ -66,7 +65,7 @@ def shapes(data):
     """Patches, rasters and budgets that fit in no way."""
     layers, rows, cols, patch_px = (data.draw(st.integers(1, 4)) for _ in range(4))
     patch_px = data.draw(st.sampled_from([patch_px, 19, 33]))
-    form = Form(
+    form = RasterForm(
         layers, rows * patch_px + data.draw(st.integers(0, 9)), cols * patch_px + data.draw(st.integers(0, 40)),
         data.draw(st.sampled_from(["float32", "uint8"])),
     )  # fmt: skip
@@ -77,14 +76,14 @@ def shapes(data):
 @given(data=st.data())
 def test_pieces_put_together_are_the_whole_raster(data):
     form, patch_px, values, budget = shapes(data)
-    found = joined(form, cpu.fill(values, patch_px, form, budget))
+    found = joined(form, backends.fill(values, patch_px, form, budget))
     np.testing.assert_array_equal(found, repeated(values, patch_px, form.height, form.width, form.dtype))
 
 
 @pytest.mark.parametrize("layers", [1, 2, 18, 60, 1000])
 @pytest.mark.parametrize("side", [7, GRANULE_PX])
 def test_no_piece_exceeds_the_budget(layers, side):
-    form = Form(layers, side, side)
+    form = RasterForm(layers, side, side)
     cuts = list(pieces(form))
     sizes = [(a.stop - a.start, b.stop - b.start) for a, b in cuts]
     assert max(a * b for a, b in sizes) * side * 4 <= BUDGET_BYTES
@@ -109,14 +108,14 @@ def overlapping(seed, layers=2, downs=5, acrosses=6, side=6):
     index[index == 0] = np.arange((index == 0).sum())
     tops, lefts = (np.arange(steps, dtype=np.int32) * side // 2 for steps in index.shape)
     windows = rng.random((layers, int((index >= 0).sum()), side, side), dtype=np.float32)
-    return windows, Places(tops.astype(np.int32), lefts.astype(np.int32), index), (downs + 1) * side // 2 + 2
+    return windows, WindowPlaces(tops.astype(np.int32), lefts.astype(np.int32), index), (downs + 1) * side // 2 + 2
 
 
 @pytest.mark.parametrize("budget", [1, 300, BUDGET_BYTES])
 def test_blended_pixels_are_weighted_means(budget):
     windows, places, height = overlapping(1)
-    weights, form = raised_cosine(6), Form(2, height, 23)
-    found = joined(form, cpu.blend(windows, weights, places, form, budget))
+    weights, form = raised_cosine(6), RasterForm(2, height, 23)
+    found = joined(form, backends.blend(windows, weights, places, form, budget))
     for layer, y, x in np.ndindex(form.layers, form.height, form.width):
         over = [
             (weights[y - top, x - left], windows[layer, places.index[down, across], y - top, x - left])
@@ -131,11 +130,11 @@ def test_blended_pixels_are_weighted_means(budget):
 
 def test_windows_that_stand_wrongly_are_refused():
     windows, places, height = overlapping(1)
-    form, weights = Form(2, height, 23), raised_cosine(6)
+    form, weights = RasterForm(2, height, 23), raised_cosine(6)
     with pytest.raises(RasterError, match="number them row by row"):
-        next(cpu.blend(windows[:, 1:], weights, places, form))
+        next(backends.blend(windows[:, 1:], weights, places, form))
     with pytest.raises(RasterError, match="increasing rows and columns"):
-        next(cpu.blend(windows, weights, Places(places.tops[::-1], places.lefts, places.index), form))
+        next(backends.blend(windows, weights, WindowPlaces(places.tops[::-1], places.lefts, places.index), form))
 
 
 def filled_by(module, values, patch_px, out, first_px=0, layers=1, **blocks):
@@ -184,21 +183,21 @@ def test_gpu_offsets_beyond_32_bits_are_right(host_module, granules, dtype, tmp_
 @pytest.mark.parametrize("budget", [1, 2000, BUDGET_BYTES])
 def test_gpu_pieces_are_those_of_the_cpu(driver, dtype, budget):
     """With a driver that does nothing before it is waited for: what is not waited for is not there."""
-    values, form = scores(3, 5, 3, 4), Form(5, 37, 45, dtype)
+    values, form = scores(3, 5, 3, 4), RasterForm(5, 37, 45, dtype)
     windows, places, height = overlapping(2, layers=3)
-    blended, weights = Form(3, height, 21, dtype), raised_cosine(6)
+    blended, weights = RasterForm(3, height, 21, dtype), raised_cosine(6)
     with cuda.open_module() as (found, module):
         gpu = cuda.Gpu(found, module)
         assert (
             joined(form, gpu.fill(values, 11, form, budget)).tobytes() == repeated(values, 11, 37, 45, dtype).tobytes()
         )
-        expected = joined(blended, cpu.blend(windows, weights, places, blended))
+        expected = joined(blended, backends.blend(windows, weights, places, blended))
         assert joined(blended, gpu.blend(windows, weights, places, blended, budget)).tobytes() == expected.tobytes()
     assert "-fmad=false" in driver.options
 
 
 def test_gpu_memory_is_two_pieces_whatever_the_number_of_granules(driver):
-    budget, form = 1 << 16, Form(60, 100, 128)
+    budget, form = 1 << 16, RasterForm(60, 100, 128)
     values = scores(4, 60, 4, 4)
     with open_kernels("cuda"):
         gpu = cuda.Gpu(driver, driver)
@@ -219,7 +218,7 @@ def test_cuda_is_never_replaced_by_the_cpu(monkeypatch):
 def test_a_gpu_that_fails_is_one_clear_line(driver, fails, message):
     driver.fails = fails
     with pytest.raises(DeviceError, match=message), open_kernels("cuda") as kernels:
-        list(kernels.fill(scores(1, 1, 2, 2), 8, Form(1, 16, 16)))
+        list(kernels.fill(scores(1, 1, 2, 2), 8, RasterForm(1, 16, 16)))
 
 
 def nvcc():

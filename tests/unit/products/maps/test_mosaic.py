@@ -12,7 +12,7 @@ from rankscape.__main__ import main
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import sha256
 from rankscape.foundation.tables import write_table
-from rankscape.products.maps import cpu
+from rankscape.products.maps import backends
 from rankscape.products.maps.granules import statistics, write_mosaic
 from rankscape.products.maps.surface import read_surface, read_surfaces
 from rankscape.samples.patches import read_grid, read_index, write_index
@@ -86,7 +86,7 @@ def test_threads_change_no_byte(granule, tmp_path):
     surface, sums = read_surface(scores, index), []
     for threads in (1, 3):
         path = tmp_path / f"{threads}.tif"
-        write_mosaic(path, surface, cpu.fill, "float32", {"a": "b"}, 3, threads)
+        write_mosaic(path, surface, backends.fill, "float32", {"a": "b"}, 3, threads)
         sums.append(sha256(path))
     assert sums[0] == sums[1]
 

@@ -11,7 +11,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
 
-from rankscape.products.maps.page import FAINT, INK, Page
+from rankscape.products.maps.canvas import FAINT, INK, Canvas
 from rankscape.products.maps.ramp import Ramp, round_up
 from rankscape.spatial.geometry import plane_around
 
@@ -69,20 +69,20 @@ def draw_choropleth(table: gpd.GeoDataFrame, ramp: Ramp, title: str, facts: str,
     return page.png(title)
 
 
-def _lay_out(bounds: Sequence[float], longer_px: int) -> tuple[Page, tuple[_Frame, _Frame]]:
+def _lay_out(bounds: Sequence[float], longer_px: int) -> tuple[Canvas, tuple[_Frame, _Frame]]:
     """Two frames of the maps' shape beside each other; the page is no larger than they need."""
     unit = longer_px / _UNITS
     left, bottom, right, top = bounds
     scale = min((_UNITS - 2 * _SIDE - _GAP) / 2 / (right - left), (_UNITS - _HEAD - _FOOT) / (top - bottom)) * unit
     width, height = (right - left) * scale, (top - bottom) * scale
     panel = max(width, 30 * unit)
-    page = Page(round(2 * panel + (2 * _SIDE + _GAP) * unit), round(height + (_HEAD + _FOOT) * unit), unit)
+    page = Canvas(round(2 * panel + (2 * _SIDE + _GAP) * unit), round(height + (_HEAD + _FOOT) * unit), unit)
     first = _SIDE * unit + (panel - width) / 2
     frames = tuple(_Frame(place, _HEAD * unit, width, height) for place in (first, first + panel + _GAP * unit))
     return page, (frames[0], frames[1])
 
 
-def _draw_districts(axes: Axes, page: Page, shapes: np.ndarray, colours: np.ndarray, given: np.ndarray) -> None:
+def _draw_districts(axes: Axes, page: Canvas, shapes: np.ndarray, colours: np.ndarray, given: np.ndarray) -> None:
     outlines = np.array([_outline(shape) for shape in shapes], object)
     line = page.points(0.12)
     faces = colours[given] / 255
@@ -104,7 +104,7 @@ def _outline(shape: shapely.Geometry) -> Outline:
     return Outline.make_compound_path(*[Outline(np.asarray(ring.coords)[:, :2], closed=True) for ring in rings])
 
 
-def _draw_names(axes: Axes, page: Page, table: gpd.GeoDataFrame) -> None:
+def _draw_names(axes: Axes, page: Canvas, table: gpd.GeoDataFrame) -> None:
     edge = withStroke(linewidth=page.points(0.25), foreground="white", alpha=0.9)
     for name, point in zip(table["name"], table.geometry.representative_point(), strict=True):
         axes.annotate(
@@ -113,7 +113,7 @@ def _draw_names(axes: Axes, page: Page, table: gpd.GeoDataFrame) -> None:
         )  # fmt: skip
 
 
-def _draw_legend(page: Page, frame: _Frame, ramp: Ramp, most: float, words: str) -> None:
+def _draw_legend(page: Canvas, frame: _Frame, ramp: Ramp, most: float, words: str) -> None:
     """Colour bar below a map with its numbers."""
     unit = page.unit_px
     width, top = min(26 * unit, frame.width), frame.top + frame.height + 3.4 * unit
@@ -124,7 +124,7 @@ def _draw_legend(page: Page, frame: _Frame, ramp: Ramp, most: float, words: str)
         page.text(frame.left + share * width, top + 2.1 * unit, f"{share * most:g}", 1.3, ha=align, color=FAINT)
 
 
-def _draw_hatch_legend(page: Page, frame: _Frame, needed: bool) -> None:
+def _draw_hatch_legend(page: Canvas, frame: _Frame, needed: bool) -> None:
     if not needed:
         return
     unit = page.unit_px

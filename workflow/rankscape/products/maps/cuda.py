@@ -1,7 +1,7 @@
 """The mosaic kernels on a GPU, through PyCUDA; the kernels themselves stand in `kernels/mosaic.cu`.
 
 Not yet run on a GPU: where this was written there was none. The kernels compile with nvcc; compiled as C++ they are
-held against the CPU's bit for bit, and so is this module on an invented driver. `tests/gpu` does it on a real one.
+held against the CPU's bit for bit, and so is this module on a mock driver. `tests/gpu` does it on a real one.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rankscape.foundation.errors import DeviceError
-from rankscape.products.maps.pieces import BUDGET_BYTES, Form, Piece, Places, pieces
+from rankscape.products.maps.pieces import BUDGET_BYTES, RasterForm, RasterPiece, WindowPlaces, pieces
 
 KERNELS = Path(__file__).parent / "kernels" / "mosaic.cu"
 """Source of the kernels."""
@@ -62,7 +62,7 @@ def _compiled(driver: Any, source_module: Any) -> Any:
 
 
 class Gpu:
-    """Kernels like those of `mapping.cpu`, which draw pieces by turns in two streams.
+    """Kernels like those of `backends`, which draw pieces by turns in two streams.
 
     While one piece is copied to the host and used there, the next is computed. Memory on the device: two pieces, and
     what they are made of.
@@ -72,8 +72,10 @@ class Gpu:
         self._module = module
         self._lanes = [_Lane(driver) for _ in range(_LANES)]
 
-    def fill(self, values: np.ndarray, patch_px: int, form: Form, budget_bytes: int = BUDGET_BYTES) -> Iterator[Piece]:
-        """Fill rasters with the values of the patches that their pixels lie in; see `mapping.cpu.fill`."""
+    def fill(
+        self, values: np.ndarray, patch_px: int, form: RasterForm, budget_bytes: int = BUDGET_BYTES
+    ) -> Iterator[RasterPiece]:
+        """Fill rasters with the values of the patches that their pixels lie in; see `backends.fill`."""
         kernel = self._module.get_function(f"fill_{form.dtype}")
 
         def start(lane: _Lane, layers: slice, rows: slice) -> None:
@@ -87,9 +89,14 @@ class Gpu:
         return self._drawn(form, budget_bytes, start)
 
     def blend(
-        self, windows: np.ndarray, weights: np.ndarray, places: Places, form: Form, budget_bytes: int = BUDGET_BYTES
-    ) -> Iterator[Piece]:
-        """Blend overlapping windows; see `mapping.cpu.blend`.
+        self,
+        windows: np.ndarray,
+        weights: np.ndarray,
+        places: WindowPlaces,
+        form: RasterForm,
+        budget_bytes: int = BUDGET_BYTES,
+    ) -> Iterator[RasterPiece]:
+        """Blend overlapping windows; see `backends.blend`.
 
         Raises:
             RasterError: If places and windows do not belong together.
@@ -117,7 +124,9 @@ class Gpu:
 
         return self._drawn(form, budget_bytes, start)
 
-    def _drawn(self, form: Form, budget_bytes: int, start: Callable[["_Lane", slice, slice], None]) -> Iterator[Piece]:
+    def _drawn(
+        self, form: RasterForm, budget_bytes: int, start: Callable[["_Lane", slice, slice], None]
+    ) -> Iterator[RasterPiece]:
         lanes, begun = itertools.cycle(self._lanes), deque[tuple[_Lane, slice, slice]]()
         for layers, rows in pieces(form, budget_bytes):
             if len(begun) == _LANES:
@@ -129,10 +138,10 @@ class Gpu:
             yield _finished(begun, form)
 
 
-def _finished(begun: "deque[tuple[_Lane, slice, slice]]", form: Form) -> Piece:
+def _finished(begun: "deque[tuple[_Lane, slice, slice]]", form: RasterForm) -> RasterPiece:
     lane, layers, rows = begun.popleft()
     shape = layers.stop - layers.start, rows.stop - rows.start, form.width
-    return Piece(layers, rows, lane.wait(form.dtype).reshape(shape))
+    return RasterPiece(layers, rows, lane.wait(form.dtype).reshape(shape))
 
 
 class _Lane:
@@ -152,7 +161,7 @@ class _Lane:
             self._driver.memcpy_htod_async(buffer, contiguous, self._stream)
         return buffer
 
-    def out(self, shape: tuple[int, int], form: Form) -> Any:
+    def out(self, shape: tuple[int, int], form: RasterForm) -> Any:
         """Return the place of a piece on the device."""
         self._wanted = shape[0] * shape[1] * form.width * np.dtype(form.dtype).itemsize
         return self._buffer("out", self._wanted)

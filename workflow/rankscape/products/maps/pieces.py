@@ -17,7 +17,7 @@ LEVELS, NO_DATA = 250, 255
 
 
 @dataclass(frozen=True)
-class Form:
+class RasterForm:
     """What a raster of several layers looks like."""
 
     layers: int
@@ -31,7 +31,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Piece:
+class RasterPiece:
     """Some rows of some layers."""
 
     layers: slice
@@ -43,7 +43,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Places:
+class WindowPlaces:
     """Where windows of equal size stand: at steps down and across, not necessarily all of them."""
 
     tops: np.ndarray
@@ -95,7 +95,7 @@ def no_data(dtype: str) -> float:
     return float("nan") if dtype == "float32" else NO_DATA
 
 
-def pieces(form: Form, budget_bytes: int = BUDGET_BYTES) -> Iterator[tuple[slice, slice]]:
+def pieces(form: RasterForm, budget_bytes: int = BUDGET_BYTES) -> Iterator[tuple[slice, slice]]:
     """Cut a raster into layers and rows, so that no piece takes more than the budget; one row is the least.
 
     All layers come together where `ROWS_PX` rows of them fit, as a writer of bands needs them; else in groups.

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from pyproj import CRS, Geod, Transformer
 
-from rankscape.products.maps.page import FAINT, INK, Page
+from rankscape.products.maps.canvas import FAINT, INK, Canvas
 from rankscape.products.maps.ramp import Ramp
-from rankscape.products.maps.region import Region
+from rankscape.products.maps.region import RegionMap
 
 _UNITS = 100
 """The longer side of the picture measures so many units."""
@@ -47,7 +47,7 @@ SCORE = Legend(0.0, 1.0, ("poor", "development score", "rich"))
 class _Layout:
     """Where the map lies on the page, in pixels."""
 
-    page: Page
+    page: Canvas
     left: float
     top: float
     width: float
@@ -62,7 +62,7 @@ class _Layout:
         return self.top + self.height
 
 
-def draw_preview(region: Region, ramp: Ramp, title: str, longer_px: int, legend: Legend = SCORE) -> bytes:
+def draw_preview(region: RegionMap, ramp: Ramp, title: str, longer_px: int, legend: Legend = SCORE) -> bytes:
     """Draw a region map.
 
     Args:
@@ -92,18 +92,18 @@ def _lay_out(shape: tuple[int, ...], longer_px: int) -> _Layout:
     scale = min((_UNITS - _HEAD - _FOOT) / rows, (_UNITS - 2 * _SIDE) / cols) * unit
     width, height = cols * scale, rows * scale
     page_width = max(width + 2 * _SIDE * unit, _NARROWEST * unit)
-    page = Page(round(page_width), round(height + (_HEAD + _FOOT) * unit), unit)
+    page = Canvas(round(page_width), round(height + (_HEAD + _FOOT) * unit), unit)
     return _Layout(page, (page_width - width) / 2, _HEAD * unit, width, height)
 
 
-def _extent(region: Region) -> tuple[float, float, float, float]:
+def _extent(region: RegionMap) -> tuple[float, float, float, float]:
     """Left, right, bottom, top of the map in its CRS."""
     left, top = region.transform @ (0, 0)
     right, bottom = region.transform @ (region.values.shape[2], region.values.shape[1])
     return left, right, bottom, top
 
 
-def _draw_map(layout: _Layout, region: Region, ramp: Ramp, legend: Legend) -> None:
+def _draw_map(layout: _Layout, region: RegionMap, ramp: Ramp, legend: Legend) -> None:
     axes = layout.page.axes(layout.left, layout.top, layout.width, layout.height)
     colours = ramp.rgba(legend.shares(region.values[0]))
     axes.imshow(colours, extent=_extent(region), interpolation="nearest", aspect="auto")
@@ -118,7 +118,7 @@ def _draw_map(layout: _Layout, region: Region, ramp: Ramp, legend: Legend) -> No
     axes.set_ylim(bottom, top)
 
 
-def _label_granule(axes: Axes, page: Page, granule: str, bounds: tuple[float, float, float, float]) -> None:
+def _label_granule(axes: Axes, page: Canvas, granule: str, bounds: tuple[float, float, float, float]) -> None:
     edge = withStroke(linewidth=page.points(0.22), foreground=INK, alpha=0.8)
     axes.annotate(
         granule, (bounds[0], bounds[3]), xytext=(page.points(0.7), -page.points(0.7)), textcoords="offset points",
@@ -126,7 +126,7 @@ def _label_granule(axes: Axes, page: Page, granule: str, bounds: tuple[float, fl
     )  # fmt: skip
 
 
-def _draw_title(layout: _Layout, region: Region, title: str) -> None:
+def _draw_title(layout: _Layout, region: RegionMap, title: str) -> None:
     count = len(region.outlines)
     pixel_m = metres_per_unit(region) * region.transform.a
     granules = f"{count} granule{'s' if count != 1 else ''}"
@@ -160,7 +160,7 @@ def _draw_legend(layout: _Layout, ramp: Ramp, legend: Legend) -> None:
         page.text(x, top + 2.5 * unit, format(value, legend.tick) if value else "0", 1.4, ha="center", color=FAINT)
 
 
-def _draw_scale(layout: _Layout, region: Region) -> None:
+def _draw_scale(layout: _Layout, region: RegionMap) -> None:
     """Scale bar at the lower right: two halves, dark and light."""
     unit, page = layout.unit, layout.page
     metres_per_px = metres_per_unit(region) * region.transform.a * region.values.shape[2] / layout.width
@@ -173,7 +173,7 @@ def _draw_scale(layout: _Layout, region: Region) -> None:
     page.text(left + width, top + height + 0.9 * unit, readable_length(length_m), 1.4, ha="right", color=FAINT)
 
 
-def metres_per_unit(region: Region) -> float:
+def metres_per_unit(region: RegionMap) -> float:
     """Return how many metres on the ground one unit of the map's CRS measures, eastward at the map's centre.
 
     In a UTM zone that is within 0.1 % of 1; in web mercator it is the cosine of the latitude.

@@ -1,5 +1,6 @@
-"""The colours of the score and of its uncertainty, read from the tables that the project ships."""
+"""Colours of maps: ramps, read from the tables that the project ships, and QGIS styles (`.qml`) beside rasters."""
 
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -8,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from rankscape.foundation.errors import InputError
+from rankscape.foundation.files import write_bytes
 
 RAMP = Path(__file__).resolve().parents[4] / "resources" / "ramps" / "development.tsv"
 """Colour ramp of every map: viridis, even in lightness and safe for the colour-blind."""
 UNCERTAINTY = RAMP.with_name("uncertainty.tsv")
 """Colour ramp of the uncertainty: magma from light to dark, so that it is not taken for a score."""
+_DOCTYPE = b"<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 _COLUMNS = ["position", "red", "green", "blue"]
 
 
@@ -67,3 +70,33 @@ def read_ramp(path: Path = RAMP) -> Ramp:
 def round_up(value: float, step: float) -> float:
     """Return where a legend ends that shows a value: the next multiple of a step of two digits, one step at least."""
     return max(step, round(ceil(value / step - 1e-6) * step, 2))
+
+
+def style_of(raster: Path) -> Path:
+    """Return the path of a raster's style: the same name, ending in `.qml`."""
+    return raster.with_suffix(".qml")
+
+
+def write_style(raster: Path, ramp: Ramp, low: float = 0.0, high: float = 1.0) -> None:
+    """Write the style of a raster that shows its first band in colours, atomically.
+
+    Args:
+        raster: The raster; the style goes beside it.
+        ramp: Colours of the band.
+        low: Value with the first colour.
+        high: Value with the last colour.
+    """
+    root = ET.Element("qgis", version="3.22.0", styleCategories="Symbology")
+    renderer = ET.SubElement(
+        ET.SubElement(root, "pipe"), "rasterrenderer", type="singlebandpseudocolor", band="1", opacity="1",
+        alphaBand="-1", nodataColor="", classificationMin=f"{low:g}", classificationMax=f"{high:g}",
+    )  # fmt: skip
+    ET.SubElement(renderer, "rasterTransparency")
+    shader = ET.SubElement(
+        ET.SubElement(renderer, "rastershader"), "colorrampshader", colorRampType="INTERPOLATED",
+        classificationMode="1", clip="0", minimumValue=f"{low:g}", maximumValue=f"{high:g}",
+    )  # fmt: skip
+    for value, colour in zip(low + ramp.positions * (high - low), ramp.hexes(), strict=True):
+        ET.SubElement(shader, "item", value=f"{value:g}", label=f"{value:.2f}", color=colour, alpha="255")
+    ET.indent(root)
+    write_bytes(style_of(raster), _DOCTYPE + ET.tostring(root, encoding="utf-8") + b"\n")

@@ -17,6 +17,8 @@ from shapely.geometry import Polygon, box
 from rankscape.foundation.errors import SettingsError
 from rankscape.foundation.progress import track
 from rankscape.products.maps.granules import tag_statistics
+from rankscape.products.maps.pieces import LEVELS, NO_DATA, encoded
+from rankscape.products.maps.ramp import Ramp, round_up
 from rankscape.products.maps.surface import BANDS, Surface
 from rankscape.scenes.cogs import cog_writer
 
@@ -24,13 +26,15 @@ MAX_PIXELS = 50_000_000
 """Largest region map: its sums take 40 bytes a pixel, 2 GB at most."""
 _POINTS_PER_PATCH = 8
 """A patch is looked at through so many points a side: 1/64 of its area is the grain of the weights."""
+_UNCERTAINTY_STEP = 0.05
+"""The colours of the uncertainty end at a multiple of this, so that the legend ends at a round number."""
 _OUTLINE_PIECES = 64
 _SLACK = 1e-6
 """Share of a pixel by which rounding may miss a pixel's edge."""
 
 
 @dataclass(frozen=True)
-class Region:
+class RegionMap:
     """A region map and the granules in it."""
 
     crs: str
@@ -43,7 +47,7 @@ class Region:
     """Outline of every granule's grid in the region's CRS, its id as the index."""
 
 
-def merge_surfaces(surfaces: Sequence[Surface], crs: str | None, resolution_m: float | None) -> Region:
+def merge_surfaces(surfaces: Sequence[Surface], crs: str | None, resolution_m: float | None) -> RegionMap:
     """Reproject the native grids of granules into one grid, and average them where they overlap.
 
     Every pixel's value is the mean over the patches that lie in it, each weighted by the area that it shares with the
@@ -69,10 +73,10 @@ def merge_surfaces(surfaces: Sequence[Surface], crs: str | None, resolution_m: f
     sums = np.zeros((4, *shape))
     for surface in track(ordered, "merge", unit="granule"):
         _add(sums, surface, target, transform, outlines[surface.granule].bounds)
-    return Region(target, transform, _means(sums), outlines)
+    return RegionMap(target, transform, _means(sums), outlines)
 
 
-def write_region(path: Path, region: Region, tags: dict[str, str], level: int, names: Sequence[str] = BANDS) -> None:
+def write_region(path: Path, region: RegionMap, tags: dict[str, str], level: int, names: Sequence[str] = BANDS) -> None:
     """Write a region map as a COG.
 
     Args:
@@ -88,6 +92,62 @@ def write_region(path: Path, region: Region, tags: dict[str, str], level: int, n
     ) as dataset:  # fmt: skip
         dataset.write(region.values)
         tag_statistics(dataset, region.values)
+
+
+def write_colours(path: Path, region: RegionMap, ramp: Ramp, tags: dict[str, str], level: int) -> None:
+    """Write the score of a region as a COG of bytes with a colour table: any program shows it in colour.
+
+    A byte is round(250 s), 255 is no data and transparent; overviews take the nearest pixel, since the mean of two
+    entries of a colour table means nothing to GDAL.
+
+    Args:
+        path: Raster to write.
+        region: The map.
+        ramp: Colours of the score.
+        tags: Metadata of the raster.
+        level: ZSTD level.
+    """
+    pixels = encoded(region.values[:1], "uint8")
+    with cog_writer(
+        path, shape=pixels.shape, dtype="uint8", crs=region.crs, transform=region.transform, names=BANDS[:1],
+        nodata=NO_DATA, tags=tags, level=level, resampling="nearest",
+    ) as dataset:  # fmt: skip
+        dataset.write_colormap(1, colour_table(ramp))
+        dataset.scales = (1 / LEVELS,)
+        dataset.write(pixels)
+
+
+def colour_table(ramp: Ramp) -> dict[int, tuple[int, int, int, int]]:
+    """Return red, green, blue and alpha of every byte; bytes that are no score are transparent."""
+    values = np.arange(256) / LEVELS
+    rgba = ramp.rgba(np.where(values <= 1, values, np.nan))
+    return {
+        level: (int(red), int(green), int(blue), int(alpha)) for level, (red, green, blue, alpha) in enumerate(rgba)
+    }
+
+
+def write_uncertainty(path: Path, region: RegionMap, tags: dict[str, str], level: int) -> None:
+    """Write the uncertainty of a region's score as a COG of its own, so that it is a layer with a style of its own.
+
+    Args:
+        path: Raster to write.
+        region: The map; its second band is taken.
+        tags: Metadata of the raster.
+        level: ZSTD level.
+    """
+    values = region.values[1:]
+    with cog_writer(
+        path, shape=values.shape, dtype="float32", crs=region.crs, transform=region.transform, names=BANDS[1:],
+        nodata=np.nan, tags=tags, level=level,
+    ) as dataset:  # fmt: skip
+        dataset.write(values)
+        tag_statistics(dataset, values)
+
+
+def largest_uncertainty(region: RegionMap) -> float:
+    """Return where the colours of the uncertainty end: the largest on the map, rounded up to 0.05."""
+    given = region.values[1][np.isfinite(region.values[1])]
+    return round_up(float(given.max()), _UNCERTAINTY_STEP) if given.size else _UNCERTAINTY_STEP
 
 
 def _region_crs(surfaces: Sequence[Surface], crs: str | None) -> str:
@@ -109,7 +169,7 @@ def _outlines(surfaces: Sequence[Surface], crs: str) -> gpd.GeoSeries:
 
 
 def outline(surface: Surface) -> Polygon:
-    """Return the outline of a granule's grid in its own CRS, with points enough to be bent into another."""
+    """Return the outline of a granule's grid in its own CRS, densified for reprojection."""
     rows, cols = surface.weight.shape
     left, top = surface.transform @ (0, 0)
     right, bottom = surface.transform @ (cols, rows)

@@ -9,7 +9,7 @@ from rankscape.samples.patches import Patches
 
 
 @dataclass(frozen=True)
-class Strip:
+class WindowStrip:
     """The windows of one step downwards."""
 
     down: int
@@ -50,7 +50,7 @@ class Windows:
         """Number of strips."""
         return 2 * self._patches.grid.rows - 1
 
-    def strips(self, at_once: int) -> Iterator[Strip]:
+    def strips(self, at_once: int) -> Iterator[WindowStrip]:
         """Yield the windows from top to bottom, at most so many at once; memory holds two rows of patches."""
         for down in range(self.steps):
             across = self._across(down)
@@ -59,7 +59,7 @@ class Windows:
             land = self._land(down)
             for start in range(0, len(across), at_once):
                 chosen = across[start : start + at_once]
-                yield Strip(down, chosen, self._cut(land, down, chosen))
+                yield WindowStrip(down, chosen, self._cut(land, down, chosen))
 
     def _rows(self, down: int) -> slice:
         return slice(down // 2, (down + 1) // 2 + 1)

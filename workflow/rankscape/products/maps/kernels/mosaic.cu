@@ -1,6 +1,6 @@
 // The mosaic kernels on the GPU: every patch's value fills its square, and overlapping windows are blended.
 //
-// Compiled at run time by mapping/cuda.py, by nvcc in the tests, and there by a C++ compiler as well, block after block.
+// Compiled at run time by products/maps/cuda.py, by nvcc in the tests, and there by a C++ compiler as well, block after block.
 // Offsets are 64 bits wide: 18 granules of 10976 x 10976 pixels have more pixels than a signed 32-bit number counts.
 //
 // A block writes one row of the raster at a time. Rows begin where they may, since a width need be no multiple of

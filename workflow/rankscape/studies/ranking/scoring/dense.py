@@ -12,12 +12,12 @@ from scipy.special import expit, logit
 
 from rankscape.foundation.errors import RasterError
 from rankscape.foundation.progress import bar
-from rankscape.products.maps import cpu
+from rankscape.products.maps import backends
 from rankscape.products.maps.backends import Blend
 from rankscape.products.maps.granules import tag_statistics
-from rankscape.products.maps.pieces import Form, Places
+from rankscape.products.maps.pieces import RasterForm, WindowPlaces
 from rankscape.products.maps.surface import BANDS
-from rankscape.products.maps.windows import Strip, Windows
+from rankscape.products.maps.windows import Windows, WindowStrip
 from rankscape.samples.patches import Grid, Patches, is_located
 from rankscape.scenes.cogs import cog_writer
 from rankscape.studies.ranking.explanations.local import Sight, local_scores, places_a_side, sights
@@ -39,7 +39,7 @@ class Dense:
     values: np.ndarray
     """score and score_std, float32, shape (2, rows * cells, cols * cells); NaN outside of usable patches."""
     cells: int
-    """Places a side of a patch."""
+    """WindowPlaces a side of a patch."""
     grid: Grid
     """Grid of the patches."""
     facts: dict[str, Any]
@@ -52,7 +52,12 @@ class Dense:
 
 
 def dense_map(
-    model: ScoreModel, patches: Patches, device: torch.device, batch_size: int, origin: str, blend: Blend = cpu.blend
+    model: ScoreModel,
+    patches: Patches,
+    device: torch.device,
+    batch_size: int,
+    origin: str,
+    blend: Blend = backends.blend,
 ) -> Dense:
     """Score every place of a granule.
 
@@ -103,7 +108,7 @@ def _blended(
     blend: Blend,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Blended scores of every network by place, and its scores of the patches; NaN where there is no usable patch."""
-    form = Form(sum(len(sight.networks) for sight in seen), grid.rows * cells, grid.cols * cells)
+    form = RasterForm(sum(len(sight.networks) for sight in seen), grid.rows * cells, grid.cols * cells)
     targets = np.full((form.layers, grid.rows, grid.cols), np.nan)
     seen_maps, index = [np.empty((form.layers, 0, cells, cells))], np.full((windows.steps, 2 * grid.cols - 1), -1)
     with bar("dense", unit="strip", total=windows.steps) as progress:
@@ -118,7 +123,10 @@ def _blended(
     index[index == 0] = np.arange((index == 0).sum())
     tops, lefts = (np.array([windows.offset(step) for step in range(steps)], np.int32) for steps in index.shape)
     drawn = blend(
-        np.concatenate(seen_maps, axis=1, dtype=np.float32), raised_cosine(cells), Places(tops, lefts, index), form
+        np.concatenate(seen_maps, axis=1, dtype=np.float32),
+        raised_cosine(cells),
+        WindowPlaces(tops, lefts, index),
+        form,
     )
     scores = np.empty((form.layers, form.height, form.width))
     for piece in drawn:
@@ -126,7 +134,9 @@ def _blended(
     return scores, targets
 
 
-def _scored(seen: Sequence[Sight], strip: Strip, cells: int, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+def _scored(
+    seen: Sequence[Sight], strip: WindowStrip, cells: int, device: torch.device
+) -> tuple[np.ndarray, np.ndarray]:
     """Scores of the windows, shape (networks, n), and of their places, shape (networks, n, cells, cells)."""
     whole, local = [], []
     for sight in seen:
@@ -161,7 +171,7 @@ def corrected(score: np.ndarray, aim: np.ndarray, cells: int) -> np.ndarray:
     Args:
         score: Scores by place, shape (rows * cells, cols * cells); NaN where there is no usable patch.
         aim: Scores of the patches, shape (rows, cols); NaN likewise.
-        cells: Places a side of a patch.
+        cells: WindowPlaces a side of a patch.
 
     Returns:
         The corrected scores, in (0, 1), of the same shape.

@@ -28,9 +28,8 @@ from rankscape.products.change.invariants import Light
 from rankscape.products.change.map import CHANGE_BANDS, CHANGE_RAMP, LEVEL, change_legend, change_surface
 from rankscape.products.change.settings import ChangeSettings
 from rankscape.products.maps.preview import draw_preview
-from rankscape.products.maps.ramp import read_ramp
+from rankscape.products.maps.ramp import read_ramp, write_style
 from rankscape.products.maps.region import merge_surfaces, write_region
-from rankscape.products.maps.style import write_style
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import Gpus, Settings, Threads
 from rankscape.studies.ranking.explanations.changes import Changed, write_changes

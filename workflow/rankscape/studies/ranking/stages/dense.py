@@ -14,9 +14,8 @@ from rankscape.foundation.provenance import provenance
 from rankscape.models.devices import use_device
 from rankscape.products.maps.backends import open_kernels
 from rankscape.products.maps.items import write_item
-from rankscape.products.maps.ramp import RAMP, read_ramp
+from rankscape.products.maps.ramp import RAMP, read_ramp, style_of, write_style
 from rankscape.products.maps.settings import DenseSettings
-from rankscape.products.maps.style import style_of, write_style
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Gpus, OneTiles, Settings, Threads
 from rankscape.studies.ranking.scoring.dense import dense_map, write_dense

@@ -14,10 +14,9 @@ from rankscape.foundation.provenance import provenance
 from rankscape.products.maps.backends import open_kernels
 from rankscape.products.maps.granules import write_mosaic, write_patches
 from rankscape.products.maps.items import write_item
-from rankscape.products.maps.ramp import RAMP, read_ramp
+from rankscape.products.maps.ramp import RAMP, read_ramp, style_of, write_style
 from rankscape.products.maps.region import outline
 from rankscape.products.maps.settings import MosaicSettings
-from rankscape.products.maps.style import style_of, write_style
 from rankscape.products.maps.surface import read_surface
 from rankscape.stages.options import OneIndex, Settings, Threads
 

@@ -1,4 +1,4 @@
-"""A sheet of picture that is laid out in pixels from its upper left corner."""
+"""A canvas that is laid out in pixels from its upper left corner."""
 
 import io
 from typing import Any
@@ -18,14 +18,14 @@ _DPI = 100
 _POINTS_PER_PX = 72 / _DPI
 
 
-class Page:
-    """A transparent sheet; letters and marks have a light halo, so that it can lie on any ground.
+class Canvas:
+    """A transparent canvas; letters and marks have a light halo, so that it can lie on any ground.
 
     Matplotlib draws it without its global state, so that several may be drawn at once.
     """
 
     def __init__(self, width_px: int, height_px: int, unit_px: float) -> None:
-        """Make an empty sheet.
+        """Make an empty canvas.
 
         Args:
             width_px: Width.
@@ -59,7 +59,7 @@ class Page:
         )  # fmt: skip
 
     def heading(self, left: float, title: str, facts: str) -> None:
-        """Write a title and a fainter line below it on top of the sheet."""
+        """Write a title and a fainter line below it on top of the canvas."""
         self.text(left, 1.4 * self.unit_px, title, 3.0, weight="bold")
         self.text(left, 5.6 * self.unit_px, facts, 1.6, color=FAINT)
 
@@ -83,7 +83,7 @@ class Page:
         self._figure.add_artist(patch)
 
     def png(self, title: str) -> bytes:
-        """Return the sheet as PNG, RGBA, without a time or the names of programs."""
+        """Return the canvas as PNG, RGBA, without a time or the names of programs."""
         buffer = io.BytesIO()
         self._figure.savefig(
             buffer, format="png", dpi=_DPI, facecolor="none", metadata={"Software": None, "Title": title}
