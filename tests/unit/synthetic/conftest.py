@@ -1,4 +1,4 @@
-"""What the tests of the demo share: a small invented region on disk, and the land of full size in memory."""
+"""What the tests of the demo share: a small synthetic region on disk, and the land of full size in memory."""
 
 import json
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from rankscape.__main__ import main
 from rankscape.samples.rendering import as_rgb
-from rankscape.synthetic.land import Land, invent_land
-from rankscape.synthetic.layout import Layout
-from rankscape.synthetic.spectra import BANDS
+from rankscape.synthetic.world.granule_layout import Layout
+from rankscape.synthetic.world.land_cover import BANDS
+from rankscape.synthetic.world.simulation import World, simulate_world
 
 SMALL = {"granule_px": 256, "labelled_patches": 60, "seed": 7}
 PATCH_PX = 32
@@ -32,7 +32,7 @@ class Region:
         return self.folder / f"{name}.{endings.get(name, 'tif')}"
 
 
-def invent_region(folder: Path, **changes: object) -> Region:
+def simulate_region(folder: Path, **changes: object) -> Region:
     """Run the stage through the command line."""
     files = {"catalogue": "catalog.json", "labels": "labels.csv", "districts": "districts.geojson"}
     files |= {"counties": "counties.parquet", "surroundings": "surroundings.csv"}
@@ -47,7 +47,7 @@ def invent_region(folder: Path, **changes: object) -> Region:
 @pytest.fixture(scope="session")
 def region(tmp_path_factory: pytest.TempPathFactory) -> Region:
     """A region of granules of 256 px."""
-    return invent_region(tmp_path_factory.mktemp("invented"))
+    return simulate_region(tmp_path_factory.mktemp("simulated"))
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +56,9 @@ def small_layout() -> Layout:
 
 
 @pytest.fixture(scope="session")
-def small_land(small_layout: Layout) -> Land:
+def small_land(small_layout: Layout) -> World:
     """The land of the small region."""
-    return invent_land(small_layout, SMALL["seed"])
+    return simulate_world(small_layout, SMALL["seed"])
 
 
 @pytest.fixture(scope="session")
@@ -67,9 +67,9 @@ def full_layout() -> Layout:
 
 
 @pytest.fixture(scope="session")
-def full_land(full_layout: Layout) -> Land:
+def full_land(full_layout: Layout) -> World:
     """The land that the demo shows."""
-    return invent_land(full_layout, 7)
+    return simulate_world(full_layout, 7)
 
 
 def cut(values: np.ndarray, patch_px: int = PATCH_PX) -> np.ndarray:
@@ -79,18 +79,18 @@ def cut(values: np.ndarray, patch_px: int = PATCH_PX) -> np.ndarray:
     return parts.swapaxes(1, 2).reshape(rows * cols, patch_px, patch_px, *values.shape[2:])
 
 
-def reflectance_patches(land: Land, layout: Layout, granule: str) -> np.ndarray:
+def reflectance_patches(world: World, layout: Layout, granule: str) -> np.ndarray:
     """Patches of a granule as the patch store holds them: float32, red, green, blue, with a little noise."""
     window = layout.window(granule)
-    colours = np.stack([land.reflectance[BANDS.index(band)][window] for band in ("B04", "B03", "B02")], -1)
+    colours = np.stack([world.reflectance[BANDS.index(band)][window] for band in ("B04", "B03", "B02")], -1)
     noise = np.random.default_rng(0).normal(0, 0.0015, colours.shape)
     return cut((colours + noise).clip(0.0001, 1).astype(np.float32))
 
 
-def pictures(land: Land, layout: Layout, granule: str) -> np.ndarray:
+def pictures(world: World, layout: Layout, granule: str) -> np.ndarray:
     """The same as 8-bit pictures, shape (patches, 32, 32, 3)."""
-    return as_rgb(reflectance_patches(land, layout, granule))
+    return as_rgb(reflectance_patches(world, layout, granule))
 
 
-def truth_of_patches(land: Land, layout: Layout, granule: str) -> np.ndarray:
-    return cut(land.truth[layout.window(granule)]).mean((1, 2))
+def truth_of_patches(world: World, layout: Layout, granule: str) -> np.ndarray:
+    return cut(world.truth[layout.window(granule)]).mean((1, 2))

@@ -18,7 +18,7 @@ from rankscape.products.report.settings import ReportSettings
 from rankscape.samples.settings import ReferenceSettings, TileSettings
 from rankscape.scenes.granule_table import SHARD_PATTERN, GranuleRow, parse_shard
 from rankscape.scenes.settings import AcquisitionSettings, SearchSettings, StorageSettings
-from rankscape.synthetic.settings import InventSettings
+from rankscape.synthetic.settings import SimulateSettings
 
 StudyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 """Name of a study: of its section, its results folder, and of its rules and commands."""
@@ -51,7 +51,7 @@ class RegionSettings(Section):
     shard: Annotated[str, Field(pattern=SHARD_PATTERN)] | None = None
     """Part of a large region that a run plans, such as 3/20, or `join`; given with `--config shard=3/20`."""
     storage: StorageSettings = StorageSettings()
-    simulate: InventSettings = InventSettings()
+    simulate: SimulateSettings = SimulateSettings()
     search: SearchSettings = SearchSettings()
     tile: TileSettings = TileSettings()
     report: ReportSettings = ReportSettings()

@@ -1,6 +1,6 @@
-"""Invent a region whose true development is known: scenes in a STAC catalogue, references, land-category labels.
+"""Simulate a region whose true development is known: scenes in a STAC catalogue, references, land-category labels.
 
-The land is invented from a seed; no real place is meant.
+The world is made from a seed; no real place is meant.
 """
 
 import json
@@ -12,14 +12,19 @@ import typer
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Settings
-from rankscape.synthetic.catalogue import write_catalogue
-from rankscape.synthetic.districts import write_counties
-from rankscape.synthetic.labels import write_labels
-from rankscape.synthetic.land import invent_dates
-from rankscape.synthetic.layout import Layout
-from rankscape.synthetic.references import write_districts, write_lights, write_population, write_truth
-from rankscape.synthetic.settings import InventSettings
-from rankscape.synthetic.surroundings import write_surroundings
+from rankscape.synthetic.settings import SimulateSettings
+from rankscape.synthetic.world.annotators import write_labels
+from rankscape.synthetic.world.granule_layout import Layout
+from rankscape.synthetic.world.known_truth import (
+    write_counties,
+    write_districts,
+    write_lights,
+    write_population,
+    write_surroundings,
+    write_truth,
+)
+from rankscape.synthetic.world.scene_catalogue import write_catalogue
+from rankscape.synthetic.world.simulation import simulate_dates
 
 
 def simulate(
@@ -34,19 +39,19 @@ def simulate(
     counties: Annotated[Path, typer.Option(help="Smaller districts with a census to write (GeoParquet).")],
     surroundings: Annotated[Path, typer.Option(help="Distances and county of every patch to write (CSV).")],
 ) -> None:
-    """Invent a region: land, scenes, references and labels, all from one seed."""
-    section = InventSettings.from_text(settings, "simulate")
+    """Simulate a region: land, scenes, references and labels, all from one seed."""
+    section = SimulateSettings.from_text(settings, "simulate")
     record = provenance("simulate", section, {}, seed=section.seed)
     tags = {"RANKSCAPE": json.dumps(record, sort_keys=True)}
     layout = Layout(section.granule_px)
-    land, past = invent_dates(layout, section.seed)
-    say(f"Invented {layout.shape[0]} x {layout.shape[1]} pixels of land with {len(land.settlements)} settlements.")
-    write_truth(truth, land, layout, tags)
+    world, past = simulate_dates(layout, section.seed)
+    say(f"Simulated {layout.shape[0]} x {layout.shape[1]} pixels with {len(world.settlements)} settlements.")
+    write_truth(truth, world, layout, tags)
     write_truth(truth_earlier, past, layout, tags)
-    write_lights(lights, land, layout, section.seed, tags)
-    write_population(population, land, layout, section.seed, tags)
-    write_districts(districts, land, layout, section.seed, record)
-    census = write_counties(counties, land, layout, section.seed, record)
-    write_surroundings(surroundings, land, layout, census, section.label_patch_px)
-    write_labels(labels, land, layout, section)
-    write_catalogue(catalogue, land, past, layout, section.seed, record)
+    write_lights(lights, world, layout, section.seed, tags)
+    write_population(population, world, layout, section.seed, tags)
+    write_districts(districts, world, layout, section.seed, record)
+    census = write_counties(counties, world, layout, section.seed, record)
+    write_surroundings(surroundings, world, layout, census, section.label_patch_px)
+    write_labels(labels, world, layout, section)
+    write_catalogue(catalogue, world, past, layout, section.seed, record)

@@ -2,13 +2,18 @@
 
 import numpy as np
 import pytest
-from rankscape.synthetic.fields import CROPS, plough
-from rankscape.synthetic.nature import Nature
-from rankscape.synthetic.roads import connect
-from rankscape.synthetic.settlements import CITY_PLACE, KINDS, Settlement, inhabit, regional_wealth, settle
-from rankscape.synthetic.spectra import BANDS, lay, palette, spectrum
-from rankscape.synthetic.towns import build
-from rankscape.synthetic.works import farmsteads, herd, industrialise, zones_of_industry
+from rankscape.synthetic.world.farmland import CROPS, farmsteads, herd, industrialise, plough, zones_of_industry
+from rankscape.synthetic.world.land_cover import BANDS, Nature, lay, palette, spectrum
+from rankscape.synthetic.world.settlements import (
+    CITY_PLACE,
+    KINDS,
+    Settlement,
+    connect,
+    inhabit,
+    regional_wealth,
+    settle,
+)
+from rankscape.synthetic.world.towns import build
 
 SHAPE = (448, 640)
 CITY, LARGE, TOWN, VILLAGE, HAMLET = KINDS

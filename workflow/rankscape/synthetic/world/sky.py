@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from rankscape.synthetic.layout import Layout
-from rankscape.synthetic.noise import fractal, rise
-from rankscape.synthetic.relief import SUN_AZIMUTH_DEG
-from rankscape.synthetic.spectra import BANDS
+from rankscape.synthetic.world.granule_layout import Layout
+from rankscape.synthetic.world.land_cover import BANDS
+from rankscape.synthetic.world.primitives import fractal, rise
+from rankscape.synthetic.world.terrain import SUN_AZIMUTH_DEG
 
 NO_DATA, SHADOW, VEGETATION, BARE, WATER, MEDIUM, HIGH, CIRRUS = 0, 3, 4, 5, 6, 8, 9, 10
-"""Classes of the scene classification (SCL) that the invented scenes use."""
+"""Classes of the scene classification (SCL) that the synthetic scenes use."""
 CLASSES = {
     "nodata_pixel": NO_DATA, "cloud_shadow": SHADOW, "vegetation": VEGETATION, "not_vegetated": BARE, "water": WATER,
     "medium_proba_clouds": MEDIUM, "high_proba_clouds": HIGH, "thin_cirrus": CIRRUS,
@@ -65,16 +65,16 @@ PASSAGES = (
         (0.97, 0.985, 0.96, 1.05), (0.008, 0.006, 0.004, 0.002), 1.0, None,
     ),
 )  # fmt: skip
-"""The two passages over the invented world."""
+"""The two passages over the synthetic world."""
 EARLIER = Passage(
     2, "2016-08-29T22:05:32.026Z", "2016-08-30T02:17:40.000Z", "Sentinel-2A", "02.04", 72, 0.03, 0.0,
     (1.05, 1.04, 1.08, 0.90), (0.022, 0.016, 0.011, 0.005), 1.0, None,
 )  # fmt: skip
-"""The passage over the earlier land: another season, drier, and more haze."""
+"""The passage over the earlier world: another season, drier, and more haze."""
 
 
 @dataclass(frozen=True)
-class View:
+class Recording:
     """What one passage records of the whole world."""
 
     reflectance: np.ndarray
@@ -83,7 +83,7 @@ class View:
     """Scene classification at 10 m, uint8, shape (height, width)."""
 
 
-def observe(reflectance: np.ndarray, water: np.ndarray, passage: Passage, layout: Layout, seed: int) -> View:
+def observe(reflectance: np.ndarray, water: np.ndarray, passage: Passage, layout: Layout, seed: int) -> Recording:
     """Record the land in one passage.
 
     Args:
@@ -91,7 +91,7 @@ def observe(reflectance: np.ndarray, water: np.ndarray, passage: Passage, layout
         water: Share of water, shape (height, width).
         passage: The passage.
         layout: Grid of the world.
-        seed: Seed of the land.
+        seed: Seed of the world.
     """
     chance = np.random.default_rng([seed, 100 + passage.number])
     cloud, cirrus = _clouds(layout.shape, passage, chance)
@@ -106,7 +106,7 @@ def observe(reflectance: np.ndarray, water: np.ndarray, passage: Passage, layout
         light += cloud * (_CLOUD_COLOUR[band] * (0.75 + 0.5 * cloud) - light)
         seen[band] = light * (1 + np.float32(0.008) * chance.standard_normal(light.shape, dtype=np.float32))
         seen[band] += np.float32(0.0015) * chance.standard_normal(light.shape, dtype=np.float32)
-    return View(seen, classes)
+    return Recording(seen, classes)
 
 
 def within_swath(layout: Layout, passage: Passage) -> np.ndarray:
@@ -156,7 +156,7 @@ def _classes(
     return classes
 
 
-def as_dn(view: View, offset_dn: int, window: tuple[slice, slice]) -> np.ndarray:
+def as_dn(view: Recording, offset_dn: int, window: tuple[slice, slice]) -> np.ndarray:
     """Return the DN of a window: reflectance times 10,000 plus the offset; 0 where there is no data.
 
     Returns:
@@ -167,6 +167,6 @@ def as_dn(view: View, offset_dn: int, window: tuple[slice, slice]) -> np.ndarray
     return np.where(view.classes[window] == NO_DATA, 0, np.clip(dn, least, 65_535)).astype(np.uint16)
 
 
-def coarse_classes(view: View, window: tuple[slice, slice]) -> np.ndarray:
+def coarse_classes(view: Recording, window: tuple[slice, slice]) -> np.ndarray:
     """Return the scene classification at 20 m, as it is delivered: the class of every second pixel, uint8."""
     return np.ascontiguousarray(view.classes[window][::2, ::2])

@@ -1,4 +1,4 @@
-"""Land categories that invented annotators gave to patches; they see only what is there, and err now and then."""
+"""Land categories that simulated annotators gave to patches; they see only what is there, and err now and then."""
 
 import csv
 import io
@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from rankscape.foundation.files import write_bytes
-from rankscape.synthetic.land import Land
-from rankscape.synthetic.layout import FIT, Layout
-from rankscape.synthetic.settings import InventSettings
+from rankscape.synthetic.settings import SimulateSettings
+from rankscape.synthetic.world.granule_layout import FIT, Layout
+from rankscape.synthetic.world.simulation import World
 
 CATEGORIES = ("urban", "rural", "highland", "uninhabited")
 _CARELESS = 0.03
@@ -30,10 +30,10 @@ class Contents:
     roads: np.ndarray
 
 
-def contents(land: Land, layout: Layout, granule: str, patch_px: int) -> Contents:
+def contents(world: World, layout: Layout, granule: str, patch_px: int) -> Contents:
     """Measure what every patch of a granule truly holds."""
     window = layout.window(granule)
-    shares = (land.built, land.farmed, land.highland, land.grazed, land.roads)
+    shares = (world.built, world.farmed, world.highland, world.grazed, world.roads)
     return Contents(*(_patch_means(share[window], patch_px) for share in shares))
 
 
@@ -69,19 +69,19 @@ def annotate(seen: Contents, annotators: int, chance: np.random.Generator) -> np
     return shares
 
 
-def write_labels(path: Path, land: Land, layout: Layout, settings: InventSettings) -> None:
+def write_labels(path: Path, world: World, layout: Layout, settings: SimulateSettings) -> None:
     """Write the labels of patches drawn from the granules to learn from: all categories about equally often.
 
     Args:
         path: CSV with patch_id and one column a category; the shares of a row add up to 1.
-        land: The invented land.
+        world: The synthetic world.
         layout: Its grid.
         settings: Patch side, number of patches, number of annotators, seed.
     """
     chance = np.random.default_rng([settings.seed, 301])
     names, shares = [], []
     for granule in FIT:
-        seen = contents(land, layout, granule, settings.label_patch_px)
+        seen = contents(world, layout, granule, settings.label_patch_px)
         cols = layout.granule_px // settings.label_patch_px
         names += [f"{granule}_{place // cols}_{place % cols}" for place in range(len(seen.built))]
         shares.append(annotate(seen, settings.annotators, chance))

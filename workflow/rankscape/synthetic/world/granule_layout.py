@@ -1,4 +1,4 @@
-"""Where the invented granules lie: one continuous world, cut into granules that overlap as real ones do."""
+"""Where the granules of a synthetic world lie: one continuous world, cut into granules that overlap as real ones do."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ GRANULES = {
 }  # fmt: skip
 """Row and column of every granule; rows count southwards. Only the names are those of the MGRS grid."""
 FIT = ("03TVG", "03TWG", "03TVF", "03TWF")
-"""Granules that the demo's sheet learns from, and that the invented annotators saw."""
+"""Granules that the demo learns from, and that the simulated annotators saw."""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rankscape.synthetic.layout import PIXEL_M
-from rankscape.synthetic.relief import COARSE_PX, coarse, elevation_m, illumination, refine, slope, zones
-from rankscape.synthetic.rivers import carve, drainage
+from rankscape.synthetic.world.granule_layout import PIXEL_M
+from rankscape.synthetic.world.terrain import (
+    COARSE_PX,
+    carve,
+    coarse,
+    drainage,
+    elevation_m,
+    illumination,
+    refine,
+    slope,
+    zones,
+)
 from scipy import ndimage
 
 SHAPE = (448, 640)

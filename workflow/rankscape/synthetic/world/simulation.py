@@ -1,22 +1,26 @@
-"""The invented land as a whole: what it reflects, and how developed every place truly is."""
+"""A synthetic world as a whole: what it reflects, and how developed every place truly is."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from rankscape.synthetic.fields import Fields, plough
-from rankscape.synthetic.layout import Layout
-from rankscape.synthetic.nature import Nature, grow
-from rankscape.synthetic.noise import rise
-from rankscape.synthetic.past import earlier
-from rankscape.synthetic.relief import COARSE_PX, elevation_m, refine, zones
-from rankscape.synthetic.rivers import carve
-from rankscape.synthetic.roads import Roads, connect
-from rankscape.synthetic.settlements import Habitation, Settlement, inhabit, regional_wealth, settle
-from rankscape.synthetic.spectra import lay, spectrum
-from rankscape.synthetic.towns import build
-from rankscape.synthetic.works import farmsteads, herd, industrialise, zones_of_industry
+from rankscape.synthetic.world.farmland import Fields, farmsteads, herd, industrialise, plough, zones_of_industry
+from rankscape.synthetic.world.granule_layout import Layout
+from rankscape.synthetic.world.land_cover import Nature, grow, lay, spectrum
+from rankscape.synthetic.world.primitives import rise
+from rankscape.synthetic.world.settlements import (
+    Habitation,
+    Roads,
+    Settlement,
+    connect,
+    earlier,
+    inhabit,
+    regional_wealth,
+    settle,
+)
+from rankscape.synthetic.world.terrain import COARSE_PX, carve, elevation_m, refine, zones
+from rankscape.synthetic.world.towns import build
 
 _FULL_PX = 1024
 _NEAR_PX = 190.0
@@ -28,8 +32,8 @@ _OPTICS_PX = 0.5
 
 
 @dataclass(frozen=True)
-class Land:
-    """The land without sky; arrays of the world's shape, float32."""
+class World:
+    """The world without sky; arrays of the world's shape, float32."""
 
     reflectance: np.ndarray
     """shape (4, height, width), bands `spectra.BANDS`, shaded by the relief."""
@@ -57,14 +61,14 @@ class _Ground:
     scale: float
 
 
-def invent_land(layout: Layout, seed: int) -> Land:
-    """Invent the land: relief, water, wild cover, settlements, roads, fields; the same seed gives the same land."""
+def simulate_world(layout: Layout, seed: int) -> World:
+    """Simulate a world: terrain, water, cover, settlements, roads, fields; the same seed gives the same world."""
     ground = _ground(layout, seed)
     return _live(ground, ground.settlements, seed)
 
 
-def invent_dates(layout: Layout, seed: int) -> tuple[Land, Land]:
-    """Invent the land of today, as `invent_land` does, and the same land some years earlier (`demo.past`).
+def simulate_dates(layout: Layout, seed: int) -> tuple[World, World]:
+    """Simulate the world of today, as `simulate_world` does, and the same world some years earlier.
 
     Only houses differ: roads, industry and fields are those of today, so that what changed is known place by place.
     """
@@ -83,7 +87,7 @@ def _ground(layout: Layout, seed: int) -> _Ground:
     return _Ground(nature, wealth, settlements, connect(settlements, nature), scale)
 
 
-def _live(ground: _Ground, then: list[Settlement], seed: int) -> Land:
+def _live(ground: _Ground, then: list[Settlement], seed: int) -> World:
     """Let people live in the settlements of a date, and change the land."""
     homes = inhabit(then, ground.nature, np.random.default_rng([seed, 6]))
     chance = np.random.default_rng([seed, 7])
@@ -93,7 +97,7 @@ def _live(ground: _Ground, then: list[Settlement], seed: int) -> Land:
 def _people(
     nature: Nature, homes: Habitation, settlements: list[Settlement], roads: Roads, wealth: np.ndarray, scale: float,
     rng: np.random.Generator,
-) -> Land:  # fmt: skip
+) -> World:  # fmt: skip
     """Let people change the land, the widest things first."""
     canvas = nature.reflectance.copy()
     near = _nearness(settlements, nature.slope.shape, _NEAR_PX * scale)
@@ -112,7 +116,7 @@ def _people(
     seen = ndimage.gaussian_filter(lit, (0, _OPTICS_PX, _OPTICS_PX))
     reach = _reach(highway, 6) * 0.13 + _reach(paved, 4) * 0.07 + _reach(track, 3) * 0.02
     truth = _truth(homes, fields, grazed, industry, reach)
-    return Land(
+    return World(
         reflectance=np.asarray(np.clip(seen, 0.001, 1.0), np.float32),
         truth=truth,
         people_per_ha=_people_per_ha(homes, fields, industry),

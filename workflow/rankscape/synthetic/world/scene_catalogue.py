@@ -1,4 +1,4 @@
-"""The static STAC catalogue of the invented scenes, with items as the Planetary Computer writes them."""
+"""The static STAC catalogue of the synthetic scenes, with items as the Planetary Computer writes them."""
 
 import datetime
 from dataclasses import dataclass, replace
@@ -15,11 +15,11 @@ from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import bar
 from rankscape.foundation.provenance import KEY
 from rankscape.scenes.cogs import write_cog
-from rankscape.synthetic.land import Land
-from rankscape.synthetic.layout import CRS, GRANULES, PIXEL_M, Layout
-from rankscape.synthetic.past import GRANULE
-from rankscape.synthetic.sky import CLASSES, EARLIER, PASSAGES, Passage, View, as_dn, coarse_classes, observe
-from rankscape.synthetic.spectra import BANDS
+from rankscape.synthetic.world.granule_layout import CRS, GRANULES, PIXEL_M, Layout
+from rankscape.synthetic.world.land_cover import BANDS
+from rankscape.synthetic.world.settlements import EARLIER_GRANULE
+from rankscape.synthetic.world.simulation import World
+from rankscape.synthetic.world.sky import CLASSES, EARLIER, PASSAGES, Passage, Recording, as_dn, coarse_classes, observe
 
 COLLECTION = "sentinel-2-l2a"
 REPROCESSED = ("03TWF", "05.00", "2023-02-11T08:22:40.000Z")
@@ -58,13 +58,13 @@ class _Product:
         return f"{head}_N{self.passage.baseline.replace('.', '')}{orbit}{rest}.SAFE"
 
 
-def write_catalogue(path: Path, land: Land, past: Land, layout: Layout, seed: int, record: dict[str, Any]) -> None:
+def write_catalogue(path: Path, world: World, past: World, layout: Layout, seed: int, record: dict[str, Any]) -> None:
     """Write all scenes and the catalogue that lists them; `catalog.json` comes last, when all it names is there.
 
     Args:
         path: Final name of the catalogue; collection, items and images go to folders beside it.
-        land: The invented land.
-        past: The same land at an earlier date; one granule has a scene of it.
+        world: The synthetic world.
+        past: The same world at an earlier date; one granule has a scene of it.
         layout: Its grid.
         seed: Seed of clouds and noise.
         record: Provenance, kept in the catalogue.
@@ -73,11 +73,11 @@ def write_catalogue(path: Path, land: Land, past: Land, layout: Layout, seed: in
     items: list[pystac.Item] = []
     with bar("scenes", unit="scene", total=len(PASSAGES) * len(GRANULES) + 2) as progress:
         for passage in PASSAGES:
-            view = observe(land.reflectance, land.water, passage, layout, seed)
+            view = observe(world.reflectance, world.water, passage, layout, seed)
             for product in _products(passage, layout):
                 items.append(_write_item(folder / product.id, product, view))
                 progress.update()
-        product = _Product(GRANULE, EARLIER, layout)
+        product = _Product(EARLIER_GRANULE, EARLIER, layout)
         view = observe(past.reflectance, past.water, EARLIER, layout, seed)
         items.append(_write_item(folder / product.id, product, view))
         progress.update()
@@ -94,7 +94,7 @@ def _products(passage: Passage, layout: Layout) -> list[_Product]:
     return products
 
 
-def _write_item(folder: Path, product: _Product, view: View) -> pystac.Item:
+def _write_item(folder: Path, product: _Product, view: Recording) -> pystac.Item:
     window = product.layout.window(product.granule)
     dn, classes = as_dn(view, product.passage.offset_dn, window), coarse_classes(view, window)
     transform = product.layout.granule_transform(product.granule)

@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from rankscape.synthetic.layout import Layout
-from rankscape.synthetic.sky import (
+from rankscape.synthetic.world.granule_layout import Layout
+from rankscape.synthetic.world.land_cover import spectrum
+from rankscape.synthetic.world.sky import (
     BARE,
     HIGH,
     MEDIUM,
@@ -20,7 +21,6 @@ from rankscape.synthetic.sky import (
     observe,
     within_swath,
 )
-from rankscape.synthetic.spectra import spectrum
 
 LAYOUT = Layout(256)
 FIRST, SECOND = PASSAGES

@@ -1,13 +1,16 @@
-"""Where people live in the invented land: a city, towns, villages and hamlets, rich and poor."""
+"""Where people live in a synthetic world, today and some years earlier, and the roads that join them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
 
-from rankscape.synthetic.layout import PIXEL_M, around
-from rankscape.synthetic.nature import Nature
-from rankscape.synthetic.noise import fractal
+from rankscape.synthetic.world.granule_layout import PIXEL_M, Layout, around
+from rankscape.synthetic.world.land_cover import Nature
+from rankscape.synthetic.world.primitives import Line, coverage, fractal, smooth_line
+from rankscape.synthetic.world.terrain import COARSE_PX, coarse
 
 
 @dataclass(frozen=True)
@@ -157,3 +160,112 @@ def inhabit(settlements: list[Settlement], nature: Nature, rng: np.random.Genera
     owner[density <= 0.02] = -1
     spread = np.clip(wealth + 0.34 * np.sqrt(size) * quarter, 0, 1) * (owner >= 0)
     return Habitation(density, size * (owner >= 0), spread.astype(np.float32), owner)
+
+
+EARLIER_GRANULE = "03TXG"
+"""Granule that has scenes of the earlier date."""
+_FACTORS = {"town": (0.55, 1.0, 0.7), "village": (0.0, 1.0, 0.5, 1.0, 1.0, 0.0, 1.0, 1.0)}
+"""Radius then, as a share of today's, by turns over the settlements of a kind in that granule; 0 was not there yet."""
+_SHRUNK = 2.2
+"""The second village was larger by this factor."""
+_ABSENT = 1e-6
+"""Share of the radius of a settlement that is not there; its number stays, so that all others look as they do today."""
+
+
+def earlier(settlements: Sequence[Settlement], layout: Layout) -> list[Settlement]:
+    """Return the settlements of the earlier date, in the same order."""
+    rows, cols = layout.window(EARLIER_GRANULE)
+    then = list(settlements)
+    for kind, factors in _FACTORS.items():
+        own = [
+            number for number, one in enumerate(settlements)
+            if one.kind.name == kind and rows.start <= one.row < rows.stop and cols.start <= one.col < cols.stop
+        ]  # fmt: skip
+        for turn, number in enumerate(own):
+            factor = _SHRUNK if (kind, turn) == ("village", 1) else factors[turn % len(factors)]
+            then[number] = replace(then[number], radius_px=then[number].radius_px * max(factor, _ABSENT))
+    return then
+
+
+HIGHWAY_PX, PAVED_PX, TRACK_PX = 2.4, 1.0, 0.6
+_STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
+
+
+@dataclass(frozen=True)
+class Roads:
+    """Roads as lines."""
+
+    highways: list[Line]
+    paved: list[Line]
+    tracks: list[Line]
+
+    def covered(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the share of each pixel under highways, paved roads and tracks."""
+        return coverage(self.highways, shape), coverage(self.paved, shape), coverage(self.tracks, shape)
+
+
+def connect(settlements: list[Settlement], nature: Nature) -> Roads:
+    """Join all settlements by a shortest tree over the relief, and the towns by a second road each.
+
+    City and large towns get highways between them; roads of towns and of rich villages are paved; the rest are tracks.
+    """
+    slopes, wet = coarse(nature.slope), coarse(nature.water)
+    rows, cols = slopes.shape
+    graph = _terrain(1 + 14 * slopes + 3 * wet)
+    places = np.array([(one.row, one.col) for one in settlements])
+    nodes = np.clip(places // COARSE_PX, 0, (rows - 1, cols - 1)).astype(int) @ (cols, 1)
+    cost, previous = csgraph.dijkstra(graph, directed=False, indices=nodes, return_predecessors=True)
+    between = cost[:, nodes]
+    roads = Roads([], [], [])
+    for first, second in _pairs(settlements, between):
+        cells = _path(previous[first], int(nodes[first]), int(nodes[second]))
+        corners = (np.stack([cells // cols, cells % cols], 1) + 0.5) * COARSE_PX
+        corners = np.vstack([places[first], corners[1:-1], places[second]])
+        _sort_in(roads, corners, settlements[first], settlements[second])
+    return roads
+
+
+def _terrain(resistance: np.ndarray) -> sparse.csr_matrix:
+    """Graph of neighbouring coarse cells, weighted by length and resistance."""
+    rows, cols = resistance.shape
+    number = np.arange(rows * cols).reshape(rows, cols)
+    start, end, weight = [], [], []
+    for down, across in _STEPS:
+        here = (slice(0, rows - down), slice(max(0, -across), cols - max(0, across)))
+        there = (slice(down, rows), slice(max(0, across), cols + min(0, across)))
+        start.append(number[here].ravel())
+        end.append(number[there].ravel())
+        weight.append((resistance[here] + resistance[there]).ravel() * np.hypot(down, across))
+    edges = (np.concatenate(weight), (np.concatenate(start), np.concatenate(end)))
+    return sparse.csr_matrix(edges, shape=(rows * cols, rows * cols))
+
+
+def _pairs(settlements: list[Settlement], between: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs to join: the shortest tree of all, and each town with its two nearest towns."""
+    tree = csgraph.minimum_spanning_tree(between).tocoo()
+    pairs = {(min(a, b), max(a, b)) for a, b in zip(tree.row.tolist(), tree.col.tolist(), strict=True)}
+    towns = [number for number, one in enumerate(settlements) if one.kind.size >= 0.5]
+    large = [number for number in towns if settlements[number].kind.size >= 0.75]
+    for group, count in ((towns, 2), (large, 2)):
+        for town in group:
+            others = sorted((between[town, other], other) for other in group if other != town)
+            pairs |= {(min(town, other), max(town, other)) for _, other in others[:count]}
+    return sorted(pairs)
+
+
+def _path(previous: np.ndarray, start: int, end: int) -> np.ndarray:
+    cells = [end]
+    while cells[-1] != start:
+        cells.append(int(previous[cells[-1]]))
+    return np.array(cells[::-1])
+
+
+def _sort_in(roads: Roads, corners: np.ndarray, first: Settlement, second: Settlement) -> None:
+    smaller = min(first.kind.size, second.kind.size)
+    wealth = min(first.wealth, second.wealth)
+    if smaller >= 0.75:
+        roads.highways.append(smooth_line(corners, HIGHWAY_PX, 1.6))
+    elif smaller >= 0.5 or wealth > 0.45:
+        roads.paved.append(smooth_line(corners, PAVED_PX, 1.2))
+    else:
+        roads.tracks.append(smooth_line(corners, TRACK_PX, 0.8))

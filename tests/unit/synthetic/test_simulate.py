@@ -6,9 +6,9 @@ import pytest
 import rasterio
 from rankscape.__main__ import main
 from rankscape.foundation.files import sha256
-from rankscape.synthetic.layout import CRS, FIT, GRANULES, ORIGIN_M, Layout, around
-from rankscape.synthetic.settings import InventSettings
-from unit.synthetic.conftest import Region, invent_region
+from rankscape.synthetic.settings import SimulateSettings
+from rankscape.synthetic.world.granule_layout import CRS, FIT, GRANULES, ORIGIN_M, Layout, around
+from unit.synthetic.conftest import Region, simulate_region
 
 
 def hashes(region: Region) -> dict[str, str]:
@@ -16,9 +16,9 @@ def hashes(region: Region) -> dict[str, str]:
 
 
 def test_two_runs_give_the_same_bytes_and_another_seed_another_land(region, tmp_path):
-    first, second = hashes(region), hashes(invent_region(tmp_path / "again"))
+    first, second = hashes(region), hashes(simulate_region(tmp_path / "again"))
     assert first == second
-    other = hashes(invent_region(tmp_path / "other", seed=8))
+    other = hashes(simulate_region(tmp_path / "other", seed=8))
     assert set(other) == set(first)
     unchanged = {name for name in first if first[name] == other[name]}
     assert unchanged <= {"sentinel-2-l2a/collection.json"}
@@ -77,7 +77,7 @@ def test_wrong_settings_end_with_one_line_and_no_file(tmp_path, capsys, settings
 
 
 def test_defaults_are_those_of_the_demo():
-    assert InventSettings().model_dump() == {
+    assert SimulateSettings().model_dump() == {
         "granule_px": 1024, "label_patch_px": 32, "labelled_patches": 300, "annotators": 4, "seed": 7,
     }  # fmt: skip
 
