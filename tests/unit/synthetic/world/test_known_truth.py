@@ -95,12 +95,12 @@ def test_districts_cover_the_land_without_overlap(region, small_layout):
     assert list(frame.columns) == ["district", "income", "people", "geometry"]
     assert len(frame) == DISTRICTS
     assert frame["district"].is_unique
-    world = frame.to_crs(CRS)
+    districts = frame.to_crs(CRS)
     rows, cols = small_layout.shape
     left, top = small_layout.transform.c, small_layout.transform.f
     world = box(left, top - rows * 10, left + cols * 10, top)
-    assert world.area.sum() == pytest.approx(world.area, rel=1e-3)
-    assert world.union_all().symmetric_difference(world).area < 1e-3 * world.area
+    assert districts.area.sum() == pytest.approx(world.area, rel=1e-3)
+    assert districts.union_all().symmetric_difference(world).area < 1e-3 * world.area
 
 
 def test_districts_publish_income_and_people_of_their_land(region, small_land):

@@ -192,14 +192,14 @@ def _assembled(
     times = [item.datetime for item in items if item.datetime is not None]
     collection = pystac.Collection(
         COLLECTION,
-        "Invented scenes in the form of Sentinel-2 Level-2A. No satellite saw them.",
+        "Synthetic scenes in the form of Sentinel-2 Level-2A. No satellite saw them.",
         pystac.Extent(pystac.SpatialExtent([_around(items)]), pystac.TemporalExtent([[min(times), max(times)]])),
-        title="Invented Sentinel-2 L2A",
+        title="Synthetic Sentinel-2 L2A",
         license="Apache-2.0",
     )
     catalogue = pystac.Catalog(
         "rankscape-demo",
-        "The invented region of Rankscape's embedded default.",
+        "The synthetic region of Rankscape's embedded default.",
         extra_fields={KEY: record},
         href=str(path),
         catalog_type=pystac.CatalogType.SELF_CONTAINED,
