@@ -15,7 +15,7 @@ from rankscape.synthetic.world.sky import (
     SHADOW,
     VEGETATION,
     WATER,
-    View,
+    Recording,
     as_dn,
     coarse_classes,
     observe,
@@ -91,7 +91,7 @@ def test_a_passage_is_the_same_each_time_and_differs_from_the_next():
 
 def test_dn_are_reflectance_times_ten_thousand_plus_offset():
     reflectance = np.array([-0.002, 0.0, 0.1234, 1.0, 9.0], np.float32).reshape(1, 1, 5).repeat(4, 0)
-    view = View(reflectance, np.array([[BARE, BARE, BARE, BARE, NO_DATA]], np.uint8))
+    view = Recording(reflectance, np.array([[BARE, BARE, BARE, BARE, NO_DATA]], np.uint8))
     everything = (slice(None), slice(None))
     # A dark pixel with data must not become 0, which means no data.
     assert as_dn(view, 0, everything)[0, 0].tolist() == [1, 1, 1234, 10_000, 0]
@@ -99,5 +99,5 @@ def test_dn_are_reflectance_times_ten_thousand_plus_offset():
 
 
 def test_classes_are_delivered_at_twenty_metres():
-    view = View(np.zeros((4, 4, 6), np.float32), np.arange(24, dtype=np.uint8).reshape(4, 6))
+    view = Recording(np.zeros((4, 4, 6), np.float32), np.arange(24, dtype=np.uint8).reshape(4, 6))
     assert coarse_classes(view, (slice(0, 4), slice(2, 6))).tolist() == [[2, 4], [14, 16]]
