@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-_COMMAND = re.compile(r"python -m rankscape (?:ranking )?([\w-]+) ")
+_COMMAND = re.compile(r"python -m rankscape (?:\w+ )?([\w-]+) --")
 _OUT = re.compile(r"--(?:out|catalogue|scene) '?([^\s']+)")
 
 

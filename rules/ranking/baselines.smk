@@ -51,8 +51,6 @@ use rule ranking_train as ranking_train_baseline with:
         "<benchmarks>/ranking_train_baseline/{baseline}.tsv"
     params:
         settings=baseline_training,
-        order=lambda wildcards, input: [f"--order={file}" for file in [input.order] if file],
-        values=lambda wildcards, input: [f"--values={file}" for file in input.values],
         checkpoints=lambda wildcards: f"{FOLDER}/baselines/{wildcards.baseline}/model/training",
     message:
         "Training the baseline {wildcards.baseline}"

@@ -114,13 +114,13 @@ rule ranking_cluster:
         runtime=minutes(60),
     params:
         settings=without(RANKING.cluster, "sheet_patches"),
-        labels=lambda wildcards, input: [f"--labels={file}" for file in input.given[:1]],
+        labels=lambda wildcards, input: input.given[:1],
         code=code("ranking cluster"),
     message:
         "Grouping patches by look"
     shell:
         "python -m rankscape ranking cluster --settings {params.settings:q} --features {input.features:q}"
-        " --indices {input.indices:q} --categories {input.categories:q} {params.labels:q} --out {output.clusters:q}"
+        " --indices {input.indices:q} --categories {input.categories:q} --labels {params.labels:q} --out {output.clusters:q}"
         " --summary {output.summary:q} --threads {threads} > {log:q} 2>&1"
 
 

@@ -28,14 +28,14 @@ rule ranking_evaluate:
     params:
         settings=settings("ranking.evaluate"),
         reference=lambda wildcards: CONFIG.references[wildcards.reference].canonical(),
-        apply=[f"--apply={granule}" for granule in MAPPED if SHEET[granule].role == "apply"],
+        apply=[granule for granule in MAPPED if SHEET[granule].role == "apply"],
         baselines=baseline_options,
-        trained_on=[f"--trained-on={name}={baseline.reference}" for name, baseline in RANKING.baselines.items()],
+        trained_on=[f"{name}={baseline.reference}" for name, baseline in RANKING.baselines.items()],
         code=code("ranking evaluate"),
     message:
         "Comparing the score with {wildcards.reference}"
     shell:
         "python -m rankscape ranking evaluate --settings {params.settings:q} --name {wildcards.reference:q}"
         " --reference-settings {params.reference:q} --scores {input.scores:q} --indices {input.indices:q}"
-        " --values {input.values:q} --statistics {input.statistics:q} {params.apply:q} {params.baselines:q}"
-        " {params.trained_on:q} --out {output.document:q} --places {output.places:q} > {log:q} 2>&1"
+        " --values {input.values:q} --statistics {input.statistics:q} --apply {params.apply:q}"
+        " --baseline {params.baselines:q} --trained-on {params.trained_on:q} --out {output.document:q} --places {output.places:q} > {log:q} 2>&1"

@@ -58,13 +58,12 @@ rule ranking_adapt:
         runtime=minutes(120),
     params:
         settings=settings("ranking.adapt"),
-        pretrained="--pretrained" if RANKING.adapt.weights == SELF_SUPERVISED else "",
         code=code("ranking adapt"),
     message:
         "Fitting the backbone to the land categories"
     shell:
         "python -m rankscape ranking adapt --settings {params.settings:q} --labels {input.labels:q} --tiles {input.tiles:q}"
-        " {params.pretrained} {input.pretrained:q} --out {output.backbone:q} --record {output.record:q}"
+        " --pretrained {input.pretrained:q} --out {output.backbone:q} --record {output.record:q}"
         " --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 

@@ -47,15 +47,15 @@ rule ranking_import_order:
         mem_mb=memory(500),
         runtime=minutes(5),
     params:
-        annotator=annotator_option,
-        annotators=annotators_option,
+        annotator=annotator,
+        annotators=annotators,
         line=lambda wildcards: PEOPLE[wildcards.annotator].line or "",
         code=code("ranking import-order"),
     message:
         "Reading the order of {wildcards.annotator}"
     shell:
-        "python -m rankscape ranking import-order --annotation {input.annotation:q} {params.annotator:q} {params.annotators:q} --summary {input.summary:q}"
-        " --out {output.order:q} > {log:q} 2>&1"
+        "python -m rankscape ranking import-order --annotation {input.annotation:q} --annotator {params.annotator:q}"
+        " --annotators {params.annotators:q} --summary {input.summary:q} --out {output.order:q} > {log:q} 2>&1"
 
 
 rule ranking_order_from_reference:
@@ -158,12 +158,9 @@ rule ranking_audit:
         runtime=minutes(10),
     params:
         settings=settings("ranking.audit"),
-        # An option without a value would take the next option for one: lists that may be empty carry their name.
-        rounds=lambda wildcards, input: [f"--rounds={file}" for file in input.rounds],
-        times=lambda wildcards, input: [f"--times={file}" for file in input.times],
         code=code("ranking audit"),
     message:
         "Measuring what the sources of orders can be trusted with"
     shell:
-        "python -m rankscape ranking audit --settings {params.settings:q} {params.rounds:q} {params.times:q}"
+        "python -m rankscape ranking audit --settings {params.settings:q} --rounds {input.rounds:q} --times {input.times:q}"
         " --orders {input.orders:q} --order {input.order:q} --summary {input.summary:q} --out {output.audit:q} > {log:q} 2>&1"

@@ -96,15 +96,15 @@ def annotation_file(wildcards):
     return order.file if order.line is None else ancient(order.file)
 
 
-def annotator_option(wildcards):
-    """Whose line of a collection to read."""
-    return [] if PEOPLE[wildcards.annotator].line is None else [f"--annotator={wildcards.annotator}"]
+def annotator(wildcards):
+    """Whose line of a collection to read; none where the file is one person's."""
+    return [] if PEOPLE[wildcards.annotator].line is None else [wildcards.annotator]
 
 
-def annotators_option(wildcards):
+def annotators(wildcards):
     """The names of a collection's people, where they have names."""
     names = RANKING.people.annotators
-    return [f"--annotators={names}"] if names and PEOPLE[wildcards.annotator].line else []
+    return [names] if names and PEOPLE[wildcards.annotator].line else []
 
 
 def polygon_files(wildcards):
@@ -148,9 +148,9 @@ def baseline_scores(wildcards):
 
 
 def baseline_options(wildcards, input):
-    """Whose scores each of these files holds."""
+    """Whose scores each of these files contains."""
     names = [name for name in BASELINES for _ in MAPPED]
-    return [f"--baseline={name}={file}" for name, file in zip(names, input.baselines, strict=True)]
+    return [f"{name}={file}" for name, file in zip(names, input.baselines, strict=True)]
 
 
 include: "learning.smk"

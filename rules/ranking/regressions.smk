@@ -31,12 +31,9 @@ rule ranking_regress:
         runtime=minutes(30),
     params:
         settings=lambda wildcards: RANKING.regressions[wildcards.regression].canonical(),
-        places=lambda wildcards, input: [
-            f"--{option}={file}" for option in ("scores", "indices", "change") for file in input[option]
-        ],
         code=code("ranking regress"),
     message:
         "Explaining {wildcards.regression}"
     shell:
-        "python -m rankscape ranking regress --settings {params.settings:q} --name {wildcards.regression:q} {params.places:q}"
-        " --out {output.document:q} > {log:q} 2>&1"
+        "python -m rankscape ranking regress --settings {params.settings:q} --name {wildcards.regression:q} --scores {input.scores:q}"
+        " --indices {input.indices:q} --change {input.change:q} --out {output.document:q} > {log:q} 2>&1"

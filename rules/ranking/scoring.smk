@@ -6,6 +6,7 @@
 rule ranking_train:
     input:
         order=rules.ranking_ensemble.output.order,
+        values=[],  # what a baseline model may learn from instead
         tiles=expand(PATCHES, granule=FIT),
         indices=expand(INDEX, granule=FIT),
         clusters=rules.ranking_cluster.output.clusters,
@@ -31,15 +32,12 @@ rule ranking_train:
         runtime=minutes(600),
     params:
         settings=settings("ranking.train"),
-        # A baseline may learn from values in the place of an order: the options carry their names.
-        order=lambda wildcards, input: [f"--order={input.order}"],
-        values=[],
         code=code("ranking train"),
         checkpoints=CHECKPOINTS,
     message:
         "Training the score"
     shell:
-        "python -m rankscape ranking train --settings {params.settings:q} {params.order:q} {params.values:q}"
+        "python -m rankscape ranking train --settings {params.settings:q} --order {input.order:q} --values {input.values:q}"
         " --tiles {input.tiles:q} --clusters {input.clusters:q} --summary {input.summary:q} --backbone {input.backbone:q}"
         " --out {output.model:q} --record {output.record:q} --card {output.card:q} --checkpoints {params.checkpoints:q}"
         " --checkpoint-epochs {resources.checkpoint_epochs} --cache-mb {resources.cache_mb} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"

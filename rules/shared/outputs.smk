@@ -55,21 +55,20 @@ rule publish:
         settings=settings("publish"),
         region=CONFIG.region,
         granules=MAPPED,
-        # An option without a value would take the next option for one: lists that may be empty carry their name.
-        apply=[f"--apply={name}" for name in MAPPED if SHEET[name].role == "apply"],
-        references=[f"--references={name}" for name in REFERENCES],
-        rivals=[f"--rivals={name}" for name in BASELINES],
-        districts=[f"--districts={name}" for name in DISTRICTS],
-        changes=[f"--changes={name}" for name in CHANGES],
-        regressions=[f"--regressions={name}" for name in RANKING.regressions],
-        dense="--dense" if RANKING.dense.enabled else "",
+        apply=[name for name in MAPPED if SHEET[name].role == "apply"],
+        references=REFERENCES,
+        baselines=BASELINES,
+        districts=DISTRICTS,
+        changes=CHANGES,
+        regressions=list(RANKING.regressions),
+        dense=RANKING.dense.enabled,
         code=code("publish"),
     message:
         "Making the outputs fit to travel"
     shell:
         "python -m rankscape publish --settings {params.settings:q} --region {params.region:q}"
-        " --granules {params.granules:q} {params.apply:q} {params.references:q} {params.rivals:q}"
-        " {params.districts:q} {params.changes:q} {params.regressions:q} {params.dense}"
+        " --granules {params.granules:q} --apply {params.apply:q} --references {params.references:q} --baselines {params.baselines:q}"
+        " --districts {params.districts:q} --changes {params.changes:q} --regressions {params.regressions:q} --dense={params.dense}"
         " --out {output.catalogue:q} > {log:q} 2>&1"
 
 

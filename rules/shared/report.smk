@@ -47,28 +47,18 @@ rule report:
     params:
         settings=settings("report"),
         region=CONFIG.region,
-        # An option without a value would take the next option for one: lists that may be empty carry their name.
-        rounds=lambda wildcards, input: [f"--rounds={file}" for file in input.rounds],
-        preview=lambda wildcards, input: [f"--preview={file}" for file in input.preview],
-        evaluations=lambda wildcards, input: [f"--evaluations={file}" for file in input.evaluations],
-        saliency=lambda wildcards, input: [f"--saliency={file}" for file in input.saliency],
-        districts=[
-            f"--districts={file}" for file in expand(rules.ranking_district.output.document, districts=DISTRICTS)
-        ],
-        change=[f"--change={file}" for file in expand(rules.ranking_change.output.document, change=CHANGES)],
-        regressions=lambda wildcards, input: [f"--regressions={file}" for file in input.regressions],
+        districts=expand(rules.ranking_district.output.document, districts=DISTRICTS),
+        change=expand(rules.ranking_change.output.document, change=CHANGES),
         # Read for the dates where they lie; no input, since they may be dropped, and a change of them reaches the page anyway.
-        scenes=[
-            f"--scenes={file}" for file in expand(acquired(rules.fetch.output.download, ACQUISITION), granule=IMAGED)
-        ],
+        scenes=expand(acquired(rules.fetch.output.download, ACQUISITION), granule=IMAGED),
         code=code("report"),
     message:
         "Writing the report"
     shell:
         "python -m rankscape report --settings {params.settings:q} --region {params.region:q} --order {input.order:q}"
-        " --orders {input.orders:q} --audit {input.audit:q} {params.rounds:q} --summary {input.summary:q}"
-        " --clusters {input.clusters:q} --tiles {input.tiles:q} --training {input.training:q} --backbone {input.backbone:q} {params.preview:q}"
-        " {params.evaluations:q} {params.saliency:q} {params.districts:q} {params.change:q} {params.regressions:q} {params.scenes:q} --scores {input.scores:q} --review {input.review:q} --out {output.page:q} > {log:q} 2>&1"
+        " --orders {input.orders:q} --audit {input.audit:q} --rounds {input.rounds:q} --summary {input.summary:q}"
+        " --clusters {input.clusters:q} --tiles {input.tiles:q} --training {input.training:q} --backbone {input.backbone:q} --preview {input.preview:q}"
+        " --evaluations {input.evaluations:q} --saliency {input.saliency:q} --districts {params.districts:q} --change {params.change:q} --regressions {input.regressions:q} --scenes {params.scenes:q} --scores {input.scores:q} --review {input.review:q} --out {output.page:q} > {log:q} 2>&1"
 
 
 TARGETS += [] if SHARD else [rules.report.output.page]

@@ -21,17 +21,15 @@ rule tile:
         runtime=minutes(30),
     params:
         settings=settings("tile"),
-        # An option without a value would take the next option for one: what may be missing carries its name.
-        quality=lambda wildcards, input: [f"--quality={file}" for file in input.quality],
-        pictures=lambda wildcards: "--pictures" if wildcards.granule in PICTURES else "",
+        pictures=lambda wildcards: wildcards.granule in PICTURES,
         listing=lambda wildcards: PICTURES.get(wildcards.granule, ""),
         code=code("tile"),
     message:
         "Cutting granule {wildcards.granule} into patches"
     shell:
         "{resources.mpi} -n {resources.tasks} python -m rankscape tile --mpi --ranks {resources.tasks} --threads {threads}"
-        " --settings {params.settings:q} --source {input.source:q} {params.quality:q}"
-        " {params.pictures} --granule {wildcards.granule:q} --out {output.patches:q} > {log:q} 2>&1"
+        " --settings {params.settings:q} --source {input.source:q} --quality {input.quality:q}"
+        " --pictures={params.pictures} --granule {wildcards.granule:q} --out {output.patches:q} > {log:q} 2>&1"
 
 
 rule pixel_statistics:

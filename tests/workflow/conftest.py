@@ -18,7 +18,7 @@ OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--tr
            "--counties", "--surroundings", "--record", "--patches", "--item", "--preview", "--colour", "--uncertainty",
            "--places", "--card", "--times", "--table", "--document", "--picture"}
 INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "inspection-sheets": {"--record"}, "audit": {"--times"},
-          "change": {"--places"}}
+          "change": {"--places"}, "cluster": {"--labels"}}
 MORE = {"tile": ".parquet", "embed": ".json", "saliency": ".npy", "rasterize": ".qml", "mosaic": ".qml",
         "change": ".qml", "regress": ".csv .tex"}
 PUBLISHED = ("maps/patches.parquet", "maps/patches.csv.gz", "data-dictionary.csv", "data-dictionary.md", "README.txt",

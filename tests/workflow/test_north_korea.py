@@ -92,14 +92,14 @@ def test_a_region_without_coordinates_asks_for_no_map(study):
 def test_commands_of_pictures_and_lines(study):
     project, _ = study
     run = project.snakemake("--dry-run", "--printshellcmds", *CONFIG)
-    commands = re.findall(r"-m rankscape (?:ranking )?([\w-]+) (.*)", run.stdout + run.stderr)
+    commands = re.findall(r"-m rankscape (?:\w+ )?([\w-]+) (--.*)", run.stdout + run.stderr)
     of = {verb: " ".join(text.split()) for verb, text in commands}
     assert "--source ../shared/data/north-korea/" in of["tile"]
-    assert " --pictures --granule " in of["tile"]
-    assert "--quality" not in of["tile"]
-    assert "--labels=results/north-korea/model/labels.parquet" in of["cluster"]
-    assert re.search(r"--annotator=(sat1|loc1) --annotators=\S+POG_annotators.txt", of["import-order"])
-    assert "--preview" not in of["report"]
+    assert " --pictures=True --granule " in of["tile"]
+    assert "--quality --pictures" in of["tile"]
+    assert "--labels results/north-korea/model/labels.parquet" in of["cluster"]
+    assert re.search(r"--annotator (sat1|loc1) --annotators \S+POG_annotators.txt", of["import-order"])
+    assert "--preview --" in of["report"]
 
 
 def test_a_finished_study_has_nothing_to_do_whatever_its_files_times(made):

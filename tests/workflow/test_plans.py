@@ -5,9 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import typer
 import yaml
-from rankscape.__main__ import SHARED, STUDIES, app
+from rankscape.__main__ import command_line, commands
 
 ROOT = Path(__file__).parents[2]
 RULE = re.compile(r"^rule (\w+):", re.MULTILINE)
@@ -16,12 +15,13 @@ UNMEASURED = {"ranking_serve"}
 
 
 def command_of(rule):
-    """Words of the command that a rule runs: `ranking_train` runs `rankscape ranking train`."""
+    """Words of the command that a rule runs: `ranking_train` runs `rankscape ranking train`.
+
+    A rule of a study may run a shared command: `ranking_mosaic` runs `rankscape mosaic`.
+    """
     verb = rule.replace("_", "-")
-    study, _, own = verb.partition("-")
-    words = [verb] if verb in SHARED else [study, own]
-    assert words[-1] in (SHARED if len(words) == 1 else STUDIES[study])
-    return words
+    words = [verb, verb.replace("-", " ", 1), verb.partition("-")[2]]
+    return next(word for word in words if word in commands())
 
 
 def test_sichuan_plans_under_a_thousand_jobs(fresh):
@@ -45,7 +45,7 @@ def test_every_rule_has_a_stage_a_verb_and_a_log_of_its_name():
         text = file.read_text()
         assert len(text.splitlines()) <= 200, f"{file.name} is too long"
         for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
-            assert f"python -m rankscape {' '.join(command_of(rule))} " in body
+            assert f"python -m rankscape {command_of(rule)} " in body
             assert f'"<logs>/{rule}' in body
             assert rule in UNMEASURED or f'"<benchmarks>/{rule}' in body
             for directive in ("message:", "conda:", "threads:", "mem_mb=memory(", "runtime=minutes("):
@@ -71,22 +71,17 @@ def test_all_help_pages_open():
 
 
 def test_rules_give_every_option_that_their_stage_needs_and_no_other():
+    app = command_line(listed=False)
     for file in sorted((ROOT / "rules").rglob("*.smk")):
         text = file.read_text()
         for rule, body in zip(RULE.findall(text), RULE.split(text)[2::2], strict=True):
-            command = body[body.index("shell:") :]
-            command = re.sub(
-                r"\{params.(quality|apply|rounds|evaluations|pretrained|pictures|labels|annotator|annotators|preview|references|dense|order|values|baselines|trained_on|rivals|districts|changes|change|regressions|saliency|scenes)(:q)?\}",
-                r"--\1",
-                command,
-            )
-            given = set(re.findall(r"--([a-z][a-z-]*)", command))
-            command = typer.main.get_command(app)
-            for word in command_of(rule):
-                command = command.get_command(None, word)
-            options = command.params
-            needed = {option.opts[0].removeprefix("--") for option in options if option.required}
-            known = {name.removeprefix("--") for option in options for name in option.opts}
+            given = set(re.findall(r"--[a-z][a-z-]*", body[body.index("shell:") :]))
+            command = app
+            for word in command_of(rule).split():
+                command = command[word]
+            options = command.assemble_argument_collection()
+            needed = {option.name for option in options if option.required}
+            known = {name for option in options for name in option.names}
             assert needed <= given <= known, f"{rule}: missing {needed - given}, unknown {given - known}"
 
 
@@ -122,12 +117,12 @@ def test_a_baseline_learns_from_its_own_reference(fresh):
     lines = [line for line in (run.stdout + run.stderr).splitlines() if "python -m rankscape" in line]
     training = [line for line in lines if "rankscape ranking train " in line]
     taught = {re.search(r"--out (\S+)", line)[1].removeprefix("results/demo/"): line for line in training}
-    assert "--order=results/demo/ranking/order.json" in taught["model/score.safetensors"]
-    own = "--order=results/demo/baselines/lights-order/order.json"
+    assert "--order results/demo/ranking/order.json" in taught["model/score.safetensors"]
+    own = "--order results/demo/baselines/lights-order/order.json"
     assert own in taught["baselines/lights-order/model/score.safetensors"]
     regression = taught["baselines/people/model/score.safetensors"]
-    assert "--order" not in regression
-    assert len(re.findall(r"--values=results/demo/evaluation/references/population/\w+\.parquet", regression)) == 4
+    assert "--order  --values" in regression
+    assert len(re.findall(r" results/demo/\S+/population/\w+\.parquet", regression)) == 4
     assert '"objective":"ridge"' in regression
 
 
@@ -141,10 +136,10 @@ def test_baselines_are_compared_under_their_own_names_with_what_they_were_traine
     evaluations = [line for line in (run.stdout + run.stderr).splitlines() if "rankscape ranking evaluate " in line]
     assert len(evaluations) == 3
     for line in evaluations:
-        rivals = re.findall(r"--baseline=([a-z-]+)=results/demo/baselines/([a-z-]+)/scores/(\w+)\.parquet", line)
+        rivals = re.findall(r" ([a-z-]+)=results/demo/baselines/([a-z-]+)/scores/(\w+)\.parquet", line)
         assert all(name == folder for name, folder, _ in rivals)
         assert len(set(rivals)) == len(rivals) == 10
-        assert re.findall(r"--trained-on=(\S+)", line) == ["people=population", "lights-order=lights"]
+        assert "--trained-on people=population lights-order=lights" in line
 
 
 def test_regressions_are_planned_where_the_configuration_names_them(fresh):
@@ -164,8 +159,8 @@ def test_regressions_are_planned_where_the_configuration_names_them(fresh):
     command = re.search(r"rankscape ranking regress --settings .*--name roads .*", run.stdout + run.stderr)
     assert command
     assert "03TXG_2016" not in command[0]
-    assert "--scores=results/demo/scores/03TVF.parquet" in command[0]
-    assert "--indices=results/demo/tiles/03TXG.parquet" in command[0]
+    assert "--scores results/demo/scores/03TVF.parquet" in command[0]
+    assert "03TXG.parquet" in command[0]
     assert " --out results/demo/regressions/roads.json " in command[0]
 
     fresh.edit("config/config.yaml", "{title: Roads,", "{title: Roads, places: 2016--2022,")
@@ -177,5 +172,5 @@ def test_regressions_are_planned_where_the_configuration_names_them(fresh):
 
     command = re.search(r"rankscape ranking regress --settings .*", run.stdout + run.stderr)
     assert command
-    assert "--change=results/demo/change/2016--2022.parquet --out " in command[0]
-    assert "--scores" not in command[0]
+    assert "--change results/demo/change/2016--2022.parquet --out " in command[0]
+    assert "--scores  --indices  --change" in command[0]

@@ -195,7 +195,7 @@ def test_changed_draw_asks_all_rounds_again_and_clusters_nothing(finished):
 
 def test_comments_and_docstrings_rerun_nothing(finished):
     finished.edit("workflow/rankscape/samples/patches.py", '"""The patch store', '"""The store of patches')
-    finished.edit("workflow/rankscape/stages/tile.py", "\nimport typer", "\n# A remark.\nimport typer")
+    finished.edit("workflow/rankscape/stages/tile.py", "\nfrom cyclopts", "\n# A remark.\nfrom cyclopts")
     finished.edit("config/config.yaml", "region: demo", "# A remark.\nregion: demo")
 
     assert finished.planned() == set()

@@ -1,5 +1,5 @@
 import pytest
-from rankscape.__main__ import SHARED, STUDIES
+from rankscape.__main__ import commands
 from rankscape.foundation.code_version import ROOT, Notes, code_version, stage_module
 
 FILES = {
@@ -100,10 +100,9 @@ def test_an_unknown_module_is_refused(version):
 
 
 def test_every_stage_has_a_version_and_every_package_is_empty():
-    shared = [verb for verb in SHARED if verb != "compare"]
-    stages = [*shared, *(f"{study} {verb}" for study, verbs in STUDIES.items() for verb in verbs)]
-    versions = {stage: code_version(stage_module(stage)) for stage in stages}
-    assert len(set(versions.values())) == len(stages)
+    versions = {command: code_version(stage_module(command)) for command in commands()}
+    assert len(set(versions.values())) == len(versions)
+    assert all(stage_module(command) == module for command, module in commands().items())
     packages = (ROOT / "rankscape").rglob("__init__.py")
     assert all(path.read_text() == "" for path in packages if path.parent.parent.name != "studies")
 

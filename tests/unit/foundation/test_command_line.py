@@ -1,24 +1,22 @@
+"""The command line as users call it: lists, help without imports, clear words for what is no command, exit statuses."""
+
 import errno
 import subprocess
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import pytest
-from rankscape.__main__ import SHARED, STUDIES, main, spread
+from cyclopts import App, Parameter
+from rankscape.__main__ import RENAMED, SHARED, command_line, commands, main
+from rankscape.foundation.checkout import package_version
 from rankscape.foundation.errors import JudgeError
-from rankscape.foundation.version import package_version
+from rankscape.foundation.settings import Section
+from rankscape.foundation.studies import find_study
+from rankscape.stages.options import MaybeFile, only
 from rankscape.studies.ranking.stages import contact_sheets as stage
 
-COMMANDS = [*((verb,) for verb in SHARED), *((study, verb) for study, verbs in STUDIES.items() for verb in verbs)]
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    code = caught.value.code
-    return code if isinstance(code, int) else 0
-
-
-SHEET = (
+SHEETS = [
     "ranking",
     "contact-sheets",
     "--settings",
@@ -31,7 +29,24 @@ SHEET = (
     "s.json",
     "--out",
     "o",
-)
+]
+HEAVY = ("torch", "rasterio", "sklearn", "pandas", "geopandas", "rankscape.stages.", "rankscape.studies.ranking.stages.")
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    code = caught.value.code
+    return code if isinstance(code, int) else 0
+
+
+def line(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that was said on standard error, without the program's name."""
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("rankscape: ")
+    assert captured.err.count("\n") == 1
+    return captured.err.removeprefix("rankscape: ").rstrip("\n")
 
 
 def test_version(capsys):
@@ -39,108 +54,215 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"rankscape {package_version()}\n"
 
 
-@pytest.mark.parametrize(("group", "verbs"), [((), SHARED), (("ranking",), STUDIES["ranking"])])
-def test_help_lists_every_verb_with_what_it_does(group, verbs, capsys):
-    assert run(*group, "--help") == 0
-    shown = capsys.readouterr().out
-    lines = shown.splitlines()
-    for verb in verbs:
-        line = next(line for line in lines if line.split()[:1] == [verb])
-        assert len(line.split()) > 3, f"{verb} is not explained"
-    assert "--help" in shown
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_verb_explains_its_options(command, capsys):
-    assert run(*command, "--help") == 0
-    shown = capsys.readouterr().out
-    assert "--settings" in shown or "--out" in shown or "Commands:" in shown
-
-
 def test_the_module_runs_by_itself():
     run = subprocess.run([sys.executable, "-m", "rankscape", "--version"], check=True, capture_output=True, text=True)
     assert run.stdout == f"rankscape {package_version()}\n"
 
 
+@pytest.fixture
+def wide(monkeypatch):
+    """A terminal on which nothing is wrapped."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_help_lists_every_command_with_what_it_does_in_groups(wide, capsys):
+    assert run("--help") == 0
+    lines = [text.strip("│ ") for text in capsys.readouterr().out.splitlines()]
+    shown = [next(number for number, text in enumerate(lines) if f"{text}  ".startswith(f"{command}  "))
+             for command in commands()]  # fmt: skip
+    assert shown == sorted(shown), "in the order in which data flows"
+    assert all(len(lines[number].split()) > 4 for number in shown), "each says what it does"
+    ranking = find_study("ranking")
+    groups = [next(number for number, text in enumerate(lines) if f"─ {title} ─" in text)
+              for title in (*SHARED, f"{ranking.title}: {ranking.question}")]  # fmt: skip
+    assert groups == sorted(groups)
+    assert groups[0] < shown[0]
+    assert shown[list(commands()).index("compare")] < groups[-1] < shown[-1]
+    assert "--debug" in " ".join(lines)
+
+
+def test_help_of_a_study_lists_its_verbs(wide, capsys):
+    assert run("ranking", "--help") == 0
+    shown = capsys.readouterr().out
+    assert find_study("ranking").question in shown
+    assert all(f" {verb} " in shown for verb in find_study("ranking").verbs)
+    assert " compose " not in shown
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_explains_its_options(command, wide, capsys):
+    assert run(*command.split(), "--help") == 0
+    shown = capsys.readouterr().out
+    assert "--out" in shown or "--scene" in shown or "--catalogue" in shown or "Commands" in shown
+    assert "--settings" not in shown or "'{\"" in shown, "the settings have an example"
+    assert "--empty-" not in shown
+    assert "--no-" not in shown
+
+
+@pytest.mark.parametrize("words", ["--help", "ranking --help", "--version", "ranking tarin", "tile --help"])
+def test_what_is_not_run_is_not_imported(words):
+    heavy = tuple(name for name in HEAVY if not (words.startswith("tile") and name != "torch"))
+    script = f"""
+import sys
+from rankscape.__main__ import main
+try:
+    main({words.split()})
+except SystemExit:
+    pass
+print([name for name in sys.modules if name.startswith({heavy}) and name.count('.') > 0 or name in {heavy}])
+"""
+    found = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert found.stdout.splitlines()[-1] == "[]"
+
+
 def test_nothing_given_shows_the_help(capsys):
     assert run() == 2
-    captured = capsys.readouterr()
-    assert "Verbs" in captured.out + captured.err
-
-
-def test_an_unknown_verb_is_the_users_mistake(capsys):
-    assert run("dance") == 2
-    assert "dance" in capsys.readouterr().err
-
-
-def test_an_unknown_option_is_the_users_mistake(capsys):
-    assert run(*SHEET, "--speed", "high") == 2
-    assert "--speed" in capsys.readouterr().err
+    assert "Acquisition" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("given", "read"),
+    ("words", "said"),
     [
-        ([], []),
-        (["tile"], ["tile"]),
-        (
-            ["ranking", "contact-sheets", "--tiles", "a", "b", "c"],
-            ["ranking", "contact-sheets", "--tiles", "a", "--tiles", "b", "--tiles", "c"],
-        ),
-        (["ranking", "contact-sheets", "--tiles=a", "b"], ["ranking", "contact-sheets", "--tiles=a", "--tiles", "b"]),
-        (
-            ["ranking", "contact-sheets", "--out", "o", "--tiles", "a", "b"],
-            ["ranking", "contact-sheets", "--out", "o", "--tiles", "a", "--tiles", "b"],
-        ),
-        (["--debug", "tile", "--mpi", "--out", "o"], ["--debug", "tile", "--mpi", "--out", "o"]),
-        (
-            ["ranking", "rank", "--evidence", "rate", "rank"],
-            ["ranking", "rank", "--evidence", "rate", "--evidence", "rank"],
-        ),
-        (["dance", "--a", "b", "c"], ["dance", "--a", "b", "c"]),
-        (["--settings", "a", "b"], ["--settings", "a", "b"]),
-        (["ranking", "score", "--model", "m", "folder"], ["ranking", "score", "--model", "m", "folder"]),
-        (["orders", "carry", "--out", "o", "file"], ["orders", "carry", "--out", "o", "file"]),
+        ("compsoe", "compsoe is no command; did you mean `compose`?"),
+        ("ranking scor", "ranking scor is no command; did you mean `ranking score`?"),
+        ("scor", "scor is no command; did you mean `ranking score`?"),
+        ("rankin train", "rankin is no command; did you mean `ranking`?"),
+        ("train --settings {}", "train is a verb of a study: `rankscape ranking train`."),
+        ("ranking tile", "tile is shared by all studies: `rankscape tile`."),
+        ("dance", "dance is no command; `rankscape --help` lists all commands."),
+        ("--fast", "--fast is no command; `rankscape --help` lists all commands."),
+        ("invent", "invent is called `rankscape simulate` now."),
+        ("ranking draw --round 1", "draw is called `rankscape ranking sample` now."),
     ],
 )
-def test_an_option_takes_values_one_after_another(given, read):
-    assert spread(given) == read
+def test_words_that_are_no_command_are_the_users_mistake(words, said, capsys):
+    assert run(*words.split()) == 2
+    assert line(capsys) == said
+
+
+def test_new_names_are_commands_and_old_ones_are_not():
+    assert set(RENAMED.values()) <= commands().keys()
+    assert not set(RENAMED) & {name for command in commands() for name in (command, command.split()[-1])}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--tile", "b.npy"), "Unknown option: --tile. Did you mean --tiles?"),
+        (("--out", "again"), "--out"),
+        (("extra", "--debug"), ""),
+    ],
+)
+def test_options_that_are_wrong_are_the_users_mistake(more, said, capsys):
+    assert run(*SHEETS, *more) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_options_that_are_missing_or_of_a_wrong_kind_are_one_line(capsys):
+    assert run("ranking", "rank", "--settings", "{}") == 2
+    assert "--evidence" in line(capsys)
+    assert run(*["ranking", "sample", "--settings", "{}", "--round", "0"]) == 2
+    assert line(capsys) == 'Invalid value "0" for --round. Must be >= 1.'
+    assert run(*["ranking", "sample", "--settings", "{}", "--round", "first"]) == 2
+    assert 'unable to convert "first" into int' in line(capsys)
+
+
+@pytest.fixture
+def taken():
+    """A command line with one command, and what it took."""
+    found = {}
+    app = App(default_parameter=command_line(listed=False).default_parameter, result_action="return_value")
+
+    @app.default
+    def take(
+        source: Path | None = None, /, *, tiles: list[Path], rounds: Annotated[list[str] | None, Parameter()] = None,
+        quality: MaybeFile = (), fast: bool = False,
+    ) -> None:  # fmt: skip
+        found.update(source=source, tiles=tiles, rounds=rounds, quality=only(quality), fast=fast)
+
+    def call(words: str):
+        app(words.split(" "), exit_on_error=False, print_error=False)
+        return found
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("--tiles a b c", {"tiles": [Path("a"), Path("b"), Path("c")], "rounds": None, "quality": None}),
+        ("--tiles=a b", {"tiles": [Path("a"), Path("b")]}),
+        ("--tiles a --tiles b", {"tiles": [Path("a"), Path("b")]}),
+        ("--tiles", {"tiles": []}),
+        ("--tiles --rounds --fast", {"tiles": [], "rounds": [], "fast": True}),
+        ("--rounds --tiles a --quality", {"rounds": [], "tiles": [Path("a")], "quality": None}),
+        ("--quality q --tiles [a] {b}", {"quality": Path("q"), "tiles": [Path("[a]"), Path("{b}")]}),
+        ("s --tiles a --fast=False", {"source": Path("s"), "fast": False}),
+        ("--tiles a --fast=True", {"fast": True}),
+        ("--tiles a --rounds x=y y=z", {"rounds": ["x=y", "y=z"]}),
+    ],
+)
+def test_an_option_takes_any_number_of_values_one_after_another(words, expected, taken):
+    found = taken(words)
+    assert {name: found[name] for name in expected} == expected
 
 
 def test_an_error_is_one_line_with_the_status_of_whose_mistake_it_is(capsys, monkeypatch):
-    assert run(*SHEET) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err == "rankscape: c.parquet does not exist: make it first, or mend the path.\n"
+    assert run(*SHEETS) == 2
+    assert line(capsys) == "c.parquet does not exist: make it first, or mend the path."
 
     def fail(*args: object) -> None:
         raise JudgeError("The judge\nsleeps.")
 
     monkeypatch.setattr(stage, "read_table", fail)
-    assert run(*SHEET) == 1
-    assert capsys.readouterr().err == "rankscape: The judge sleeps.\n"
+    assert run(*SHEETS) == 1
+    assert line(capsys) == "The judge sleeps."
 
 
-def test_debug_shows_the_traceback(capsys):
-    assert run("--debug", *SHEET) == 2
+@pytest.mark.parametrize("place", [0, 2, len(SHEETS)])
+def test_debug_shows_the_traceback(place, capsys):
+    assert run(*SHEETS[:place], "--debug", *SHEETS[place:]) == 2
     said = capsys.readouterr().err
     assert "Traceback" in said
     assert said.splitlines()[-1].startswith("rankscape: c.parquet does not exist")
 
 
 @pytest.mark.parametrize(
-    "error",
-    [OSError(errno.ENOSPC, "No space left on device"), PermissionError(errno.EACCES, "Permission denied", "/x")],
+    ("error", "status"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 1),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), 1),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "/x"), 2),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "/x"), 2),
+    ],
 )
-def test_a_full_or_closed_disk_is_one_line(error, capsys, monkeypatch):
+def test_a_full_disk_or_a_missing_file_is_one_line(error, status, capsys, monkeypatch):
     def fail(*args: object) -> None:
         raise error
 
     monkeypatch.setattr(stage, "read_table", fail)
-    assert run(*SHEET) == 1
-    said = capsys.readouterr().err
-    assert said.startswith(f"rankscape: {error.strerror}: ")
-    assert said.count("\n") == 1
+    assert run(*SHEETS) == status
+    assert line(capsys) == f"{error.strerror}: {error.filename or 'a temporary file'}."
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "does not exist: give the path of a configuration file."),
+        ("cluster:\n\tk_max: 3\n", "is no valid YAML: indent with spaces, not with tabs: "),
+        ("cluster: [\n", "is no valid YAML: while parsing"),
+        ("- cluster\n", "must hold keys and values, not a list."),
+        ("folder", "cannot be read (Is a directory): give the path of a configuration file."),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_is_one_clear_line(text, said, tmp_path, capsys):
+    path = tmp_path / "config.yaml"
+    if text == "folder":
+        path.mkdir()
+    elif text is not None:
+        path.write_text(text)
+    assert run(*[str(path) if word == "{}" else word for word in SHEETS]) == 2
+    assert line(capsys).startswith(f"{path} {said}")
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("x"), OSError(errno.EIO, "broken")])
@@ -150,7 +272,7 @@ def test_a_fault_of_ours_is_not_hidden(error, monkeypatch):
 
     monkeypatch.setattr(stage, "read_table", fail)
     with pytest.raises(type(error)):
-        main(SHEET)
+        main(SHEETS)
 
 
 def test_an_interrupt_has_its_own_status(monkeypatch):
@@ -158,12 +280,13 @@ def test_an_interrupt_has_its_own_status(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(stage, "read_table", fail)
-    assert run(*SHEET) == 130
+    assert run(*SHEETS) == 130
 
 
-def test_the_help_imports_no_stage():
-    script = "import sys; from rankscape.__main__ import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-    script += (
-        "assert not [m for m in sys.modules if m.startswith(('rankscape.stages.', 'torch', 'rasterio', 'sklearn'))]"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+def test_a_section_is_read_from_a_file_or_from_text(tmp_path):
+    class Small(Section):
+        count: int = 1
+
+    (tmp_path / "c.yaml").write_text("small: {count: 3}\n")
+    assert Small.from_text(str(tmp_path / "c.yaml"), "small").count == 3
+    assert Small.from_text('{"count": 4}', "small").count == 4

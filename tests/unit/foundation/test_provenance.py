@@ -1,9 +1,9 @@
 import hashlib
 
+from rankscape.foundation.checkout import package_version
 from rankscape.foundation.code_version import code_version
 from rankscape.foundation.files import sha256
 from rankscape.foundation.provenance import KEY, provenance
-from rankscape.foundation.version import package_version
 from rankscape.studies.ranking.settings.clusters import ClusterSettings
 
 

@@ -1,7 +1,8 @@
-"""Which Python and which package the workflow's jobs run."""
+"""Which Python and which package the jobs of the workflow run, and the version of the package."""
 
 import os
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
@@ -20,3 +21,11 @@ def run_this_checkout(package_folder: Path) -> None:
 def _put_first(variable: str, folder: Path) -> None:
     rest = [part for part in os.environ.get(variable, "").split(os.pathsep) if part and part != str(folder)]
     os.environ[variable] = os.pathsep.join([str(folder), *rest])
+
+
+def package_version() -> str:
+    """Return the installed version of Rankscape, or `unknown` where it runs from a folder that was never installed."""
+    try:
+        return version("rankscape")
+    except PackageNotFoundError:
+        return "unknown"

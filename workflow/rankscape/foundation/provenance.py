@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rankscape.foundation.checkout import package_version
 from rankscape.foundation.code_version import code_version, stage_module
 from rankscape.foundation.files import sha256
 from rankscape.foundation.settings import Section
-from rankscape.foundation.version import package_version
 
 KEY = "rankscape"
 """Name of the record in Parquet metadata and raster tags; documents hold it under `provenance`."""

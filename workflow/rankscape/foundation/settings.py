@@ -100,8 +100,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"{path} does not exist: give the path of a configuration file.") from None
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read ({error.strerror}): give the path of a configuration file."
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from None
+        tab = ": indent with spaces, not with tabs" if "'\\t'" in str(error) else ""
+        raise SettingsError(f"{path} is no valid YAML{tab}: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise SettingsError(f"{path} must hold keys and values, not a {type(values).__name__}.")
     return values

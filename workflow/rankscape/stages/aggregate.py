@@ -7,7 +7,7 @@ cover: the mean of its classes' weights. Points are averaged, summed or counted,
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.progress import say
@@ -20,9 +20,10 @@ from rankscape.stages.options import OneIndex
 
 
 def aggregate(
-    settings: Annotated[str, typer.Option(help="The reference: a JSON object such as {path, title, kind, transform}.")],
+    *,
+    settings: Annotated[str, Parameter(help="The reference: a JSON object such as {path, title, kind, transform}.")],
     index: OneIndex,
-    out: Annotated[Path, typer.Option(help="Table to write: patch_id, value, coverage.")],
+    out: Annotated[Path, Parameter(help="Table to write: patch_id, value, coverage.")],
 ) -> None:
     """Bring a reference (raster, points, polygons or table) to every patch: value and coverage."""
     reference = ReferenceSettings.from_text(settings, "references.*")

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation import progress
 from rankscape.foundation.errors import RasterError
@@ -23,15 +23,17 @@ from rankscape.stages.options import Settings
 
 
 def compose(
+    *,
     settings: Settings,
-    download: Annotated[Path, typer.Option(help="Record of the downloaded scenes: download.json.")],
-    scene: Annotated[Path, typer.Option(help="Image to write (.tif).")],
-    quality: Annotated[Path, typer.Option(help="Quality raster to write (.tif).")],
+    download: Annotated[Path, Parameter(help="Record of the downloaded scenes: download.json.")],
+    scene: Annotated[Path, Parameter(help="Image to write (.tif).")],
+    quality: Annotated[Path, Parameter(help="Quality raster to write (.tif).")],
     assets: Annotated[
-        Path | None, typer.Option(help="Folder of the assets; default: the folder `assets` beside the record.")
+        Path | None, Parameter(help="Folder of the assets; default: the folder `assets` beside the record.")
     ] = None,
     drop_assets: Annotated[
-        bool, typer.Option("--drop-assets", help="Remove the record, and assets that no other record uses, at the end.")
+        bool,
+        Parameter(name="--drop-assets", help="Remove the record, and assets that no other record uses, at the end."),
     ] = False,
 ) -> None:
     """Compose the image of a granule: the best scene with its holes filled, or the median of clear observations."""

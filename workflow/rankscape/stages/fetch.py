@@ -7,7 +7,8 @@ In: `candidates.json` of search. Out: the assets as delivered, in a folder that 
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from rankscape.foundation import progress
 from rankscape.foundation.files import read_json
@@ -20,20 +21,21 @@ from rankscape.stages.options import Settings
 
 
 def fetch(
+    *,
     settings: Settings,
-    candidates: Annotated[Path, typer.Option(help="Candidates of the granule: candidates.json.")],
-    out: Annotated[Path, typer.Option(help="Record to write (.json).")],
+    candidates: Annotated[Path, Parameter(help="Candidates of the granule: candidates.json.")],
+    out: Annotated[Path, Parameter(help="Record to write (.json).")],
     assets: Annotated[
         Path | None,
-        typer.Option(help="Folder of assets, shared by acquisitions; default: `assets` beside the record."),
+        Parameter(help="Folder of assets, shared by acquisitions; default: `assets` beside the record."),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Assets verified at once.")] = 4,
+    threads: Annotated[int, Parameter(help="Assets verified at once.", validator=Number(gte=1))] = 4,
     connections: Annotated[
         int,
-        typer.Option(
-            min=1,
-            envvar="RANKSCAPE_CONNECTIONS",
+        Parameter(
+            env_var="RANKSCAPE_CONNECTIONS",
             help="Connections in flight, of all jobs of this user on this node together.",
+            validator=Number(gte=1),
         ),
     ] = CONNECTIONS,
 ) -> None:

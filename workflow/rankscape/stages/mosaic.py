@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.provenance import provenance
@@ -27,14 +27,15 @@ from rankscape.stages.options import Indices, Settings
 
 
 def mosaic(
+    *,
     settings: Settings,
-    scores: Annotated[list[Path], typer.Option(help="Scores (.parquet), a granule each.")],
+    scores: Annotated[list[Path], Parameter(help="Scores (.parquet), a granule each.")],
     indices: Indices,
-    out: Annotated[Path, typer.Option(help="Raster to write: score and score_std of the region (COG).")],
-    colour: Annotated[Path, typer.Option(help="Raster to write: the score in bytes with a colour table (COG).")],
-    uncertainty: Annotated[Path, typer.Option(help="Raster to write: score_std of the region alone (COG).")],
-    preview: Annotated[Path, typer.Option(help="Picture to write (PNG, transparent outside the region).")],
-    item: Annotated[Path, typer.Option(help="STAC item to write (JSON), in the folder of the raster or above.")],
+    out: Annotated[Path, Parameter(help="Raster to write: score and score_std of the region (COG).")],
+    colour: Annotated[Path, Parameter(help="Raster to write: the score in bytes with a colour table (COG).")],
+    uncertainty: Annotated[Path, Parameter(help="Raster to write: score_std of the region alone (COG).")],
+    preview: Annotated[Path, Parameter(help="Picture to write (PNG, transparent outside the region).")],
+    item: Annotated[Path, Parameter(help="STAC item to write (JSON), in the folder of the raster or above.")],
 ) -> None:
     """Draw the map of the region in one CRS, as rasters with QGIS styles, a picture and a STAC item."""
     chosen = MergeSettings.from_text(settings, "*.mosaic")

@@ -1,34 +1,52 @@
 """Command-line options that several stages share."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 Settings = Annotated[
-    str, typer.Option(help="The stage's settings: a JSON object, or the configuration file (YAML) that holds them.")
+    str, Parameter(help="The stage's settings: a JSON object, or the configuration file (YAML) that holds them.")
 ]
 Tiles = Annotated[
     list[Path],
-    typer.Option(help="Patch arrays (.npy), a granule each; the index lies beside each, ending in .parquet."),
+    Parameter(help="Patch arrays (.npy), a granule each; the index lies beside each, ending in .parquet."),
 ]
-OneTiles = Annotated[Path, typer.Option(help="Patch array (.npy) of one granule; its index lies beside it.")]
-Indices = Annotated[list[Path], typer.Option(help="Patch indices (.parquet), a granule each.")]
-OneIndex = Annotated[Path, typer.Option(help="Patch index (.parquet) of one granule.")]
-Clusters = Annotated[Path, typer.Option(help="Cluster of every patch: clusters.parquet.")]
-Summary = Annotated[Path, typer.Option(help="What is known of every cluster: clusters.json.")]
+OneTiles = Annotated[Path, Parameter(help="Patch array (.npy) of one granule; its index lies beside it.")]
+Indices = Annotated[list[Path], Parameter(help="Patch indices (.parquet), a granule each.")]
+OneIndex = Annotated[Path, Parameter(help="Patch index (.parquet) of one granule.")]
+Clusters = Annotated[Path, Parameter(help="Cluster of every patch: clusters.parquet.")]
+Summary = Annotated[Path, Parameter(help="What is known of every cluster: clusters.json.")]
 Gpus = Annotated[
-    int, typer.Option(min=0, help="GPUs to use; 0 computes on the CPU. No GPU where one is asked for is an error.")
+    int,
+    Parameter(
+        help="GPUs to use; 0 computes on the CPU. No GPU where one is asked for is an error.", validator=Number(gte=0)
+    ),
 ]
 WhiteReflectance = Annotated[
     float | None,
-    typer.Option(
-        min=0.01, max=10, help="Reflectance that 255 stands for, to score 8-bit images with a model of reflectance."
+    Parameter(
+        help="Reflectance that 255 stands for, to score 8-bit images with a model of reflectance.",
+        validator=Number(gte=0.01, lte=10),
     ),
 ]
-Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
+MaybeFile = Annotated[tuple[Path, ...], Parameter(consume_multiple=(0, 1))]
+"""A file, or none: rules name the option in any case, and leave its value out where there is no file."""
+MaybeName = Annotated[tuple[str, ...], Parameter(consume_multiple=(0, 1))]
+"""A name, or none, in the same way."""
+Threads = Annotated[int, Parameter(help="CPU threads.", validator=Number(gte=1))]
 CheckpointFolder = Annotated[
     Path | None,
-    typer.Option(help="Folder for what a killed training needs to go on; emptied at the end. Default: none."),
+    Parameter(help="Folder for what a killed training needs to go on; emptied at the end. Default: none."),
 ]
-CheckpointEpochs = Annotated[int, typer.Option(min=1, help="Epochs from one checkpoint to the next.")]
+CheckpointEpochs = Annotated[int, Parameter(help="Epochs from one checkpoint to the next.", validator=Number(gte=1))]
+
+
+Value = TypeVar("Value")
+
+
+def only(given: Sequence[Value]) -> Value | None:
+    """Return the value of an option that may have none."""
+    return given[0] if given else None

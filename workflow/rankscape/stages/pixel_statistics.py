@@ -6,7 +6,7 @@ The evaluation compares every score with these: a model that cannot beat them ha
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.provenance import provenance
 from rankscape.samples.artifacts import PIXEL_STATISTICS
@@ -16,8 +16,9 @@ from rankscape.stages.options import OneTiles
 
 
 def pixel_statistics(
+    *,
     tiles: OneTiles,
-    out: Annotated[Path, typer.Option(help="Table to write: patch_id, gradient, blue_green, brightness.")],
+    out: Annotated[Path, Parameter(help="Table to write: patch_id, gradient, blue_green, brightness.")],
 ) -> None:
     """Measure gradient, colour ratio and brightness of every patch; patches that are not usable get none."""
     patches = open_patches(tiles)

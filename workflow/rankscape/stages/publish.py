@@ -6,7 +6,7 @@ Everything is written into the run's own folder, with relative links; nothing th
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
@@ -22,19 +22,18 @@ from rankscape.stages.options import Settings
 
 
 def publish(
+    *,
     settings: Settings,
-    region: Annotated[str, typer.Option(help="Name of the region.")],
-    out: Annotated[
-        Path, typer.Option(help="Catalogue to write in the folder of the run: results/<region>/catalog.json.")
-    ],
-    granules: Annotated[list[str], typer.Option(help="Granules with coordinates.")],
-    apply: Annotated[list[str] | None, typer.Option(help="Those of role `apply`.")] = None,
-    references: Annotated[list[str] | None, typer.Option(help="References that the score was compared with.")] = None,
-    rivals: Annotated[list[str] | None, typer.Option(help="Baseline runs that were scored.")] = None,
-    districts: Annotated[list[str] | None, typer.Option(help="Sets of districts.")] = None,
-    changes: Annotated[list[str] | None, typer.Option(help="Changes: pairs of periods, before--after.")] = None,
-    regressions: Annotated[list[str] | None, typer.Option(help="Regressions.")] = None,
-    dense: Annotated[bool, typer.Option("--dense", help="Finer maps were made.")] = False,
+    region: Annotated[str, Parameter(help="Name of the region.")],
+    out: Annotated[Path, Parameter(help="Catalogue to write in the folder of the run: results/<region>/catalog.json.")],
+    granules: Annotated[list[str], Parameter(help="Granules with coordinates.")],
+    apply: Annotated[list[str] | None, Parameter(help="Those of role `apply`.")] = None,
+    references: Annotated[list[str] | None, Parameter(help="References that the score was compared with.")] = None,
+    baselines: Annotated[list[str] | None, Parameter(help="Baseline models that scored the granules.")] = None,
+    districts: Annotated[list[str] | None, Parameter(help="Sets of districts.")] = None,
+    changes: Annotated[list[str] | None, Parameter(help="Changes: pairs of periods, before--after.")] = None,
+    regressions: Annotated[list[str] | None, Parameter(help="Regressions.")] = None,
+    dense: Annotated[bool, Parameter(name="--dense", help="Finer maps were made.")] = False,
 ) -> None:
     """Write a STAC catalogue over a finished run, and into its folder the tables and words that travel with it.
 
@@ -42,7 +41,7 @@ def publish(
     """
     chosen = PublishSettings.from_text(settings, "publish")
     run = Run(
-        out.parent, region, granules, apply or (), dense, references or (), rivals or (), districts or (),
+        out.parent, region, granules, apply or (), dense, references or (), baselines or (), districts or (),
         changes or (), regressions or (),
     )  # fmt: skip
     run.check()

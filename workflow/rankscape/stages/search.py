@@ -7,7 +7,7 @@ the filters, in a total order, with unsigned addresses; those of the second cata
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation import progress
 from rankscape.foundation.provenance import provenance
@@ -21,12 +21,13 @@ from rankscape.stages.options import Settings
 
 
 def search(
+    *,
     settings: Settings,
     window: Annotated[
-        str, typer.Option(help="What is looked for: a JSON object with granule, start, end, max_cloud_percent.")
+        str, Parameter(help="What is looked for: a JSON object with granule, start, end, max_cloud_percent.")
     ],
-    out: Annotated[Path, typer.Option(help="Candidates to write (.json).")],
-    sensor: Annotated[str, typer.Option(help="Sensor whose scenes are looked for.")] = "sentinel-2",
+    out: Annotated[Path, Parameter(help="Candidates to write (.json).")],
+    sensor: Annotated[str, Parameter(help="Sensor whose scenes are looked for.")] = "sentinel-2",
 ) -> None:
     """Find the scenes of one granule: ask the catalogue, filter again here, drop repeated processings, sort."""
     chosen = SearchSettings.from_text(settings, "search")

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
@@ -28,16 +28,17 @@ from rankscape.synthetic.world.simulation import simulate_dates
 
 
 def simulate(
+    *,
     settings: Settings,
-    catalogue: Annotated[Path, typer.Option(help="Static STAC catalogue to write; its scenes go beside it.")],
-    labels: Annotated[Path, typer.Option(help="Land categories of some patches to write (CSV).")],
-    lights: Annotated[Path, typer.Option(help="Night lights to write (GeoTIFF, degrees).")],
-    population: Annotated[Path, typer.Option(help="Population to write (GeoTIFF, people a hectare).")],
-    truth: Annotated[Path, typer.Option(help="True development to write (GeoTIFF, 0 to 1).")],
-    truth_earlier: Annotated[Path, typer.Option(help="True development of the earlier date to write (GeoTIFF).")],
-    districts: Annotated[Path, typer.Option(help="Districts to write (GeoJSON).")],
-    counties: Annotated[Path, typer.Option(help="Smaller districts with a census to write (GeoParquet).")],
-    surroundings: Annotated[Path, typer.Option(help="Distances and county of every patch to write (CSV).")],
+    catalogue: Annotated[Path, Parameter(help="Static STAC catalogue to write; its scenes go beside it.")],
+    labels: Annotated[Path, Parameter(help="Land categories of some patches to write (CSV).")],
+    lights: Annotated[Path, Parameter(help="Night lights to write (GeoTIFF, degrees).")],
+    population: Annotated[Path, Parameter(help="Population to write (GeoTIFF, people a hectare).")],
+    truth: Annotated[Path, Parameter(help="True development to write (GeoTIFF, 0 to 1).")],
+    truth_earlier: Annotated[Path, Parameter(help="True development of the earlier date to write (GeoTIFF).")],
+    districts: Annotated[Path, Parameter(help="Districts to write (GeoJSON).")],
+    counties: Annotated[Path, Parameter(help="Smaller districts with a census to write (GeoParquet).")],
+    surroundings: Annotated[Path, Parameter(help="Distances and county of every patch to write (CSV).")],
 ) -> None:
     """Simulate a region: land, scenes, references and labels, all from one seed."""
     section = SimulateSettings.from_text(settings, "simulate")

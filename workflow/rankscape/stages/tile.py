@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from rankscape.foundation.errors import GranuleError, InputError
 from rankscape.foundation.progress import say
@@ -19,33 +20,39 @@ from rankscape.samples.patches import index_of, write_index
 from rankscape.samples.settings import TileSettings
 from rankscape.samples.source import make_index
 from rankscape.scenes.granule_table import GRANULE_PATTERN
-from rankscape.stages.options import Settings
+from rankscape.stages.options import MaybeFile, Settings, only
 
 
 def tile(
+    *,
     settings: Settings,
     source: Annotated[
-        Path, typer.Option(help="Image (scene.tif), or a folder of tiles named row_col.png, or of pictures.")
+        Path, Parameter(help="Image (scene.tif), or a folder of tiles named row_col.png, or of pictures.")
     ],
-    granule: Annotated[str, typer.Option(help="Granule id, or the name that a folder goes by.")],
-    out: Annotated[Path, typer.Option(help="Array of patches to write (.npy); the index is written beside it.")],
+    granule: Annotated[str, Parameter(help="Granule id, or the name that a folder goes by.")],
+    out: Annotated[Path, Parameter(help="Array of patches to write (.npy); the index is written beside it.")],
     quality: Annotated[
-        Path | None,
-        typer.Option(help="What is known of every pixel of the image (quality.tif): no data, clear, cloud."),
-    ] = None,
+        MaybeFile,
+        Parameter(help="What is known of every pixel of the image (quality.tif): no data, clear, cloud."),
+    ] = (),
     pictures: Annotated[
         bool,
-        typer.Option(
-            "--pictures",
+        Parameter(
+            name="--pictures",
             help="The source is a folder of pictures of any names, in it and its subfolders; no coordinates.",
         ),
     ] = False,
-    mpi: Annotated[bool, typer.Option("--mpi", help="Share the work among the ranks that mpiexec started.")] = False,
+    mpi: Annotated[bool, Parameter(name="--mpi", help="Share the work among the ranks that mpiexec started.")] = False,
     ranks: Annotated[
-        int | None, typer.Option(min=1, help="With --mpi: number of ranks that there must be; another is an error.")
+        int | None,
+        Parameter(help="With --mpi: number of ranks that there must be; another is an error.", validator=Number(gte=1)),
     ] = None,
     threads: Annotated[
-        int, typer.Option(min=1, help="Threads, of every rank with --mpi, that decode an image; they change no byte.")
+        int,
+        Parameter(
+            help="Threads, of every rank with --mpi, that decode an image; they change no byte.",
+            validator=Number(gte=1),
+        ),
     ] = 1,
 ) -> None:
     """Cut a granule's image, or a folder of tiles or pictures, into patches.
@@ -57,7 +64,7 @@ def tile(
         raise GranuleError(f"--granule {granule!r} is no id: it must match {GRANULE_PATTERN}.")
     if ranks is not None and not mpi:
         raise InputError(f"--ranks {ranks} goes with --mpi: add it, or leave --ranks out.")
-    opener = partial(open_source, source, quality, granule, chosen, pictures=pictures, threads=threads)
+    opener = partial(open_source, source, only(quality), granule, chosen, pictures=pictures, threads=threads)
     if mpi:
         from rankscape.samples.mpi import cut_with_ranks
 

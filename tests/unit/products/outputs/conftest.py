@@ -147,4 +147,4 @@ def _write_both(path: Path, frame: gpd.GeoDataFrame) -> None:
     frame.drop(columns="geometry").to_csv(path.with_suffix(".csv"), index=False)
 
 
-MORE = ("--districts=census", "--changes=2016--2021", "--regressions=paper", "--rivals=lights-guided")
+MORE = ("--districts=census", "--changes=2016--2021", "--regressions=paper", "--baselines=lights-guided")

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from rankscape.foundation.version import package_version
+from rankscape.foundation.checkout import package_version
 from rankscape.products.outputs.contents import KINDS, Kind
 from rankscape.products.outputs.run import Run
 from rankscape.products.outputs.settings import PublishSettings

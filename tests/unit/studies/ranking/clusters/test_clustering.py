@@ -23,13 +23,23 @@ QUICK = {"k_min": 2, "k_max": 4, "stability_seeds": 2}
 @pytest.fixture
 def categories(region, tmp_path):
     path = tmp_path / "categories.parquet"
-    categorize(json.dumps(LABEL), region.features, region.indices, region.backbone, path)
+    categorize(
+        settings=json.dumps(LABEL), features=region.features, indices=region.indices, backbone=region.backbone, out=path
+    )
     return path
 
 
 def run(region, categories, folder, **settings):
     out, summary = folder / "clusters.parquet", folder / "clusters.json"
-    cluster(json.dumps({**QUICK, **settings}), region.features, region.indices, categories, out, summary, 2)
+    cluster(
+        settings=json.dumps({**QUICK, **settings}),
+        features=region.features,
+        indices=region.indices,
+        categories=categories,
+        out=out,
+        summary=summary,
+        threads=2,
+    )
     return read_table(out), read_json(summary)
 
 
@@ -87,7 +97,7 @@ def test_the_same_inputs_give_the_same_bytes_and_a_fingerprint(region, categorie
 def test_uninhabited_land_is_one_cluster_the_last(region, tmp_path):
     path = tmp_path / "categories.parquet"
     settings = json.dumps({**LABEL, "uninhabited": "town"})
-    categorize(settings, region.features, region.indices, region.backbone, path)
+    categorize(settings=settings, features=region.features, indices=region.indices, backbone=region.backbone, out=path)
     table, summary = run(region, path, tmp_path, k={"country": 1})
     assert [one["category"] for one in summary["clusters"]] == ["country", "town"]
     assert summary["uninhabited"] == 1

@@ -168,7 +168,14 @@ def test_clusters_are_made_of_refined_features(refine, land, tmp_path):
     out, summary = tmp_path / "c.parquet", tmp_path / "c.json"
     settings = {"k": {"town": 2}, "k_min": 2, "stability_seeds": 3, "method": "deepcluster"}
     features = [tmp_path / "a" / path.name for path in land.tiles]
-    cluster(json.dumps(settings), features, [index_of(path) for path in land.tiles], land.categories, out, summary)
+    cluster(
+        settings=json.dumps(settings),
+        features=features,
+        indices=[index_of(path) for path in land.tiles],
+        categories=land.categories,
+        out=out,
+        summary=summary,
+    )
     known = read_json(summary)
     assert known["provenance"]["settings"]["method"] == "deepcluster"
     assert len(known["categories"]["town"]["stability_by_seed"]) == 2

@@ -19,7 +19,7 @@ SETTINGS = json.dumps({"source": "file", "file": "l.csv", "categories": CATEGORI
 
 def test_stage_gives_every_usable_patch_its_category(region, tmp_path):
     out = tmp_path / "categories.parquet"
-    categorize(SETTINGS, region.features, region.indices, region.backbone, out)
+    categorize(settings=SETTINGS, features=region.features, indices=region.indices, backbone=region.backbone, out=out)
     table = read_table(out)
     assert list(table.columns) == ["patch_id", "granule", "p_town", "p_country", "category"]
     index = [read_index(path) for path in region.indices]
@@ -35,8 +35,10 @@ def test_stage_gives_every_usable_patch_its_category(region, tmp_path):
 
 def test_the_order_of_the_files_does_not_matter(region, tmp_path):
     a, b = tmp_path / "a.parquet", tmp_path / "b.parquet"
-    categorize(SETTINGS, region.features, region.indices, region.backbone, a)
-    categorize(SETTINGS, region.features[::-1], region.indices, region.backbone, b)
+    categorize(settings=SETTINGS, features=region.features, indices=region.indices, backbone=region.backbone, out=a)
+    categorize(
+        settings=SETTINGS, features=region.features[::-1], indices=region.indices, backbone=region.backbone, out=b
+    )
     assert a.read_bytes() == b.read_bytes()
 
 
@@ -59,7 +61,7 @@ def test_of_equals_the_first_category_is_taken(region):
 def test_one_category_needs_no_head(region, tmp_path):
     backbone = write_backbone(tmp_path / "plain.safetensors", None)
     out = tmp_path / "categories.parquet"
-    categorize("{}", region.features, region.indices, backbone, out)
+    categorize(settings="{}", features=region.features, indices=region.indices, backbone=backbone, out=out)
     table = read_table(out)
     assert (table["p_land"] == 1).all()
     assert set(table["category"]) == {"land"}

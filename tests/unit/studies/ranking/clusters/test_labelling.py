@@ -173,7 +173,9 @@ def test_stage_asks_a_judge_over_the_network(region, tmp_path):
     settings = judged(sample=6, replies=2).canonical()
     out = tmp_path / "labels.parquet"
     with endpoint(answer) as url:
-        label(settings, region.tiles, out, json.dumps({"model": "eye", "base_url": url}))
+        label(
+            settings=settings, tiles=region.tiles, out=out, judge_settings=json.dumps({"model": "eye", "base_url": url})
+        )
     table = read_table(out)
     assert len(table) == 6
     assert (table[["town", "country"]] == 0.5).all(axis=None)
@@ -200,7 +202,12 @@ def test_stage_ends_with_one_line_when_the_endpoint_refuses(region, tmp_path, ca
 def test_stage_ends_when_the_judge_answers_nonsense(region, tmp_path):
     settings = judged(sample=4).canonical()
     with endpoint(lambda body: completion("What a nice day")) as url, pytest.raises(JudgeError, match="What a nice"):
-        label(settings, region.tiles, tmp_path / "l.parquet", json.dumps({"model": "eye", "base_url": url}))
+        label(
+            settings=settings,
+            tiles=region.tiles,
+            out=tmp_path / "l.parquet",
+            judge_settings=json.dumps({"model": "eye", "base_url": url}),
+        )
 
 
 @pytest.mark.parametrize(
@@ -209,4 +216,4 @@ def test_stage_ends_when_the_judge_answers_nonsense(region, tmp_path):
 )
 def test_stage_needs_the_settings_of_a_judge_that_can_label(region, tmp_path, judge, said):
     with pytest.raises(SettingsError, match=said):
-        label(judged().canonical(), region.tiles, tmp_path / "l.parquet", judge)
+        label(settings=judged().canonical(), tiles=region.tiles, out=tmp_path / "l.parquet", judge_settings=judge)

@@ -27,11 +27,17 @@ def test_the_clusters_of_bolzano_follow_the_land(shared, patch_store, tmp_path):
     features = tmp_path / "features" / "32TPS.npy"
     write_array(features, np.concatenate([patches.mean((1, 2)), patches.std((1, 2))], axis=1))
     indices, categories = [index_of(tiles)], tmp_path / "categories.parquet"
-    categorize("{}", [features], indices, write_backbone(tmp_path / "b.safetensors", None), categories)
+    categorize(
+        settings="{}",
+        features=[features],
+        indices=indices,
+        backbone=write_backbone(tmp_path / "b.safetensors", None),
+        out=categories,
+    )
     settings = json.dumps({"features": "standardise", "k": {"land": 6}, "stability_seeds": 2})
     out, summary = tmp_path / "clusters.parquet", tmp_path / "clusters.json"
 
-    cluster(settings, [features], indices, categories, out, summary)
+    cluster(settings=settings, features=[features], indices=indices, categories=categories, out=out, summary=summary)
 
     rows, cols = reflectance.shape[0] // 32, reflectance.shape[1] // 32
     cut = classes[: rows * 32, : cols * 32].reshape(rows, 32, cols, 32)

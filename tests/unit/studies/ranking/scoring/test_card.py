@@ -16,7 +16,7 @@ from .conftest import World
 @pytest.fixture
 def record(world: World):
     out = world.folder / "score.safetensors"
-    train(world.settings(epochs=1), **world.train_files(), out=out, record=out.with_suffix(".json"))
+    train(settings=world.settings(epochs=1), **world.train_files(), out=out, record=out.with_suffix(".json"))
     return read_json(out.with_suffix(".json"))
 
 
@@ -54,7 +54,12 @@ def test_every_cluster_and_seed_has_a_row(record):
 @pytest.mark.parametrize(("copies", "said"), [(1, "shown once, as it is."), (3, "in 2 more rows turned and mirrored")])
 def test_the_card_of_a_ridge_speaks_of_penalties_not_of_epochs(world: World, copies: int, said: str):
     out = world.folder / "score.safetensors"
-    train(world.settings(objective="ridge", copies=copies), **world.train_files(), out=out, record=world.folder / "r")
+    train(
+        settings=world.settings(objective="ridge", copies=copies),
+        **world.train_files(),
+        out=out,
+        record=world.folder / "r",
+    )
     text, record = (world.folder / "score.md").read_text(encoding="utf-8"), read_json(world.folder / "r")
     assert "Objective `ridge`: a linear head on the features of the backbone as it is" in text
     assert said in text
@@ -69,7 +74,7 @@ def test_the_card_of_a_ridge_speaks_of_penalties_not_of_epochs(world: World, cop
 def test_the_card_can_be_written_elsewhere(world: World):
     out = world.folder / "score.safetensors"
     files = {**world.train_files(), "out": out, "record": out.with_suffix(".json")}
-    train(world.settings(epochs=1, seeds=1), **files, card=world.folder / "cards" / "README.md")
+    train(settings=world.settings(epochs=1, seeds=1), **files, card=world.folder / "cards" / "README.md")
     text = (world.folder / "cards" / "README.md").read_text()
     assert "1 network of architecture" in text
     assert "nothing of its own uncertainty" in text

@@ -294,7 +294,7 @@ def command(world: World, folder: Path, settings: str, *options: str) -> list[st
 def test_a_killed_command_goes_on_to_the_same_bytes(world: World, tmp_path: Path):
     """SIGKILL at an epoch drawn by chance: nothing can clean up, and the second command must find all it needs."""
     settings = world.settings(epochs=8, patience=8)
-    train(settings, **files(world, tmp_path / "whole"))
+    train(settings=settings, **files(world, tmp_path / "whole"))
     kill_after = int(np.random.default_rng().integers(2, 13))
     folder, log = tmp_path / "killed", tmp_path / "log.txt"
     with log.open("w") as said:
@@ -323,7 +323,7 @@ def test_a_killed_command_goes_on_to_the_same_bytes(world: World, tmp_path: Path
 def test_the_stage_knows_checkpoints_of_other_settings_and_data(world: World, tmp_path: Path, monkeypatch, capsys):
     def stopped(settings: str) -> str:
         with dying_in("predict_pool", 2, monkeypatch):
-            train(settings, **files(world, tmp_path / "out"), checkpoints=tmp_path / "training")
+            train(settings=settings, **files(world, tmp_path / "out"), checkpoints=tmp_path / "training")
         return capsys.readouterr().err
 
     assert "not used" not in stopped(world.settings(epochs=3))
@@ -332,16 +332,16 @@ def test_the_stage_knows_checkpoints_of_other_settings_and_data(world: World, tm
     order = read_json(world.order)
     world.order.write_text(json.dumps({**order, "remark": "other bytes"}))
     assert "holds 2 checkpoint(s) of other" in stopped(world.settings(epochs=3))
-    train(world.settings(epochs=3), **files(world, tmp_path / "out"), checkpoints=tmp_path / "training")
+    train(settings=world.settings(epochs=3), **files(world, tmp_path / "out"), checkpoints=tmp_path / "training")
     assert not (tmp_path / "training").exists()
 
 
 @pytest.mark.parametrize("objective", ["rank", "listwise"])
 def test_other_objectives_go_on_too(world: World, tmp_path: Path, monkeypatch, objective: str):
     settings = world.settings(objective=objective, epochs=3)
-    train(settings, **files(world, tmp_path / "whole"))
+    train(settings=settings, **files(world, tmp_path / "whole"))
     with dying_in("predict_pool", 5, monkeypatch):
-        train(settings, **files(world, tmp_path / "killed"), checkpoints=tmp_path / "training")
-    train(settings, **files(world, tmp_path / "killed"), checkpoints=tmp_path / "training")
+        train(settings=settings, **files(world, tmp_path / "killed"), checkpoints=tmp_path / "training")
+    train(settings=settings, **files(world, tmp_path / "killed"), checkpoints=tmp_path / "training")
     for name in ("score.safetensors", "score.json", "score.md"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

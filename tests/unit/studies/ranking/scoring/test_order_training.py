@@ -66,7 +66,7 @@ def test_the_command_trains_on_a_partial_order(world):
     order = read_json(world.order)
     write_json(world.order, order | {"edges": [[3, 0], [3, 2], [0, 1], [1, 4], [2, 4]], "incomparable": [[1, 2]]})
     out, record = world.folder / "score.safetensors", world.folder / "score.json"
-    train(world.settings(objective="rank", epochs=1), **world.train_files(), out=out, record=record)
+    train(settings=world.settings(objective="rank", epochs=1), **world.train_files(), out=out, record=record)
     patches = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), np.uint8)
     scores = read_model(out, CPU).score(patches, CPU)
     assert scores.shape == (2, 4)

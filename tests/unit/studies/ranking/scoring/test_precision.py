@@ -29,7 +29,7 @@ def network(world: World) -> ScoreNetwork:
 
 def trained(world: World, name: str, **changes):
     out = world.folder / f"{name}.safetensors"
-    train(world.settings(**changes), **world.train_files(), out=out, record=out.with_suffix(".json"))
+    train(settings=world.settings(**changes), **world.train_files(), out=out, record=out.with_suffix(".json"))
     return out
 
 
@@ -70,7 +70,12 @@ def test_any_model_predicts_in_either_precision(world: World):
     model = trained(world, "score", epochs=3, seeds=1)
     tables = []
     for precision in ("float32", "bfloat16"):
-        predict(json.dumps({"precision": precision}), world.tiles[0], model, world.folder / "s.parquet")
+        predict(
+            settings=json.dumps({"precision": precision}),
+            tiles=world.tiles[0],
+            model=model,
+            out=world.folder / "s.parquet",
+        )
         tables.append(read_table(world.folder / "s.parquet").score)
     assert not tables[0].equals(tables[1])
     assert np.allclose(tables[0], tables[1], atol=0.03, equal_nan=True)

@@ -61,7 +61,7 @@ def backbone_of(world: World) -> nn.Module:
 
 def trained(world: World, name: str = "score", **changes: Any):
     out = world.folder / f"{name}.safetensors"
-    train(world.settings(**changes), **world.train_files(), out=out, record=out.with_suffix(".json"))
+    train(settings=world.settings(**changes), **world.train_files(), out=out, record=out.with_suffix(".json"))
     return out, read_json(out.with_suffix(".json"))
 
 
@@ -136,7 +136,7 @@ def test_ridge_trains_predicts_and_says_so(world: World):
     assert "| seed 0 | – | 0 |" in text
     names = [name for name in load_weights(out)[0] if "backbone" in name]
     assert {name.split(".")[1] for name in names} == {"0"}
-    predict("{}", world.tiles[1], out, world.folder / "scores.parquet")
+    predict(settings="{}", tiles=world.tiles[1], model=out, out=world.folder / "scores.parquet")
     means = read_table(world.folder / "scores.parquet").merge(read_table(world.clusters), on="patch_id")
     by_cluster = means.groupby("cluster").score.mean()
     assert by_cluster[3] > by_cluster[1] > by_cluster[4]
@@ -192,7 +192,7 @@ def test_a_partner_is_a_second_part_and_its_worth_is_recorded(world: World):
     text = out.with_suffix(".md").read_text()
     assert "2 networks of architecture `test_resnet` (weight 0.75)" in text
     assert "| partner alone, `random-convolutions-3px-8-log-standard`, weight 0.25 |" in text
-    predict("{}", world.tiles[0], out, world.folder / "s.parquet")
+    predict(settings="{}", tiles=world.tiles[0], model=out, out=world.folder / "s.parquet")
     frame = read_table(world.folder / "s.parquet")
     assert frame.score.dropna().between(0, 1).all()
 
@@ -264,8 +264,8 @@ def test_score_std_is_calibrated_on_held_out_patches_and_can_be_left_as_it_is(wo
     assert known["coverage"]["patches"] == record["patches"]["validation"]
     assert known["coverage"]["halves"] == "places"
     assert record["model"]["calibration"] == {"floor": known["floor"], "factor": known["factor"]}
-    predict("{}", world.tiles[0], out, world.folder / "a.parquet")
-    predict('{"score_std": "spread"}', world.tiles[0], out, world.folder / "b.parquet")
+    predict(settings="{}", tiles=world.tiles[0], model=out, out=world.folder / "a.parquet")
+    predict(settings='{"score_std": "spread"}', tiles=world.tiles[0], model=out, out=world.folder / "b.parquet")
     calibrated, plain = (read_table(world.folder / f"{name}.parquet").dropna() for name in "ab")
     np.testing.assert_array_equal(plain.score_std, plain.spread)
     np.testing.assert_array_equal(calibrated.spread, plain.spread)

@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 
 def trained(world: World, name: str = "score", **changes) -> Path:
     out = world.folder / f"{name}.safetensors"
-    train(world.settings(**changes), **world.train_files(), out=out, record=out.with_suffix(".json"))
+    train(settings=world.settings(**changes), **world.train_files(), out=out, record=out.with_suffix(".json"))
     return out
 
 
@@ -55,7 +55,7 @@ def run(*arguments: object) -> int:
 def test_the_commands_train_predict_and_score(world: World, capsys: pytest.CaptureFixture[str]):
     out = world.folder / "score.safetensors"
     files = world.train_files()
-    arguments = ["--order", files["order"], "--tiles", *files["tiles"], "--clusters", files["clusters"]]
+    arguments = ["--order", *files["order"], "--tiles", *files["tiles"], "--clusters", files["clusters"]]
     arguments += ["--summary", files["summary"], "--backbone", files["backbone"]]
     arguments += ["--out", out, "--record", out.with_suffix(".json")]
     assert run("ranking", "train", "--settings", world.settings(), *arguments) == 0
@@ -91,7 +91,7 @@ def test_the_commands_train_predict_and_score(world: World, capsys: pytest.Captu
 
 def test_scores_follow_the_order(world: World):
     model = trained(world, epochs=12)
-    predict("{}", world.tiles[1], model, world.folder / "scores.parquet")
+    predict(settings="{}", tiles=world.tiles[1], model=model, out=world.folder / "scores.parquet")
     clusters = read_table(world.clusters)
     joined = read_table(world.folder / "scores.parquet").merge(clusters, on="patch_id")
     means = joined.groupby("cluster").score.mean()
@@ -107,7 +107,7 @@ def test_two_trainings_give_the_same_bytes(world: World):
     assert first.read_bytes() == second.read_bytes()
     assert first.with_suffix(".json").read_bytes() == second.with_suffix(".json").read_bytes()
     for name in ("one", "two"):
-        predict("{}", world.tiles[0], first, world.folder / f"{name}.parquet")
+        predict(settings="{}", tiles=world.tiles[0], model=first, out=world.folder / f"{name}.parquet")
     assert (world.folder / "one.parquet").read_bytes() == (world.folder / "two.parquet").read_bytes()
     assert read_metadata(world.folder / "one.parquet", "rankscape")["stage"] == "ranking predict"
 
@@ -116,7 +116,9 @@ def test_the_batch_size_of_prediction_changes_no_score(world: World):
     model = trained(world, epochs=1, seeds=1)
     tables = []
     for size in (1, 100):
-        predict(json.dumps({"batch_size": size}), world.tiles[0], model, world.folder / "s.parquet")
+        predict(
+            settings=json.dumps({"batch_size": size}), tiles=world.tiles[0], model=model, out=world.folder / "s.parquet"
+        )
         tables.append(read_table(world.folder / "s.parquet"))
     assert np.allclose(tables[0].score, tables[1].score, atol=1e-5, equal_nan=True)
     assert (tables[0].spread.dropna() == 0).all()
@@ -144,7 +146,7 @@ def test_an_order_of_other_clusters_writes_nothing(world: World):
 
 def test_unknown_settings_are_refused(world: World):
     with pytest.raises(SettingsError, match=r"train\.epoch is no known key"):
-        train('{"epoch": 3}', **world.train_files(), out=world.folder / "a", record=world.folder / "b")
+        train(settings='{"epoch": 3}', **world.train_files(), out=world.folder / "a", record=world.folder / "b")
 
 
 def test_a_model_of_another_architecture_or_none_is_refused(world: World):
@@ -185,7 +187,7 @@ def test_patches_of_another_kind_are_refused(
     model = trained(world, epochs=1, seeds=1)
     other = patch_store("03TVH", pixels=np.ones((32, 32, len(bands)), pixels), patch_px=side, bands=bands)
     with pytest.raises(RasterError, match=said):
-        predict("{}", other, model, world.folder / "scores.parquet")
+        predict(settings="{}", tiles=other, model=model, out=world.folder / "scores.parquet")
     assert not (world.folder / "scores.parquet").exists()
 
 

@@ -46,7 +46,7 @@ def value_files(world: World, values: pd.DataFrame, coverage: float = 1.0) -> li
 
 
 def value_arguments(world: World, values: pd.DataFrame, **changes) -> dict:
-    return {**world.train_files(), "order": None, "values": value_files(world, values, **changes)}
+    return {**world.train_files(), "order": (), "values": value_files(world, values, **changes)}
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2).filter(lambda values: len(set(values)) > 1))
@@ -89,9 +89,9 @@ def test_a_pool_of_values_gives_each_patch_its_own_target(world: World):
 def test_networks_learn_the_values_of_patches(world: World, objective: str):
     out, values = world.folder / "score.safetensors", radiance(world)
     settings = world.settings(objective=objective, seeds=1)
-    train(settings, **value_arguments(world, values), out=out, record=out.with_suffix(".json"))
+    train(settings=settings, **value_arguments(world, values), out=out, record=out.with_suffix(".json"))
     table = world.folder / "scores.parquet"
-    predict("{}", world.tiles[0], out, table)
+    predict(settings="{}", tiles=world.tiles[0], model=out, out=table)
 
     joined = read_table(table).merge(values, on="patch_id")
     assert spearmanr(joined.score, joined.value).statistic > 0.8
@@ -108,15 +108,15 @@ def test_networks_learn_the_values_of_patches(world: World, objective: str):
 
 def test_order_and_values_exclude_each_other(world: World):
     files = value_arguments(world, radiance(world)) | {"out": world.folder / "o", "record": world.folder / "r"}
-    for wrong in ({"order": world.order}, {"values": None}, {"values": []}):
+    for wrong in ({"order": (world.order,)}, {"values": None}, {"values": []}):
         with pytest.raises(InputError, match="learns from --order or from --values: give one of the two"):
-            train(world.settings(), **(files | wrong))
+            train(settings=world.settings(), **(files | wrong))
 
 
 def test_patches_that_the_reference_hardly_covers_are_not_learned_from(world: World):
     files = value_arguments(world, radiance(world), coverage=0.4) | {"out": world.folder / "o"}
     with pytest.raises(TableError, match="no value of any of the 126 patches to learn from: does the reference cover"):
-        train(world.settings(), **files, record=world.folder / "r")
+        train(settings=world.settings(), **files, record=world.folder / "r")
 
 
 def test_values_that_are_all_equal_or_given_twice_are_refused(world: World):

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from rankscape.foundation.checkout import package_version
 from rankscape.foundation.errors import OrderError
-from rankscape.foundation.version import package_version
 from rankscape.studies.ranking.annotation.cards import deal_cards
 from rankscape.studies.ranking.annotation.document import (
     FORMAT,

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from rankscape.foundation.checkout import package_version
 from rankscape.foundation.errors import OrderError
-from rankscape.foundation.version import package_version
 from rankscape.studies.ranking.annotation.cards import Region, deal
 from rankscape.studies.ranking.annotation.document import (
     Annotation,

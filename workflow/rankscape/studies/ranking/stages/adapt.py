@@ -6,7 +6,7 @@ Without labels, or with 0 epochs, the backbone stays as it came and gets no head
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.errors import WeightsError
 from rankscape.foundation.progress import say
@@ -20,19 +20,20 @@ from rankscape.learning.settings import SELF_SUPERVISED, AdaptSettings
 from rankscape.models.backbones import find_weights
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of
-from rankscape.stages.options import Gpus, Settings, Threads, Tiles
+from rankscape.stages.options import Gpus, MaybeFile, Settings, Threads, Tiles, only
 from rankscape.studies.ranking.scoring.artifacts import BACKBONE_RECORD
 
 
 def adapt(
+    *,
     settings: Settings,
-    labels: Annotated[Path, typer.Option(help="Soft labels: labels.parquet; an empty table fits nothing.")],
+    labels: Annotated[Path, Parameter(help="Soft labels: labels.parquet; an empty table fits nothing.")],
     tiles: Tiles,
-    out: Annotated[Path, typer.Option(help="Backbone and head to write (.safetensors).")],
-    record: Annotated[Path, typer.Option(help="What is known of the fit, to write (.json).")],
+    out: Annotated[Path, Parameter(help="Backbone and head to write (.safetensors).")],
+    record: Annotated[Path, Parameter(help="What is known of the fit, to write (.json).")],
     pretrained: Annotated[
-        Path | None, typer.Option(help="What pretrain made; for weights `self_supervised`, and for no others.")
-    ] = None,
+        MaybeFile, Parameter(help="What pretrain made; for weights `self_supervised`, and for no others.")
+    ] = (),
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
@@ -42,7 +43,7 @@ def adapt(
     """
     chosen = AdaptSettings.from_text(settings, "ranking.adapt")
     device = use_device(gpus, threads)
-    start = _start(chosen.weights, pretrained)
+    start = _start(chosen.weights, only(pretrained))
     weights = find_weights(chosen.architecture, start)
     about, table = read_metadata(labels, "label"), read_table(labels)
     stores = open_stores(tiles)

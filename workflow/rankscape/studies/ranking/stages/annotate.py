@@ -9,7 +9,8 @@ import getpass
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from rankscape.foundation.progress import say
 from rankscape.studies.ranking.annotation.app import Album, create_app
@@ -20,16 +21,17 @@ from rankscape.studies.ranking.orders.people import check_annotator
 
 
 def annotate(
-    region: Annotated[str, typer.Option(help="Region to annotate: a folder of results/.")],
+    *,
+    region: Annotated[str, Parameter(help="Region to annotate: a folder of results/.")],
     annotator: Annotated[
-        str | None, typer.Option(help="Name of the annotator, part of file names; default: your login name.")
+        str | None, Parameter(help="Name of the annotator, part of file names; default: your login name.")
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1; 0 takes any free one.")] = 8765,
-    resume: Annotated[bool, typer.Option("--continue", help="Change an annotation that is finished.")] = False,
-    results: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the region's orders; default: config/orders/REGION.")
-    ] = None,
+    port: Annotated[
+        int, Parameter(help="Port of 127.0.0.1; 0 takes any free one.", validator=Number(gte=0, lte=65535))
+    ] = 8765,
+    resume: Annotated[bool, Parameter(name="--continue", help="Change an annotation that is finished.")] = False,
+    results: Annotated[Path, Parameter(help="Folder of the results.")] = Path("results"),
+    out: Annotated[Path | None, Parameter(help="Folder of the region's orders; default: config/orders/REGION.")] = None,
 ) -> None:
     """Let a person rank the clusters of a region on a page in the browser, until Ctrl-C."""
     name = check_annotator(annotator if annotator is not None else getpass.getuser(), "--annotator")

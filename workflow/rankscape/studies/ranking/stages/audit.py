@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.errors import OrderError
 from rankscape.foundation.files import read_json
@@ -27,13 +27,14 @@ _Record = TypeVar("_Record", RoundRecord, TimesRecord)
 
 
 def audit(
+    *,
     settings: Settings,
-    order: Annotated[Path, typer.Option(help="The merged order: order.json.")],
-    orders: Annotated[list[Path], typer.Option(help="Orders of rounds, people and data (JSON).")],
+    order: Annotated[Path, Parameter(help="The merged order: order.json.")],
+    orders: Annotated[list[Path], Parameter(help="Orders of rounds, people and data (JSON).")],
     summary: Summary,
-    out: Annotated[Path, typer.Option(help="Document to write (JSON).")],
-    rounds: Annotated[list[Path] | None, typer.Option(help="Rounds (JSON).")] = None,
-    times: Annotated[list[Path] | None, typer.Option(help="How long the replies of rounds took (JSON).")] = None,
+    out: Annotated[Path, Parameter(help="Document to write (JSON).")],
+    rounds: Annotated[list[Path] | None, Parameter(help="Rounds (JSON).")] = None,
+    times: Annotated[list[Path] | None, Parameter(help="How long the replies of rounds took (JSON).")] = None,
 ) -> None:
     """Measure what judges, people and data can be trusted with."""
     chosen, ranked = AuditSettings.from_text(settings, "ranking.audit"), read_ranked(summary)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Settings
@@ -14,11 +14,12 @@ from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSetting
 
 
 def build_requests(
+    *,
     settings: Settings,
-    judge: Annotated[str, typer.Option(help="Name of the judge.")],
-    judge_settings: Annotated[str, typer.Option(help="The judge's settings: a JSON object.")],
-    prompt: Annotated[Path, typer.Option(help="The question (Markdown); its name is the prompt's name.")],
-    out: Annotated[Path, typer.Option(help="Brief to write (JSON).")],
+    judge: Annotated[str, Parameter(help="Name of the judge.")],
+    judge_settings: Annotated[str, Parameter(help="The judge's settings: a JSON object.")],
+    prompt: Annotated[Path, Parameter(help="The question (Markdown); its name is the prompt's name.")],
+    out: Annotated[Path, Parameter(help="Brief to write (JSON).")],
 ) -> None:
     """Write down what a judge that the workflow starts is asked with one prompt."""
     about = JudgeSettings.from_text(judge_settings, f"ranking.judges.{judge}")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
@@ -15,11 +15,12 @@ from rankscape.studies.ranking.settings.clusters import LabelSettings
 
 
 def categorize(
+    *,
     settings: Settings,
-    features: Annotated[list[Path], typer.Option(help="Features (.npy), a granule each.")],
+    features: Annotated[list[Path], Parameter(help="Features (.npy), a granule each.")],
     indices: Indices,
-    backbone: Annotated[Path, typer.Option(help="Backbone with the land-category head (.safetensors).")],
-    out: Annotated[Path, typer.Option(help="Table to write: the probability of every category, and the category.")],
+    backbone: Annotated[Path, Parameter(help="Backbone with the land-category head (.safetensors).")],
+    out: Annotated[Path, Parameter(help="Table to write: the probability of every category, and the category.")],
 ) -> None:
     """Give every usable patch the probability of each land category, and the most probable one as its category."""
     section = LabelSettings.from_text(settings, "ranking.label")

@@ -14,7 +14,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import torch
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import sha256, write_bytes
@@ -40,19 +40,20 @@ from rankscape.studies.ranking.settings.scoring import PredictSettings
 
 
 def change(
+    *,
     settings: Settings,
-    change: Annotated[str, typer.Option(help="The two periods: earlier--later.")],
-    places: Annotated[list[str], typer.Option(help="Names of the places, in the order of their granules.")],
-    before_scores: Annotated[list[Path], typer.Option(help="Scores (.parquet) of the earlier date, a granule each.")],
-    before_tiles: Annotated[list[Path], typer.Option(help="Patch arrays (.npy) of the earlier date; indices beside.")],
-    after_scores: Annotated[list[Path], typer.Option(help="Scores of the later date, in the same order.")],
-    after_tiles: Annotated[list[Path], typer.Option(help="Patch arrays of the later date, in the same order.")],
-    model: Annotated[Path, typer.Option(help="Score model that both dates were scored with: score.safetensors.")],
-    out: Annotated[Path, typer.Option(help="Table to write: the change of every patch (GeoParquet, WGS 84).")],
-    document: Annotated[Path, typer.Option(help="Summary to write (JSON): counts, what was taken out, noise.")],
-    raster: Annotated[Path, typer.Option(help="Map to write: change and change_std (COG); its style goes beside it.")],
-    preview: Annotated[Path, typer.Option(help="Picture of the map to write (PNG).")],
-    pictures: Annotated[Path, typer.Option(help="Folder to write: before, after and why of the largest changes.")],
+    change: Annotated[str, Parameter(help="The two periods: earlier--later.")],
+    places: Annotated[list[str], Parameter(help="Names of the places, in the order of their granules.")],
+    before_scores: Annotated[list[Path], Parameter(help="Scores (.parquet) of the earlier date, a granule each.")],
+    before_tiles: Annotated[list[Path], Parameter(help="Patch arrays (.npy) of the earlier date; indices beside.")],
+    after_scores: Annotated[list[Path], Parameter(help="Scores of the later date, in the same order.")],
+    after_tiles: Annotated[list[Path], Parameter(help="Patch arrays of the later date, in the same order.")],
+    model: Annotated[Path, Parameter(help="Score model that both dates were scored with: score.safetensors.")],
+    out: Annotated[Path, Parameter(help="Table to write: the change of every patch (GeoParquet, WGS 84).")],
+    document: Annotated[Path, Parameter(help="Summary to write (JSON): counts, what was taken out, noise.")],
+    raster: Annotated[Path, Parameter(help="Map to write: change and change_std (COG); its style goes beside it.")],
+    preview: Annotated[Path, Parameter(help="Picture of the map to write (PNG).")],
+    pictures: Annotated[Path, Parameter(help="Folder to write: before, after and why of the largest changes.")],
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:

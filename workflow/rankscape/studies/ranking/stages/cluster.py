@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_metadata, read_table
-from rankscape.stages.options import Indices, Settings, Threads
+from rankscape.stages.options import Indices, MaybeFile, Settings, Threads
 from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
 from rankscape.studies.ranking.clusters.clustering import cluster_patches, places_once
 from rankscape.studies.ranking.clusters.given import as_labelled, given_clusters, take_given
@@ -16,17 +16,18 @@ from rankscape.studies.ranking.settings.clusters import ClusterSettings
 
 
 def cluster(
+    *,
     settings: Settings,
-    features: Annotated[list[Path], typer.Option(help="Features (.npy), a granule each.")],
+    features: Annotated[list[Path], Parameter(help="Features (.npy), a granule each.")],
     indices: Indices,
-    categories: Annotated[Path, typer.Option(help="Land category of every patch: categories.parquet.")],
-    out: Annotated[Path, typer.Option(help="Table to write: the cluster of every patch.")],
-    summary: Annotated[Path, typer.Option(help="Document to write: what is known of every cluster.")],
+    categories: Annotated[Path, Parameter(help="Land category of every patch: categories.parquet.")],
+    out: Annotated[Path, Parameter(help="Table to write: the cluster of every patch.")],
+    summary: Annotated[Path, Parameter(help="Document to write: what is known of every cluster.")],
     threads: Threads = 1,
     labels: Annotated[
-        Path | None,
-        typer.Option(help="With given clusters: soft labels, which say of labelled patches whether people live there."),
-    ] = None,
+        MaybeFile,
+        Parameter(help="With given clusters: soft labels, which say of labelled patches whether people live there."),
+    ] = (),
 ) -> None:
     """Group the patches of every land category by k-means with the best K by silhouette, or take given clusters."""
     section = ClusterSettings.from_text(settings, "ranking.cluster")
@@ -37,12 +38,12 @@ def cluster(
     if section.given == "none":
         found = cluster_patches(looks, table, names, uninhabited, section, threads=threads)
     else:
-        if labels is not None:
-            table = as_labelled(table, read_table(labels, ["patch_id", *names]), names)
+        if labels:
+            table = as_labelled(table, read_table(labels[0], ["patch_id", *names]), names)
         found = take_given(looks, table, given_clusters(granules, section), names, uninhabited, section)
     inputs = {"categories": categories} | {f"features/{path.stem}": path for path in features}
     inputs |= {} if section.file is None else {"file": Path(section.file)}
-    inputs |= {} if labels is None else {"labels": labels}
+    inputs |= {"labels": labels[0]} if labels else {}
     inputs |= {f"index/{path.stem}": path for path in indices}
     record = provenance("ranking cluster", section, inputs, seed=section.seed)
     CLUSTERS.write(out, found.table, record)

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.progress import say
@@ -18,15 +18,14 @@ from rankscape.studies.ranking.settings.judges import JudgeSettings
 
 
 def collect_replies(
-    judge: Annotated[str, typer.Option(help="Name of the judge.")],
-    address: Annotated[Path, typer.Option(help="File that says whether and where the judge answers, from `serve`.")],
-    briefs: Annotated[list[Path], typer.Option(help="What it is asked (JSON, from `build-requests`).")],
-    draws: Annotated[list[Path], typer.Option(help="What the rounds show (from `sample`), named after the rounds.")],
-    store: Annotated[Path, typer.Option(help="Folder of replies: what stands there is not asked again.")],
-    out: Annotated[Path, typer.Option(help="Record to write (JSON): replies by prompt and round.")],
-    limits: Annotated[
-        str, typer.Option(help="Limits and prices of the judge: a JSON object; they change no reply.")
-    ] = "",
+    *,
+    judge: Annotated[str, Parameter(help="Name of the judge.")],
+    address: Annotated[Path, Parameter(help="File that says whether and where the judge answers, from `serve`.")],
+    briefs: Annotated[list[Path], Parameter(help="What it is asked (JSON, from `build-requests`).")],
+    draws: Annotated[list[Path], Parameter(help="What the rounds show (from `sample`), named after the rounds.")],
+    store: Annotated[Path, Parameter(help="Folder of replies: what stands there is not asked again.")],
+    out: Annotated[Path, Parameter(help="Record to write (JSON): replies by prompt and round.")],
+    limits: Annotated[str, Parameter(help="Limits and prices of the judge: a JSON object; they change no reply.")] = "",
 ) -> None:
     """Ask a judge that the workflow started for every reply that the store lacks."""
     read = [read_brief(path) for path in briefs]

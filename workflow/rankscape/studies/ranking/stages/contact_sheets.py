@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.files import read_json
 from rankscape.foundation.provenance import provenance
@@ -15,11 +15,12 @@ from rankscape.studies.ranking.settings.clusters import ClusterSettings
 
 
 def contact_sheets(
+    *,
     settings: Settings,
     tiles: Tiles,
     clusters: Clusters,
     summary: Summary,
-    out: Annotated[Path, typer.Option(help="Folder to write: one PNG a cluster, and index.json.")],
+    out: Annotated[Path, Parameter(help="Folder to write: one PNG a cluster, and index.json.")],
 ) -> None:
     """Draw one picture a cluster, with a seeded sample of its patches in true colour."""
     section = ClusterSettings.from_text(settings, "ranking.cluster")

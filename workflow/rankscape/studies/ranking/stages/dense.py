@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
@@ -23,11 +23,12 @@ from rankscape.studies.ranking.scoring.model import read_model
 
 
 def dense(
+    *,
     settings: Settings,
     tiles: OneTiles,
-    model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
-    out: Annotated[Path, typer.Option(help="Raster to write: score and score_std of every place (COG).")],
-    item: Annotated[Path, typer.Option(help="STAC item to write (JSON), in the folder of the raster or above.")],
+    model: Annotated[Path, Parameter(help="Score model: score.safetensors.")],
+    out: Annotated[Path, Parameter(help="Raster to write: score and score_std of every place (COG).")],
+    item: Annotated[Path, Parameter(help="STAC item to write (JSON), in the folder of the raster or above.")],
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import geopandas as gpd
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
@@ -24,14 +24,15 @@ from rankscape.studies.ranking.product_files import DISTRICTS, DISTRICTS_RECORD,
 
 
 def district(
+    *,
     settings: Settings,
-    name: Annotated[str, typer.Option(help="Name of the districts.")],
-    scores: Annotated[list[Path], typer.Option(help="Scores (.parquet), a granule each.")],
+    name: Annotated[str, Parameter(help="Name of the districts.")],
+    scores: Annotated[list[Path], Parameter(help="Scores (.parquet), a granule each.")],
     indices: Indices,
-    out: Annotated[Path, typer.Option(help="Table of districts to write (GeoParquet, WGS 84).")],
-    table: Annotated[Path, typer.Option(help="The same without polygons (CSV).")],
-    document: Annotated[Path, typer.Option(help="What was done and found (JSON).")],
-    picture: Annotated[Path, typer.Option(help="Map of the districts (PNG).")],
+    out: Annotated[Path, Parameter(help="Table of districts to write (GeoParquet, WGS 84).")],
+    table: Annotated[Path, Parameter(help="The same without polygons (CSV).")],
+    document: Annotated[Path, Parameter(help="What was done and found (JSON).")],
+    picture: Annotated[Path, Parameter(help="Map of the districts (PNG).")],
     threads: Threads = 1,
 ) -> None:
     """Average the score over districts, with intervals, ranks, a map, and census columns beside it."""

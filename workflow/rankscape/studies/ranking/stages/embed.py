@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.files import write_array
 from rankscape.foundation.provenance import provenance
@@ -21,12 +21,11 @@ from rankscape.studies.ranking.scoring.artifacts import FEATURE_RECORD
 
 
 def embed(
+    *,
     settings: Settings,
     tiles: OneTiles,
-    backbone: Annotated[Path, typer.Option(help="Backbone: backbone.safetensors.")],
-    out: Annotated[
-        Path, typer.Option(help="Features to write (.npy), a row a patch; a .json beside it describes them.")
-    ],
+    backbone: Annotated[Path, Parameter(help="Backbone: backbone.safetensors.")],
+    out: Annotated[Path, Parameter(help="Features to write (.npy), a row a patch; a .json beside it describes them.")],
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:

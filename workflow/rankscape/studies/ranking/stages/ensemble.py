@@ -7,7 +7,7 @@ nothing but orders: text files such as `3=4>1>0=2`, one an annotator, or one fil
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
@@ -19,18 +19,19 @@ from rankscape.studies.ranking.settings.judges import EnsembleSettings
 
 
 def ensemble(
-    out: Annotated[Path, typer.Option(help="Merged order to write (JSON).")],
+    *,
+    out: Annotated[Path, Parameter(help="Merged order to write (JSON).")],
     orders: Annotated[
-        list[Path] | None, typer.Option(help="Orders of rounds, people and data (JSON), or text files of one order.")
+        list[Path] | None, Parameter(help="Orders of rounds, people and data (JSON), or text files of one order.")
     ] = None,
     collection: Annotated[
-        list[Path] | None, typer.Option(help="Text files with one order a line, an annotator each.")
+        list[Path] | None, Parameter(help="Text files with one order a line, an annotator each.")
     ] = None,
     summary: Annotated[
-        Path | None, typer.Option(help="What is known of every cluster: clusters.json. Without it, what orders name.")
+        Path | None, Parameter(help="What is known of every cluster: clusters.json. Without it, what orders name.")
     ] = None,
     settings: Annotated[
-        str, typer.Option(help="Settings: a JSON object, or the configuration file (YAML); all have defaults.")
+        str, Parameter(help="Settings: a JSON object, or the configuration file (YAML); all have defaults.")
     ] = "{}",
 ) -> None:
     """Merge the partial orders of judges, people and data into one."""

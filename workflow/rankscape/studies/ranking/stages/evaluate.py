@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import geopandas as gpd
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
@@ -37,25 +37,24 @@ _SCORE = "score"
 
 
 def evaluate(
+    *,
     settings: Settings,
-    name: Annotated[str, typer.Option(help="Name of the reference.")],
-    reference_settings: Annotated[
-        str, typer.Option(help="The reference: JSON object {path, title, transform, truth}.")
-    ],
-    scores: Annotated[list[Path], typer.Option(help="Scores (.parquet), a granule each.")],
+    name: Annotated[str, Parameter(help="Name of the reference.")],
+    reference_settings: Annotated[str, Parameter(help="The reference: JSON object {path, title, transform, truth}.")],
+    scores: Annotated[list[Path], Parameter(help="Scores (.parquet), a granule each.")],
     indices: Indices,
-    values: Annotated[list[Path], typer.Option(help="The reference averaged over patches, a granule each.")],
-    statistics: Annotated[list[Path], typer.Option(help="Pixel statistics, a granule each.")],
-    out: Annotated[Path, typer.Option(help="Document to write (JSON).")],
-    places_out: Annotated[Path, typer.Option("--places", help="Table of places to write (Parquet).")],
-    apply: Annotated[list[str] | None, typer.Option(help="Granules that were scored only, not learned from.")] = None,
+    values: Annotated[list[Path], Parameter(help="The reference averaged over patches, a granule each.")],
+    statistics: Annotated[list[Path], Parameter(help="Pixel statistics, a granule each.")],
+    out: Annotated[Path, Parameter(help="Document to write (JSON).")],
+    places_out: Annotated[Path, Parameter(name="--places", help="Table of places to write (Parquet).")],
+    apply: Annotated[list[str] | None, Parameter(help="Granules that were scored only, not learned from.")] = None,
     baseline: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=FILE: scores of a baseline model, a granule each; compared by that name."),
+        Parameter(help="NAME=FILE: scores of a baseline model, a granule each; compared by that name."),
     ] = None,
     trained_on: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=REFERENCE: what a baseline model was trained on; compared with that, it is marked."),
+        Parameter(help="NAME=REFERENCE: what a baseline model was trained on; compared with that, it is marked."),
     ] = None,
 ) -> None:
     """Measure how well the score agrees with a reference, beside pixel statistics and baseline models."""

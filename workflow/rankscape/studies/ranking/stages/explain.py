@@ -7,7 +7,7 @@ chosen patches with `inspection-sheets`.
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import write_bytes, write_json
@@ -27,11 +27,13 @@ NUMBERS = "explained.json"
 
 
 def explain(
-    model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
-    out: Annotated[Path, typer.Option(help="Folder to write: a PNG for each picture, and explained.json.")],
-    pictures: Annotated[list[Path] | None, typer.Argument(help="Pictures (png, jpg, webp, tif).")] = None,
-    before: Annotated[Path | None, typer.Option(help="Earlier picture of one place; with --after.")] = None,
-    after: Annotated[Path | None, typer.Option(help="Later picture of the same place, of the same size.")] = None,
+    pictures: Annotated[list[Path] | None, Parameter(help="Pictures (png, jpg, webp, tif).")] = None,
+    /,
+    *,
+    model: Annotated[Path, Parameter(help="Score model: score.safetensors.")],
+    out: Annotated[Path, Parameter(help="Folder to write: a PNG for each picture, and explained.json.")],
+    before: Annotated[Path | None, Parameter(help="Earlier picture of one place; with --after.")] = None,
+    after: Annotated[Path | None, Parameter(help="Later picture of the same place, of the same size.")] = None,
     white_reflectance: WhiteReflectance = None,
     gpus: Gpus = 0,
     threads: Threads = 1,

@@ -8,11 +8,11 @@ Or one file of text for many annotators, a line each.
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.errors import InputError, OrderError
 from rankscape.foundation.provenance import provenance
-from rankscape.stages.options import Summary
+from rankscape.stages.options import MaybeFile, MaybeName, Summary, only
 from rankscape.studies.ranking.annotation.placing import consistency, made_for_others, read_finished
 from rankscape.studies.ranking.orders.artifacts import PERSON_ORDER
 from rankscape.studies.ranking.orders.notation import read_text
@@ -22,42 +22,42 @@ from rankscape.studies.ranking.orders.people import collection_lines
 
 
 def import_order(
+    *,
     annotation: Annotated[
         Path,
-        typer.Option(
+        Parameter(
             help="The person's order (annotation, or text), named after the person; or with --annotator a text "
             "file with one order a line."
         ),
     ],
     summary: Summary,
-    out: Annotated[Path, typer.Option(help="Order to write (JSON).")],
-    annotator: Annotated[
-        str | None, typer.Option(help="Whose line to read, where the file holds one order a line.")
-    ] = None,
+    out: Annotated[Path, Parameter(help="Order to write (JSON).")],
+    annotator: Annotated[MaybeName, Parameter(help="Whose line to read, where the file holds one order a line.")] = (),
     annotators: Annotated[
-        Path | None,
-        typer.Option(
+        MaybeFile,
+        Parameter(
             help="Names of the people whose lines the file holds, one a line; default: line 3 of poll.txt is poll-03."
         ),
-    ] = None,
+    ] = (),
 ) -> None:
     """Read the partial order that a person gave, on the annotation page or as text."""
-    if annotators is not None and annotator is None:
-        raise InputError(f"--annotators {annotators} goes with --annotator: say whose line to read.")
+    names, person = only(annotators), only(annotator)
+    if names is not None and person is None:
+        raise InputError(f"--annotators {names} goes with --annotator: say whose line to read.")
     ranked = read_ranked(summary)
     facts: dict[str, Any] = {}
-    if annotator is not None:
-        order = _line_of(annotation, annotator, annotators, ranked)
+    if person is not None:
+        order = _line_of(annotation, person, names, ranked)
     elif annotation.suffix == ".json":
         order, facts = _annotated(annotation, ranked)
     else:
         order = _parsed(read_text(annotation), str(annotation), ranked)
     inputs = {"annotation": annotation, "summary": summary}
-    inputs |= {} if annotators is None else {"annotators": annotators}
+    inputs |= {} if names is None else {"annotators": names}
     PERSON_ORDER.write(
         out,
         {
-            "source": {"kind": "person", "annotator": annotator or annotation.stem},
+            "source": {"kind": "person", "annotator": person or annotation.stem},
             **order.to_document(),
             **facts,
             "fingerprint": ranked.fingerprint,

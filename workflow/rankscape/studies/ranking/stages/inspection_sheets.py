@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.files import read_json
 from rankscape.foundation.provenance import provenance
@@ -24,13 +24,14 @@ from rankscape.studies.ranking.settings.scoring import ReviewSettings
 
 
 def inspection_sheets(
+    *,
     settings: Settings,
     tiles: Tiles,
     clusters: Clusters,
-    scores: Annotated[list[Path], typer.Option(help="Scores (.parquet), a granule each.")],
-    model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
-    record: Annotated[Path, typer.Option(help="Record of its training: score.json, for the targets of the clusters.")],
-    out: Annotated[Path, typer.Option(help="Folder to write: a PNG for each sheet, and index.json.")],
+    scores: Annotated[list[Path], Parameter(help="Scores (.parquet), a granule each.")],
+    model: Annotated[Path, Parameter(help="Score model: score.safetensors.")],
+    record: Annotated[Path, Parameter(help="Record of its training: score.json, for the targets of the clusters.")],
+    out: Annotated[Path, Parameter(help="Folder to write: a PNG for each sheet, and index.json.")],
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:

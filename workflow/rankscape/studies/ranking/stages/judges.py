@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from rankscape.foundation.errors import RankscapeError
 from rankscape.stages.region import read_study
@@ -20,28 +21,28 @@ from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.judges.services import check_judge
 from rankscape.studies.ranking.settings.section import RankingSettings
 
-judges = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    no_args_is_help=True,
+judges = App(
+    "judges",
     help="Say what the judges of a configuration will cost, and whether they can be asked, before anything is spent.",
 )
-ConfigFile = Annotated[Path, typer.Option(help="Configuration of the region (YAML).")]
+ConfigFile = Annotated[Path, Parameter(help="Configuration of the region (YAML).")]
 
 
-@judges.command()
+@judges.command
 def plan(
+    *,
     configfile: ConfigFile = Path("config/config.yaml"),
     results: Annotated[
-        Path | None, typer.Option(help="Results of the region; default: results/<region>, which need not exist.")
+        Path | None, Parameter(help="Results of the region; default: results/<region>, which need not exist.")
     ] = None,
     draws: Annotated[
-        list[Path] | None, typer.Option(help="Draws of the rounds; default: those among the results.")
+        list[Path] | None, Parameter(help="Draws of the rounds; default: those among the results.")
     ] = None,
     clusters: Annotated[
-        int | None, typer.Option(min=2, help="Number of clusters, as long as there are no draws to count.")
+        int | None,
+        Parameter(help="Number of clusters, as long as there are no draws to count.", validator=Number(gte=2)),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document instead of a table.")] = False,
+    as_json: Annotated[bool, Parameter(name="--json", help="Print a JSON document instead of a table.")] = False,
 ) -> None:
     """Say what every judge needs with every prompt, what the store has of it, and whether the budgets suffice."""
     region, ranking = read_study(configfile, "ranking", RankingSettings)
@@ -52,18 +53,21 @@ def plan(
     store = ReplyStore(folder / "ranking/replies")
     labelled = (folder / "ranking/categories/labels.parquet").is_file()
     document = plan_of(region, ranking, prompts, basis, store, labelled=labelled)
-    typer.echo(json.dumps(document, indent=1, ensure_ascii=False) if as_json else as_text(document))
+    print(json.dumps(document, indent=1, ensure_ascii=False) if as_json else as_text(document))
 
 
-@judges.command()
-def check(configfile: ConfigFile = Path("config/config.yaml")) -> None:
+@judges.command
+def check(
+    *,
+    configfile: ConfigFile = Path("config/config.yaml"),
+) -> None:
     """Ask every judge's endpoint for its models: whether key, address and model are right. Nothing is spent."""
     wrong = 0
     for name, settings in read_study(configfile, "ranking", RankingSettings)[1].judges.items():
         try:
-            typer.echo(f"{name}: {check_judge(name, settings)}")
+            print(f"{name}: {check_judge(name, settings)}")
         except RankscapeError as error:
             wrong = max(wrong, error.exit_code)
-            typer.echo(f"{name}: WRONG. {error}")
+            print(f"{name}: WRONG. {error}")
     if wrong:
         sys.exit(wrong)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.errors import JudgeError, SettingsError
 from rankscape.foundation.progress import say
@@ -36,15 +36,16 @@ from rankscape.studies.ranking.settings.judges import JudgeSettings
 
 
 def label(
+    *,
     settings: Settings,
     tiles: Tiles,
-    out: Annotated[Path, typer.Option(help="Table to write: patch_id and the share of each category.")],
-    judge_settings: Annotated[str, typer.Option(help="The judge of source `judge`: a JSON object.")] = "",
+    out: Annotated[Path, Parameter(help="Table to write: patch_id and the share of each category.")],
+    judge_settings: Annotated[str, Parameter(help="The judge of source `judge`: a JSON object.")] = "",
     limits: Annotated[
-        str, typer.Option(help="Limits and prices of the judge: a JSON object; they change no answer.")
+        str, Parameter(help="Limits and prices of the judge: a JSON object; they change no answer.")
     ] = "",
     store: Annotated[
-        Path | None, typer.Option(help="Folder of replies: what stands there is not asked again, what is new is kept.")
+        Path | None, Parameter(help="Folder of replies: what stands there is not asked again, what is new is kept.")
     ] = None,
 ) -> None:
     """Collect the soft labels that the land-category head is fitted to; with source `none` the table is empty."""

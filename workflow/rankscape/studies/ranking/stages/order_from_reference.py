@@ -10,7 +10,7 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.progress import say
@@ -26,13 +26,14 @@ from rankscape.studies.ranking.settings.judges import DeriveSettings
 
 
 def order_from_reference(
+    *,
     settings: Settings,
-    reference: Annotated[str, typer.Option(help="Name of the reference.")],
-    values: Annotated[list[Path], typer.Option(help="The reference's mean in every patch (Parquet), a granule each.")],
+    reference: Annotated[str, Parameter(help="Name of the reference.")],
+    values: Annotated[list[Path], Parameter(help="The reference's mean in every patch (Parquet), a granule each.")],
     indices: Indices,
     clusters: Clusters,
     summary: Summary,
-    out: Annotated[Path, typer.Option(help="Order to write (JSON).")],
+    out: Annotated[Path, Parameter(help="Order to write (JSON).")],
 ) -> None:
     """Derive a partial order of the clusters from a reference raster."""
     chosen, ranked = DeriveSettings.from_text(settings, "ranking.order_from_reference"), read_ranked(summary)

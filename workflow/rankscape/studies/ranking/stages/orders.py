@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-import typer
+from cyclopts import App, Parameter
 
 from rankscape.foundation.errors import OrderError
 from rankscape.foundation.files import write_bytes
@@ -22,42 +22,46 @@ from rankscape.studies.ranking.annotation.document import read_annotation, write
 from rankscape.studies.ranking.annotation.placing import made_for_others
 from rankscape.studies.ranking.orders.people import check_annotator
 
-orders = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    no_args_is_help=True,
-    help="Look at people's orders, write them as text, read them from text, carry them over to new clusters. What is "
-    "written goes where --out says.",
+orders = App(
+    "orders",
+    help="Look at people's orders, write them as text, read them from text, carry them over to new clusters.",
 )
-File = Annotated[Path, typer.Argument(help="Annotation (.json), text (.txt), or an order of the workflow (.json).")]
+File = Annotated[Path, Parameter(help="Annotation (.json), text (.txt), or an order of the workflow (.json).")]
 
 
-@orders.command()
-def show(file: File) -> None:
+@orders.command
+def show(
+    file: File,
+    /,
+) -> None:
     """Say what an order or an annotation holds."""
-    typer.echo(described(file))
+    print(described(file))
 
 
-@orders.command()
+@orders.command
 def export(
     file: File,
-    out: Annotated[Path | None, typer.Option(help="Text file to write; default: standard output.")] = None,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="Text file to write; default: standard output.")] = None,
 ) -> None:
     """Write an order as text: one line of levels, or graph lines."""
     text = order_in(file).to_text() + "\n"
     if out is None:
-        typer.echo(text, nl=False)
+        print(text, end="")
     else:
         write_bytes(out, text.encode())
 
 
-@orders.command("import")
+@orders.command(name="import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="Order as text, such as 3=4>1>0=2.")],
+    file: Annotated[Path, Parameter(help="Order as text, such as 3=4>1>0=2.")],
+    /,
+    *,
     summary: Summary,
     clusters: Clusters,
-    region: Annotated[str, typer.Option(help="Region of the clusters.")],
-    out: Annotated[Path, typer.Option(help="Annotation to write; its name is the annotator's.")],
+    region: Annotated[str, Parameter(help="Region of the clusters.")],
+    out: Annotated[Path, Parameter(help="Annotation to write; its name is the annotator's.")],
 ) -> None:
     """Read an order from text into an annotation, which remembers the clusters that it was made for."""
     if out.exists() or out.suffix != ".json":
@@ -69,16 +73,18 @@ def import_(
     say(f"{out} holds the order of {annotator}. Take {file} away if both lie in people.folder.")
 
 
-@orders.command()
+@orders.command
 def carry(
-    file: Annotated[Path, typer.Argument(help="Annotation, finished or not, that was made for other clusters.")],
+    file: Annotated[Path, Parameter(help="Annotation, finished or not, that was made for other clusters.")],
+    /,
+    *,
     summary: Summary,
     clusters: Clusters,
     before: Annotated[
         Path | None,
-        typer.Option(help="The old clusters.parquet, if it is still there: all patches count, not only those shown."),
+        Parameter(help="The old clusters.parquet, if it is still there: all patches count, not only those shown."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Annotation to write; default: FILE is replaced.")] = None,
+    out: Annotated[Path | None, Parameter(help="Annotation to write; default: FILE is replaced.")] = None,
 ) -> None:
     """Carry an annotation over to clusters that were made anew, by the patches that it remembers."""
     annotation = read_annotation(file)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.provenance import provenance
 from rankscape.models.devices import use_device
@@ -20,10 +20,11 @@ from rankscape.studies.ranking.settings.scoring import PredictSettings
 
 
 def predict(
+    *,
     settings: Settings,
     tiles: OneTiles,
-    model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
-    out: Annotated[Path, typer.Option(help="Table to write: patch_id, granule, score, score_std, spread.")],
+    model: Annotated[Path, Parameter(help="Score model: score.safetensors.")],
+    out: Annotated[Path, Parameter(help="Table to write: patch_id, granule, score, score_std, spread.")],
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:

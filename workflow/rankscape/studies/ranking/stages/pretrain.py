@@ -7,7 +7,7 @@ checkpoint.
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.provenance import provenance
 from rankscape.learning.checkpoints import CheckpointFiles
@@ -25,14 +25,15 @@ _OF_ADAPT = ("architecture", "colour", "normalisation")
 
 
 def pretrain(
+    *,
     settings: Settings,
     network: Annotated[
         str,
-        typer.Option(help="Settings of adapt, as JSON or file: its architecture, colour and normalisation are taken."),
+        Parameter(help="Settings of adapt, as JSON or file: its architecture, colour and normalisation are taken."),
     ],
     tiles: Tiles,
-    out: Annotated[Path, typer.Option(help="Backbone to write (.safetensors).")],
-    record: Annotated[Path, typer.Option(help="Record of the training to write (.json).")],
+    out: Annotated[Path, Parameter(help="Backbone to write (.safetensors).")],
+    record: Annotated[Path, Parameter(help="Record of the training to write (.json).")],
     checkpoints: CheckpointFolder = None,
     checkpoint_epochs: CheckpointEpochs = 1,
     gpus: Gpus = 0,

@@ -6,7 +6,7 @@ Clusters whose scores differ by no more than a margin are tied; the settings nam
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json
@@ -20,10 +20,11 @@ from rankscape.studies.ranking.settings.judges import RankSettings
 
 
 def rank(
+    *,
     settings: Settings,
-    evidence: Annotated[Path, typer.Option(help="Round that gave the scores (JSON).")],
+    evidence: Annotated[Path, Parameter(help="Round that gave the scores (JSON).")],
     summary: Summary,
-    out: Annotated[Path, typer.Option(help="Order to write (JSON).")],
+    out: Annotated[Path, Parameter(help="Order to write (JSON).")],
 ) -> None:
     """Turn a round's scores into a partial order of the clusters."""
     chosen = RankSettings.from_text(settings, "ranking.rank")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import geopandas as gpd
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.provenance import provenance
 from rankscape.products.maps.backends import open_kernels
@@ -22,12 +22,13 @@ from rankscape.stages.options import OneIndex, Settings, Threads
 
 
 def rasterize(
+    *,
     settings: Settings,
-    scores: Annotated[Path, typer.Option(help="Scores of one granule (.parquet).")],
+    scores: Annotated[Path, Parameter(help="Scores of one granule (.parquet).")],
     index: OneIndex,
-    out: Annotated[Path, typer.Option(help="Raster to write: score and score_std at the pixels of the image (COG).")],
-    patches: Annotated[Path, typer.Option(help="Raster to write: the same, one pixel a patch (COG).")],
-    item: Annotated[Path, typer.Option(help="STAC item to write (JSON), in the folder of the rasters or above.")],
+    out: Annotated[Path, Parameter(help="Raster to write: score and score_std at the pixels of the image (COG).")],
+    patches: Annotated[Path, Parameter(help="Raster to write: the same, one pixel a patch (COG).")],
+    item: Annotated[Path, Parameter(help="STAC item to write (JSON), in the folder of the rasters or above.")],
     threads: Threads = 1,
 ) -> None:
     """Draw the map of a granule as two rasters, with QGIS styles (.qml) beside them and a STAC item."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import httpx2
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from rankscape.foundation.code_version import code_version
 from rankscape.foundation.progress import say
@@ -31,22 +32,21 @@ STAND_IN = "rankscape.synthetic.stand_in"
 
 
 def rate(
+    *,
     settings: Settings,
-    judge: Annotated[str, typer.Option(help="Name of the judge.")],
-    judge_settings: Annotated[str, typer.Option(help="The judge's settings: a JSON object.")],
-    prompt: Annotated[Path, typer.Option(help="The question (Markdown); its name is the prompt's name.")],
-    number: Annotated[int, typer.Option("--round", min=1, help="Number of the round.")],
-    draw: Annotated[Path, typer.Option(help="What the round shows (.parquet, from `sample`).")],
-    out: Annotated[Path, typer.Option(help="Round to write (JSON).")],
+    judge: Annotated[str, Parameter(help="Name of the judge.")],
+    judge_settings: Annotated[str, Parameter(help="The judge's settings: a JSON object.")],
+    prompt: Annotated[Path, Parameter(help="The question (Markdown); its name is the prompt's name.")],
+    number: Annotated[int, Parameter(name="--round", help="Number of the round.", validator=Number(gte=1))],
+    draw: Annotated[Path, Parameter(help="What the round shows (.parquet, from `sample`).")],
+    out: Annotated[Path, Parameter(help="Round to write (JSON).")],
     store: Annotated[
-        Path | None, typer.Option(help="Folder of replies: what stands there is not asked again, what is new is kept.")
+        Path | None, Parameter(help="Folder of replies: what stands there is not asked again, what is new is kept.")
     ] = None,
     times: Annotated[
-        Path | None, typer.Option(help="How long the replies took, to write (JSON); the round itself holds no time.")
+        Path | None, Parameter(help="How long the replies took, to write (JSON); the round itself holds no time.")
     ] = None,
-    limits: Annotated[
-        str, typer.Option(help="Limits and prices of the judge: a JSON object; they change no reply.")
-    ] = "",
+    limits: Annotated[str, Parameter(help="Limits and prices of the judge: a JSON object; they change no reply.")] = "",
 ) -> None:
     """Ask one judge with one prompt about a few patches of every cluster: one round."""
     chosen = RateSettings.from_text(settings, "ranking.rate")

@@ -6,7 +6,7 @@ Only a configuration with `cluster.method: deepcluster` asks for it.
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import write_array
@@ -24,13 +24,14 @@ from rankscape.studies.ranking.settings.clusters import RefineSettings
 
 
 def refine(
+    *,
     settings: Settings,
     tiles: Tiles,
-    features: Annotated[list[Path], typer.Option(help="Features by the backbone (.npy), a granule each.")],
-    categories: Annotated[Path, typer.Option(help="Land category of every patch: categories.parquet.")],
-    backbone: Annotated[Path, typer.Option(help="Backbone to start from: backbone.safetensors.")],
-    out: Annotated[list[Path], typer.Option(help="Features to write (.npy), one for each granule, of its name.")],
-    record: Annotated[Path, typer.Option(help="What is known of the trainings, to write (.json).")],
+    features: Annotated[list[Path], Parameter(help="Features by the backbone (.npy), a granule each.")],
+    categories: Annotated[Path, Parameter(help="Land category of every patch: categories.parquet.")],
+    backbone: Annotated[Path, Parameter(help="Backbone to start from: backbone.safetensors.")],
+    out: Annotated[list[Path], Parameter(help="Features to write (.npy), one for each granule, of its name.")],
+    record: Annotated[Path, Parameter(help="What is known of the trainings, to write (.json).")],
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.errors import SettingsError
 from rankscape.foundation.files import write_bytes
@@ -19,30 +19,29 @@ from rankscape.products.regressions.design import make_sample, regression_places
 from rankscape.products.regressions.regression import Fit, fit
 from rankscape.products.regressions.settings import RegressionSettings
 from rankscape.products.regressions.tables import coefficient_table, latex_table, notes_on, outcome_title, stars
-from rankscape.stages.options import Settings
+from rankscape.stages.options import MaybeFile, Settings, only
 from rankscape.studies.ranking.product_files import COEFFICIENTS, REGRESSION
 
 
 def regress(
+    *,
     settings: Settings,
-    name: Annotated[str, typer.Option(help="Name of the regression.")],
-    out: Annotated[
-        Path, typer.Option(help="Document to write (JSON); the tables lie beside it, ending in .csv, .tex.")
-    ],
-    scores: Annotated[list[Path] | None, typer.Option(help="Scores (.parquet), a granule each.")] = None,
-    indices: Annotated[list[Path] | None, typer.Option(help="Patch indices (.parquet), a granule each.")] = None,
-    change: Annotated[Path | None, typer.Option(help="Change between two periods (.parquet).")] = None,
+    name: Annotated[str, Parameter(help="Name of the regression.")],
+    out: Annotated[Path, Parameter(help="Document to write (JSON); the tables lie beside it, ending in .csv, .tex.")],
+    scores: Annotated[list[Path] | None, Parameter(help="Scores (.parquet), a granule each.")] = None,
+    indices: Annotated[list[Path] | None, Parameter(help="Patch indices (.parquet), a granule each.")] = None,
+    change: Annotated[MaybeFile, Parameter(help="Change between two periods (.parquet).")] = (),
 ) -> None:
     """Explain the score, its change, or a column of a table by columns of tables."""
     chosen = _regression(settings, name)
-    frame, notes = regression_places(chosen, scores or [], indices or [], change)
+    frame, notes = regression_places(chosen, scores or [], indices or [], only(change))
     titles = [outcome_title(outcome) for outcome in chosen.outcomes]
     fits = [fit(make_sample(frame, chosen, outcome), chosen) for outcome in chosen.outcomes]
     notes = [*notes_on(chosen, fits), *notes]
     inputs = {f"tables/{Path(table.path).name}": Path(table.path) for table in chosen.tables}
     inputs |= {f"scores/{path.stem}": path for path in scores or []}
     inputs |= {f"indices/{path.stem}": path for path in indices or []}
-    inputs |= {"change": change} if change is not None else {}
+    inputs |= {"change": change[0]} if change else {}
     record = provenance("ranking regress", chosen, inputs)
     COEFFICIENTS.write(out.with_suffix(".csv"), coefficient_table(titles, fits), record)
     write_bytes(out.with_suffix(".tex"), latex_table(chosen, titles, fits, notes).encode())

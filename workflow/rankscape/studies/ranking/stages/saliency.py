@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import write_array
@@ -26,11 +26,12 @@ from rankscape.studies.ranking.settings.saliency import SaliencySettings
 
 
 def saliency(
+    *,
     settings: Settings,
     tiles: OneTiles,
-    scores: Annotated[Path, typer.Option(help="Scores (.parquet) of the granule.")],
-    model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
-    out: Annotated[Path, typer.Option(help="Record to write (JSON); the maps lie beside it, ending in .npy.")],
+    scores: Annotated[Path, Parameter(help="Scores (.parquet) of the granule.")],
+    model: Annotated[Path, Parameter(help="Score model: score.safetensors.")],
+    out: Annotated[Path, Parameter(help="Record to write (JSON); the maps lie beside it, ending in .npy.")],
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
@@ -14,12 +15,13 @@ from rankscape.studies.ranking.settings.judges import DrawSettings
 
 
 def sample(
+    *,
     settings: Settings,
-    number: Annotated[int, typer.Option("--round", min=1, help="Number of the round.")],
+    number: Annotated[int, Parameter(name="--round", help="Number of the round.", validator=Number(gte=1))],
     tiles: Tiles,
     clusters: Clusters,
     summary: Summary,
-    out: Annotated[Path, typer.Option(help="Table to write (.parquet): cluster, patch and picture.")],
+    out: Annotated[Path, Parameter(help="Table to write (.parquet): cluster, patch and picture.")],
 ) -> None:
     """Draw a few patches of every cluster for one round, and keep them as PNG pictures."""
     chosen, ranked = DrawSettings.from_text(settings, "ranking.sample"), read_ranked(summary)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import atomic_path, write_json
@@ -24,21 +25,26 @@ from rankscape.studies.ranking.settings.scoring import PredictSettings
 
 
 def score(
-    source: Annotated[Path, typer.Argument(help="Folder of pictures (png, jpg, webp, tif), or one GeoTIFF.")],
-    model: Annotated[Path, typer.Option(help="Score model: score.safetensors.")],
+    source: Annotated[Path, Parameter(help="Folder of pictures (png, jpg, webp, tif), or one GeoTIFF.")],
+    /,
+    *,
+    model: Annotated[Path, Parameter(help="Score model: score.safetensors.")],
     out: Annotated[
-        Path, typer.Option(help="Table to write (CSV): file, or row, col, lon, lat; score, score_std, spread.")
+        Path, Parameter(help="Table to write (CSV): file, or row, col, lon, lat; score, score_std, spread.")
     ],
     patch_px: Annotated[
         int | None,
-        typer.Option(min=1, help="Side of the patches that a GeoTIFF is cut into; default: as the model was trained."),
+        Parameter(
+            help="Side of the patches that a GeoTIFF is cut into; default: as the model was trained.",
+            validator=Number(gte=1),
+        ),
     ] = None,
     white_reflectance: WhiteReflectance = None,
     views: Annotated[
-        int, typer.Option(help="Views of each image that its score is the mean of: 1, 4 turns, or 8 with mirrors.")
+        int, Parameter(help="Views of each image that its score is the mean of: 1, 4 turns, or 8 with mirrors.")
     ] = 1,
     broken: Annotated[
-        Broken, typer.Option(help="A broken picture of a folder: an error, or `skip`: a warning and an empty score.")
+        Broken, Parameter(help="A broken picture of a folder: an error, or `skip`: a warning and an empty score.")
     ] = "refuse",
     gpus: Gpus = 0,
     threads: Threads = 1,

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from rankscape.foundation.errors import JudgeError
 from rankscape.foundation.progress import say
@@ -23,10 +23,11 @@ from rankscape.studies.ranking.settings.judges import JudgeSettings
 
 
 def serve(
-    judge: Annotated[str, typer.Option(help="Name of the judge.")],
-    judge_settings: Annotated[str, typer.Option(help="The judge's settings, its command among them: a JSON object.")],
-    command_log: Annotated[Path, typer.Option(help="File for what the command writes.")],
-    out: Annotated[Path, typer.Option(help="File that says whether and where the judge answers (JSON).")],
+    *,
+    judge: Annotated[str, Parameter(help="Name of the judge.")],
+    judge_settings: Annotated[str, Parameter(help="The judge's settings, its command among them: a JSON object.")],
+    command_log: Annotated[Path, Parameter(help="File for what the command writes.")],
+    out: Annotated[Path, Parameter(help="File that says whether and where the judge answers (JSON).")],
 ) -> None:
     """Start a judge of your own, wait until it answers, and publish its address for as long as it does."""
     about = JudgeSettings.from_text(judge_settings, f"ranking.judges.{judge}")

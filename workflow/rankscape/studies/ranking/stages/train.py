@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json, write_bytes
@@ -23,10 +24,12 @@ from rankscape.stages.options import (
     CheckpointFolder,
     Clusters,
     Gpus,
+    MaybeFile,
     Settings,
     Summary,
     Threads,
     Tiles,
+    only,
 )
 from rankscape.studies.ranking.orders.order_from_values import covered_values
 from rankscape.studies.ranking.scoring.artifacts import TRAINING
@@ -41,21 +44,22 @@ from rankscape.studies.ranking.settings.scoring import TrainSettings
 
 
 def train(
+    *,
     settings: Settings,
     tiles: Tiles,
     clusters: Clusters,
     summary: Summary,
-    backbone: Annotated[Path, typer.Option(help="The adapted backbone: backbone.safetensors.")],
-    out: Annotated[Path, typer.Option(help="Model to write: score.safetensors.")],
-    record: Annotated[Path, typer.Option(help="Record of the training to write: score.json.")],
-    order: Annotated[Path | None, typer.Option(help="The merged order: order.json.")] = None,
+    backbone: Annotated[Path, Parameter(help="The adapted backbone: backbone.safetensors.")],
+    out: Annotated[Path, Parameter(help="Model to write: score.safetensors.")],
+    record: Annotated[Path, Parameter(help="Record of the training to write: score.json.")],
+    order: Annotated[MaybeFile, Parameter(help="The merged order: order.json.")] = (),
     values: Annotated[
         list[Path] | None,
-        typer.Option(help="In its place: a reference's mean in every patch (.parquet), a granule each."),
+        Parameter(help="In its place: a reference's mean in every patch (.parquet), a granule each."),
     ] = None,
     card: Annotated[
         Path | None,
-        typer.Option(
+        Parameter(
             help="Model card to write, for people; default: beside the model, ending in .md. Its curves go beside it."
         ),
     ] = None,
@@ -63,16 +67,19 @@ def train(
     checkpoint_epochs: CheckpointEpochs = 1,
     cache_mb: Annotated[
         float,
-        typer.Option(min=0, help="Memory in MB for patches at the size that the network sees; changes no result."),
+        Parameter(
+            help="Memory in MB for patches at the size that the network sees; changes no result.",
+            validator=Number(gte=0),
+        ),
     ] = 1000.0,
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
     """Train the score networks on the merged order, validated on blocks of land that they never saw."""
     chosen = TrainSettings.from_text(settings, "ranking.train")
-    if (order is None) != bool(values):
+    if bool(order) == bool(values):
         raise InputError("Training learns from --order or from --values: give one of the two.")
-    given = Given(order, tuple(values or ()), tuple(tiles), clusters, summary, backbone)
+    given = Given(only(order), tuple(values or ()), tuple(tiles), clusters, summary, backbone)
     text = card or out.with_suffix(".md")
     made = Made(out, record, text, text.with_name(f"{text.stem}-curves.png"))
     kept = Kept(checkpoints, checkpoint_epochs, cache_mb)

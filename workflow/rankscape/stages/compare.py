@@ -6,7 +6,8 @@ For people who add a prompt, a judge, a granule or a model and want to see what 
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import atomic_path, write_bytes, write_json
@@ -19,10 +20,14 @@ _HASHED = ("clusters/clusters.json", "ranking/order.json", "model/score.json", "
 
 
 def compare(
-    run_a: Annotated[Path, typer.Argument(help="Results folder of one run, such as results/demo.")],
-    run_b: Annotated[Path, typer.Argument(help="Results folder of another run of the same land.")],
-    out: Annotated[Path, typer.Option(help="Folder to write: index.html, compare.json, compare.csv.")],
-    movers: Annotated[int, typer.Option(min=0, max=100, help="How many of the places that moved most to show.")] = 12,
+    run_a: Annotated[Path, Parameter(help="Results folder of one run, such as results/demo.")],
+    run_b: Annotated[Path, Parameter(help="Results folder of another run of the same land.")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(help="Folder to write: index.html, compare.json, compare.csv.")],
+    movers: Annotated[
+        int, Parameter(help="How many of the places that moved most to show.", validator=Number(gte=0, lte=100))
+    ] = 12,
 ) -> None:
     """Compare two runs of the same land, as a table and as a page."""
     if run_a.resolve() == run_b.resolve():
@@ -30,7 +35,7 @@ def compare(
     a, b = read_runs([run_a, run_b])
     comparison, both = compare_runs(a, b, movers)
     inputs = {f"{side}/{name}": run / name for side, run in (("a", run_a), ("b", run_b)) for name in _HASHED}
-    record = provenance("ranking compare", None, inputs)
+    record = provenance("compare", None, inputs)
     page = render(a, b, comparison, both, record).encode()
     write_json(out / "compare.json", document_of(comparison, record))
     with atomic_path(out / "compare.csv") as temporary:
