@@ -30,7 +30,15 @@ SHEETS = [
     "--out",
     "o",
 ]
-HEAVY = ("torch", "rasterio", "sklearn", "pandas", "geopandas", "rankscape.stages.", "rankscape.studies.ranking.stages.")
+HEAVY = (
+    "torch",
+    "rasterio",
+    "sklearn",
+    "pandas",
+    "geopandas",
+    "rankscape.stages.",
+    "rankscape.studies.ranking.stages.",
+)
 
 
 def run(*arguments: str) -> int:

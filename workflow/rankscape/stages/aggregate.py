@@ -16,12 +16,12 @@ from rankscape.samples.artifacts import REFERENCE_VALUES
 from rankscape.samples.patches import read_index
 from rankscape.samples.references import reference_values
 from rankscape.samples.settings import ReferenceSettings
-from rankscape.stages.options import OneIndex
+from rankscape.stages.options import OneIndex, settings_of
 
 
 def aggregate(
     *,
-    settings: Annotated[str, Parameter(help="The reference: a JSON object such as {path, title, kind, transform}.")],
+    settings: Annotated[str, settings_of(ReferenceSettings, path="lights.tif", title="Night lights")],
     index: OneIndex,
     out: Annotated[Path, Parameter(help="Table to write: patch_id, value, coverage.")],
 ) -> None:

@@ -19,12 +19,12 @@ from rankscape.scenes.cogs import TAG, cog_writer
 from rankscape.scenes.compositing import ImageGrid, common_grid, compose_windows
 from rankscape.scenes.mgrs import granule
 from rankscape.scenes.settings import AcquisitionSettings, ComposeSettings
-from rankscape.stages.options import Settings
+from rankscape.stages.options import settings_of
 
 
 def compose(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(AcquisitionSettings)],
     download: Annotated[Path, Parameter(help="Record of the downloaded scenes: download.json.")],
     scene: Annotated[Path, Parameter(help="Image to write (.tif).")],
     quality: Annotated[Path, Parameter(help="Quality raster to write (.tif).")],

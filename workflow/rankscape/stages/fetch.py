@@ -17,12 +17,12 @@ from rankscape.scenes.acquisitions import fetch_scenes, user_name
 from rankscape.scenes.artifacts import DOWNLOAD
 from rankscape.scenes.downloading import CONNECTIONS
 from rankscape.scenes.settings import AcquisitionSettings
-from rankscape.stages.options import Settings
+from rankscape.stages.options import settings_of
 
 
 def fetch(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(AcquisitionSettings)],
     candidates: Annotated[Path, Parameter(help="Candidates of the granule: candidates.json.")],
     out: Annotated[Path, Parameter(help="Record to write (.json).")],
     assets: Annotated[

@@ -23,12 +23,12 @@ from rankscape.products.maps.region import (
 )
 from rankscape.products.maps.settings import MergeSettings
 from rankscape.products.maps.surface import read_surfaces
-from rankscape.stages.options import Indices, Settings
+from rankscape.stages.options import Indices, settings_of
 
 
 def mosaic(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(MergeSettings)],
     scores: Annotated[list[Path], Parameter(help="Scores (.parquet), a granule each.")],
     indices: Indices,
     out: Annotated[Path, Parameter(help="Raster to write: score and score_std of the region (COG).")],

@@ -1,5 +1,6 @@
 """Command-line options that several stages share."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -7,9 +8,25 @@ from typing import Annotated, TypeVar
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-Settings = Annotated[
-    str, Parameter(help="The stage's settings: a JSON object, or the configuration file (YAML) that holds them.")
-]
+from rankscape.foundation.settings import Section
+
+_PLAIN = (bool, int, float, str)
+
+
+def settings_of(section: type[Section], **example: object) -> Parameter:
+    """Return the option --settings of a stage.
+
+    Args:
+        section: Class of the stage's settings.
+        example: Keys and values to show; by default the first key that has a plain default.
+    """
+    plain = {name: field.default for name, field in section.model_fields.items() if type(field.default) in _PLAIN}
+    shown = example or dict(list(plain.items())[:1])
+    return Parameter(
+        help=f"Settings: a JSON object such as '{json.dumps(shown)}', or the configuration file (YAML) that has them."
+    )
+
+
 Tiles = Annotated[
     list[Path],
     Parameter(help="Patch arrays (.npy), a granule each; the index lies beside each, ending in .parquet."),

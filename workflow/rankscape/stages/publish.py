@@ -18,12 +18,12 @@ from rankscape.products.outputs.patches import all_patches, write_patches
 from rankscape.products.outputs.run import Run
 from rankscape.products.outputs.settings import PublishSettings
 from rankscape.products.outputs.sources import read_sources
-from rankscape.stages.options import Settings
+from rankscape.stages.options import settings_of
 
 
 def publish(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(PublishSettings)],
     region: Annotated[str, Parameter(help="Name of the region.")],
     out: Annotated[Path, Parameter(help="Catalogue to write in the folder of the run: results/<region>/catalog.json.")],
     granules: Annotated[list[str], Parameter(help="Granules with coordinates.")],

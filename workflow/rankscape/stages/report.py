@@ -13,7 +13,7 @@ from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.products.report.settings import ReportSettings
-from rankscape.stages.options import Clusters, MaybeFile, Settings, Summary, Tiles, only
+from rankscape.stages.options import Clusters, MaybeFile, Summary, Tiles, only, settings_of
 from rankscape.studies.ranking.page.inputs import Files, read_material
 from rankscape.studies.ranking.page.page import render
 
@@ -23,7 +23,7 @@ Paths = list[Path] | None
 
 def report(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(ReportSettings)],
     region: Annotated[str, Parameter(help="Name of the region.")],
     order: Annotated[Path, Parameter(help="The merged order: order.json.")],
     orders: Annotated[list[Path], Parameter(help="Partial orders (JSON), a source each.")],

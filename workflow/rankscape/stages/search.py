@@ -17,12 +17,12 @@ from rankscape.scenes.candidates import find_scenes
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.sensors.protocol import archive_sensor
 from rankscape.scenes.settings import SearchSettings
-from rankscape.stages.options import Settings
+from rankscape.stages.options import settings_of
 
 
 def search(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(SearchSettings)],
     window: Annotated[
         str, Parameter(help="What is looked for: a JSON object with granule, start, end, max_cloud_percent.")
     ],

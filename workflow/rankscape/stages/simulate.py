@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.stages.options import Settings
+from rankscape.stages.options import settings_of
 from rankscape.synthetic.settings import SimulateSettings
 from rankscape.synthetic.world.annotators import write_labels
 from rankscape.synthetic.world.granule_layout import Layout
@@ -29,7 +29,7 @@ from rankscape.synthetic.world.simulation import simulate_dates
 
 def simulate(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(SimulateSettings)],
     catalogue: Annotated[Path, Parameter(help="Static STAC catalogue to write; its scenes go beside it.")],
     labels: Annotated[Path, Parameter(help="Land categories of some patches to write (CSV).")],
     lights: Annotated[Path, Parameter(help="Night lights to write (GeoTIFF, degrees).")],

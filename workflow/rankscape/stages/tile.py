@@ -20,12 +20,12 @@ from rankscape.samples.patches import index_of, write_index
 from rankscape.samples.settings import TileSettings
 from rankscape.samples.source import make_index
 from rankscape.scenes.granule_table import GRANULE_PATTERN
-from rankscape.stages.options import MaybeFile, Settings, only
+from rankscape.stages.options import MaybeFile, only, settings_of
 
 
 def tile(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(TileSettings)],
     source: Annotated[
         Path, Parameter(help="Image (scene.tif), or a folder of tiles named row_col.png, or of pictures.")
     ],

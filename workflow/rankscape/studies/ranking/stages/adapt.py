@@ -20,13 +20,13 @@ from rankscape.learning.settings import SELF_SUPERVISED, AdaptSettings
 from rankscape.models.backbones import find_weights
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of
-from rankscape.stages.options import Gpus, MaybeFile, Settings, Threads, Tiles, only
+from rankscape.stages.options import Gpus, MaybeFile, Threads, Tiles, only, settings_of
 from rankscape.studies.ranking.scoring.artifacts import BACKBONE_RECORD
 
 
 def adapt(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(AdaptSettings)],
     labels: Annotated[Path, Parameter(help="Soft labels: labels.parquet; an empty table fits nothing.")],
     tiles: Tiles,
     out: Annotated[Path, Parameter(help="Backbone and head to write (.safetensors).")],

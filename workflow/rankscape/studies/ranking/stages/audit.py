@@ -14,7 +14,7 @@ from rankscape.foundation.errors import OrderError
 from rankscape.foundation.files import read_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.stages.options import Settings, Summary
+from rankscape.stages.options import Summary, settings_of
 from rankscape.studies.ranking.judges.artifacts import ROUND, TIMES
 from rankscape.studies.ranking.judges.round_records import RoundRecord, TimesRecord
 from rankscape.studies.ranking.orders.artifacts import AUDIT
@@ -28,7 +28,7 @@ _Record = TypeVar("_Record", RoundRecord, TimesRecord)
 
 def audit(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(AuditSettings)],
     order: Annotated[Path, Parameter(help="The merged order: order.json.")],
     orders: Annotated[list[Path], Parameter(help="Orders of rounds, people and data (JSON).")],
     summary: Summary,

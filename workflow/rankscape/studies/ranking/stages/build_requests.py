@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from rankscape.foundation.provenance import provenance
-from rankscape.stages.options import Settings
+from rankscape.stages.options import settings_of
 from rankscape.studies.ranking.judges.artifacts import REQUESTS
 from rankscape.studies.ranking.judges.prompts import read_prompt
 from rankscape.studies.ranking.judges.requests import Brief
@@ -15,7 +15,7 @@ from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSetting
 
 def build_requests(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(RateSettings)],
     judge: Annotated[str, Parameter(help="Name of the judge.")],
     judge_settings: Annotated[str, Parameter(help="The judge's settings: a JSON object.")],
     prompt: Annotated[Path, Parameter(help="The question (Markdown); its name is the prompt's name.")],

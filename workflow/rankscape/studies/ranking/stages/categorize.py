@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.models.weights import load_weights
-from rankscape.stages.options import Indices, Settings
+from rankscape.stages.options import Indices, settings_of
 from rankscape.studies.ranking.clusters.artifacts import CATEGORIES
 from rankscape.studies.ranking.clusters.granule_features import categorize_patches, head_of, open_features
 from rankscape.studies.ranking.settings.clusters import LabelSettings
@@ -16,7 +16,7 @@ from rankscape.studies.ranking.settings.clusters import LabelSettings
 
 def categorize(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(LabelSettings)],
     features: Annotated[list[Path], Parameter(help="Features (.npy), a granule each.")],
     indices: Indices,
     backbone: Annotated[Path, Parameter(help="Backbone with the land-category head (.safetensors).")],

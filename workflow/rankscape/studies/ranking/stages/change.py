@@ -31,7 +31,7 @@ from rankscape.products.maps.preview import draw_preview
 from rankscape.products.maps.ramp import read_ramp, write_style
 from rankscape.products.maps.region import merge_surfaces, write_region
 from rankscape.samples.patches import index_of
-from rankscape.stages.options import Gpus, Settings, Threads
+from rankscape.stages.options import Gpus, Threads, settings_of
 from rankscape.studies.ranking.explanations.changes import Changed, write_changes
 from rankscape.studies.ranking.product_files import CHANGE, CHANGE_RECORD
 from rankscape.studies.ranking.scoring.model import ScoreModel, read_model
@@ -41,7 +41,7 @@ from rankscape.studies.ranking.settings.scoring import PredictSettings
 
 def change(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(ChangeSettings)],
     change: Annotated[str, Parameter(help="The two periods: earlier--later.")],
     places: Annotated[list[str], Parameter(help="Names of the places, in the order of their granules.")],
     before_scores: Annotated[list[Path], Parameter(help="Scores (.parquet) of the earlier date, a granule each.")],

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_metadata, read_table
-from rankscape.stages.options import Indices, MaybeFile, Settings, Threads
+from rankscape.stages.options import Indices, MaybeFile, Threads, settings_of
 from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
 from rankscape.studies.ranking.clusters.clustering import cluster_patches, places_once
 from rankscape.studies.ranking.clusters.given import as_labelled, given_clusters, take_given
@@ -17,7 +17,7 @@ from rankscape.studies.ranking.settings.clusters import ClusterSettings
 
 def cluster(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(ClusterSettings)],
     features: Annotated[list[Path], Parameter(help="Features (.npy), a granule each.")],
     indices: Indices,
     categories: Annotated[Path, Parameter(help="Land category of every patch: categories.parquet.")],

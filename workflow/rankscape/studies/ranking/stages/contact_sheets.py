@@ -9,14 +9,14 @@ from rankscape.foundation.files import read_json
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import index_of, open_patches
-from rankscape.stages.options import Clusters, Settings, Summary, Tiles
+from rankscape.stages.options import Clusters, Summary, Tiles, settings_of
 from rankscape.studies.ranking.clusters.contact_sheets import plan_sheets, write_sheets
 from rankscape.studies.ranking.settings.clusters import ClusterSettings
 
 
 def contact_sheets(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(ClusterSettings)],
     tiles: Tiles,
     clusters: Clusters,
     summary: Summary,

@@ -17,14 +17,14 @@ from rankscape.products.maps.items import write_item
 from rankscape.products.maps.ramp import RAMP, read_ramp, style_of, write_style
 from rankscape.products.maps.settings import DenseSettings
 from rankscape.samples.patches import index_of, open_patches
-from rankscape.stages.options import Gpus, OneTiles, Settings, Threads
+from rankscape.stages.options import Gpus, OneTiles, Threads, settings_of
 from rankscape.studies.ranking.scoring.dense import dense_map, write_dense
 from rankscape.studies.ranking.scoring.model import read_model
 
 
 def dense(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(DenseSettings)],
     tiles: OneTiles,
     model: Annotated[Path, Parameter(help="Score model: score.safetensors.")],
     out: Annotated[Path, Parameter(help="Raster to write: score and score_std of every place (COG).")],

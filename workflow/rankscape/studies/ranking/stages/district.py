@@ -19,13 +19,13 @@ from rankscape.products.districts.settings import DistrictSettings
 from rankscape.products.maps.preview import readable_length
 from rankscape.products.maps.ramp import RAMP, read_ramp
 from rankscape.samples.joins import read_indices
-from rankscape.stages.options import Indices, Settings, Threads
+from rankscape.stages.options import Indices, Threads, settings_of
 from rankscape.studies.ranking.product_files import DISTRICTS, DISTRICTS_RECORD, DISTRICTS_TABLE
 
 
 def district(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(DistrictSettings)],
     name: Annotated[str, Parameter(help="Name of the districts.")],
     scores: Annotated[list[Path], Parameter(help="Scores (.parquet), a granule each.")],
     indices: Indices,

@@ -16,13 +16,13 @@ from rankscape.learning.model import load_adapted
 from rankscape.learning.settings import EmbedSettings
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of, open_patches
-from rankscape.stages.options import Gpus, OneTiles, Settings, Threads
+from rankscape.stages.options import Gpus, OneTiles, Threads, settings_of
 from rankscape.studies.ranking.scoring.artifacts import FEATURE_RECORD
 
 
 def embed(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(EmbedSettings)],
     tiles: OneTiles,
     backbone: Annotated[Path, Parameter(help="Backbone: backbone.safetensors.")],
     out: Annotated[Path, Parameter(help="Features to write (.npy), a row a patch; a .json beside it describes them.")],

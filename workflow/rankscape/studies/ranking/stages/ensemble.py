@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
+from rankscape.stages.options import settings_of
 from rankscape.studies.ranking.orders.artifacts import ORDER
 from rankscape.studies.ranking.orders.consensus import find_consensus, to_document
 from rankscape.studies.ranking.orders.order_files import read_ranked, read_sources
@@ -30,9 +31,7 @@ def ensemble(
     summary: Annotated[
         Path | None, Parameter(help="What is known of every cluster: clusters.json. Without it, what orders name.")
     ] = None,
-    settings: Annotated[
-        str, Parameter(help="Settings: a JSON object, or the configuration file (YAML); all have defaults.")
-    ] = "{}",
+    settings: Annotated[str, settings_of(EnsembleSettings)] = "{}",
 ) -> None:
     """Merge the partial orders of judges, people and data into one."""
     chosen = EnsembleSettings.from_text(settings, "ranking.ensemble")

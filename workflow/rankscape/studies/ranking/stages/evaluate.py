@@ -30,7 +30,7 @@ from rankscape.samples.pixel_statistics import STATISTICS
 from rankscape.samples.settings import ReferenceSettings
 from rankscape.spatial.autocorrelation import FieldPair
 from rankscape.spatial.blocks import BlockChoice
-from rankscape.stages.options import Indices, Settings
+from rankscape.stages.options import Indices, settings_of
 from rankscape.studies.ranking.product_files import EVALUATION, PLACES
 
 _SCORE = "score"
@@ -38,7 +38,7 @@ _SCORE = "score"
 
 def evaluate(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(EvaluateSettings)],
     name: Annotated[str, Parameter(help="Name of the reference.")],
     reference_settings: Annotated[str, Parameter(help="The reference: JSON object {path, title, transform, truth}.")],
     scores: Annotated[list[Path], Parameter(help="Scores (.parquet), a granule each.")],

@@ -15,7 +15,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of, open_patches
-from rankscape.stages.options import Clusters, Gpus, Settings, Threads, Tiles
+from rankscape.stages.options import Clusters, Gpus, Threads, Tiles, settings_of
 from rankscape.studies.ranking.clusters.contact_sheets import PatchPictures
 from rankscape.studies.ranking.explanations.galleries import explained, galleries, write_galleries
 from rankscape.studies.ranking.explanations.review import scored_patches
@@ -25,7 +25,7 @@ from rankscape.studies.ranking.settings.scoring import ReviewSettings
 
 def inspection_sheets(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(ReviewSettings)],
     tiles: Tiles,
     clusters: Clusters,
     scores: Annotated[list[Path], Parameter(help="Scores (.parquet), a granule each.")],

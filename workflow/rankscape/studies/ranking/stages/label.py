@@ -16,7 +16,7 @@ from rankscape.foundation.errors import JudgeError, SettingsError
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.samples.patches import index_of, open_patches, read_index
-from rankscape.stages.options import Settings, Tiles
+from rankscape.stages.options import Tiles, settings_of
 from rankscape.studies.ranking.clusters.artifacts import LABELS
 from rankscape.studies.ranking.clusters.labelling import (
     Answer,
@@ -37,7 +37,7 @@ from rankscape.studies.ranking.settings.judges import JudgeSettings
 
 def label(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(LabelSettings)],
     tiles: Tiles,
     out: Annotated[Path, Parameter(help="Table to write: patch_id and the share of each category.")],
     judge_settings: Annotated[str, Parameter(help="The judge of source `judge`: a JSON object.")] = "",

@@ -18,7 +18,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import read_index
 from rankscape.samples.places import block_of
-from rankscape.stages.options import Clusters, Indices, Settings, Summary
+from rankscape.stages.options import Clusters, Indices, Summary, settings_of
 from rankscape.studies.ranking.orders.artifacts import DATA_ORDER
 from rankscape.studies.ranking.orders.order_files import read_ranked
 from rankscape.studies.ranking.orders.order_from_values import Values, covered_values, means_of_values, order_of_means
@@ -27,7 +27,7 @@ from rankscape.studies.ranking.settings.judges import DeriveSettings
 
 def order_from_reference(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(DeriveSettings)],
     reference: Annotated[str, Parameter(help="Name of the reference.")],
     values: Annotated[list[Path], Parameter(help="The reference's mean in every patch (Parquet), a granule each.")],
     indices: Indices,

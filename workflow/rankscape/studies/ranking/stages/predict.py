@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from rankscape.foundation.provenance import provenance
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of, open_patches
-from rankscape.stages.options import Gpus, OneTiles, Settings, Threads
+from rankscape.stages.options import Gpus, OneTiles, Threads, settings_of
 from rankscape.studies.ranking.scoring.artifacts import SCORES
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.prediction import score_patches
@@ -21,7 +21,7 @@ from rankscape.studies.ranking.settings.scoring import PredictSettings
 
 def predict(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(PredictSettings)],
     tiles: OneTiles,
     model: Annotated[Path, Parameter(help="Score model: score.safetensors.")],
     out: Annotated[Path, Parameter(help="Table to write: patch_id, granule, score, score_std, spread.")],

@@ -18,7 +18,7 @@ from rankscape.learning.settings import AdaptSettings, PretrainSettings
 from rankscape.models.backbones import find_weights
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of
-from rankscape.stages.options import CheckpointEpochs, CheckpointFolder, Gpus, Settings, Threads, Tiles
+from rankscape.stages.options import CheckpointEpochs, CheckpointFolder, Gpus, Threads, Tiles, settings_of
 from rankscape.studies.ranking.scoring.artifacts import PRETRAINED_RECORD
 
 _OF_ADAPT = ("architecture", "colour", "normalisation")
@@ -26,7 +26,7 @@ _OF_ADAPT = ("architecture", "colour", "normalisation")
 
 def pretrain(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(PretrainSettings)],
     network: Annotated[
         str,
         Parameter(help="Settings of adapt, as JSON or file: its architecture, colour and normalisation are taken."),

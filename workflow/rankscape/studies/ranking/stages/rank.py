@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json
 from rankscape.foundation.provenance import provenance
-from rankscape.stages.options import Settings, Summary
+from rankscape.stages.options import Summary, settings_of
 from rankscape.studies.ranking.orders.artifacts import ROUND_ORDER
 from rankscape.studies.ranking.orders.order_files import read_ranked
 from rankscape.studies.ranking.orders.order_from_values import order_of_scores
@@ -21,7 +21,7 @@ from rankscape.studies.ranking.settings.judges import RankSettings
 
 def rank(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(RankSettings)],
     evidence: Annotated[Path, Parameter(help="Round that gave the scores (JSON).")],
     summary: Summary,
     out: Annotated[Path, Parameter(help="Order to write (JSON).")],

@@ -18,12 +18,12 @@ from rankscape.products.maps.ramp import RAMP, read_ramp, style_of, write_style
 from rankscape.products.maps.region import outline
 from rankscape.products.maps.settings import MosaicSettings
 from rankscape.products.maps.surface import read_surface
-from rankscape.stages.options import OneIndex, Settings, Threads
+from rankscape.stages.options import OneIndex, Threads, settings_of
 
 
 def rasterize(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(MosaicSettings)],
     scores: Annotated[Path, Parameter(help="Scores of one granule (.parquet).")],
     index: OneIndex,
     out: Annotated[Path, Parameter(help="Raster to write: score and score_std at the pixels of the image (COG).")],

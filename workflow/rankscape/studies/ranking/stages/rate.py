@@ -15,7 +15,7 @@ from cyclopts.validators import Number
 from rankscape.foundation.code_version import code_version
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.stages.options import Settings
+from rankscape.stages.options import settings_of
 from rankscape.studies.ranking.judges.artifacts import ROUND, TIMES
 from rankscape.studies.ranking.judges.asking import Heard, Mode, check_quorum
 from rankscape.studies.ranking.judges.client import open_judge, stored_only
@@ -33,7 +33,7 @@ STAND_IN = "rankscape.synthetic.stand_in"
 
 def rate(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(RateSettings)],
     judge: Annotated[str, Parameter(help="Name of the judge.")],
     judge_settings: Annotated[str, Parameter(help="The judge's settings: a JSON object.")],
     prompt: Annotated[Path, Parameter(help="The question (Markdown); its name is the prompt's name.")],

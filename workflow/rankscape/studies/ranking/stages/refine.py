@@ -16,7 +16,7 @@ from rankscape.learning.model import load_adapted
 from rankscape.learning.selection import open_stores
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of
-from rankscape.stages.options import Gpus, Settings, Threads, Tiles
+from rankscape.stages.options import Gpus, Threads, Tiles, settings_of
 from rankscape.studies.ranking.clusters.artifacts import REFINED
 from rankscape.studies.ranking.clusters.deepcluster import check_trainable, refine_features
 from rankscape.studies.ranking.clusters.granule_features import open_features
@@ -25,7 +25,7 @@ from rankscape.studies.ranking.settings.clusters import RefineSettings
 
 def refine(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(RefineSettings)],
     tiles: Tiles,
     features: Annotated[list[Path], Parameter(help="Features by the backbone (.npy), a granule each.")],
     categories: Annotated[Path, Parameter(help="Land category of every patch: categories.parquet.")],

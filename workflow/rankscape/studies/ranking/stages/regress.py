@@ -19,13 +19,13 @@ from rankscape.products.regressions.design import make_sample, regression_places
 from rankscape.products.regressions.regression import Fit, fit
 from rankscape.products.regressions.settings import RegressionSettings
 from rankscape.products.regressions.tables import coefficient_table, latex_table, notes_on, outcome_title, stars
-from rankscape.stages.options import MaybeFile, Settings, only
+from rankscape.stages.options import MaybeFile, only, settings_of
 from rankscape.studies.ranking.product_files import COEFFICIENTS, REGRESSION
 
 
 def regress(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(RegressionSettings)],
     name: Annotated[str, Parameter(help="Name of the regression.")],
     out: Annotated[Path, Parameter(help="Document to write (JSON); the tables lie beside it, ending in .csv, .tex.")],
     scores: Annotated[list[Path] | None, Parameter(help="Scores (.parquet), a granule each.")] = None,

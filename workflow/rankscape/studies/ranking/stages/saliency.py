@@ -17,7 +17,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of, open_patches
-from rankscape.stages.options import Gpus, OneTiles, Settings, Threads
+from rankscape.stages.options import Gpus, OneTiles, Threads, settings_of
 from rankscape.studies.ranking.explanations.responses import respond
 from rankscape.studies.ranking.scoring.artifacts import SALIENCY_RECORD
 from rankscape.studies.ranking.scoring.model import read_model
@@ -27,7 +27,7 @@ from rankscape.studies.ranking.settings.saliency import SaliencySettings
 
 def saliency(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(SaliencySettings)],
     tiles: OneTiles,
     scores: Annotated[Path, Parameter(help="Scores (.parquet) of the granule.")],
     model: Annotated[Path, Parameter(help="Score model: score.safetensors.")],

@@ -8,7 +8,7 @@ from cyclopts.validators import Number
 
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
-from rankscape.stages.options import Clusters, Settings, Summary, Tiles
+from rankscape.stages.options import Clusters, Summary, Tiles, settings_of
 from rankscape.studies.ranking.judges.round_samples import draw_table, load_pictures, sample_patches, write_draw
 from rankscape.studies.ranking.orders.order_files import read_ranked
 from rankscape.studies.ranking.settings.judges import DrawSettings
@@ -16,7 +16,7 @@ from rankscape.studies.ranking.settings.judges import DrawSettings
 
 def sample(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(DrawSettings)],
     number: Annotated[int, Parameter(name="--round", help="Number of the round.", validator=Number(gte=1))],
     tiles: Tiles,
     clusters: Clusters,

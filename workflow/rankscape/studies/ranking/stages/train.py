@@ -25,11 +25,11 @@ from rankscape.stages.options import (
     Clusters,
     Gpus,
     MaybeFile,
-    Settings,
     Summary,
     Threads,
     Tiles,
     only,
+    settings_of,
 )
 from rankscape.studies.ranking.orders.order_from_values import covered_values
 from rankscape.studies.ranking.scoring.artifacts import TRAINING
@@ -45,7 +45,7 @@ from rankscape.studies.ranking.settings.scoring import TrainSettings
 
 def train(
     *,
-    settings: Settings,
+    settings: Annotated[str, settings_of(TrainSettings)],
     tiles: Tiles,
     clusters: Clusters,
     summary: Summary,
