@@ -36,7 +36,7 @@ LEVEL = 0.05
 def main() -> None:
     """Print the table."""
     sys.path.insert(0, str(TESTS))
-    from invented_change import discoveries, invented_dates
+    from synthetic_change import discoveries, synthetic_dates
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=100)
@@ -45,7 +45,7 @@ def main() -> None:
     print("| noise | " + " | ".join(f"{name}: false | found" for name in names) + " |")
     print("|---|" + "---|---|" * len(names))
     for name, changes in NOISE.items():
-        worlds = [invented_dates(seed, **changes) for seed in range(given.draws)]
+        worlds = [synthetic_dates(seed, **changes) for seed in range(given.draws)]
         rows = [[discoveries(world, world.measured(**way)) for world in worlds] for way in WAYS.values()]
         rows.append([plain(world) for world in worlds])
         cells = [f"{np.mean([w for w, _ in row]):.3f} | {np.mean([p for _, p in row]):.2f}" for row in rows]

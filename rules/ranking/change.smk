@@ -3,7 +3,7 @@
 
 import re
 
-from rankscape.products.change.periods import compared_dates
+from rankscape.products.change.settings import compared_dates
 
 DATES = compared_dates(SHEET, RANKING.change)  # pairs of rows by change, such as 2016--2022
 CHANGES = [] if SHARD else list(DATES)

@@ -10,18 +10,18 @@ import pytest
 import rasterio
 import torch
 from explaining import BANDS, CPU, bright_network, model_of
-from invented_change import LIGHT, discoveries, fewer, invented_dates
 from rankscape.__main__ import main
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import sha256
 from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_metadata, write_table
 from rankscape.products.change.change import neighbour_correlation
-from rankscape.products.change.noise import least_called, p_values, tail_of, tails_of
+from rankscape.products.change.significance import least_called, p_values, tail_of, tails_of
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.studies.ranking.scoring.prediction import score_patches
 from rankscape.studies.ranking.settings.scoring import PredictSettings
 from scipy import stats
+from synthetic_change import LIGHT, discoveries, fewer, synthetic_dates
 
 DRAWS = range(12)
 
@@ -31,7 +31,7 @@ DRAWS = range(12)
     [({}, 0.4), ({"correlation_places": 3.0}, 0.4), ({"tails": 4.0}, 0.3), ({"light": None}, 0.4)],
 )
 def test_false_discoveries_stay_below_the_level_and_changes_are_found(changes, power):
-    worlds = [invented_dates(seed, **changes) for seed in DRAWS]
+    worlds = [synthetic_dates(seed, **changes) for seed in DRAWS]
     found = np.array([discoveries(world, world.measured(least_change=0.0)) for world in worlds])
     assert found[:, 0].mean() <= 0.06
     assert found[:, 1].mean() > power
@@ -39,27 +39,27 @@ def test_false_discoveries_stay_below_the_level_and_changes_are_found(changes, p
 
 def test_where_only_the_light_changed_nothing_is_significant():
     for seed in DRAWS:
-        measured = invented_dates(seed, changed_share=0.0).measured()
+        measured = synthetic_dates(seed, changed_share=0.0).measured()
         assert measured.facts["significant"] == 0
         assert measured.facts["places"]["land"]["effect"] > 0.02, "the light itself moves the scores"
         assert abs(measured.frame["change"].median()) < 0.005
 
 
 def test_the_light_that_was_put_in_is_taken_out_and_changes_keep_their_size():
-    world = invented_dates(1)
+    world = synthetic_dates(1)
     measured = world.measured()
-    np.testing.assert_allclose(measured.lights["land"].gain, LIGHT.gain, rtol=0.03)
+    np.testing.assert_allclose(measured.normalized["land"].gain, LIGHT.gain, rtol=0.03)
     still = world.measured(radiometry=False, effect="none").frame
-    assert not world.measured(radiometry=False).lights
+    assert not world.measured(radiometry=False).normalized
     frame = measured.frame
-    same = invented_dates(1, light=None).measured().frame
+    same = synthetic_dates(1, light=None).measured().frame
     assert stats.pearsonr(frame["change"], same["change"]).statistic > 0.98
     np.testing.assert_allclose(still["change"], still["raw_change"])
     assert frame["change"][~world.changed].abs().median() < 0.5 * still["change"][~world.changed].abs().median()
 
 
 def test_invariant_places_are_the_unchanged_ones():
-    world = invented_dates(2)
+    world = synthetic_dates(2)
     frame = world.measured().frame
     assert frame["invariant"].mean() == pytest.approx(0.5, abs=0.01)
     assert frame["invariant"][world.changed].mean() < 0.2
@@ -83,9 +83,9 @@ def test_tails_are_those_of_the_noise():
 
 
 def test_neighbours_that_err_together_are_reported():
-    alone = [invented_dates(seed).measured().facts["neighbour_correlation"] for seed in (1, 2, 3)]
+    alone = [synthetic_dates(seed).measured().facts["neighbour_correlation"] for seed in (1, 2, 3)]
     together = [
-        invented_dates(seed, correlation_places=3.0).measured().facts["neighbour_correlation"] for seed in (1, 2)
+        synthetic_dates(seed, correlation_places=3.0).measured().facts["neighbour_correlation"] for seed in (1, 2)
     ]
     assert max(alone) < 0.15
     assert min(together) > 0.4
@@ -95,12 +95,12 @@ def test_neighbours_that_err_together_are_reported():
 
 def test_too_few_places_are_one_clear_line():
     with pytest.raises(InputError, match=r"change.min_places = 30.*land has 20") as caught:
-        fewer(invented_dates(4), 20).measured()
+        fewer(synthetic_dates(4), 20).measured()
     assert "\n" not in str(caught.value)
 
 
 def test_constant_scores_change_nothing():
-    world = invented_dates(5)
+    world = synthetic_dates(5)
     for name in ("score_before", "score_after"):
         world.seen.frame[name] = 0.4
     assert world.measured(radiometry=False).facts["significant"] == 0
@@ -156,7 +156,7 @@ def test_the_stage_writes_table_summary_map_style_picture_and_pictures(dates, ca
     np.testing.assert_allclose(table["raw_change"], table["score_after"] - table["score_before"], atol=1e-6)
     document = json.loads(Path(dates["--document"]).read_text())
     assert (document["n"], document["significant"], document["up"], document["down"]) == (144, 4, 4, 0)
-    assert document["places"]["land"]["light"]["gain"] == pytest.approx([1 / 1.1] * 3, rel=0.02)
+    assert document["places"]["land"]["radiometry"]["gain"] == pytest.approx([1 / 1.1] * 3, rel=0.02)
     assert read_metadata(Path(dates["--out"]), KEY)["stage"] == "ranking change"
     with rasterio.open(dates["--raster"]) as raster:
         assert raster.descriptions == ("change", "change_std")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from rankscape.products.change.invariants import (
     LEVELS,
-    Light,
-    fit_light,
+    Radiometry,
+    appearance_distance,
+    appearance_of,
+    fit_radiometry,
     invariant_places,
-    look_distance,
-    looks_of,
     narrowing,
 )
 from scipy import stats
@@ -32,7 +32,7 @@ def noisy(pixels: np.ndarray, seed: int) -> np.ndarray:
 def test_looks_are_means_and_deviations_of_the_pixels_with_data():
     pixels = land(70, 1)
     pixels[3, :2] = 0
-    looks = looks_of(pixels, np.array([3, 69]))
+    looks = appearance_of(pixels, np.array([3, 69]))
     assert looks.shape == (2, 6)
     np.testing.assert_allclose(looks[0, :3], pixels[3, 2:].mean((0, 1)), rtol=1e-6)
     np.testing.assert_allclose(looks[0, 3:], pixels[3, 2:].std((0, 1)), rtol=1e-5)
@@ -44,8 +44,8 @@ def test_changed_places_are_far_and_light_makes_no_difference():
     after = noisy(before, 3)
     after[:40] = land(40, 4)
     rows = np.arange(400)
-    plain = look_distance(looks_of(before, rows), looks_of(after, rows))
-    lit = look_distance(looks_of(before, rows), looks_of(after * GAIN + OFFSET, rows))
+    plain = appearance_distance(appearance_of(before, rows), appearance_of(after, rows))
+    lit = appearance_distance(appearance_of(before, rows), appearance_of(after * GAIN + OFFSET, rows))
     assert np.median(plain[:40]) > 100 * np.median(plain[40:])
     np.testing.assert_array_equal(np.argsort(plain)[-30:] < 40, True)
     assert stats.spearmanr(plain, lit).statistic > 0.99
@@ -55,10 +55,10 @@ def test_the_same_pictures_and_bands_that_hold_the_same_are_no_trouble():
     before = land(200, 5)
     before[..., 2] = before[..., 1]
     rows = np.arange(200)
-    same = look_distance(looks_of(before, rows), looks_of(before, rows))
+    same = appearance_distance(appearance_of(before, rows), appearance_of(before, rows))
     assert np.isfinite(same).all()
     before[..., 0] = 0.2
-    constant = look_distance(looks_of(before, rows), looks_of(noisy(before, 6), rows))
+    constant = appearance_distance(appearance_of(before, rows), appearance_of(noisy(before, 6), rows))
     assert np.isfinite(constant).all()
 
 
@@ -76,24 +76,24 @@ def test_light_is_measured_and_taken_out():
     before = land(300, 8)
     after = noisy(before * GAIN + OFFSET, 9)
     rows = np.arange(300)
-    light = fit_light(looks_of(before, rows)[:, :3], looks_of(after, rows)[:, :3])
+    light = fit_radiometry(appearance_of(before, rows)[:, :3], appearance_of(after, rows)[:, :3])
     np.testing.assert_allclose(light.gain, GAIN, rtol=0.01)
     np.testing.assert_allclose(light.offset, OFFSET, atol=0.003)
-    np.testing.assert_allclose(light.relit(before), after, atol=0.02)
+    np.testing.assert_allclose(light.applied(before), after, atol=0.02)
 
 
 def test_orthogonal_regression_does_not_depend_on_which_date_is_first():
     generator = np.random.default_rng(10)
     truth = generator.uniform(0, 1, (500, 1))
     noise = generator.normal(0, 0.2, (2, 500, 1))
-    forth, back = fit_light(truth + noise[0], truth + noise[1]), fit_light(truth + noise[1], truth + noise[0])
+    forth, back = fit_radiometry(truth + noise[0], truth + noise[1]), fit_radiometry(truth + noise[1], truth + noise[0])
     assert forth.gain[0] == pytest.approx(1 / back.gain[0], rel=1e-9)
     assert forth.gain[0] == pytest.approx(1, abs=0.1)
 
 
 def test_bytes_stay_bytes_and_pixels_without_data_stay_so():
     pixels = np.array([[[0, 0, 0], [1, 200, 250]]], np.uint8)
-    lit = Light(np.array([0.1, 1.0, 1.2]), np.array([0.0, 0.4, 0.0])).relit(pixels)
+    lit = Radiometry(np.array([0.1, 1.0, 1.2]), np.array([0.0, 0.4, 0.0])).applied(pixels)
     assert lit.dtype == np.uint8
     np.testing.assert_array_equal(lit, [[[0, 0, 0], [1, 200, 255]]])
 

@@ -10,21 +10,21 @@ from sklearn.isotonic import IsotonicRegression
 from statsmodels.stats.multitest import multipletests
 
 from rankscape.foundation.errors import InputError
-from rankscape.products.change.dates import Seen
+from rankscape.products.change.dates import PairedDates
 from rankscape.products.change.invariants import (
-    Light,
-    fit_light,
+    Radiometry,
+    appearance_distance,
+    appearance_of,
+    fit_radiometry,
     invariant_places,
     level_of,
-    look_distance,
-    looks_of,
     narrowing,
 )
-from rankscape.products.change.noise import groups_of, least_called, noise_of, p_values, spread_of, tails_of
 from rankscape.products.change.settings import ChangeSettings
+from rankscape.products.change.significance import groups_of, least_called, noise_of, p_values, spread_of, tails_of
 
-ScoreAgain = Callable[[Seen, Light], tuple[np.ndarray, np.ndarray]]
-"""Scores and spreads of the compared patches of the earlier date in the later date's light."""
+ScoreAgain = Callable[[PairedDates, Radiometry], tuple[np.ndarray, np.ndarray]]
+"""Scores and ensemble standard deviations of the compared patches of the earlier date, normalized to the later one."""
 _MOST_KNOTS = {"monotone": 10, "shift": 1}
 _BH, _BY = "benjamini-hochberg", "benjamini-yekutieli"
 _METHODS = {_BH: "fdr_bh", _BY: "fdr_by"}
@@ -35,15 +35,15 @@ class Measured:
     """The change of all places."""
 
     frame: pd.DataFrame
-    """One row a compared patch: what `dates.Seen.frame` has, and place, change, raw_change, change_std, invariant, p,
-    q, significant."""
+    """One row a compared patch: what `PairedDates.frame` has, and place, change, raw_change, change_std, invariant,
+    p, q, significant."""
     facts: dict[str, Any]
     """Counts, effects, noise and levels, as JSON values."""
-    lights: dict[str, Light]
+    normalized: dict[str, Radiometry]
     """By place, what was done to the pixels of the earlier date; none where they were left as they are."""
 
 
-def measure_change(seen: Sequence[Seen], settings: ChangeSettings, score_again: ScoreAgain) -> Measured:
+def measure_change(seen: Sequence[PairedDates], settings: ChangeSettings, score_again: ScoreAgain) -> Measured:
     """Measure the change of every place, its uncertainty, and whether it is significant.
 
     Each place has scenes of its own, and so an effect of its own.
@@ -51,7 +51,7 @@ def measure_change(seen: Sequence[Seen], settings: ChangeSettings, score_again: 
     Args:
         seen: Places at two dates.
         settings: How effect and noise are estimated, and the level of false discoveries.
-        score_again: Scores the patches of the earlier date in another light.
+        score_again: Scores the normalized patches of the earlier date.
 
     Raises:
         InputError: If no place has the fewest patches wanted, seen at both dates.
@@ -80,27 +80,27 @@ def measure_change(seen: Sequence[Seen], settings: ChangeSettings, score_again: 
         "left_out": left_out,
         "notes": _notes(frame, settings, left_out, counts),
     }
-    lights = {one.place: light for one, (_, _, light) in zip(enough, parts, strict=True) if light is not None}
-    return Measured(frame.drop(columns=["z", "noise", "level"]), facts, lights)
+    normalized = {one.place: own for one, (_, _, own) in zip(enough, parts, strict=True) if own is not None}
+    return Measured(frame.drop(columns=["z", "noise", "level"]), facts, normalized)
 
 
 def _measure(
-    one: Seen, settings: ChangeSettings, score_again: ScoreAgain
-) -> tuple[pd.DataFrame, dict[str, Any], Light | None]:
-    """Measure one place: its change, z and invariants, what was taken out, and the light that it was scored in."""
-    looks = [looks_of(store.array, rows) for store, rows in zip(one.stores, one.rows, strict=True)]
+    one: PairedDates, settings: ChangeSettings, score_again: ScoreAgain
+) -> tuple[pd.DataFrame, dict[str, Any], Radiometry | None]:
+    """Measure one place: its change, z and invariants, what was taken out, and how its pixels were normalized."""
+    features = [appearance_of(store.array, rows) for store, rows in zip(one.stores, one.rows, strict=True)]
     frame, after = one.frame.copy(), one.frame["score_after"].to_numpy()
     before, spread = frame["score_before"].to_numpy(), frame["spread_before"].to_numpy()
-    invariant = invariant_places(look_distance(*looks), before, after, settings.invariant_share)
-    light, bands = None, one.before.array.shape[-1]
+    invariant = invariant_places(appearance_distance(*features), before, after, settings.invariant_share)
+    radiometry, bands = None, one.before.array.shape[-1]
     if settings.radiometry:
-        light = fit_light(looks[0][invariant, :bands], looks[1][invariant, :bands])
-        before, spread = score_again(one, light)
+        radiometry = fit_radiometry(features[0][invariant, :bands], features[1][invariant, :bands])
+        before, spread = score_again(one, radiometry)
     expected = expected_score(before, after, invariant, settings)
     change = after - expected
     level = level_of(expected, after) / len(frame)
     among = noise_of(change, level, invariant)
-    noise = among / narrowing(settings.invariant_share, looks[0].shape[1])
+    noise = among / narrowing(settings.invariant_share, features[0].shape[1])
     std = np.hypot(noise, frame["spread_after"].to_numpy() - spread)
     frame = frame.assign(
         place=one.place, change=change, raw_change=after - one.frame["score_before"].to_numpy(), change_std=std,
@@ -110,13 +110,13 @@ def _measure(
     facts = {
         "n": len(frame),
         "invariant": int(invariant.sum()),
-        "light": None if light is None else {"gain": _listed(light.gain), "offset": _listed(light.offset)},
+        "radiometry": None if radiometry is None else _described(radiometry),
         "effect": round(float(np.median(raw[invariant])), 6),
         "effect_spread": round(spread_of(raw[invariant]), 6),
-        "effect_after_light": round(float(np.median((after - before)[invariant])), 6),
+        "effect_after_radiometry": round(float(np.median((after - before)[invariant])), 6),
         "noise": round(float(np.median(noise)), 6),
     }
-    return frame, facts, light
+    return frame, facts, radiometry
 
 
 def expected_score(
@@ -200,6 +200,10 @@ def _notes(
 
 def _under_any_dependence(frame: pd.DataFrame, settings: ChangeSettings) -> int:
     return int(multipletests(frame["p"], settings.level, _METHODS[_BY])[0].sum())
+
+
+def _described(radiometry: Radiometry) -> dict[str, list[float]]:
+    return {"gain": _listed(radiometry.gain), "offset": _listed(radiometry.offset)}
 
 
 def _listed(values: np.ndarray) -> list[float]:

@@ -23,7 +23,7 @@ _PARTS = {
 
 
 @dataclass(frozen=True)
-class Seen:
+class PairedDates:
     """One place at two dates, and its patches that can be compared."""
 
     place: str
@@ -51,7 +51,7 @@ def read_dates(
     after: Sequence[tuple[Path, Path]],
     places: Sequence[str],
     max_cloud_fraction: float,
-) -> list[Seen]:
+) -> list[PairedDates]:
     """Read places at two dates.
 
     Args:
@@ -71,7 +71,7 @@ def read_dates(
     return [_seen(*one, max_cloud_fraction) for one in zip(places, before, after, strict=True)]
 
 
-def _seen(place: str, before: tuple[Path, Path], after: tuple[Path, Path], max_cloud_fraction: float) -> Seen:
+def _seen(place: str, before: tuple[Path, Path], after: tuple[Path, Path], max_cloud_fraction: float) -> PairedDates:
     stores = open_patches(before[0]), open_patches(after[0])
     _check_grids(place, before[0], after[0], stores[0].grid, stores[1].grid)
     if not is_located(stores[0].index) or not is_located(stores[1].index):
@@ -90,7 +90,7 @@ def _seen(place: str, before: tuple[Path, Path], after: tuple[Path, Path], max_c
     columns = ["patch_id", "before_patch_id", "row", "col", "score_before", "score_after", "spread_before"]
     rows = kept["position_before"].to_numpy(np.int64), kept["position_after"].to_numpy(np.int64)
     counts = {str(reason): int(count) for reason, count in reasons[reasons != ""].value_counts().items()}
-    return Seen(place, *stores, rows, frame[[*columns, "spread_after"]], counts)
+    return PairedDates(place, *stores, rows, frame[[*columns, "spread_after"]], counts)
 
 
 def _check_grids(place: str, before: Path, after: Path, first: Grid, second: Grid) -> None:

@@ -1,4 +1,4 @@
-"""Pseudo-invariant places: those whose look changed least, whatever light and sensor did to both pictures.
+"""Pseudo-invariant places: those whose appearance changed least, whatever light and sensor did to both images.
 
 Schott, Salvaggio and Volchok, "Radiometric scene normalization using pseudoinvariant features", Remote Sensing of
 Environment 26, 1988. How they are found: iteratively reweighted multivariate alteration detection (Nielsen, "The
@@ -14,25 +14,25 @@ from scipy import linalg, stats
 _CHUNK = 64
 _ROUNDS, _SETTLED = 50, 1e-4
 _RIDGE = 1e-9
-"""Share of a look's variance that is added to it, so that bands that hold the same do not make a matrix singular."""
+"""Share of a feature's variance that is added to it, so that equal bands do not make a matrix singular."""
 _LEAST = 1e-12
-_PER_LOOK = 3
-"""Reweighting ends when so few places a look count."""
+_PER_FEATURE = 3
+"""Reweighting ends when so few places a feature count."""
 LEVELS = 10
 """Places are chosen among those of each tenth of the score, so that every level is stood for."""
 
 
 @dataclass(frozen=True)
-class Light:
-    """What turns the pixels of the earlier date into those that the later date's light and sensor would give."""
+class Radiometry:
+    """Relative radiometric normalization: from pixels of the earlier date to the light and sensor of the later one."""
 
     gain: np.ndarray
     """Factor of each band, float64, shape (bands,)."""
     offset: np.ndarray
     """What is added to each band, in the pixels' units."""
 
-    def relit(self, pixels: np.ndarray) -> np.ndarray:
-        """Return pixels in the other light, of the same type and shape (..., bands); pixels without data stay so."""
+    def applied(self, pixels: np.ndarray) -> np.ndarray:
+        """Return normalized pixels, of the same type and shape (..., bands); pixels without data stay so."""
         seen = (pixels != 0).any(axis=-1, keepdims=True)
         moved = np.where(seen, pixels * self.gain + self.offset, pixels)
         if np.issubdtype(pixels.dtype, np.integer):
@@ -43,8 +43,8 @@ class Light:
         return np.asarray(moved, pixels.dtype)
 
 
-def looks_of(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Measure the look of patches: mean and standard deviation of each band over the pixels with data.
+def appearance_of(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Measure the appearance of patches: mean and standard deviation of each band over the pixels with data.
 
     Both follow a change of gain and haze linearly, so that what is found by them does not depend on either.
 
@@ -55,11 +55,11 @@ def looks_of(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     Returns:
         float64, shape (n, 2 * bands), the means first.
     """
-    parts = [_looks(np.asarray(array[rows[at : at + _CHUNK]], np.float64)) for at in range(0, len(rows), _CHUNK)]
+    parts = [_appearance(np.asarray(array[rows[at : at + _CHUNK]], np.float64)) for at in range(0, len(rows), _CHUNK)]
     return np.concatenate(parts) if parts else np.empty((0, 2 * array.shape[-1]))
 
 
-def _looks(pixels: np.ndarray) -> np.ndarray:
+def _appearance(pixels: np.ndarray) -> np.ndarray:
     seen = np.isfinite(pixels).all(-1, keepdims=True) & (pixels != 0).any(-1, keepdims=True)
     count = np.maximum(seen.sum((1, 2)), 1)
     mean = np.where(seen, pixels, 0).sum((1, 2)) / count
@@ -67,30 +67,30 @@ def _looks(pixels: np.ndarray) -> np.ndarray:
     return np.concatenate([mean, np.sqrt((away**2).sum((1, 2)) / count)], axis=1)
 
 
-def look_distance(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Return how much the look of each place changed, beyond what any linear change of all looks explains.
+def appearance_distance(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return how much the appearance of each place changed, beyond what any linear change of all features explains.
 
-    The looks of both dates are turned into pairs of canonical variates with correlations r_k; the distance of a place
-    is sum_k (u_k - v_k)² / (2 (1 - r_k)), chi-squared with as many degrees of freedom as looks where nothing changed
-    (Nielsen 2007, eqs. 6 and 15). Places are weighted by their probability of no change, and the variates found anew,
+    The features of both dates are turned into pairs of canonical variates with correlations r_k. The distance of a
+    place is sum_k (u_k - v_k)² / (2 (1 - r_k)), chi-squared with as many degrees of freedom as features where nothing
+    changed (Nielsen 2007, eqs. 6 and 15). Places are weighted by their probability of no change, and the variates found anew,
     until the correlations settle.
 
     Args:
-        before: Looks at the earlier date, shape (n, looks).
-        after: Looks at the later date, of the same shape.
+        before: Features of the appearance at the earlier date, shape (n, features).
+        after: Those at the later date, of the same shape.
 
     Returns:
         float64, shape (n,); only its order is used here.
     """
-    looks = before.shape[1]
-    weights, distance, last = np.ones(len(before)), np.zeros(len(before)), np.zeros(looks)
+    features = before.shape[1]
+    weights, distance, last = np.ones(len(before)), np.zeros(len(before)), np.zeros(features)
     for _ in range(_ROUNDS):
-        if weights.sum() < _PER_LOOK * looks:
+        if weights.sum() < _PER_FEATURE * features:
             break
         distance, correlations = _alteration(before, after, weights)
         if np.abs(correlations - last).max() < _SETTLED:
             break
-        last, weights = correlations, stats.chi2.sf(distance, looks)
+        last, weights = correlations, stats.chi2.sf(distance, features)
     return distance
 
 
@@ -115,12 +115,12 @@ def _root(away: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 
 def invariant_places(distance: np.ndarray, before: np.ndarray, after: np.ndarray, share: float) -> np.ndarray:
-    """Choose the places whose look changed least, a share of those of each level of the score.
+    """Choose the places whose appearance changed least, a share of those of each level of the score.
 
     The level is the mean of the ranks at both dates, which favours neither.
 
     Args:
-        distance: How much each look changed, shape (n,).
+        distance: How much each appearance changed, shape (n,).
         before: Scores at the earlier date.
         after: Scores at the later date.
         share: Share of the places to choose.
@@ -140,19 +140,19 @@ def level_of(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return np.asarray((stats.rankdata(before) + stats.rankdata(after)) / 2)
 
 
-def narrowing(share: float, looks: int) -> float:
-    """Return by how much choosing the least changed looks may narrow the spread of the scores among them.
+def narrowing(share: float, features: int) -> float:
+    """Return by how much choosing the least changed appearances may narrow the deviation of the scores among them.
 
-    Where nothing changed, the distances are chi-squared with p = `looks` degrees of freedom; among the share s with the
-    smallest, each look's variance is F_{p+2}(q_s) / s of what it is among all, q_s the s-quantile of chi²_p (the factor
-    that makes the minimum covariance determinant consistent: Croux and Haesbroeck 1999). If all of the score's noise
-    came from what the looks show, its spread would be narrowed as much: the spread is divided by this.
+    Where nothing changed, the distances are chi-squared with p = `features` degrees of freedom. Among the share s with
+    the smallest, each feature's variance is F_{p+2}(q_s) / s of what it is among all, q_s the s-quantile of chi²_p (the
+    factor that makes the minimum covariance determinant consistent: Croux and Haesbroeck 1999). If all of the score's noise
+    came from what the features show, its deviation would be narrowed as much: the deviation is divided by this.
     """
-    edge = stats.chi2.ppf(share, looks)
-    return float(np.sqrt(stats.chi2.cdf(edge, looks + 2) / share))
+    edge = stats.chi2.ppf(share, features)
+    return float(np.sqrt(stats.chi2.cdf(edge, features + 2) / share))
 
 
-def fit_light(before: np.ndarray, after: np.ndarray) -> Light:
+def fit_radiometry(before: np.ndarray, after: np.ndarray) -> Radiometry:
     """Fit gain and offset of each band on pseudo-invariant places, by orthogonal regression of the patches' means.
 
     Both dates have noise, so that neither is the cause of the other (Canty and Nielsen 2008, section 3.2). A band
@@ -167,4 +167,4 @@ def fit_light(before: np.ndarray, after: np.ndarray) -> Light:
     varies = xy > _LEAST
     slope = (yy - xx + np.sqrt((yy - xx) ** 2 + 4 * xy**2)) / (2 * np.where(varies, xy, 1))
     gain = np.where(varies, slope, 1.0)
-    return Light(gain, after.mean(0) - gain * before.mean(0))
+    return Radiometry(gain, after.mean(0) - gain * before.mean(0))

@@ -1,22 +1,59 @@
 """The map of change: a diverging ramp around zero, so that no change is pale."""
 
-import numpy as np
+import json
+from collections.abc import Sequence
+from pathlib import Path
 
-from rankscape.products.maps.preview import Legend
-from rankscape.products.maps.ramp import RAMP, round_up
+import numpy as np
+import pandas as pd
+
+from rankscape.foundation.files import write_bytes
+from rankscape.products.change.dates import PairedDates
+from rankscape.products.change.settings import ChangeSettings
+from rankscape.products.maps.preview import Legend, draw_preview
+from rankscape.products.maps.ramp import RAMP, read_ramp, round_up, write_style
+from rankscape.products.maps.region import merge_surfaces, write_region
 from rankscape.products.maps.surface import Surface
 from rankscape.samples.patches import Patches
 
 CHANGE_RAMP = RAMP.with_name("change.tsv")
 """Colour ramp of changes: violet fell, orange rose; told apart with every common colour blindness."""
-CHANGE_BANDS = ("change", "change_std")
+_BANDS = ("change", "change_std")
 """Bands of the map: the change of the score, and its standard deviation."""
-LEVEL = 3
+_LEVEL = 3
 """Level of the ZSTD compression."""
 _STEP, _QUANTILE = 0.1, 0.995
 
 
-def change_surface(patches: Patches, rows: np.ndarray, change: np.ndarray, change_std: np.ndarray) -> Surface:
+def write_change_map(
+    parts: Sequence[tuple[PairedDates, pd.DataFrame]],
+    settings: ChangeSettings,
+    title: str,
+    files: tuple[Path, Path],
+    record: dict[str, object],
+) -> None:
+    """Write the map of a region's change as a COG, its QGIS style, and its preview image.
+
+    Args:
+        parts: Granules that were measured, each with its rows: `change` and `change_std`.
+        settings: CRS, pixels, and size of the image.
+        title: Words above the image.
+        files: Raster and image to write; the style goes beside the raster.
+        record: Provenance.
+    """
+    surfaces = [
+        _surface(one.after, one.rows[1], rows["change"].to_numpy(), rows["change_std"].to_numpy())
+        for one, rows in parts
+    ]
+    region = merge_surfaces(surfaces, settings.crs, settings.resolution_m)
+    change = np.concatenate([rows["change"].to_numpy() for _, rows in parts])
+    ramp, legend = read_ramp(CHANGE_RAMP), _legend(change)
+    write_region(files[0], region, {"RANKSCAPE": json.dumps(record, sort_keys=True)}, _LEVEL, _BANDS)
+    write_style(files[0], ramp, legend.low, legend.high)
+    write_bytes(files[1], draw_preview(region, ramp, title, settings.preview_px, legend))
+
+
+def _surface(patches: Patches, rows: np.ndarray, change: np.ndarray, change_std: np.ndarray) -> Surface:
     """Lay changes out on the native grid of the later date.
 
     Args:
@@ -27,14 +64,14 @@ def change_surface(patches: Patches, rows: np.ndarray, change: np.ndarray, chang
     """
     index, grid = patches.index.iloc[rows], patches.grid
     place = index["row"].to_numpy(np.int64), index["col"].to_numpy(np.int64)
-    values = np.full((len(CHANGE_BANDS), grid.rows, grid.cols), np.nan, np.float32)
+    values = np.full((len(_BANDS), grid.rows, grid.cols), np.nan, np.float32)
     weight = np.zeros((grid.rows, grid.cols), np.float32)
     values[:, *place] = change, change_std
     weight[place] = index["valid_fraction"]
     return Surface(str(index["granule"].iloc[0]), grid, values, weight)
 
 
-def change_legend(change: np.ndarray) -> Legend:
+def _legend(change: np.ndarray) -> Legend:
     """Return a legend around zero that ends where all but the most extreme changes do, at a multiple of 0.1."""
     largest = float(np.quantile(np.abs(change), _QUANTILE))
     limit = min(1.0, round_up(largest, _STEP))

@@ -7,8 +7,7 @@ from pydantic import model_validator
 from rankscape.foundation.settings import Identifier
 from rankscape.learning.settings import AdaptSettings, EmbedSettings, PretrainSettings
 from rankscape.products.agreement.settings import EvaluateSettings
-from rankscape.products.change.periods import compared_dates
-from rankscape.products.change.settings import ChangeSettings
+from rankscape.products.change.settings import ChangeSettings, compared_dates
 from rankscape.products.maps.settings import DenseSettings, MergeSettings, MosaicSettings
 from rankscape.products.regressions.settings import RegressionSettings
 from rankscape.scenes.granule_table import GranuleRow

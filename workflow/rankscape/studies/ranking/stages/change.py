@@ -1,10 +1,9 @@
 """Measure how the score changed between two dates, and which changes are no chance.
 
-Season, haze and sensor are taken out by places whose look changed least; what spread is left among these is the noise
-that a change must exceed. A table, a summary, a map, and pictures of the largest changes.
+Season, haze and sensor are taken out by places whose appearance changed least. What deviation is left among these is
+the noise that a change must exceed. A table, a summary, a map, and images of the largest changes.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,19 +16,16 @@ import torch
 from cyclopts import Parameter
 
 from rankscape.foundation.errors import TableError
-from rankscape.foundation.files import sha256, write_bytes
+from rankscape.foundation.files import sha256
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import KEY, provenance
 from rankscape.foundation.tables import read_metadata
 from rankscape.models.devices import use_device
 from rankscape.products.change.change import Measured, ScoreAgain, measure_change
-from rankscape.products.change.dates import Seen, read_dates
-from rankscape.products.change.invariants import Light
-from rankscape.products.change.map import CHANGE_BANDS, CHANGE_RAMP, LEVEL, change_legend, change_surface
+from rankscape.products.change.dates import PairedDates, read_dates
+from rankscape.products.change.invariants import Radiometry
+from rankscape.products.change.map import CHANGE_RAMP, write_change_map
 from rankscape.products.change.settings import ChangeSettings
-from rankscape.products.maps.preview import draw_preview
-from rankscape.products.maps.ramp import read_ramp, write_style
-from rankscape.products.maps.region import merge_surfaces, write_region
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import Gpus, Threads, settings_of
 from rankscape.studies.ranking.explanations.changes import Changed, write_changes
@@ -71,7 +67,7 @@ def change(
     periods = dict(zip(("before", "after"), change.split("--"), strict=True))
     title = f"{chosen.title}, {' to '.join(periods.values())}"
     CHANGE.write(out, _table(seen, measured), record, periods=periods)
-    _draw(seen, measured, chosen, title, (raster, preview), record)
+    write_change_map(_measured(seen, measured), chosen, title, (raster, preview), record)
     write_changes(pictures, _largest(seen, measured, chosen.pictures), networks, device, record)
     CHANGE_RECORD.write(document, {"title": title, **periods, **_levels(chosen), **measured.facts}, record)
     facts = measured.facts
@@ -98,17 +94,17 @@ def _model(path: Path, scores: Sequence[Path], device: torch.device) -> tuple[Sc
 
 
 def _score_again(networks: ScoreModel, batch_size: int, device: torch.device) -> ScoreAgain:
-    def again(one: Seen, light: Light) -> tuple[np.ndarray, np.ndarray]:
+    def again(one: PairedDates, radiometry: Radiometry) -> tuple[np.ndarray, np.ndarray]:
         rows = one.rows[0]
         index = one.before.index.iloc[rows]
-        relit = replace(one.before, array=light.relit(np.asarray(one.before.array[rows])), index=index)
-        found = score_patches(networks, relit, device, batch_size, f"{one.place} in the later light")
+        normalized = replace(one.before, array=radiometry.applied(np.asarray(one.before.array[rows])), index=index)
+        found = score_patches(networks, normalized, device, batch_size, f"{one.place}, normalized")
         return found["score"].to_numpy(float), found["spread"].fillna(0.0).to_numpy(float)
 
     return again
 
 
-def _table(seen: Sequence[Seen], measured: Measured) -> gpd.GeoDataFrame:
+def _table(seen: Sequence[PairedDates], measured: Measured) -> gpd.GeoDataFrame:
     parts = []
     for one, rows in _measured(seen, measured):
         after = one.after.index.iloc[one.rows[1]]
@@ -118,40 +114,25 @@ def _table(seen: Sequence[Seen], measured: Measured) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(pd.concat(parts, ignore_index=True))[list(CHANGE.needed)]
 
 
-def _measured(seen: Sequence[Seen], measured: Measured) -> list[tuple[Seen, pd.DataFrame]]:
+def _measured(seen: Sequence[PairedDates], measured: Measured) -> list[tuple[PairedDates, pd.DataFrame]]:
     """Places that were measured, each with its rows."""
     by_place = dict(list(measured.frame.groupby("place", sort=False)))
     return [(one, by_place[one.place]) for one in seen if one.place in by_place]
 
 
-def _draw(
-    seen: Sequence[Seen], measured: Measured, settings: ChangeSettings, title: str, files: tuple[Path, Path],
-    record: dict[str, object],
-) -> None:  # fmt: skip
-    surfaces = [
-        change_surface(one.after, one.rows[1], rows["change"].to_numpy(), rows["change_std"].to_numpy())
-        for one, rows in _measured(seen, measured)
-    ]
-    region = merge_surfaces(surfaces, settings.crs, settings.resolution_m)
-    ramp, legend = read_ramp(CHANGE_RAMP), change_legend(measured.frame["change"].to_numpy())
-    write_region(files[0], region, {"RANKSCAPE": json.dumps(record, sort_keys=True)}, LEVEL, CHANGE_BANDS)
-    write_style(files[0], ramp, legend.low, legend.high)
-    write_bytes(files[1], draw_preview(region, ramp, title, settings.preview_px, legend))
-
-
-def _largest(seen: Sequence[Seen], measured: Measured, count: int) -> list[Changed]:
+def _largest(seen: Sequence[PairedDates], measured: Measured, count: int) -> list[Changed]:
     """The largest changes, whichever way, the significant ones first."""
     frame = measured.frame
     order = np.lexsort((frame["patch_id"].to_numpy(), -frame["change"].abs().to_numpy(), ~frame["significant"]))
     return [_changed(seen, measured, row) for _, row in frame.iloc[order[:count]].iterrows()]
 
 
-def _changed(seen: Sequence[Seen], measured: Measured, row: pd.Series) -> Changed:
+def _changed(seen: Sequence[PairedDates], measured: Measured, row: pd.Series) -> Changed:
     one = next(one for one in seen if one.place == row["place"])
     at = int(np.flatnonzero(one.frame["patch_id"].to_numpy() == row["patch_id"])[0])
     before, after = (np.asarray(store.array[rows[at]]) for store, rows in zip(one.stores, one.rows, strict=True))
-    light = measured.lights.get(one.place)
-    relit = light.relit(before) if light else before
+    radiometry = measured.normalized.get(one.place)
+    relit = radiometry.applied(before) if radiometry else before
     names = ("score_before", "score_after", "change", "raw_change", "change_std", "q")
     facts = {"place": one.place, **{name: round(float(row[name]), 6) for name in names}}
     sure = "" if row["significant"] else ", not significant"

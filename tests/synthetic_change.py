@@ -6,15 +6,15 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 from rankscape.products.change.change import Measured, measure_change
-from rankscape.products.change.dates import Seen
-from rankscape.products.change.invariants import Light
+from rankscape.products.change.dates import PairedDates
+from rankscape.products.change.invariants import Radiometry
 from rankscape.products.change.settings import ChangeSettings
 from rankscape.samples.patches import Grid, Patches
 from scipy import ndimage
 
 SIDE = 30
 """Places along each side of the land."""
-LIGHT = Light(np.array([1.10, 0.92, 1.15]), np.array([0.020, -0.008, 0.012]))
+LIGHT = Radiometry(np.array([1.10, 0.92, 1.15]), np.array([0.020, -0.008, 0.012]))
 """From the earlier light to the later one."""
 BRIGHTER, ROUGHER = 0.03, 0.02
 """What building does to the look of a place."""
@@ -24,16 +24,16 @@ BRIGHTER, ROUGHER = 0.03, 0.02
 class World:
     """What is invented."""
 
-    seen: Seen
+    seen: PairedDates
     """Both dates."""
     changed: np.ndarray
     """Which places truly changed."""
     errors: np.ndarray
     """Errors of the score before its link at the earlier date, shape (places,)."""
 
-    def score_again(self, one: Seen, light: Light) -> tuple[np.ndarray, np.ndarray]:
+    def score_again(self, one: PairedDates, light: Radiometry) -> tuple[np.ndarray, np.ndarray]:
         """Score the earlier pictures in another light, with the errors that they had."""
-        pixels = light.relit(np.asarray(one.before.array[one.rows[0]]))
+        pixels = light.applied(np.asarray(one.before.array[one.rows[0]]))
         return scores_of(pixels, self.errors[one.rows[0]]), np.zeros(len(pixels))
 
     def measured(self, **settings: object) -> Measured:
@@ -47,11 +47,11 @@ def scores_of(pixels: np.ndarray, errors: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-value))
 
 
-def invented_dates(
+def synthetic_dates(
     seed: int,
     *,
     changed_share: float = 0.08,
-    light: Light | None = LIGHT,
+    light: Radiometry | None = LIGHT,
     correlation_places: float = 0.0,
     tails: float = np.inf,
     look_noise: float = 0.002,
@@ -83,7 +83,7 @@ def invented_dates(
         veil = look_noise * _field(generator, correlation_places, tails)[:, None, None, None]
         dates.append((pixels + veil + 0.001 * generator.standard_normal(pixels.shape)).clip(0.002, 0.9))
         errors.append(error * _field(generator, correlation_places, tails))
-    after = dates[1] if light is None else light.relit(dates[1])
+    after = dates[1] if light is None else light.applied(dates[1])
     return World(_seen(dates[0], after, errors), changed, errors[0])
 
 
@@ -98,7 +98,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     return np.asarray(values.argsort().argsort() / len(values))
 
 
-def _seen(before: np.ndarray, after: np.ndarray, errors: list[np.ndarray]) -> Seen:
+def _seen(before: np.ndarray, after: np.ndarray, errors: list[np.ndarray]) -> PairedDates:
     count = len(before)
     row, col = np.divmod(np.arange(count), SIDE)
     grid = Grid(
@@ -117,7 +117,7 @@ def _seen(before: np.ndarray, after: np.ndarray, errors: list[np.ndarray]) -> Se
         }
     )  # fmt: skip
     positions = np.arange(count)
-    return Seen("land", *stores, (positions, positions), frame, {})
+    return PairedDates("land", *stores, (positions, positions), frame, {})
 
 
 def discoveries(world: World, measured: Measured) -> tuple[float, float]:
