@@ -72,8 +72,8 @@ def appearance_distance(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
     The features of both dates are turned into pairs of canonical variates with correlations r_k. The distance of a
     place is sum_k (u_k - v_k)² / (2 (1 - r_k)), chi-squared with as many degrees of freedom as features where nothing
-    changed (Nielsen 2007, eqs. 6 and 15). Places are weighted by their probability of no change, and the variates found anew,
-    until the correlations settle.
+    changed (Nielsen 2007, eqs. 6 and 15). Places are weighted by their probability of no change, and the variates found
+    anew, until the correlations settle.
 
     Args:
         before: Features of the appearance at the earlier date, shape (n, features).
@@ -145,8 +145,8 @@ def narrowing(share: float, features: int) -> float:
 
     Where nothing changed, the distances are chi-squared with p = `features` degrees of freedom. Among the share s with
     the smallest, each feature's variance is F_{p+2}(q_s) / s of what it is among all, q_s the s-quantile of chi²_p (the
-    factor that makes the minimum covariance determinant consistent: Croux and Haesbroeck 1999). If all of the score's noise
-    came from what the features show, its deviation would be narrowed as much: the deviation is divided by this.
+    factor that makes the minimum covariance determinant consistent: Croux and Haesbroeck 1999). If all of the score's
+    noise came from what the features show, its deviation would be narrowed as much: the deviation is divided by this.
     """
     edge = stats.chi2.ppf(share, features)
     return float(np.sqrt(stats.chi2.cdf(edge, features + 2) / share))
