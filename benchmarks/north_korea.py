@@ -41,7 +41,7 @@ from rankscape.models.backbones import create_backbone, published_statistics
 from rankscape.models.convolutions import RandomConvolutions
 from rankscape.models.preparation import Preparation, fit_preparation
 from rankscape.studies.ranking.scoring.network import ScoreNetwork
-from rankscape.studies.ranking.scoring.targets import by_level, by_rank, by_share
+from rankscape.studies.ranking.scoring.targets import by_level, by_rank, by_ridit
 from scipy.stats import kendalltau
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
@@ -78,7 +78,7 @@ class Choice:
     colour: str = "rgb"
     copies: int = 1
     seeds: int = 5
-    targets: str = "robust, shares"
+    targets: str = "robust, ridit"
     representatives: bool = False
 
 
@@ -123,7 +123,7 @@ def read_targets(folder: Path) -> dict[str, dict[int, float]]:
             subprocess.run([sys.executable, "-m", "rankscape", *call, "--out", out], check=True, capture_output=True)
             order = read_json(out)
         found[f"{method}, levels"] = by_level([*order["levels"], [UNINHABITED]])
-        found[f"{method}, shares"] = by_share([*order["levels"], [UNINHABITED]], SHARES)
+        found[f"{method}, ridit"] = by_ridit([*order["levels"], [UNINHABITED]], SHARES)
         ranks = {int(name): rank for name, rank in order["ranks"].items()}
         found[f"{method}, ranks"] = by_rank({**ranks, UNINHABITED: len(ranks) + 1.0}, "the experts")
     return found
@@ -272,20 +272,20 @@ def gradient(bench: Bench) -> Scorer:
 
 def print_choices(bench: Bench) -> None:
     """Print the rows of the ablation."""
-    base, partner = Choice(), Choice(architecture=CONVOLUTIONS, weights="random", seeds=2)
-    both = [(base, 0.8), (partner, 0.2)]
+    base, auxiliary = Choice(), Choice(architecture=CONVOLUTIONS, weights="random", seeds=2)
+    both = [(base, 0.8), (auxiliary, 0.2)]
     rows: list[tuple[str, Scorer, str]] = [
         ("gradient alone", gradient(bench), base.targets),
-        ("**default: levels of EfficientNet-Lite0, with partner**", mixed(bench, both), base.targets),
-        ("without partner", mixed(bench, [(base, 1.0)]), base.targets),
-        ("partner alone (random convolutions)", mixed(bench, [(partner, 1.0)]), base.targets),
-        ("partner's share .35", mixed(bench, [(base, 0.65), (partner, 0.35)]), base.targets),
-        ("partner's share one half", mixed(bench, [(base, 0.5), (partner, 0.5)]), base.targets),
+        ("**default: levels of EfficientNet-Lite0, with auxiliary model**", mixed(bench, both), base.targets),
+        ("without auxiliary model", mixed(bench, [(base, 1.0)]), base.targets),
+        ("auxiliary model alone (random convolutions)", mixed(bench, [(auxiliary, 1.0)]), base.targets),
+        ("auxiliary model's share .35", mixed(bench, [(base, 0.65), (auxiliary, 0.35)]), base.targets),
+        ("auxiliary model's share one half", mixed(bench, [(base, 0.5), (auxiliary, 0.5)]), base.targets),
     ]
 
     def alone(name: str, **changes: object) -> None:
         choice = replace(base, **changes)
-        rows.append((f"without partner, {name}", mixed(bench, [(choice, 1.0)]), choice.targets))
+        rows.append((f"without auxiliary model, {name}", mixed(bench, [(choice, 1.0)]), choice.targets))
 
     alone("last layer only", architecture=LITE)
     alone("random weights", weights="random")
@@ -294,7 +294,7 @@ def print_choices(bench: Bench) -> None:
     alone("one head from all tiles instead of five from draws", seeds=1)
     alone("three copies, two of them as on other dates", copies=3)
     alone("representatives of each level only", representatives=True)
-    for method in ("robust, levels", "robust, ranks", "welsch, shares", "report, shares"):
+    for method in ("robust, levels", "robust, ranks", "welsch, ridit", "report, ridit"):
         alone(f"targets: {method}", targets=method)
     lines = [f"| {name} | " + " | ".join(figures(bench, score, aim).values()) + " |" for name, score, aim in rows]
     print("| choice | " + " | ".join(COLUMNS) + " |")

@@ -1,9 +1,9 @@
 """Random convolutional features with ridge: seconds, equality with the paper's construction, memory, and worth.
 
 Seconds are CPU seconds of one thread, since other work on a machine changes them less. Features are those of the
-partner's default architecture unless said otherwise. `fit` is the choice of the penalty among nine by five parts
-and the final ridge. The plain construction (Rolf et al., Nature Communications 2021) is written here with NumPy loops.
-Memory is the largest resident set of a child process, above that after imports, while
+auxiliary model's default architecture unless said otherwise. `fit` is the choice of the penalty among nine by five
+parts and the final ridge. The plain construction (Rolf et al., Nature Communications 2021) is written here with NumPy
+loops. Memory is the largest resident set of a child process, above that after imports, while
 61,440 invented patches of 64 px are turned into features and a ridge; the patches are made as they are asked for.
 Kendall's tau-b compares predictions of tiles held out, a fifth of each cluster in turn, with the mean rank that ten
 experts gave to the tile's cluster. The tiles have no coordinates, so neighbours may stand on both sides.
@@ -33,11 +33,11 @@ from rankscape.models.preparation import Preparation
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.ridging import fit_drawn, spooled
 from rankscape.studies.ranking.scoring.training import Lesson
-from rankscape.studies.ranking.settings.scoring import PartnerSettings, TrainSettings
+from rankscape.studies.ranking.settings.scoring import AuxiliarySettings, TrainSettings
 from scipy.stats import kendalltau
 from threadpoolctl import threadpool_limits
 
-ARCHITECTURE = PartnerSettings().architecture
+ARCHITECTURE = AuxiliarySettings().architecture
 CPU = torch.device("cpu")
 
 
@@ -158,7 +158,7 @@ def read_tiles(data: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def fitted(tiles: np.ndarray, side: int, seed: int = 0) -> tuple[RandomConvolutions, Preparation]:
-    """Make the partner's features with filters from the tiles, and their preparation."""
+    """Make the auxiliary model's features with filters from the tiles, and their preparation."""
     preparation = Preparation(side, "rgb", "each", (0.0,) * 3, (1.0,) * 3, ("B04", "B03", "B02"))
     form, chance = form_of(ARCHITECTURE), np.random.default_rng(seed)
     assert form is not None

@@ -58,12 +58,12 @@ def model_of(
     return ScoreModel((_part_of(tuple(networks), architecture, input_px),), "uint8", patch_px)
 
 
-def partnered_model(input_px: tuple[int, int] = (96, 128), *, patch_px: int = 64) -> ScoreModel:
-    """A model of two networks, and of a partner of random convolutions that sees pictures at another size."""
+def auxiliary_model_of(input_px: tuple[int, int] = (96, 128), *, patch_px: int = 64) -> ScoreModel:
+    """A model of two networks, and of an auxiliary model of random convolutions that sees pictures at another size."""
     name, own = "random-convolutions-3px-4", [network_of("test_resnet", seed, 3.0) for seed in range(2)]
-    partner = network_of(name, 5, 0.1, "clip")
-    torch.nn.init.constant_(partner.head.bias, 0.5)
-    parts = _part_of(tuple(own), "test_resnet", input_px[0], 0.75), _part_of((partner,), name, input_px[1], 0.25)
+    auxiliary = network_of(name, 5, 0.1, "clip")
+    torch.nn.init.constant_(auxiliary.head.bias, 0.5)
+    parts = _part_of(tuple(own), "test_resnet", input_px[0], 0.75), _part_of((auxiliary,), name, input_px[1], 0.25)
     return ScoreModel(parts, "uint8", patch_px)
 
 

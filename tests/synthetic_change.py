@@ -113,7 +113,7 @@ def _seen(before: np.ndarray, after: np.ndarray, errors: list[np.ndarray]) -> Pa
             "score_before": scores_of(stores[0].array, errors[0]),
             # The network has seen many lights: its errors stay the same, and the light itself moves its scores.
             "score_after": scores_of(stores[1].array, errors[1]),
-            "spread_before": 0.0, "spread_after": 0.0,
+            "ensemble_std_before": 0.0, "ensemble_std_after": 0.0,
         }
     )  # fmt: skip
     positions = np.arange(count)

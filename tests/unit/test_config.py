@@ -169,11 +169,11 @@ def test_references_need_a_granule_with_coordinates():
 
 def test_a_baseline_trains_as_the_score_but_for_what_it_sets():
     rivals = {"plain": rival(), "quick": rival(kind="regression", train={"seeds": 1, "objective": "ridge"})}
-    config = check_config(changed(train={"epochs": 7, "targets": "shares"}, baselines=rivals), "x")
+    config = check_config(changed(train={"epochs": 7, "targets": "ridit"}, baselines=rivals), "x")
 
     assert config.ranking.baselines["plain"].training(config.ranking.train) == config.ranking.train
     quick = config.ranking.baselines["quick"].training(config.ranking.train)
-    assert (quick.epochs, quick.targets, quick.seeds, quick.objective) == (7, "shares", 1, "ridge")
+    assert (quick.epochs, quick.targets, quick.seeds, quick.objective) == (7, "ridit", 1, "ridge")
 
 
 def test_baselines_need_a_granule_to_learn_from_that_has_coordinates():
@@ -208,6 +208,7 @@ def test_a_file_is_named_in_the_message(tmp_path):
         ({"merge": {"crs": None}}, "merge is now ranking.mosaic"),
         ({"mosaic": {"backend": "cuda"}}, "mosaic is now ranking.rasterize"),
         ({"ranking": {"review": {}}}, "ranking.review is now ranking.inspection_sheets"),
+        ({"ranking": {"train": {"partner": {}}}}, "ranking.train.partner is now ranking.train.auxiliary"),
     ],
 )
 def test_an_old_key_is_refused_with_its_new_name(values, said):

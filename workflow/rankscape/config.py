@@ -26,6 +26,8 @@ RENAMED = {
     "ranking.derive": "ranking.order_from_reference",
     "ranking.review": "ranking.inspection_sheets",
     "ranking.merge": "ranking.mosaic",
+    "ranking.train.partner": "ranking.train.auxiliary",
+    "ranking.train.land_shares": "ranking.train.area_shares",
 }
 """Keys of earlier versions, and where their values belong now; keys that moved into a study's section need no line."""
 

@@ -6,7 +6,7 @@ import numpy as np
 import pystac
 import pytest
 import rasterio
-from explaining import BANDS, CPU, bright_network, model_of, network_of, noise, partnered_model
+from explaining import BANDS, CPU, auxiliary_model_of, bright_network, model_of, network_of, noise
 from rankscape.__main__ import main
 from rankscape.foundation.errors import RasterError, WeightsError
 from rankscape.products.maps.windows import Windows
@@ -162,12 +162,12 @@ def test_the_command_writes_a_map_that_lies_on_the_land(land, tmp_path):
 def test_the_command_maps_a_model_of_two_parts(land, tmp_path):
     """The parts tell 3 x 3 and 4 x 4 places apart; a patch's mean is the score that the whole model gives it."""
     tiles, model, out = land(), tmp_path / "score.safetensors", tmp_path / "dense.tif"
-    write_model(model, partnered_model(), Targets(), {})
+    write_model(model, auxiliary_model_of(), Targets(), {})
     words = ["ranking", "dense", "--settings", "{}", "--tiles", str(tiles), "--model", str(model)]
     with pytest.raises(SystemExit) as ended:
         main([*words, "--out", str(out), "--item", str(out.with_suffix(".json"))])
     assert ended.value.code in (0, None)
-    scores = score_patches(partnered_model(), open_patches(tiles), CPU, 8, "tiles").score.to_numpy().reshape(3, 4)
+    scores = score_patches(auxiliary_model_of(), open_patches(tiles), CPU, 8, "tiles").score.to_numpy().reshape(3, 4)
     with rasterio.open(out) as raster:
         score, spread = raster.read()
         assert json.loads(raster.tags()["DEVIATIONS"])["final"]["largest"] < TOLERANCE

@@ -63,7 +63,7 @@ def _write_granule(folder: Path, granule: str, origin_m: tuple[float, float], rn
     ids = read_geotable(index_of(store))["patch_id"]
     score = np.where(usable, rng.random(36), np.nan).astype(np.float32)
     frame = pd.DataFrame(
-        {"patch_id": ids, "granule": granule, "score": score, "score_std": score / 4, "spread": score / 8}
+        {"patch_id": ids, "granule": granule, "score": score, "score_std": score / 4, "ensemble_std": score / 8}
     )
     write_table(folder / f"scores/{granule}.parquet", frame, {})
     value = pd.DataFrame({"patch_id": ids, "value": rng.random(36), "coverage": 1.0})

@@ -90,18 +90,18 @@ def _measure(
     """Measure one place: its change, z and invariants, what was taken out, and how its pixels were normalized."""
     features = [appearance_of(store.array, rows) for store, rows in zip(one.stores, one.rows, strict=True)]
     frame, after = one.frame.copy(), one.frame["score_after"].to_numpy()
-    before, spread = frame["score_before"].to_numpy(), frame["spread_before"].to_numpy()
+    before, ensemble_std = frame["score_before"].to_numpy(), frame["ensemble_std_before"].to_numpy()
     invariant = invariant_places(appearance_distance(*features), before, after, settings.invariant_share)
     radiometry, bands = None, one.before.array.shape[-1]
     if settings.radiometry:
         radiometry = fit_radiometry(features[0][invariant, :bands], features[1][invariant, :bands])
-        before, spread = score_again(one, radiometry)
+        before, ensemble_std = score_again(one, radiometry)
     expected = expected_score(before, after, invariant, settings)
     change = after - expected
     level = level_of(expected, after) / len(frame)
     among = noise_of(change, level, invariant)
     noise = among / narrowing(settings.invariant_share, features[0].shape[1])
-    std = np.hypot(noise, frame["spread_after"].to_numpy() - spread)
+    std = np.hypot(noise, frame["ensemble_std_after"].to_numpy() - ensemble_std)
     frame = frame.assign(
         place=one.place, change=change, raw_change=after - one.frame["score_before"].to_numpy(), change_std=std,
         invariant=invariant, noise=noise, z=change / among, level=level,

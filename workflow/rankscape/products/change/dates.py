@@ -11,7 +11,7 @@ from rankscape.foundation.errors import TableError
 from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import Grid, Patches, index_of, is_located, open_patches
 
-_SCORES = ("patch_id", "score", "score_std", "spread")
+_SCORES = ("patch_id", "score", "score_std", "ensemble_std")
 _PARTS = {
     "crs": "CRS",
     "transform": "transform",
@@ -35,8 +35,8 @@ class PairedDates:
     rows: tuple[np.ndarray, np.ndarray]
     """Positions of the compared patches in the two stores, int64, each of shape (n,), ordered by row and column."""
     frame: pd.DataFrame
-    """One row a compared patch: patch_id, before_patch_id, row, col, score_before, score_after, spread_before,
-    spread_after."""
+    """One row a compared patch: patch_id, before_patch_id, row, col, score_before, score_after, ensemble_std_before,
+    ensemble_std_after."""
     left_out: dict[str, int]
     """Patches of the later date that are not compared, by the reason."""
 
@@ -87,10 +87,10 @@ def _seen(place: str, before: tuple[Path, Path], after: tuple[Path, Path], max_c
     reasons = _reasons(both)
     kept = both[reasons == ""].reset_index(drop=True)
     frame = kept.rename(columns={"patch_id_before": "before_patch_id", "patch_id_after": "patch_id"})
-    columns = ["patch_id", "before_patch_id", "row", "col", "score_before", "score_after", "spread_before"]
+    columns = ["patch_id", "before_patch_id", "row", "col", "score_before", "score_after", "ensemble_std_before"]
     rows = kept["position_before"].to_numpy(np.int64), kept["position_after"].to_numpy(np.int64)
     counts = {str(reason): int(count) for reason, count in reasons[reasons != ""].value_counts().items()}
-    return PairedDates(place, *stores, rows, frame[[*columns, "spread_after"]], counts)
+    return PairedDates(place, *stores, rows, frame[[*columns, "ensemble_std_after"]], counts)
 
 
 def _check_grids(place: str, before: Path, after: Path, first: Grid, second: Grid) -> None:
@@ -105,7 +105,7 @@ def _check_grids(place: str, before: Path, after: Path, first: Grid, second: Gri
 
 
 def _patches(store: Patches, tiles: Path, scores: Path, max_cloud_fraction: float) -> pd.DataFrame:
-    """Patches of one date: position, row, col, patch_id, score, spread, and what they can be used for."""
+    """Patches of one date: position, row, col, patch_id, score, ensemble_std, and what they can be used for."""
     table = read_table(scores, _SCORES)
     if not np.array_equal(table["patch_id"].to_numpy(), store.index["patch_id"].to_numpy()):
         raise TableError(f"{scores} does not hold the patches of {tiles}, in their order: predict the scores again.")
@@ -116,7 +116,7 @@ def _patches(store: Patches, tiles: Path, scores: Path, max_cloud_fraction: floa
             "col": store.index["col"].to_numpy(),
             "patch_id": table["patch_id"],
             "score": table["score"].to_numpy(float),
-            "spread": table["spread"].fillna(0.0).to_numpy(float),
+            "ensemble_std": table["ensemble_std"].fillna(0.0).to_numpy(float),
             "scored": np.isfinite(table["score"].to_numpy(float)) & store.index["usable"].to_numpy(bool),
             "clear": store.index["cloud_fraction"].to_numpy(float) <= max_cloud_fraction,
         }

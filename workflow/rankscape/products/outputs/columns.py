@@ -57,8 +57,8 @@ _SCORE = Column(
     "score", "number", "0 to 1", "Development score: 0 the least, 1 the most developed of this run", _UNSCORED
 )
 _SCORE_STD = Column("score_std", "number", "score", "Uncertainty of the score: one standard deviation", _UNSCORED)
-_SPREAD = Column(
-    "spread",
+_ENSEMBLE_STD = Column(
+    "ensemble_std",
     "number",
     "score",
     "Standard deviation over the networks alone, before it is fitted to what they miss",
@@ -107,9 +107,9 @@ TABLES = (
         Column("bbox", "box", "degrees", "Smallest and largest longitude and latitude of the footprint, so that programs read only what they need"),
         _FOOTPRINT,
     )),
-    Table(("scores/{granule}.parquet",), "one patch of a granule", (_PATCH, _GRANULE, _SCORE, _SCORE_STD, _SPREAD)),
+    Table(("scores/{granule}.parquet",), "one patch of a granule", (_PATCH, _GRANULE, _SCORE, _SCORE_STD, _ENSEMBLE_STD)),
     Table(("baselines/{baseline}/scores/{granule}.parquet",), "one patch of a granule, scored by a rival run",
-          (_PATCH, _GRANULE, _SCORE, _SCORE_STD, _SPREAD)),
+          (_PATCH, _GRANULE, _SCORE, _SCORE_STD, _ENSEMBLE_STD)),
     Table(("tiles/{granule}.parquet",), "one patch of a granule", (
         _PATCH, _GRANULE, _ROW, _COL, _VALID, _CLOUD, _USABLE,
         Column("picture", "text", "", "Path of the picture below its folder, only of pictures without coordinates"),

@@ -85,6 +85,7 @@ def refine(land, tmp_path):
         with pytest.raises(SystemExit) as end:
             main(
                 [
+                    "ranking",
                     "refine",
                     *("--settings", json.dumps({**QUICK, **settings})),
                     *("--tiles", *map(str, chosen.tiles), "--features", *map(str, chosen.features)),

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from explaining import BANDS, CPU, bright_network, model_of, network_of, noise, partnered_model
+from explaining import BANDS, CPU, auxiliary_model_of, bright_network, model_of, network_of, noise
 from rankscape.__main__ import main
 from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import write_table
@@ -26,7 +26,9 @@ def contributions(found):
     return np.where(found.maps > 0, (found.maps.astype(float) - 128) / 127 * found.scale, np.nan)
 
 
-@pytest.mark.parametrize("model", [model_of([network_of("test_resnet", s, 2.0) for s in range(2)]), partnered_model()])
+@pytest.mark.parametrize(
+    "model", [model_of([network_of("test_resnet", s, 2.0) for s in range(2)]), auxiliary_model_of()]
+)
 def test_batches_say_what_grad_cam_says_of_single_pictures(model):
     pictures = noise(5, 64)
     settings = SaliencySettings(cells=32, batch_size=2)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from explaining import BANDS, model_of, network_of, noise, partnered_model
+from explaining import BANDS, auxiliary_model_of, model_of, network_of, noise
 from PIL import Image
 from rankscape.__main__ import main
 from rankscape.foundation.errors import TableError
@@ -141,7 +141,7 @@ def test_the_stage_draws_every_sheet_and_lists_its_patches(region, tmp_path):
 
 
 def test_patches_are_explained_by_a_model_of_two_parts(region, tmp_path):
-    assert run(region(model=partnered_model())) == 0
+    assert run(region(model=auxiliary_model_of())) == 0
     (sheet,) = [s for s in read_json(tmp_path / "review/index.json")["sheets"] if s["name"] == "explained"]
     assert sheet["file"] == "explained.png"
     assert len(sheet["patches"]) >= 4

@@ -1,4 +1,4 @@
-"""Ridge as a score model of its own, and as partner of trained networks."""
+"""Ridge as a score model of its own, and as auxiliary model of trained networks."""
 
 import json
 from dataclasses import replace
@@ -16,16 +16,16 @@ from rankscape.models.backbones import create_backbone
 from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights
+from rankscape.studies.ranking.scoring.auxiliary import auxiliary_part, balance
 from rankscape.studies.ranking.scoring.ensemble import split_ranked, train_ensemble
 from rankscape.studies.ranking.scoring.metrics import validation_metrics
 from rankscape.studies.ranking.scoring.model import read_model
-from rankscape.studies.ranking.scoring.partner import balance, partner_part
 from rankscape.studies.ranking.scoring.parts import combine
 from rankscape.studies.ranking.scoring.ridging import _draw, fit_drawn, ridge_part, spooled
 from rankscape.studies.ranking.scoring.samples import levels_of, open_ranked, targets_of
 from rankscape.studies.ranking.scoring.targets import cluster_targets
 from rankscape.studies.ranking.scoring.training import Lesson
-from rankscape.studies.ranking.settings.scoring import PartnerSettings, TrainSettings
+from rankscape.studies.ranking.settings.scoring import AuxiliarySettings, TrainSettings
 from rankscape.studies.ranking.stages.predict import predict
 from rankscape.studies.ranking.stages.train import train
 from torch import nn
@@ -33,7 +33,7 @@ from torch import nn
 from .conftest import ARCHITECTURE, World
 
 CPU = torch.device("cpu")
-PARTNER = {
+AUXILIARY = {
     "architecture": "random-convolutions-3px-8-log-standard",
     "input_px": 16,
     "normalisation": "none",
@@ -140,7 +140,7 @@ def test_ridge_trains_predicts_and_says_so(world: World):
     means = read_table(world.folder / "scores.parquet").merge(read_table(world.clusters), on="patch_id")
     by_cluster = means.groupby("cluster").score.mean()
     assert by_cluster[3] > by_cluster[1] > by_cluster[4]
-    assert (means.spread > 0).any()
+    assert (means.ensemble_std > 0).any()
 
 
 def test_one_seed_of_ridge_learns_from_all_and_repeats_itself(world: World):
@@ -174,36 +174,38 @@ def test_ridge_needs_two_places(pool, world: World):
         ridge_part(backbone_of(world), ARCHITECTURE, far, [0], 1, True)
 
 
-def test_a_partner_is_a_second_part_and_its_worth_is_recorded(world: World):
-    out, record = trained(world, epochs=2, partner={**PARTNER, "weight": 0.25})
+def test_an_auxiliary_model_is_a_second_part_and_its_worth_is_recorded(world: World):
+    out, record = trained(world, epochs=2, auxiliary={**AUXILIARY, "weight": 0.25})
     model = read_model(out, CPU)
     assert [(part.weight, len(part.networks)) for part in model.parts] == [(0.75, 2), (0.25, 2)]
     filters = [network.backbone.filters for network in model.parts[1].networks]
     assert not torch.equal(*filters)
-    networks, partner = record["parts"]
-    assert (networks["name"], partner["name"]) == ("networks", "partner")
-    assert (networks["weight"], partner["weight"]) == (0.75, 0.25)
-    taus = partner["kendall_tau_b_by_weight"]
+    networks, auxiliary = record["parts"]
+    assert (networks["name"], auxiliary["name"]) == ("networks", "auxiliary")
+    assert (networks["weight"], auxiliary["weight"]) == (0.75, 0.25)
+    taus = auxiliary["kendall_tau_b_by_weight"]
     assert networks["validation"]["kendall_tau_b"] == pytest.approx(taus["0"])
-    assert partner["validation"]["kendall_tau_b"] == pytest.approx(taus["1"])
+    assert auxiliary["validation"]["kendall_tau_b"] == pytest.approx(taus["1"])
     assert record["validation"]["kendall_tau_b"] == pytest.approx(taus["0.25"])
-    assert partner["weight_chosen_by"] == "settings"
-    assert len(partner["seeds"]) == 2
+    assert auxiliary["weight_chosen_by"] == "settings"
+    assert len(auxiliary["seeds"]) == 2
     text = out.with_suffix(".md").read_text()
     assert "2 networks of architecture `test_resnet` (weight 0.75)" in text
-    assert "| partner alone, `random-convolutions-3px-8-log-standard`, weight 0.25 |" in text
+    assert "| auxiliary alone, `random-convolutions-3px-8-log-standard`, weight 0.25 |" in text
     predict(settings="{}", tiles=world.tiles[0], model=out, out=world.folder / "s.parquet")
     frame = read_table(world.folder / "s.parquet")
     assert frame.score.dropna().between(0, 1).all()
 
 
 def test_auto_takes_the_weight_that_follows_the_levels_best(world: World, pool):
-    _, record = trained(world, epochs=1, partner={**PARTNER, "weight": "auto"})
-    networks, partner = record["parts"]
-    taus = partner["kendall_tau_b_by_weight"]
-    assert taus[f"{partner['weight']:g}"] == max(taus.values())
-    assert networks["weight"] + partner["weight"] == 1
-    assert any("the epoch at which training stopped and the partner's share" in limit for limit in record["limits"])
+    _, record = trained(world, epochs=1, auxiliary={**AUXILIARY, "weight": "auto"})
+    networks, auxiliary = record["parts"]
+    taus = auxiliary["kendall_tau_b_by_weight"]
+    assert taus[f"{auxiliary['weight']:g}"] == max(taus.values())
+    assert networks["weight"] + auxiliary["weight"] == 1
+    assert any(
+        "the epoch at which training stopped and the auxiliary model's share" in limit for limit in record["limits"]
+    )
     kept = [part for part in record["parts"] if part["weight"] > 0]
     assert len(record["model"]["parts"]) == len(kept)
     good, bad = targets_of(pool).astype(float), np.zeros(len(pool))
@@ -213,16 +215,16 @@ def test_auto_takes_the_weight_that_follows_the_levels_best(world: World, pool):
     assert balance(0.1, bad, good, pool).tried["0"] is None
 
 
-def test_a_partner_of_weight_0_is_left_out(world: World):
-    out, record = trained(world, objective="ridge", seeds=1, partner={**PARTNER, "weight": 0})
+def test_an_auxiliary_model_of_weight_0_is_left_out(world: World):
+    out, record = trained(world, objective="ridge", seeds=1, auxiliary={**AUXILIARY, "weight": 0})
     assert len(read_model(out, CPU).parts) == 1
     assert len(record["parts"]) == 2
 
 
-def test_the_partners_filters_come_from_the_patches_trained_on(pool, world: World):
+def test_the_auxiliary_models_filters_come_from_the_patches_trained_on(pool, world: World):
     lesson = lesson_of(pool, world)
-    settings = PartnerSettings(**PARTNER)
-    first, fits = partner_part(settings, lesson, 0)
+    settings = AuxiliarySettings(**AUXILIARY)
+    first, fits = auxiliary_part(settings, lesson, 0)
     hidden = pool.take(np.arange(len(pool)))
     for store in hidden.stores:
         own = [p for s, p in zip(lesson.validation.store, lesson.validation.position, strict=True)
@@ -230,7 +232,7 @@ def test_the_partners_filters_come_from_the_patches_trained_on(pool, world: Worl
         copy = np.array(store.array)
         copy[own] = 0
         object.__setattr__(store, "array", copy)
-    again, _ = partner_part(settings, lesson, 0)
+    again, _ = auxiliary_part(settings, lesson, 0)
     assert all(
         torch.equal(a.backbone.filters, b.backbone.filters) for a, b in zip(first.networks, again.networks, strict=True)
     )
@@ -241,21 +243,21 @@ def test_the_partners_filters_come_from_the_patches_trained_on(pool, world: Worl
 
 
 @pytest.mark.parametrize(
-    ("partner", "said"),
+    ("auxiliary", "said"),
     [
-        ({"architecture": "resnet18"}, r"train\.partner\.architecture = 'resnet18' is refused"),
-        ({"weight": 1.5}, r"train\.partner\.weight.* is refused"),
-        ({"weights": 0.5}, r"train\.partner\.weights is no known key"),
+        ({"architecture": "resnet18"}, r"train\.auxiliary\.architecture = 'resnet18' is refused"),
+        ({"weight": 1.5}, r"train\.auxiliary\.weight.* is refused"),
+        ({"weights": 0.5}, r"train\.auxiliary\.weights is no known key"),
     ],
 )
-def test_a_partner_that_cannot_be_is_refused(partner: dict[str, Any], said: str):
+def test_an_auxiliary_model_that_cannot_be_is_refused(auxiliary: dict[str, Any], said: str):
     with pytest.raises(SettingsError, match=said):
-        TrainSettings.from_text(json.dumps({"partner": partner}), "train")
+        TrainSettings.from_text(json.dumps({"auxiliary": auxiliary}), "train")
 
 
-def test_a_partner_whose_name_cannot_be_read_is_refused(pool, world: World):
+def test_an_auxiliary_model_whose_name_cannot_be_read_is_refused(pool, world: World):
     with pytest.raises(WeightsError, match="cannot be read"):
-        partner_part(PartnerSettings(architecture="random-convolutions-3px"), lesson_of(pool, world), 0)
+        auxiliary_part(AuxiliarySettings(architecture="random-convolutions-3px"), lesson_of(pool, world), 0)
 
 
 def test_score_std_is_calibrated_on_held_out_patches_and_can_be_left_as_it_is(world: World):
@@ -265,18 +267,18 @@ def test_score_std_is_calibrated_on_held_out_patches_and_can_be_left_as_it_is(wo
     assert known["coverage"]["halves"] == "places"
     assert record["model"]["calibration"] == {"floor": known["floor"], "factor": known["factor"]}
     predict(settings="{}", tiles=world.tiles[0], model=out, out=world.folder / "a.parquet")
-    predict(settings='{"score_std": "spread"}', tiles=world.tiles[0], model=out, out=world.folder / "b.parquet")
+    predict(settings='{"score_std": "ensemble"}', tiles=world.tiles[0], model=out, out=world.folder / "b.parquet")
     calibrated, plain = (read_table(world.folder / f"{name}.parquet").dropna() for name in "ab")
-    np.testing.assert_array_equal(plain.score_std, plain.spread)
-    np.testing.assert_array_equal(calibrated.spread, plain.spread)
-    expected = np.hypot(known["floor"], known["factor"] * plain.spread)
+    np.testing.assert_array_equal(plain.score_std, plain.ensemble_std)
+    np.testing.assert_array_equal(calibrated.ensemble_std, plain.ensemble_std)
+    expected = np.hypot(known["floor"], known["factor"] * plain.ensemble_std)
     np.testing.assert_allclose(calibrated.score_std, expected, rtol=1e-5)
     text = out.with_suffix(".md").read_text()
     assert f"score_std is sqrt({known['floor']:.3f}²" in text
 
 
 def test_the_recorded_score_is_that_of_the_model(pool, world: World):
-    settings = TrainSettings.from_text(world.settings(objective="ridge", partner=PARTNER), "train")
+    settings = TrainSettings.from_text(world.settings(objective="ridge", auxiliary=AUXILIARY), "train")
     targets = cluster_targets(read_json(world.order), read_json(world.summary), "levels", "order.json")
     model, record = train_ensemble(pool, targets, world.backbone, settings, CPU)
     split = split_ranked(pool, settings, np.random.default_rng([0, 1]))
@@ -290,7 +292,7 @@ def test_a_measured_ridge_can_be_fitted_anew_to_all_patches(pool, world: World):
     targets = cluster_targets(read_json(world.order), read_json(world.summary), "levels", "order.json")
     models, records = {}, {}
     for refit in (False, True):
-        text = world.settings(objective="ridge", seeds=1, partner={**PARTNER, "seeds": 1}, refit=refit)
+        text = world.settings(objective="ridge", seeds=1, auxiliary={**AUXILIARY, "seeds": 1}, refit=refit)
         settings = TrainSettings.from_text(text, "train")
         models[refit], records[refit] = train_ensemble(pool, targets, world.backbone, settings, CPU)
     assert records[True]["validation"] == records[False]["validation"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from explaining import CPU, bright_network, model_of, network_of, noise, partnered_model
+from explaining import CPU, auxiliary_model_of, bright_network, model_of, network_of, noise
 from PIL import Image
 from rankscape.__main__ import main
 from rankscape.foundation.errors import RasterError, WeightsError
@@ -163,7 +163,7 @@ def test_the_command_explains_pictures(saved, tmp_path):
 
 def test_the_command_explains_a_model_of_two_parts(tmp_path):
     """The mean of the map is the score of both parts together; dates are explained too."""
-    model, picture = partnered_model(patch_px=96), with_corner()
+    model, picture = auxiliary_model_of(patch_px=96), with_corner()
     write_model(tmp_path / "score.safetensors", model, Targets(), {})
     for name, brightness in (("before", 60), ("after", 250)):
         Image.fromarray(with_corner(brightness)).save(tmp_path / f"{name}.png")

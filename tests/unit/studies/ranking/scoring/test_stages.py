@@ -65,10 +65,10 @@ def test_the_commands_train_predict_and_score(world: World, capsys: pytest.Captu
     assert run("ranking", "predict", "--settings", "{}", "--tiles", world.tiles[0], "--model", out, "--out", table) == 0
     frame = read_table(table)
     index = open_patches(world.tiles[0]).index
-    assert list(frame.columns) == ["patch_id", "granule", "score", "score_std", "spread"]
+    assert list(frame.columns) == ["patch_id", "granule", "score", "score_std", "ensemble_std"]
     assert frame.patch_id.tolist() == index.patch_id.tolist()
-    assert frame.score.dtype == frame.score_std.dtype == frame.spread.dtype == np.float32
-    assert frame[["score", "score_std", "spread"]].isna().all(axis=1).tolist() == (~index.usable).tolist()
+    assert frame.score.dtype == frame.score_std.dtype == frame.ensemble_std.dtype == np.float32
+    assert frame[["score", "score_std", "ensemble_std"]].isna().all(axis=1).tolist() == (~index.usable).tolist()
     assert frame.score.dropna().between(0, 1).all()
 
     pictures = world.folder / "pictures" / "inner"
@@ -121,7 +121,7 @@ def test_the_batch_size_of_prediction_changes_no_score(world: World):
         )
         tables.append(read_table(world.folder / "s.parquet"))
     assert np.allclose(tables[0].score, tables[1].score, atol=1e-5, equal_nan=True)
-    assert (tables[0].spread.dropna() == 0).all()
+    assert (tables[0].ensemble_std.dropna() == 0).all()
     assert tables[0].score_std.nunique() == 1
 
 
@@ -200,7 +200,7 @@ def test_a_geotiff_is_scored_patch_by_patch(world: World):
     source = write_tif(world.folder / "land.tif", pixels, mask=mask)
     assert run("ranking", "score", source, "--model", model, "--out", world.folder / "land.csv") == 0
     frame = pd.read_csv(world.folder / "land.csv")
-    assert list(frame.columns) == ["row", "col", "lon", "lat", "score", "score_std", "spread"]
+    assert list(frame.columns) == ["row", "col", "lon", "lat", "score", "score_std", "ensemble_std"]
     assert frame[["row", "col"]].to_numpy().tolist() == [[r, c] for r in range(2) for c in range(3)]
     assert frame.score.isna().tolist() == [False] * 5 + [True]
     assert frame.score[0] > frame.score[1] > frame.score[2]
@@ -212,7 +212,7 @@ def test_a_geotiff_without_crs_has_no_coordinates_and_one_picture_is_a_source_to
     model = trained(world, epochs=1, seeds=1)
     source = write_tif(world.folder / "land.tif", np.full((16, 16, 3), 90, np.uint8), crs=None)
     assert run("ranking", "score", source, "--model", model, "--out", world.folder / "a.csv") == 0
-    assert list(pd.read_csv(world.folder / "a.csv").columns) == ["row", "col", "score", "score_std", "spread"]
+    assert list(pd.read_csv(world.folder / "a.csv").columns) == ["row", "col", "score", "score_std", "ensemble_std"]
     Image.new("RGB", (9, 9), (80, 80, 80)).save(world.folder / "one.png")
     Image.new("RGB", (9, 9)).save(world.folder / "black.png")
     assert run("ranking", "score", world.folder / "one.png", "--model", model, "--out", world.folder / "b.csv") == 0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rankscape.foundation.errors import OrderError, SettingsError
-from rankscape.studies.ranking.scoring.targets import by_level, by_rank, by_share, cluster_shares, cluster_targets
+from rankscape.studies.ranking.scoring.targets import by_level, by_rank, by_ridit, cluster_shares, cluster_targets
 from rankscape.studies.ranking.settings.scoring import TrainSettings
 
 ORDER = {
@@ -113,7 +113,7 @@ def test_targets_fall_from_one_to_zero_in_even_steps(sizes: list[int]):
 
 
 def test_shares_put_a_level_where_its_land_stands():
-    found = by_share([[4], [1, 2], [3]], {1: 0.2, 2: 0.3, 3: 0.4, 4: 0.1})
+    found = by_ridit([[4], [1, 2], [3]], {1: 0.2, 2: 0.3, 3: 0.4, 4: 0.1})
     places = {4: 0.95, 1: 0.65, 2: 0.65, 3: 0.2}
     for cluster, place in places.items():
         assert found[cluster] == pytest.approx((place - 0.2) / 0.75)
@@ -121,7 +121,7 @@ def test_shares_put_a_level_where_its_land_stands():
 
 def test_equal_shares_are_even_steps():
     levels = [[0], [1], [2], [3]]
-    assert by_share(levels, dict.fromkeys(range(4), 0.25)) == pytest.approx(by_level(levels))
+    assert by_ridit(levels, dict.fromkeys(range(4), 0.25)) == pytest.approx(by_level(levels))
 
 
 def shares_summary():
@@ -129,13 +129,13 @@ def shares_summary():
     return {"clusters": [{"cluster": c, "category": name, "size": size} for c, (name, size) in sizes.items()]}
 
 
-def test_land_shares_are_divided_by_patches_within_a_category():
+def test_area_shares_are_divided_by_patches_within_a_category():
     assert cluster_shares(shares_summary(), {}) == pytest.approx({1: 0.3, 2: 0.1, 3: 0.6})
     given = cluster_shares(shares_summary(), {"town": 0.2, "field": 0.8})
     assert given == pytest.approx({1: 0.15, 2: 0.05, 3: 0.8})
 
 
-def test_land_shares_of_other_categories_are_refused():
+def test_area_shares_of_other_categories_are_refused():
     with pytest.raises(SettingsError, match=r"\['field', 'sea'\], the clusters have \['field', 'town'\]"):
         cluster_shares(shares_summary(), {"field": 0.5, "sea": 0.5})
 
@@ -143,10 +143,10 @@ def test_land_shares_of_other_categories_are_refused():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ('{"land_shares": {"a": 0.5, "b": 0.5}}', "land_shares goes with targets = 'shares', not 'levels'"),
-        ('{"targets": "shares", "land_shares": {"a": 0.5, "b": 0.4}}', "land_shares adds up to 0.9, not to 1"),
+        ('{"area_shares": {"a": 0.5, "b": 0.5}}', "area_shares goes with targets = 'ridit', not 'levels'"),
+        ('{"targets": "ridit", "area_shares": {"a": 0.5, "b": 0.4}}', "area_shares adds up to 0.9, not to 1"),
     ],
 )
-def test_land_shares_that_cannot_be_are_refused(settings, said):
+def test_area_shares_that_cannot_be_are_refused(settings, said):
     with pytest.raises(SettingsError, match=said):
         TrainSettings.from_text(settings, "train")

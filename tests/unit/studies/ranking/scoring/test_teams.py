@@ -87,7 +87,7 @@ def children(parent: int) -> list[int]:
 
 
 def alone_after_training(team: Team, *given: Any) -> None:
-    """Train with a partner, which fails on all processes but the first."""
+    """Train with an auxiliary model, which fails on all processes but the first."""
     if team.rank:
         ensemble.assemble = None
     train_together(team, *given)
@@ -95,7 +95,7 @@ def alone_after_training(team: Team, *given: Any) -> None:
 
 def task(world: World, name: str, checkpoints: Path | None = None) -> tuple[Any, ...]:
     changes = {"batch_norm": "frozen", "seeds": 1, "epochs": 3, "batch_size": 16, "learning_rate": 1e-3}
-    changes["partner"] = {"architecture": "random-convolutions-3px-8-log-standard", "input_px": 16, "seeds": 1}
+    changes["auxiliary"] = {"architecture": "random-convolutions-3px-8-log-standard", "input_px": 16, "seeds": 1}
     settings = TrainSettings.from_text(world.settings(**changes), "train")
     files = world.train_files()
     given = Given(
@@ -171,7 +171,7 @@ def test_ridges_are_fitted_by_the_first_process_alone(world: World, monkeypatch:
     fit = ensemble.ridges_of
     monkeypatch.setattr(ensemble, "ridges_of", lambda *given: fitted.append(given) or fit(*given))
     settings, given, files, _ = task(world, "ridge")
-    ridge = settings.model_copy(update={"objective": "ridge", "partner": None})
+    ridge = settings.model_copy(update={"objective": "ridge", "auxiliary": None})
     train_together(Team(torch.device("cpu"), rank, 2), ridge, given, files, Kept())
     assert (len(fitted), files.out.exists()) == (made, bool(made))
 

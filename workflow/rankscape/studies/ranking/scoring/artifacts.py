@@ -192,11 +192,12 @@ class InspectionKeys(DocumentKeys):
     """What a reader must bear in mind."""
 
 
-SPREAD = Column(
-    "spread", "number", "score", "Standard deviation over the networks alone, before it is fitted to what they miss",
+ENSEMBLE_STD = Column(
+    "ensemble_std", "number", "score",
+    "Standard deviation over the networks alone, before it is fitted to what they miss",
     UNSCORED,
 )  # fmt: skip
-SCORE_COLUMNS = (PATCH_ID, GRANULE, SCORE, SCORE_STD, SPREAD)
+SCORE_COLUMNS = (PATCH_ID, GRANULE, SCORE, SCORE_STD, ENSEMBLE_STD)
 _WHY = "ranking saliency"
 
 PRETRAINED = File(

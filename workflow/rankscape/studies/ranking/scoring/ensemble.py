@@ -16,12 +16,12 @@ from rankscape.learning.teams import Team
 from rankscape.models.backbones import RANDOM
 from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights
+from rankscape.studies.ranking.scoring.auxiliary import auxiliary_part
 from rankscape.studies.ranking.scoring.calibration import calibrate
 from rankscape.studies.ranking.scoring.checkpoints import Checkpoints
 from rankscape.studies.ranking.scoring.model import ScoreModel
 from rankscape.studies.ranking.scoring.network import ScoreNetwork, start_network
 from rankscape.studies.ranking.scoring.objectives import objective_of
-from rankscape.studies.ranking.scoring.partner import partner_part
 from rankscape.studies.ranking.scoring.parts import Part
 from rankscape.studies.ranking.scoring.record import training_record
 from rankscape.studies.ranking.scoring.ridging import ridges_of
@@ -42,9 +42,9 @@ def train_ensemble(
     cache_mb: float = 0.0,
     team: Team | None = None,
 ) -> tuple[ScoreModel, dict[str, Any]] | None:
-    """Train one network a seed, and the partner that the settings ask for.
+    """Train one network a seed, and the auxiliary model that the settings ask for.
 
-    The processes of a team train networks together; ridge and partner are fitted by the first alone.
+    The processes of a team train networks together; ridge and auxiliary model are fitted by the first alone.
 
     Args:
         pool: Labelled patches of all granules.
@@ -115,8 +115,8 @@ def _from_all(model: ScoreModel, own: Part, start: str, lesson: Lesson) -> Score
         if part.networks is own.networks:
             anew, _ = ridges_of(own.architecture, start, lesson, own.seeds)
         else:
-            assert lesson.settings.partner is not None
-            anew, _ = partner_part(lesson.settings.partner, lesson, lesson.settings.seed)
+            assert lesson.settings.auxiliary is not None
+            anew, _ = auxiliary_part(lesson.settings.auxiliary, lesson, lesson.settings.seed)
         parts.append(replace(anew, weight=part.weight))
     return replace(model, parts=tuple(parts))
 

@@ -11,9 +11,9 @@ import torch
 from rankscape.foundation.errors import RasterError, WeightsError
 from rankscape.learning.settings import Precision
 from rankscape.models.weights import load_weights, save_weights, under
+from rankscape.studies.ranking.scoring.calibration import Calibration
 from rankscape.studies.ranking.scoring.network import ScoreNetwork
 from rankscape.studies.ranking.scoring.parts import Part, combine, read_part
-from rankscape.studies.ranking.scoring.spread import Calibration
 from rankscape.studies.ranking.scoring.targets import Targets
 
 _DOCUMENT_KEYS = ("parts", "pixels", "patch_px", "calibration")
@@ -26,9 +26,9 @@ class Combined(NamedTuple):
     score: np.ndarray
     """Weighted mean, float32 in [0, 1], shape (n,)."""
     score_std: np.ndarray
-    """Standard deviation of the score, float32, shape (n,): the spread, calibrated where the model knows how."""
-    spread: np.ndarray
-    """How far the networks lie apart, float32, shape (n,) (`parts.combine`)."""
+    """Standard deviation of the score, float32, shape (n,): the ensemble's, calibrated where the model knows how."""
+    ensemble_std: np.ndarray
+    """Standard deviation of the ensemble: how far the networks lie apart, float32, shape (n,) (`parts.combine`)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ScoreModel:
     patch_px: int
     """Side of the patches trained on, before they are resized."""
     calibration: Calibration | None = None
-    """What score_std is made of the networks' spread by; None if that itself is score_std."""
+    """What score_std is made of the ensemble's by; None if that itself is score_std."""
     views: int = 1
     """Views of each patch that its scores are the mean of (`views.py`); a way of use, not stored."""
 
@@ -71,9 +71,9 @@ class ScoreModel:
 
     def combined(self, scores: np.ndarray) -> Combined:
         """Combine what `score` returned, shape (networks, n) or (networks, ...), over the networks."""
-        score, spread = combine(scores, self.parts)
-        std = spread if self.calibration is None else self.calibration.deviation(spread)
-        return Combined(*(values.astype(np.float32) for values in (score, std, spread)))
+        score, ensemble_std = combine(scores, self.parts)
+        std = ensemble_std if self.calibration is None else self.calibration.deviation(ensemble_std)
+        return Combined(*(values.astype(np.float32) for values in (score, std, ensemble_std)))
 
     @property
     def seen_bands(self) -> tuple[str, ...]:

@@ -72,8 +72,8 @@ class Regression:
         mixtures = max(1, round(self.linearity_share * count)) if self.linearity_weight > 0 else 0
         if mixtures == 0:
             return _mean_distance(network(images), targets)
-        partners = images.roll(-(count // 2), 0)[:mixtures]
-        mixed, share = mix(images[:mixtures], partners, torch.rand(mixtures, generator=generator))
+        opposites = images.roll(-(count // 2), 0)[:mixtures]
+        mixed, share = mix(images[:mixtures], opposites, torch.rand(mixtures, generator=generator))
         scores = network(torch.cat([images, mixed]))
         theirs = scores[:count].roll(-(count // 2))[:mixtures]
         between = share * scores[:mixtures] + (1 - share) * theirs

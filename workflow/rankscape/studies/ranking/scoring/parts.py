@@ -132,14 +132,14 @@ def read_part(
 
 
 def combine(scores: np.ndarray, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray]:
-    """Return score and spread of a model's members.
+    """Return score and ensemble standard deviation of a model's members.
 
     The members are read as one mixture of equally likely networks within each part and parts by their weight
     (Lakshminarayanan et al., NeurIPS 2017). With m_p the mean and v_p the variance (one degree of freedom less than
     networks) of part p,
 
         score    = sum over p of w_p m_p
-        spread^2 = sum over p of w_p (v_p + (m_p - score)^2)
+        std^2   = sum over p of w_p (v_p + (m_p - score)^2)
 
     so parts that disagree are uncertain, however sure each of them is; of one part it is the networks' deviation.
 
@@ -148,8 +148,8 @@ def combine(scores: np.ndarray, parts: Sequence[Part]) -> tuple[np.ndarray, np.n
         parts: The parts.
 
     Returns:
-        float64, shape (n,) or (...) each; NaN where a score is NaN. The spread of a single network is 0: it knows
-        nothing of its own spread.
+        float64, shape (n,) or (...) each; NaN where a score is NaN. That of a single network is 0: it knows
+        nothing of its own error.
     """
     weights = np.array([part.weight for part in parts]).reshape(-1, *[1] * (scores.ndim - 1))
     own = np.split(scores, np.cumsum([len(part.networks) for part in parts])[:-1])

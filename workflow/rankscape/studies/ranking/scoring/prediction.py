@@ -42,8 +42,8 @@ def score_patches(
         origin: File of the patches, for messages.
 
     Returns:
-        Columns patch_id, granule, score, score_std and spread (float32), in the array's order; NaN where a patch is not
-        usable.
+        Columns patch_id, granule, score, score_std and ensemble_std (float32), in the array's order; NaN where a
+        patch is not usable.
 
     Raises:
         RasterError: If the patches have another size, pixel type or other bands than those trained on.
@@ -89,8 +89,8 @@ def score_pictures(
         skip: Whether a broken picture gets no score and a line in the log; otherwise it is an error.
 
     Returns:
-        Columns file (path below `folder`), score, score_std, spread; NaN where less than half of the pixels hold data,
-        or the picture was skipped.
+        Columns file (path below `folder`), score, score_std, ensemble_std; NaN where less than half of the pixels hold
+        data, or the image was skipped.
 
     Raises:
         RasterError: If a picture is broken and none may be skipped, or all are, or one is of another kind than those
@@ -135,8 +135,8 @@ def score_raster(
     """Cut a GeoTIFF into patches from its upper left corner and score them; memory holds one row of patches.
 
     Returns:
-        Columns row, col, lon and lat of the centre where the raster has a CRS, score, score_std, spread; NaN where less
-        than half of a patch's pixels hold data.
+        Columns row, col, lon and lat of the centre where the raster has a CRS, score, score_std, ensemble_std; NaN
+        where less than half of a patch's pixels hold data.
 
     Raises:
         RasterError: If the raster is broken, smaller than a patch, or of another kind than the images trained on.
@@ -223,7 +223,7 @@ def _places(raster: Raster) -> pd.DataFrame:
 
 
 def _with_scores(model: ScoreModel, frame: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
-    frame["score"], frame["score_std"], frame["spread"] = model.combined(scores)
+    frame["score"], frame["score_std"], frame["ensemble_std"] = model.combined(scores)
     return frame
 
 

@@ -98,8 +98,8 @@ def _limits_of_choices(settings: TrainSettings) -> list[str]:
             "those of the model before."
         )
     chosen = [] if settings.objective == "ridge" else ["the epoch at which training stopped"]
-    if settings.partner is not None and settings.partner.weight == "auto":
-        chosen.append("the partner's share in the score")
+    if settings.auxiliary is not None and settings.auxiliary.weight == "auto":
+        chosen.append("the auxiliary model's share in the score")
     if chosen:
         limits.append(
             f"The held-out patches also chose {' and '.join(chosen)}, so their metrics are slightly too good."

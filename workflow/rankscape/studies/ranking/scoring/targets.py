@@ -10,7 +10,7 @@ import numpy as np
 from rankscape.foundation.errors import OrderError, SettingsError
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 
-Rule = Literal["levels", "ranks", "shares"]
+Rule = Literal["levels", "ranks", "ridit"]
 Learned = Literal["order", "values"]
 
 
@@ -45,7 +45,7 @@ def cluster_targets(
     summary: Mapping[str, Any],
     rule: Rule,
     origin: str,
-    land_shares: Mapping[str, float] | None = None,
+    area_shares: Mapping[str, float] | None = None,
 ) -> Targets:
     """Read the target of every cluster from the merged order.
 
@@ -55,10 +55,10 @@ def cluster_targets(
     Args:
         order: The merged order, `order.json`.
         summary: What is known of the clusters, `clusters.json`.
-        rule: `levels`: best 1 to worst 0 in even steps; `ranks`: merged ranks scaled to [0, 1]; `shares`: by how much
-            land stands below (`by_share`).
+        rule: `levels`: best 1 to worst 0 in even steps; `ranks`: merged ranks scaled to [0, 1]; `ridit`: by how much
+            land stands below (`by_ridit`).
         origin: File of the order, for messages.
-        land_shares: For `shares`: the share of all land of each category; None or empty counts patches.
+        area_shares: For `ridit`: the share of all land of each category; None or empty counts patches.
 
     Raises:
         OrderError: If the order is about other clusters, misses one or names one twice, ties all of them, or has
@@ -73,7 +73,7 @@ def cluster_targets(
     elif rule == "ranks":
         target = by_rank(_ranks(order, levels, origin), origin)
     else:
-        target = by_share(levels, cluster_shares(summary, land_shares or {}))
+        target = by_ridit(levels, cluster_shares(summary, area_shares or {}))
     return Targets(levels, target, relations(order, levels, origin))
 
 
@@ -96,7 +96,7 @@ def by_rank(ranks: Mapping[int, float], origin: str) -> dict[int, float]:
     return {cluster: (worst - rank) / (worst - best) for cluster, rank in ranks.items()}
 
 
-def by_share(levels: Iterable[Iterable[int]], shares: Mapping[int, float]) -> dict[int, float]:
+def by_ridit(levels: Iterable[Iterable[int]], shares: Mapping[int, float]) -> dict[int, float]:
     """Give every level its place among all land: the share that stands below it, and half of its own.
 
     This is the ridit of the level (Bross, Biometrics 1958): the expected rank of its patches, as a share of all. A
@@ -118,12 +118,12 @@ def by_share(levels: Iterable[Iterable[int]], shares: Mapping[int, float]) -> di
     return {cluster: float(step) for members, step in zip(listed, scaled, strict=True) for cluster in members}
 
 
-def cluster_shares(summary: Mapping[str, Any], land_shares: Mapping[str, float]) -> dict[int, float]:
+def cluster_shares(summary: Mapping[str, Any], area_shares: Mapping[str, float]) -> dict[int, float]:
     """Say how much of all land each cluster is.
 
     Args:
         summary: What is known of the clusters, `clusters.json`.
-        land_shares: Share of each category, divided among its clusters by their patches; empty counts all patches.
+        area_shares: Share of each category, divided among its clusters by their patches; empty counts all patches.
 
     Raises:
         SettingsError: If a category of the clusters has no share, or a share belongs to no cluster.
@@ -131,14 +131,14 @@ def cluster_shares(summary: Mapping[str, Any], land_shares: Mapping[str, float])
     size = {int(entry["cluster"]): float(entry["size"]) for entry in summary["clusters"]}
     category = {int(entry["cluster"]): str(entry["category"]) for entry in summary["clusters"]}
     present = set(category.values())
-    if land_shares and set(land_shares) != present:
+    if area_shares and set(area_shares) != present:
         raise SettingsError(
-            f"train.land_shares has the categories {sorted(land_shares)}, the clusters have {sorted(present)}: give "
+            f"train.area_shares has the categories {sorted(area_shares)}, the clusters have {sorted(present)}: give "
             "the share of each of these, or none."
         )
     total = {name: sum(size[c] for c in size if category[c] == name) for name in present}
     whole = sum(size.values())
-    return {c: land_shares.get(category[c], total[category[c]] / whole) * size[c] / total[category[c]] for c in size}
+    return {c: area_shares.get(category[c], total[category[c]] / whole) * size[c] / total[category[c]] for c in size}
 
 
 def relations(order: Mapping[str, Any], levels: tuple[tuple[int, ...], ...], origin: str) -> PartialOrder:

@@ -10,7 +10,7 @@ from rankscape.learning.settings import Precision
 """Numbers that a network computes with."""
 
 
-class PartnerSettings(Section):
+class AuxiliarySettings(Section):
     """Random convolutional features with ridge regression, fitted beside the networks as a second part of the model."""
 
     architecture: Annotated[str, Field(pattern="^random-convolutions-")] = (
@@ -18,14 +18,14 @@ class PartnerSettings(Section):
     )
     """Random convolutions; their filters are drawn from the patches trained on, anew for every seed."""
     input_px: Annotated[int, Field(ge=16, le=2048)] = 256
-    """Side of the square that pictures are resized to for the partner."""
+    """Side of the square that pictures are resized to for the auxiliary model."""
     normalisation: Literal["imagenet", "patches", "each", "none"] = "each"
-    """Mean and deviation that the partner's pictures are normalised by, as in `adapt.normalisation`."""
+    """Mean and deviation that the auxiliary model's pictures are normalised by, as in `adapt.normalisation`."""
     weight: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = 0.5
-    """Share of the partner in the score; `auto` takes that of 0, .25, .5, .75 and 1 whose scores of the held-out
-    patches follow the levels best. A part of share 0 is left out of the model."""
+    """Share of the auxiliary model in the score; `auto` takes that of 0, .25, .5, .75 and 1 whose scores of the
+    held-out patches follow the levels best. A part of share 0 is left out of the model."""
     seeds: Annotated[int, Field(ge=1, le=50)] = 3
-    """Partners fitted, each with its own filters and, if there are several, its own draw of places."""
+    """Auxiliary models fitted, each with its own filters and, if there are several, its own draw of places."""
     copies: Annotated[int, Field(ge=1, le=100)] = 1
     """Rows of the ridge a training patch: the patch as it is and, above 1, augmented copies of it."""
 
@@ -38,11 +38,11 @@ class TrainSettings(Section):
     ridge regression on the features of the backbone as it is."""
     rank_steepness: Annotated[float, Field(gt=0, le=1000)] = 30.0
     """Factor k of the sigmoid that compares two scores, for `rank` and `listwise`."""
-    targets: Literal["levels", "ranks", "shares"] = "levels"
+    targets: Literal["levels", "ranks", "ridit"] = "levels"
     """A cluster's target: evenly spaced by its level, its merged rank scaled to [0, 1], or the share of all land that
     its level stands above."""
-    land_shares: dict[str, Annotated[float, Field(gt=0, lt=1)]] = {}
-    """For `shares`: share of all land of each land category, where patches were not drawn in proportion; they add up to
+    area_shares: dict[str, Annotated[float, Field(gt=0, lt=1)]] = {}
+    """For `ridit`: share of all land of each land category, where patches were not drawn in proportion; they add up to
     1. Without them patches are counted."""
     linearity_weight: Annotated[float, Field(ge=0, le=100)] = 1.0
     """Weight lambda of the linearity loss of `regression`; 0 leaves it out, and saves its forward passes."""
@@ -52,7 +52,7 @@ class TrainSettings(Section):
     """Weights that training starts from: the backbone as adapt left it, or random ones of each seed."""
     copies: Annotated[int, Field(ge=1, le=100)] = 1
     """Rows of `ridge` a training patch: the patch as it is and, above 1, augmented copies of it."""
-    partner: PartnerSettings | None = None
+    auxiliary: AuxiliarySettings | None = None
     """Random convolutional features with ridge as a second part of the model; null leaves it out."""
     batch_norm: Literal["batch", "frozen"] = "batch"
     """Batch normalisation by each batch, or with the means and deviations that the backbone came with."""
@@ -84,17 +84,17 @@ class TrainSettings(Section):
     refit: bool = False
     """Whether `ridge`, once measured on the held-out patches, is fitted anew to all patches, these included."""
     seeds: Annotated[int, Field(ge=1, le=50)] = 3
-    """Networks trained; the spread of their scores tells how uncertain a score is. Several of `ridge` learn from
-    places drawn with replacement."""
+    """Networks trained; the standard deviation of their scores tells how uncertain a score is. Several of `ridge` learn
+    from places drawn with replacement."""
     seed: Annotated[int, Field(ge=0)] = 0
     """First seed; the draw of patches and the split by place are the same for all networks."""
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> "TrainSettings":
-        if self.land_shares and self.targets != "shares":
-            raise ValueError(f"land_shares goes with targets = 'shares', not {self.targets!r}")
-        if self.land_shares and abs(sum(self.land_shares.values()) - 1) > 1e-6:
-            raise ValueError(f"land_shares adds up to {sum(self.land_shares.values()):g}, not to 1")
+        if self.area_shares and self.targets != "ridit":
+            raise ValueError(f"area_shares goes with targets = 'ridit', not {self.targets!r}")
+        if self.area_shares and abs(sum(self.area_shares.values()) - 1) > 1e-6:
+            raise ValueError(f"area_shares adds up to {sum(self.area_shares.values()):g}, not to 1")
         return self
 
     @model_validator(mode="after")
@@ -124,9 +124,9 @@ class PredictSettings(Section):
     """`bfloat16`: mixed precision; scores differ in the third digit."""
     views: Literal[1, 4, 8] = 1
     """Views of each patch that its score is the mean of: as it is, its four turns, or its turns and mirrors."""
-    score_std: Literal["calibrated", "spread"] = "calibrated"
-    """What score_std is: the deviation from the target that the held-out patches had at such a spread, or the spread
-    of the networks itself."""
+    score_std: Literal["calibrated", "ensemble"] = "calibrated"
+    """What score_std is: the deviation from the target that held-out patches had at such an ensemble standard
+    deviation, or the ensemble standard deviation itself."""
 
 
 class ReviewSettings(Section):

@@ -99,7 +99,7 @@ def _score_again(networks: ScoreModel, batch_size: int, device: torch.device) ->
         index = one.before.index.iloc[rows]
         normalized = replace(one.before, array=radiometry.applied(np.asarray(one.before.array[rows])), index=index)
         found = score_patches(networks, normalized, device, batch_size, f"{one.place}, normalized")
-        return found["score"].to_numpy(float), found["spread"].fillna(0.0).to_numpy(float)
+        return found["score"].to_numpy(float), found["ensemble_std"].fillna(0.0).to_numpy(float)
 
     return again
 

@@ -1,6 +1,6 @@
 """Score every usable patch of a granule.
 
-The mean of the networks is the score, their spread, calibrated on patches held out of training, its uncertainty.
+The mean of the networks is the score. Their standard deviation, calibrated on held-out patches, is its uncertainty.
 """
 
 from dataclasses import replace
@@ -24,7 +24,7 @@ def predict(
     settings: Annotated[str, settings_of(PredictSettings)],
     tiles: OneTiles,
     model: Annotated[Path, Parameter(help="Score model: score.safetensors.")],
-    out: Annotated[Path, Parameter(help="Table to write: patch_id, granule, score, score_std, spread.")],
+    out: Annotated[Path, Parameter(help="Table to write: patch_id, granule, score, score_std, ensemble_std.")],
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
@@ -32,7 +32,7 @@ def predict(
     values = PredictSettings.from_text(settings, "ranking.predict")
     device = use_device(gpus, threads)
     networks = replace(read_model(model, device, values.precision), views=values.views)
-    if values.score_std == "spread":
+    if values.score_std == "ensemble":
         networks = replace(networks, calibration=None)
     frame = score_patches(networks, open_patches(tiles), device, values.batch_size, str(tiles))
     inputs = {"tiles": tiles, "index": index_of(tiles), "model": model}

@@ -30,7 +30,7 @@ def score(
     *,
     model: Annotated[Path, Parameter(help="Score model: score.safetensors.")],
     out: Annotated[
-        Path, Parameter(help="Table to write (CSV): file, or row, col, lon, lat; score, score_std, spread.")
+        Path, Parameter(help="Table to write (CSV): file, or row, col, lon, lat; score, score_std, ensemble_std.")
     ],
     patch_px: Annotated[
         int | None,

@@ -1,8 +1,8 @@
 """Train the score networks on the merged order, or on a reference's values.
 
 The targets of the clusters come from the order, or those of patches from the values of a reference; training and
-validation are split by place; several seeds give several networks, whose spread is the score's uncertainty. A training
-that was killed goes on from its checkpoint.
+validation are split by place; several seeds give several networks, whose standard deviation is the score's
+uncertainty. A training that was killed goes on from its checkpoint.
 """
 
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ class Given:
             known = covered_values(self.values)
             return open_valued(self.tiles, clusters["patch_id"].tolist(), known, len(summary["clusters"]))
         order = read_json(self.order)
-        targets = cluster_targets(order, summary, settings.targets, str(self.order), settings.land_shares)
+        targets = cluster_targets(order, summary, settings.targets, str(self.order), settings.area_shares)
         return open_ranked(self.tiles, clusters, targets), targets
 
 

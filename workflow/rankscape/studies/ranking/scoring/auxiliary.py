@@ -1,4 +1,4 @@
-"""The partner: random convolutional features with ridge regression, a second part of the score model.
+"""The auxiliary model: random convolutional features with ridge regression, a second part of the score model.
 
 With few pictures such features are a hard baseline (Rolf et al., Nature Communications 2021), and their errors are
 others than those of a trained network: the mean of both is often better than either. What each part reaches alone on
@@ -22,19 +22,19 @@ from rankscape.studies.ranking.scoring.metrics import held_out_metrics
 from rankscape.studies.ranking.scoring.parts import Part
 from rankscape.studies.ranking.scoring.ridging import RidgeFit, joined, ridge_part
 from rankscape.studies.ranking.scoring.training import Lesson
-from rankscape.studies.ranking.settings.scoring import PartnerSettings
+from rankscape.studies.ranking.settings.scoring import AuxiliarySettings
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Shares of the partner that `auto` tries."""
+"""Shares of the auxiliary model that `auto` tries."""
 _CHUNK = 64
 
 
-def partner_part(settings: PartnerSettings, lesson: Lesson, first_seed: int) -> tuple[Part, list[RidgeFit]]:
-    """Fit the partner to the training patches; each seed has filters of its own.
+def auxiliary_part(settings: AuxiliarySettings, lesson: Lesson, first_seed: int) -> tuple[Part, list[RidgeFit]]:
+    """Fit the auxiliary model to the training patches; each seed has filters of its own.
 
     Args:
         settings: Architecture, preparation, seeds and copies.
-        lesson: Patches and settings of the training; the partner sees the same colours.
+        lesson: Patches and settings of the training; the auxiliary model sees the same colours.
         first_seed: First seed.
 
     Returns:
@@ -60,28 +60,30 @@ def partner_part(settings: PartnerSettings, lesson: Lesson, first_seed: int) -> 
 
 @dataclass(frozen=True)
 class Balance:
-    """How much the partner counts, and why."""
+    """How much the auxiliary model counts, and why."""
 
     weight: float
-    """Share of the partner in the score."""
+    """Share of the auxiliary model in the score."""
     tried: dict[str, float | None]
     """Kendall tau-b between score and level on the held-out patches at each share; None where it is undefined."""
 
 
-def balance(weight: float | str, own: np.ndarray, partner: np.ndarray, held_out: Selection) -> Balance:
-    """Choose the partner's share in the score.
+def balance(weight: float | str, own: np.ndarray, auxiliary: np.ndarray, held_out: Selection) -> Balance:
+    """Choose the auxiliary model's share in the score.
 
     Args:
         weight: The share, or `auto`: that of `WEIGHTS` with the largest Kendall tau-b; of equal ones the nearest to one
             half.
         own: Mean score of the networks for the held-out patches, shape (n,).
-        partner: Mean score of the partner's networks, shape (n,).
+        auxiliary: Mean score of the auxiliary model's networks, shape (n,).
         held_out: The patches.
     """
-    taus = {share: _tau((1 - share) * own + share * partner, held_out) for share in WEIGHTS}
+    taus = {share: _tau((1 - share) * own + share * auxiliary, held_out) for share in WEIGHTS}
     if isinstance(weight, str):
         weight = max(WEIGHTS, key=lambda share: (-1.0 if taus[share] is None else taus[share], -abs(share - 0.5)))
-        progress.say(f"partner: weight {weight:g} of {', '.join(map('{:g}'.format, WEIGHTS))} follows the levels best")
+        progress.say(
+            f"auxiliary: weight {weight:g} of {', '.join(map('{:g}'.format, WEIGHTS))} follows the levels best"
+        )
     return Balance(weight, {f"{share:g}": tau for share, tau in taus.items()})
 
 
@@ -89,7 +91,7 @@ def _tau(scores: np.ndarray, held_out: Selection) -> float | None:
     return held_out_metrics(scores, held_out)["kendall_tau_b"]
 
 
-def _preparation(settings: PartnerSettings, lesson: Lesson) -> Preparation:
+def _preparation(settings: AuxiliarySettings, lesson: Lesson) -> Preparation:
     starts: Sequence[np.ndarray] = np.array_split(np.arange(len(lesson.training)), -(-len(lesson.training) // _CHUNK))
     return fit_preparation(
         (lesson.training.pixels(rows) for rows in starts),
@@ -100,11 +102,11 @@ def _preparation(settings: PartnerSettings, lesson: Lesson) -> Preparation:
     )
 
 
-def _backbone(settings: PartnerSettings, lesson: Lesson, seed: int) -> nn.Module:
+def _backbone(settings: AuxiliarySettings, lesson: Lesson, seed: int) -> nn.Module:
     channels = lesson.preparation.channels
     backbone = create_backbone(settings.architecture, RANDOM, channels, seed)
     if not isinstance(backbone, RandomConvolutions):
-        raise WeightsError(f"train.partner.architecture = {settings.architecture!r} is no random convolutions.")
+        raise WeightsError(f"train.auxiliary.architecture = {settings.architecture!r} is no random convolutions.")
     draw_filters(backbone, lesson.training, lesson.preparation, np.random.default_rng([seed, 11]), lesson.device)
     check_input(backbone, channels, settings.input_px, settings.architecture)
     return backbone
