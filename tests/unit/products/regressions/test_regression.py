@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from rankscape.foundation.errors import TableError
-from rankscape.products.regressions.design import Sample
+from rankscape.products.regressions.design import RegressionSample
 from rankscape.products.regressions.regression import fit, within
 from rankscape.products.regressions.settings import Explanatory, RegressionSettings
 from rankscape.spatial.correlated_errors import EARTH_RADIUS_M, conley_covariance, spatial_check
@@ -29,7 +29,7 @@ def sample():
     outcome = 2 + columns @ [0.7, -0.3] + common[groups] + generator.normal(size=N) * (1 + groups / 4)
     degrees = np.column_stack([generator.uniform(125, 127, N), generator.uniform(38, 40, N)])
     terms = (Explanatory(column="a"), Explanatory(column="b"))
-    return Sample(outcome, columns, terms, groups, groups, generator.uniform(0.5, 3, N), degrees, 0)
+    return RegressionSample(outcome, columns, terms, groups, groups, generator.uniform(0.5, 3, N), degrees, 0)
 
 
 def dummies(sample):

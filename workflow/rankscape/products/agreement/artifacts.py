@@ -90,7 +90,7 @@ class Predictor(Keys):
     """Every granule by itself."""
 
 
-class Blocks(Keys):
+class BlockSide(Keys):
     """Where the side of the bootstrap's blocks comes from."""
 
     origin: str
@@ -120,7 +120,7 @@ class Evaluation(DocumentKeys):
     """Coverage of the intervals."""
     block_m: float | None = None
     """Side of the bootstrap's blocks."""
-    block: Blocks | None = None
+    block: BlockSide | None = None
     """Where that side comes from."""
     predictors: Annotated[dict[str, Predictor], Field(min_length=1)]
     """Agreement by predictor: the score, pixel statistics, baseline models."""

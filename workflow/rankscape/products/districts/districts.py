@@ -46,7 +46,7 @@ class ScoredPatches:
 
 
 @dataclass(frozen=True)
-class Districts:
+class ScoredDistricts:
     """Districts with their scores."""
 
     table: gpd.GeoDataFrame
@@ -94,7 +94,7 @@ def read_patches(scores: Sequence[Path], indices: Sequence[gpd.GeoDataFrame]) ->
 
 def score_districts(
     patches: ScoredPatches, polygons: gpd.GeoDataFrame, settings: DistrictSettings, *, threads: int = 1
-) -> Districts:
+) -> ScoredDistricts:
     """Average the score over districts.
 
     score = Σ w s / Σ w over the patches that a district touches; w is the area of the part of the patch that lies in
@@ -126,7 +126,7 @@ def score_districts(
     ordered = table[[*COLUMNS, *settings.census, "geometry"]].to_crs("EPSG:4326")
     weighting = "area" if people is None else "population"
     notes = tuple(_notes(ordered, settings))
-    return Districts(ordered, weighting, range_m, range_from, len(patches.score), notes)
+    return ScoredDistricts(ordered, weighting, range_m, range_from, len(patches.score), notes)
 
 
 def _counting(population: PopulationSettings | None) -> People | None:

@@ -121,7 +121,7 @@ def _tile_centres(names: "pd.Series[str]", zoom: int, origin: str) -> pd.DataFra
 
 
 @dataclass(frozen=True)
-class Sample:
+class RegressionSample:
     """What one model is fitted to: places at which nothing is missing."""
 
     outcome: np.ndarray
@@ -142,7 +142,7 @@ class Sample:
     """Places left out because a number or a group is missing."""
 
 
-def make_sample(frame: pd.DataFrame, settings: RegressionSettings, outcome: Outcome) -> Sample:
+def make_sample(frame: pd.DataFrame, settings: RegressionSettings, outcome: Outcome) -> RegressionSample:
     """Take what a model needs from the places, and leave out places where some of it is missing.
 
     Args:
@@ -174,7 +174,7 @@ def make_sample(frame: pd.DataFrame, settings: RegressionSettings, outcome: Outc
         raise TableError(
             f"cluster = {settings.cluster!r} holds one group only, {only!r}: take a column with more, or no clusters."
         )
-    return Sample(
+    return RegressionSample(
         needed["outcome"][whole],
         np.column_stack([needed[f"term {place}"][whole] for place in range(len(terms))]),
         terms,

@@ -8,7 +8,7 @@ import statsmodels.api as sm
 from scipy.stats import t as student
 
 from rankscape.foundation.errors import TableError
-from rankscape.products.regressions.design import Sample
+from rankscape.products.regressions.design import RegressionSample
 from rankscape.products.regressions.settings import RegressionSettings
 from rankscape.spatial.correlated_errors import SpatialCheck, conley_covariance, spatial_check
 from rankscape.spatial.geometry import on_sphere
@@ -19,7 +19,7 @@ _TAKES_PART = 1e-6
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CoefficientEstimate:
     """The coefficient of one explanatory column."""
 
     column: str
@@ -36,10 +36,10 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Fit:
+class FittedModel:
     """One fitted model."""
 
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[CoefficientEstimate, ...]
     n: int
     dropped: int
     """Places left out because something is missing."""
@@ -60,7 +60,7 @@ class Fit:
     """None where places have no coordinates."""
 
 
-def fit(sample: Sample, settings: RegressionSettings) -> Fit:
+def fit(sample: RegressionSample, settings: RegressionSettings) -> FittedModel:
     """Fit one model.
 
     Errors are the sandwich of Liang and Zeger (1986), summed by cluster, times G/(G-1) (n-1)/(n-k), and p-values come
@@ -96,7 +96,7 @@ def fit(sample: Sample, settings: RegressionSettings) -> Fit:
         sample, result.params[shown], errors, _conley(result, points, settings, shown), freedom, settings.confidence
     )
     residuals = outcome - design @ result.params
-    return Fit(
+    return FittedModel(
         estimates,
         n,
         sample.dropped,
@@ -111,7 +111,7 @@ def fit(sample: Sample, settings: RegressionSettings) -> Fit:
     )
 
 
-def _design(sample: Sample, settings: RegressionSettings) -> tuple[np.ndarray, np.ndarray]:
+def _design(sample: RegressionSample, settings: RegressionSettings) -> tuple[np.ndarray, np.ndarray]:
     """Outcome and design: intercept, explanatory columns, then dummies; or all of it within groups, means put back."""
     one = np.ones((len(sample.outcome), 1))
     if sample.effects is None:
@@ -148,7 +148,7 @@ def _least_squares(outcome: np.ndarray, design: np.ndarray, weights: np.ndarray,
     return model.fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
 
 
-def _absorbed(sample: Sample, settings: RegressionSettings) -> int:
+def _absorbed(sample: RegressionSample, settings: RegressionSettings) -> int:
     """Intercepts that were absorbed and count in the small-sample correction."""
     if sample.effects is None or settings.absorb == "dummies":
         return 0
@@ -159,7 +159,7 @@ def _absorbed(sample: Sample, settings: RegressionSettings) -> int:
     return int(sample.effects.max())
 
 
-def _correction(sample: Sample, n: int, k: int) -> float:
+def _correction(sample: RegressionSample, n: int, k: int) -> float:
     if sample.clusters is None:
         return n / (n - k)
     count = int(sample.clusters.max()) + 1
@@ -179,8 +179,13 @@ def _conley(result: Any, points: np.ndarray | None, settings: RegressionSettings
 
 
 def _estimates(
-    sample: Sample, values: np.ndarray, errors: np.ndarray, conley: np.ndarray | None, freedom: int, confidence: float
-) -> tuple[Estimate, ...]:
+    sample: RegressionSample,
+    values: np.ndarray,
+    errors: np.ndarray,
+    conley: np.ndarray | None,
+    freedom: int,
+    confidence: float,
+) -> tuple[CoefficientEstimate, ...]:
     reach = float(student.ppf((1 + confidence) / 2, freedom))
     found = []
     for place, term in enumerate(sample.terms):
@@ -189,7 +194,7 @@ def _estimates(
         spatial = None if conley is None or np.isnan(conley[place]) else float(conley[place])
         p = float(2 * student.sf(abs(ratio), freedom))
         ends = (value - reach * error, value + reach * error)
-        found.append(Estimate(term.column, term.name, term.shown, value, error, ratio, p, *ends, spatial))
+        found.append(CoefficientEstimate(term.column, term.name, term.shown, value, error, ratio, p, *ends, spatial))
     return tuple(found)
 
 
@@ -199,7 +204,7 @@ def _explained(residuals: np.ndarray, outcome: np.ndarray, groups: np.ndarray, w
     return float(1 - weights @ residuals**2 / (weights @ about**2))
 
 
-def _check_independent(sample: Sample) -> None:
+def _check_independent(sample: RegressionSample) -> None:
     """Refuse columns that are constant (within groups), or a combination of the columns before them."""
     n = len(sample.outcome)
     groups = np.zeros(n, np.int64) if sample.effects is None else sample.effects

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
-from rankscape.products.regressions.regression import Estimate, Fit
+from rankscape.products.regressions.regression import CoefficientEstimate, FittedModel
 from rankscape.products.regressions.settings import Outcome, RegressionSettings
 
 STARS = ((0.01, "***"), (0.05, "**"), (0.10, "*"))
@@ -41,7 +41,7 @@ def _columns(outcome: Outcome) -> list[str]:
     return [name for name in (outcome.column, outcome.minus) if name is not None]
 
 
-def coefficient_table(titles: Sequence[str], fits: Sequence[Fit]) -> pd.DataFrame:
+def coefficient_table(titles: Sequence[str], fits: Sequence[FittedModel]) -> pd.DataFrame:
     """Return one row for each coefficient of each model, controls included."""
     rows = [
         {
@@ -56,7 +56,9 @@ def coefficient_table(titles: Sequence[str], fits: Sequence[Fit]) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def latex_table(settings: RegressionSettings, titles: Sequence[str], fits: Sequence[Fit], notes: Sequence[str]) -> str:
+def latex_table(
+    settings: RegressionSettings, titles: Sequence[str], fits: Sequence[FittedModel], notes: Sequence[str]
+) -> str:
     """Write the table as LaTeX for the package booktabs: a column a model, errors below coefficients, stars, a legend.
 
     Args:
@@ -98,18 +100,18 @@ def _row(head: str, cells: Iterable[str]) -> str:
     return f"{' & '.join([head, *cells])} \\\\"
 
 
-def _estimate(fitted: Fit, column: str, label: str) -> Estimate | None:
+def _estimate(fitted: FittedModel, column: str, label: str) -> CoefficientEstimate | None:
     return next((one for one in fitted.estimates if (one.column, one.label) == (column, label)), None)
 
 
-def _value(found: Estimate | None) -> str:
+def _value(found: CoefficientEstimate | None) -> str:
     if found is None:
         return ""
     mark = stars(found.p)
     return _number(found.coefficient) + (rf"\textsuperscript{{{mark}}}" if mark else "")
 
 
-def _conley(found: Estimate | None) -> str:
+def _conley(found: CoefficientEstimate | None) -> str:
     return "" if found is None or found.conley_error is None else f"[{_number(found.conley_error)}]"
 
 
@@ -121,9 +123,11 @@ def _number(value: float) -> str:
     return f"${mantissa}\\times 10^{{{int(exponent)}}}$"
 
 
-def _measures(settings: RegressionSettings, fits: Sequence[Fit]) -> list[tuple[str, Callable[[Fit], str]]]:
+def _measures(
+    settings: RegressionSettings, fits: Sequence[FittedModel]
+) -> list[tuple[str, Callable[[FittedModel], str]]]:
     """Rows below the coefficients: name, and what each model shows there."""
-    rows: list[tuple[str, Callable[[Fit], str]]] = [("Mean of outcome", lambda one: _number(one.mean))]
+    rows: list[tuple[str, Callable[[FittedModel], str]]] = [("Mean of outcome", lambda one: _number(one.mean))]
     if settings.fixed_effects is not None:
         rows.append((f"Fixed effects: {escaped(settings.fixed_effects)}", lambda one: f"{one.groups} groups"))
     rows.append(("Places", lambda one: f"{one.n:,}"))
@@ -137,7 +141,7 @@ def _measures(settings: RegressionSettings, fits: Sequence[Fit]) -> list[tuple[s
     return rows
 
 
-def notes_on(settings: RegressionSettings, fits: Sequence[Fit]) -> list[str]:
+def notes_on(settings: RegressionSettings, fits: Sequence[FittedModel]) -> list[str]:
     """Say how coefficients and errors were computed, and what stands against them.
 
     Args:
@@ -168,7 +172,7 @@ def notes_on(settings: RegressionSettings, fits: Sequence[Fit]) -> list[str]:
     return notes
 
 
-def _how(settings: RegressionSettings, fits: Sequence[Fit]) -> str:
+def _how(settings: RegressionSettings, fits: Sequence[FittedModel]) -> str:
     parts = ["Ordinary least squares" if settings.weights is None else f"Least squares weighted by {settings.weights}"]
     if settings.fixed_effects is not None:
         parts.append(f"with an intercept for each {settings.fixed_effects}")

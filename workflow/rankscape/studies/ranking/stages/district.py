@@ -13,7 +13,7 @@ from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.products.districts.choropleth import draw_choropleth
-from rankscape.products.districts.districts import Districts, comparisons, read_patches, score_districts
+from rankscape.products.districts.districts import ScoredDistricts, comparisons, read_patches, score_districts
 from rankscape.products.districts.polygons import read_polygons
 from rankscape.products.districts.settings import DistrictSettings
 from rankscape.products.maps.preview import readable_length
@@ -55,7 +55,7 @@ def _inputs(settings: DistrictSettings, scores: list[Path], indices: list[Path])
     return {**files, "ramp": RAMP, **{f"{role}/{path.stem}": path for role, all_ in groups.items() for path in all_}}
 
 
-def _facts(found: Districts) -> str:
+def _facts(found: ScoredDistricts) -> str:
     scored = int(found.table["score"].notna().sum())
     weights = {"area": "weighted by area", "population": "weighted by people"}[found.weighting]
     return (
@@ -63,11 +63,11 @@ def _facts(found: Districts) -> str:
     )
 
 
-def _length(found: Districts) -> str:
+def _length(found: ScoredDistricts) -> str:
     return "the whole region" if found.range_from == "region" else readable_length(found.range_m)
 
 
-def _document(found: Districts, settings: DistrictSettings) -> dict[str, Any]:
+def _document(found: ScoredDistricts, settings: DistrictSettings) -> dict[str, Any]:
     table: gpd.GeoDataFrame = found.table
     return {
         "title": settings.title, "weighting": found.weighting, "correlation_range_m": found.range_m,

@@ -16,7 +16,7 @@ from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings import at_path, read_yaml
 from rankscape.products.regressions.design import make_sample, regression_places
-from rankscape.products.regressions.regression import Fit, fit
+from rankscape.products.regressions.regression import FittedModel, fit
 from rankscape.products.regressions.settings import RegressionSettings
 from rankscape.products.regressions.tables import coefficient_table, latex_table, notes_on, outcome_title, stars
 from rankscape.stages.options import MaybeFile, only, settings_of
@@ -63,7 +63,7 @@ def _regression(settings: str, name: str) -> RegressionSettings:
     return RegressionSettings.checked(found[name], settings, f"ranking.regressions.{name}")
 
 
-def _document(title: str, one: Fit) -> dict[str, Any]:
+def _document(title: str, one: FittedModel) -> dict[str, Any]:
     document = {"outcome": title, **asdict(one)}
     document["estimates"] = [{**asdict(found), "stars": stars(found.p)} for found in one.estimates]
     return document
