@@ -20,6 +20,8 @@ class SceneKeys(Keys):
     """Offset of its digital numbers; null where it has none."""
     offset_from: str | None = None
     """What says so."""
+    source: str | None = None
+    """Address of the catalogue that it was found in."""
     assets: dict[str, Any] = {}
     """Its files by name: path, address, bytes, SHA-256."""
 
