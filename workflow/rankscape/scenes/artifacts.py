@@ -31,6 +31,8 @@ class DownloadKeys(DocumentKeys):
 
     granule: str
     """Granule."""
+    sensor: str
+    """Sensor of the scenes."""
     product: str
     """What the scenes are: `visual` or `reflectance`."""
     bands: list[str] = []
