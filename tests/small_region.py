@@ -9,6 +9,7 @@ import yaml
 from snakemake.utils import update_config
 from workflow_copy import Project, copy_workflow
 
+
 def small_region(folder: Path) -> Project:
     """The demo with `config/presets/small.yaml`: granules of 256 pixels, a tiny network, few epochs."""
     project = copy_workflow(folder)
