@@ -2,7 +2,7 @@
 
 `.venv/bin/python benchmarks/judge_rounds.py` (about four minutes, nearly all of it waiting)
 
-A round has 23 clusters x 3 pictures x 3 replies; rounds follow one another, each with a client of its own, as the
+A round has 23 clusters x 3 images x 3 replies; rounds follow one another, each with a client of its own, as the
 workflow runs them. The endpoint is a process of its own, answers after 50 to 400 ms and refuses what exceeds its bucket
 with 429 and Retry-After. The settings state the limit. The floor is (requests - burst)/rate and one mean latency.
 """
@@ -50,13 +50,11 @@ def questions(number: int) -> list[Question]:
     chance = np.random.default_rng(number)
     asked = []
     for _ in range(CLUSTERS * IMAGES):
-        picture = io.BytesIO()
+        image = io.BytesIO()
         patch = chance.integers(0, 255, (32, 32, 3), dtype=np.uint8)
-        Image.fromarray(patch.repeat(7, 0).repeat(7, 1)).save(picture, "PNG")
+        Image.fromarray(patch.repeat(7, 0).repeat(7, 1)).save(image, "PNG")
         asked += [
-            Question(
-                (picture.getvalue(),), "How developed?", SCORE_SCHEMA, (number, reply), int(chance.integers(2**31))
-            )
+            Question((image.getvalue(),), "How developed?", SCORE_SCHEMA, (number, reply), int(chance.integers(2**31)))
             for reply in range(REPLIES)
         ]
     return asked

@@ -43,7 +43,7 @@ def invented_round(
     return {
         "judge": judge, "model": f"{judge}-72b", "endpoint": "http://127.0.0.1:1/v1", "mode": mode, "temperature": 1.0,
         "detail": "high", "max_tokens": 256, "stand_in": temper.stand_in, "prompt": prompt, "prompt_sha256": "0" * 64,
-        "language": "en", "round": number, "fingerprint": FINGERPRINT, "pictures_sha256": "1" * 64,
+        "language": "en", "round": number, "fingerprint": FINGERPRINT, "images_sha256": "1" * 64,
         "questions": questions, "scores": _cluster_scores(chance, truth, temper, mode, number),
         "usage": {
             "questions": len(questions), "replies": len(heard), "usable": usable, "missing": len(heard) - usable,

@@ -23,7 +23,7 @@ LONGEST_RUN_S = 60.0
 
 def questions(count: int = QUESTIONS) -> list[Question]:
     """Questions that differ in the seed, by which the server's log is read."""
-    return [Question((b"picture",), "How developed?", SCORE_SCHEMA, (1, seed), seed) for seed in range(count)]
+    return [Question((b"image",), "How developed?", SCORE_SCHEMA, (1, seed), seed) for seed in range(count)]
 
 
 def settings(url: str) -> JudgeSettings:
@@ -80,7 +80,7 @@ def killed_at_random(server: JudgeServer, folder: Path, kills: int, seed: int = 
 
 def _starter() -> multiprocessing.context.ForkServerContext:
     """Clients are forked from a process that has imported everything: that takes longer than their work."""
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     starter = multiprocessing.get_context("forkserver")
     starter.set_forkserver_preload(["judge_client"])
     return starter

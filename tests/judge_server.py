@@ -98,7 +98,7 @@ class JudgeServer:
     """What `GET /models` lists; any model is answered for."""
     url: str = ""
     keep: bool = True
-    """Whether requests are kept; many with large pictures would fill the memory."""
+    """Whether requests are kept; many with large images would fill the memory."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     """Every request as read."""
     headers: list[dict[str, str]] = field(default_factory=list)

@@ -9,7 +9,7 @@ rule ranking_sample:
         clusters=rules.ranking_cluster.output.clusters,
         summary=rules.ranking_cluster.output.summary,
     output:
-        draw="<results>/ranking/samples/{round}.parquet",
+        sample="<results>/ranking/samples/{round}.parquet",
     log:
         "<logs>/ranking_sample/{round}.log",
     benchmark:
@@ -27,14 +27,14 @@ rule ranking_sample:
         "Drawing the patches of round {wildcards.round}"
     shell:
         "python -m rankscape ranking sample --settings {params.settings:q} --round {wildcards.round} --tiles {input.tiles:q}"
-        " --clusters {input.clusters:q} --summary {input.summary:q} --out {output.draw:q} > {log:q} 2>&1"
+        " --clusters {input.clusters:q} --summary {input.summary:q} --out {output.sample:q} > {log:q} 2>&1"
 
 
 rule ranking_build_requests:
     input:
         prompt="config/prompts/{prompt}.md",
     output:
-        brief="<results>/ranking/requests/{judge}/{prompt}.json",
+        requests="<results>/ranking/requests/{judge}/{prompt}.json",
     log:
         "<logs>/ranking_build_requests/{judge}/{prompt}.log",
     benchmark:
@@ -55,7 +55,7 @@ rule ranking_build_requests:
         "Writing down what {wildcards.judge} is asked with prompt {wildcards.prompt}"
     shell:
         "python -m rankscape ranking build-requests --settings {params.settings:q} --judge {wildcards.judge:q}"
-        " --judge-settings {params.judge:q} --prompt {input.prompt:q} --out {output.brief:q} > {log:q} 2>&1"
+        " --judge-settings {params.judge:q} --prompt {input.prompt:q} --out {output.requests:q} > {log:q} 2>&1"
 
 
 # Snakemake waits for the file of a service a few seconds only; it says `starting` at once, and the address when there is
@@ -85,10 +85,10 @@ rule ranking_serve:
 rule ranking_collect_replies:
     input:
         address=rules.ranking_serve.output.address,
-        briefs=lambda wildcards: expand(
-            rules.ranking_build_requests.output.brief, judge=wildcards.judge, prompt=RANKING.prompts
+        requests=lambda wildcards: expand(
+            rules.ranking_build_requests.output.requests, judge=wildcards.judge, prompt=RANKING.prompts
         ),
-        draws=expand(rules.ranking_sample.output.draw, round=ROUNDS),
+        samples=expand(rules.ranking_sample.output.sample, round=ROUNDS),
     output:
         interview="<results>/ranking/collected/{judge}.json",
     log:
@@ -108,7 +108,7 @@ rule ranking_collect_replies:
         "Asking {wildcards.judge} for every reply that is missing"
     shell:
         "python -m rankscape ranking collect-replies --judge {wildcards.judge:q} --limits {resources.limits:q}"
-        " --address {input.address:q} --briefs {input.briefs:q} --draws {input.draws:q} --store {params.store:q}"
+        " --address {input.address:q} --requests {input.requests:q} --samples {input.samples:q} --store {params.store:q}"
         " --out {output.interview:q} > {log:q} 2>&1"
 
 
@@ -116,7 +116,7 @@ rule ranking_rate:
     input:
         interviewed,
         prompt="config/prompts/{prompt}.md",
-        draw=rules.ranking_sample.output.draw,
+        sample=rules.ranking_sample.output.sample,
     output:
         round="<results>/ranking/rounds/{judge}/{prompt}/{round}.json",
         times="<results>/ranking/times/{judge}/{prompt}/{round}.json",
@@ -143,5 +143,5 @@ rule ranking_rate:
     shell:
         "python -m rankscape ranking rate --settings {params.settings:q} --judge {wildcards.judge:q}"
         " --judge-settings {params.judge:q} --limits {resources.limits:q} --prompt {input.prompt:q}"
-        " --round {wildcards.round} --draw {input.draw:q} --store {params.store:q} --out {output.round:q}"
+        " --round {wildcards.round} --sample {input.sample:q} --store {params.store:q} --out {output.round:q}"
         " --times {output.times:q} > {log:q} 2>&1"

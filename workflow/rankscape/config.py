@@ -23,6 +23,8 @@ RENAMED = {
     "mosaic": "ranking.rasterize",
     "merge": "ranking.mosaic",
     "ranking.draw": "ranking.sample",
+    "ranking.sample.min_picture_px": "ranking.sample.min_image_px",
+    "ranking.rate.pair_pictures": "ranking.rate.pair_images",
     "ranking.derive": "ranking.order_from_reference",
     "ranking.review": "ranking.inspection_sheets",
     "ranking.merge": "ranking.mosaic",

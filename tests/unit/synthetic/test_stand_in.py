@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from rankscape.samples.pixel_statistics import STATISTICS, patch_statistics
 from rankscape.samples.rendering import as_png, enlarged
-from rankscape.studies.ranking.judges.round_samples import sheet, side_by_side
+from rankscape.studies.ranking.judges.round_samples import montage, side_by_side
 from rankscape.synthetic.stand_in import MODEL, answer, create_app, look, native
 from rankscape.synthetic.stand_in_requests import Question, RequestError, halves, patches_of, read_question
 from scipy import stats
@@ -65,7 +65,7 @@ def send(*bodies: object, path: str = "/v1/chat/completions") -> list[httpx2.Res
 def question(pixels: np.ndarray, seed: int = 0, **changes: object) -> Question:
     given = {"prompt": PROMPT, "temperature": 0.7, "key": "score", "options": ()} | changes
     given = {"wanted": "name" if given["options"] else "score"} | given
-    return Question(pictures=(pixels,), seed=seed, **given)
+    return Question(images=(pixels,), seed=seed, **given)
 
 
 def said(asked: Question) -> object:
@@ -154,10 +154,10 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "empty messages": (lambda: request(messages=[]), "messages"),
     "a message without content": (lambda: request(messages=[{"role": "user"}]), "content"),
     "a message that is none": (lambda: request(messages=["hello"]), "content"),
-    "no picture": (lambda: without("image_url"), "0 pictures"),
+    "no picture": (lambda: without("image_url"), "0 images"),
     "no prompt": (lambda: without("text"), "no text"),
     "two pictures": (
-        lambda: request(messages=[*request()["messages"], *request()["messages"]]), "2 pictures",
+        lambda: request(messages=[*request()["messages"], *request()["messages"]]), "2 images",
     ),
     "an address": (lambda: with_image({"url": "https://example.com/a.png"}), "opens no address"),
     "a file": (lambda: with_image({"url": "file:///etc/passwd"}), "opens no address"),
@@ -338,7 +338,7 @@ TOWN[4:28:3, 4:28] = 235
 
 
 def sheets(*groups: np.ndarray, patches: int = 3) -> list[np.ndarray]:
-    return [np.asarray(Image.open(io.BytesIO(sheet([as_png(enlarged(one, 224))] * patches)))) for one in groups]
+    return [np.asarray(Image.open(io.BytesIO(montage([as_png(enlarged(one, 224))] * patches)))) for one in groups]
 
 
 def titled(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -348,7 +348,7 @@ def titled(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def asked(shown: list[np.ndarray], wanted: str, options: tuple, seed: int = 0, **changes: object) -> Question:
     given = {"prompt": PROMPT, "temperature": 0.7, "key": "answer"} | changes
-    return Question(pictures=tuple(shown), seed=seed, options=options, wanted=wanted, **given)
+    return Question(images=tuple(shown), seed=seed, options=options, wanted=wanted, **given)
 
 
 def test_patches_are_found_on_a_sheet_and_on_both_sides_of_the_gap():
@@ -407,6 +407,6 @@ def test_asked_to_mend_an_answer_it_answers_the_same_question_anew():
     body["messages"] += mend
     found = read_question(json.dumps(body).encode())
     assert (found.prompt, found.afterwards) == (PROMPT, "?\nThat answer cannot be used.")
-    first, mended = (score_of(one) for one in (question(found.pictures[0], 1), found))
+    first, mended = (score_of(one) for one in (question(found.images[0], 1), found))
     assert first != mended
     assert abs(first - mended) < 60

@@ -55,16 +55,16 @@ def as_rgb(patches: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(scaled, 0, 255), np.uint8)
 
 
-def enlarged(picture: np.ndarray, min_picture_px: int) -> np.ndarray:
-    """Repeat pixels so that the smaller side has at least `min_picture_px`.
+def enlarged(picture: np.ndarray, min_image_px: int) -> np.ndarray:
+    """Repeat pixels so that the smaller side has at least `min_image_px`.
 
     A whole factor without smoothing adds nothing to the picture that was not measured.
 
     Args:
         picture: Shape (height, width, bands).
-        min_picture_px: Side asked for.
+        min_image_px: Side asked for.
     """
-    factor = -(-min_picture_px // min(picture.shape[:2]))
+    factor = -(-min_image_px // min(picture.shape[:2]))
     return picture.repeat(factor, axis=0).repeat(factor, axis=1) if factor > 1 else picture
 
 

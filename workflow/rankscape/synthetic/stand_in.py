@@ -29,7 +29,7 @@ _FAINT = 0.02
 
 @dataclass(frozen=True)
 class Looks:
-    """Aspects of a picture, each from 0 to 1."""
+    """Aspects of an image, each from 0 to 1."""
 
     roofs: float
     """White and red surfaces, as roofs are."""
@@ -38,7 +38,7 @@ class Looks:
     order: float
     """How far edges run along one direction and the one across it, as streets and surveyed fields do."""
     mixture: float
-    """How much green differs within the picture: fields, gardens and built land side by side."""
+    """How much green differs within the image: fields, gardens and built land side by side."""
     crops: float
     """Bright green, as irrigated crops are."""
     worked: float
@@ -53,13 +53,13 @@ class Looks:
     """Dark grey, as shaded rock and water are."""
 
 
-def look(picture: np.ndarray) -> Looks:
-    """Measure a picture; enlarging it by repeating its pixels changes nothing.
+def look(image: np.ndarray) -> Looks:
+    """Measure an image; enlarging it by repeating its pixels changes nothing.
 
     Args:
-        picture: uint8, shape (height, width, 3).
+        image: uint8, shape (height, width, 3).
     """
-    colour = native(picture).astype(np.float64) / 255
+    colour = native(image).astype(np.float64) / 255
     red, green, blue = np.moveaxis(colour, -1, 0)
     total = colour.sum(-1) + 1e-3
     greenness, warmth, brightness = (2 * green - red - blue) / total, (red - blue) / total, total / 3
@@ -81,15 +81,15 @@ def look(picture: np.ndarray) -> Looks:
     )
 
 
-def native(picture: np.ndarray) -> np.ndarray:
-    """Undo an enlargement by a whole factor: return the smallest picture whose repeated pixels make up this one."""
-    sides = np.gcd(*picture.shape[:2])
+def native(image: np.ndarray) -> np.ndarray:
+    """Undo an enlargement by a whole factor: return the smallest image whose repeated pixels make up this one."""
+    sides = np.gcd(*image.shape[:2])
     for factor in range(min(int(sides), _LARGEST_FACTOR), 1, -1):
-        if sides % factor == 0 and min(picture.shape[:2]) // factor >= _BLOCK_PX:
-            small = picture[::factor, ::factor]
-            if np.array_equal(small.repeat(factor, 0).repeat(factor, 1), picture):
+        if sides % factor == 0 and min(image.shape[:2]) // factor >= _BLOCK_PX:
+            small = image[::factor, ::factor]
+            if np.array_equal(small.repeat(factor, 0).repeat(factor, 1), image):
                 return small
-    return picture
+    return image
 
 
 def _without_clouds(white: np.ndarray) -> np.ndarray:
@@ -135,7 +135,7 @@ _BASE = 7.0
 _TASTE = 0.18
 """Spread of the factors by which a prompt changes the weights (standard deviation of their logarithm)."""
 _MISJUDGED, _WAVERING = 6.0, 12.0
-"""Points by which an answer is wrong: alike in all replies to one picture and prompt; and, at temperature 1, anew."""
+"""Points by which an answer is wrong: alike in all replies to one image and prompt; and, at temperature 1, anew."""
 _LIKES_FIRST = 4.0
 """Points by which the group shown first seems higher; of many groups, falling to none for the last."""
 _ALIKE, _TIER = 7.0, 12.0
@@ -152,7 +152,7 @@ _KINDS: dict[str, tuple[tuple[str, ...], Callable[[Looks], float]]] = {
         lambda seen: 1.5 * seen.woods + 0.5 * seen.rough + seen.stone + 0.3 - 0.5 * seen.mixture,
     ),
 }
-"""Words in the names of land categories, and how much a picture looks like each kind."""
+"""Words in the names of land categories, and how much an image looks like each kind."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ async def _complete(request: Request) -> JSONResponse:
         return JSONResponse({"error": fault}, status_code=400)
     content, refusal, finish_reason = answer(question)
     said = content or refusal or ""
-    pixels = sum(picture.size for picture in question.pictures)
+    pixels = sum(image.size for image in question.images)
     tokens = {"prompt_tokens": len(question.prompt) + pixels // 300, "completion_tokens": len(said)}
     return JSONResponse(
         {
@@ -225,7 +225,7 @@ def _said(question: Question, chance: np.random.Generator) -> str | float | list
         return pair(question, chance)
     if question.wanted == "tiers":
         return tiers(question, chance)
-    seen = look(question.pictures[0])
+    seen = look(question.images[0])
     if question.wanted == "name":
         return category(seen, question.options, chance)
     return round(score(seen, question, chance))
@@ -239,8 +239,8 @@ def score(seen: Looks, question: Question, chance: np.random.Generator) -> float
 
 def pair(question: Question, chance: np.random.Generator) -> str:
     """Return which of two groups of patches seems higher: `first`, `second`, or `tie` where they seem alike."""
-    together = len(question.pictures) == 1
-    groups = [group for picture in question.pictures for group in _groups(picture, together=together)]
+    together = len(question.images) == 1
+    groups = [group for image in question.images for group in _groups(image, together=together)]
     first, second = (_impression(group, question, chance) for group in groups)
     lead = first + _LIKES_FIRST - second
     return "tie" if abs(lead) <= _ALIKE else "first" if lead > 0 else "second"
@@ -248,24 +248,24 @@ def pair(question: Question, chance: np.random.Generator) -> str:
 
 def tiers(question: Question, chance: np.random.Generator) -> list[list[str]]:
     """Return the names of all groups, sorted into tiers of about the same points, the highest first."""
-    liking = np.linspace(_LIKES_FIRST, 0, len(question.pictures))
+    liking = np.linspace(_LIKES_FIRST, 0, len(question.images))
     sorted_into: dict[int, list[str]] = {}
-    for name, picture, liked in zip(question.options, question.pictures, liking, strict=True):
-        points = _impression(_groups(picture, together=False)[0], question, chance) + float(liked)
+    for name, image, liked in zip(question.options, question.images, liking, strict=True):
+        points = _impression(_groups(image, together=False)[0], question, chance) + float(liked)
         sorted_into.setdefault(int(points // _TIER), []).append(name)
     return [sorted_into[tier] for tier in sorted(sorted_into, reverse=True)]
 
 
-def _groups(picture: np.ndarray, *, together: bool) -> list[Group]:
-    """What a picture shows: one group, or two side by side; measured once for all replies that see it."""
-    name = digest(str(together), picture.tobytes(), picture.shape[1])
+def _groups(image: np.ndarray, *, together: bool) -> list[Group]:
+    """What an image shows: one group, or two side by side; measured once for all replies that see it."""
+    name = digest(str(together), image.tobytes(), image.shape[1])
     if name not in _LOOKED_AT:
-        _LOOKED_AT[name] = [_group(part) for part in (halves(picture) if together else (picture,))]
+        _LOOKED_AT[name] = [_group(part) for part in (halves(image) if together else (image,))]
     return _LOOKED_AT[name]
 
 
-def _group(picture: np.ndarray) -> Group:
-    patches = patches_of(picture)
+def _group(image: np.ndarray) -> Group:
+    patches = patches_of(image)
     return Group(tuple(map(look, patches)), hashlib.sha256(b"".join(patch.tobytes() for patch in patches)).digest())
 
 

@@ -17,51 +17,51 @@ _GAP_PX = 6
 """Narrower stripes of paper are part of a patch."""
 
 
-def halves(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Part a picture of two groups at the widest stripe of paper from top to bottom.
+def halves(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Part an image of two groups at the widest stripe of paper from top to bottom.
 
     Args:
-        picture: uint8, shape (height, width, 3).
+        image: uint8, shape (height, width, 3).
 
     Returns:
-        What is left and what is right of it; twice the whole picture where nothing parts it.
+        What is left and what is right of it; twice the whole image where nothing parts it.
     """
-    runs = _runs(_inked(picture), 0)
+    runs = _runs(_inked(image), 0)
     if len(runs) < 2:
-        return picture, picture
+        return image, image
     gaps = [(after[0] - before[1], before[1], after[0]) for before, after in pairwise(runs)]
     _, end, begin = max(gaps)
-    return picture[:, :end], picture[:, begin:]
+    return image[:, :end], image[:, begin:]
 
 
-def patches_of(picture: np.ndarray) -> list[np.ndarray]:
+def patches_of(image: np.ndarray) -> list[np.ndarray]:
     """Find the patches on a sheet, row by row; what is much smaller than the largest of them is a title.
 
     Args:
-        picture: uint8, shape (height, width, 3).
+        image: uint8, shape (height, width, 3).
 
     Returns:
-        uint8, each of shape (height, width, 3); the picture itself where there is only paper.
+        uint8, each of shape (height, width, 3); the image itself where there is only paper.
     """
-    found = _blocks(picture)
+    found = _blocks(image)
     largest = max((min(block.shape[:2]) for block in found), default=0)
-    return [block for block in found if 2 * min(block.shape[:2]) >= largest] or [picture]
+    return [block for block in found if 2 * min(block.shape[:2]) >= largest] or [image]
 
 
-def _blocks(picture: np.ndarray) -> list[np.ndarray]:
+def _blocks(image: np.ndarray) -> list[np.ndarray]:
     """Cut rows, then columns, at stripes of paper until nothing can be cut."""
-    inked = _inked(picture)
+    inked = _inked(image)
     blocks = []
     for top, bottom in _runs(inked, 1):
         for left, right in _runs(inked[top:bottom], 0):
-            part = picture[top:bottom, left:right]
-            blocks += [part] if part.shape == picture.shape else _blocks(part)
+            part = image[top:bottom, left:right]
+            blocks += [part] if part.shape == image.shape else _blocks(part)
     return blocks
 
 
-def _inked(picture: np.ndarray) -> np.ndarray:
+def _inked(image: np.ndarray) -> np.ndarray:
     """Where there is no paper; bool, shape (height, width)."""
-    return np.asarray(picture.min(axis=2) < _PAPER)
+    return np.asarray(image.min(axis=2) < _PAPER)
 
 
 def _runs(inked: np.ndarray, across: int) -> list[tuple[int, int]]:
@@ -90,7 +90,7 @@ class RequestError(Exception):
 class Question:
     """What the stand-in uses of a request."""
 
-    pictures: tuple[np.ndarray, ...]
+    images: tuple[np.ndarray, ...]
     """uint8, each of shape (height, width, 3)."""
     prompt: str
     """All text that asks."""
@@ -108,14 +108,14 @@ class Question:
     @property
     def seen(self) -> bytes:
         """All pixels, to seed chance with."""
-        return b"".join(picture.tobytes() for picture in self.pictures)
+        return b"".join(image.tobytes() for image in self.images)
 
 
 def read_question(body: bytes) -> Question:
     """Read the body of a chat completion request.
 
     Raises:
-        RequestError: If it is no JSON object, holds no text, not as many PNG pictures as data URIs as its form of
+        RequestError: If it is no JSON object, holds no text, not as many PNG images as data URIs as its form of
             answer needs, or asks for what the stand-in does not do.
     """
     try:
@@ -131,11 +131,11 @@ def read_question(body: bytes) -> Question:
     texts = _texts(parts)
     if not any(text.strip() for text in texts):
         raise RequestError("messages: there is no text that asks something.")
-    pictures = [part.get("image_url") for part in parts if part.get("type") == "image_url"]
+    images = [part.get("image_url") for part in parts if part.get("type") == "image_url"]
     wanted, key, options = _form(request.get("response_format"))
-    _check_count(len(pictures), wanted, options)
+    _check_count(len(images), wanted, options)
     return Question(
-        pictures=tuple(map(_picture, pictures)),
+        images=tuple(map(_image, images)),
         prompt="\n".join(texts),
         seed=int(_number(request, "seed", 0)),
         temperature=_number(request, "temperature", 1.0),
@@ -146,9 +146,9 @@ def read_question(body: bytes) -> Question:
     )
 
 
-def digest(prompt: str, picture: bytes, seed: int) -> int:
-    """Return a number that a prompt, a picture and a seed always give, to seed chance with."""
-    parts = (prompt.encode(), picture, str(seed).encode())
+def digest(prompt: str, image: bytes, seed: int) -> int:
+    """Return a number that a prompt, an image and a seed always give, to seed chance with."""
+    parts = (prompt.encode(), image, str(seed).encode())
     return int.from_bytes(hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()[:8])
 
 
@@ -165,11 +165,11 @@ def _texts(parts: list[dict[str, Any]]) -> list[str]:
     return [part["text"] for part in parts if part.get("type") == "text" and isinstance(part.get("text"), str)]
 
 
-def _check_count(pictures: int, wanted: Wanted, options: tuple[str, ...]) -> None:
+def _check_count(images: int, wanted: Wanted, options: tuple[str, ...]) -> None:
     allowed = {"pair": {1, 2}, "tiers": {len(options)}}.get(wanted, {1})
-    if pictures not in allowed:
+    if images not in allowed:
         needs = {"pair": "one or two", "tiers": f"{len(options)}, one a letter,"}.get(wanted, "exactly one")
-        raise RequestError(f"messages: {pictures} pictures; the stand-in looks at {needs} for this answer.")
+        raise RequestError(f"messages: {images} images; the stand-in looks at {needs} for this answer.")
 
 
 def _parts(messages: list[Any]) -> list[dict[str, Any]]:
@@ -185,15 +185,15 @@ def _parts(messages: list[Any]) -> list[dict[str, Any]]:
     return parts
 
 
-def _picture(image_url: Any) -> np.ndarray:
+def _image(image_url: Any) -> np.ndarray:
     url = image_url.get("url") if isinstance(image_url, dict) else image_url
     if not isinstance(url, str) or not url.startswith(_PREFIX):
-        raise RequestError(f"image_url: the stand-in opens no address; give the picture itself as {_PREFIX}...")
+        raise RequestError(f"image_url: the stand-in opens no address; give the image itself as {_PREFIX}...")
     try:
         data = base64.b64decode(url[len(_PREFIX) :], validate=True)
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if not all(_SMALLEST_PX <= side <= _LARGEST_PX for side in image.size):
-                raise RequestError(f"image_url: the picture has {image.size} pixels, {_SMALLEST_PX} to {_LARGEST_PX}.")
+                raise RequestError(f"image_url: the image has {image.size} pixels, {_SMALLEST_PX} to {_LARGEST_PX}.")
             return np.asarray(image.convert("RGB"))
     except (binascii.Error, UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise RequestError(f"image_url: no whole PNG in base64 ({error}).") from None

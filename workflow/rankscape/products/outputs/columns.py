@@ -187,7 +187,7 @@ TABLES = (
     Table(("model/labels.parquet",), "one labelled patch", (_PATCH, *_LABELS)),
     Table(("ranking/draws/{round}.parquet",), "one patch that a round shows", (
         Column("cluster", "integer", "", "Cluster that the patch stands for"), _PATCH,
-        Column("picture", "picture", "", "What the judges are shown (PNG)"),
+        Column("image", "picture", "", "What the judges are shown (PNG)"),
     )),
     Table(("invented/counties.parquet",), "one county of the demo's invented region", (_FOOTPRINT,), "Column of the invented census"),
     Table(("invented/surroundings.csv",), "one patch of the demo's invented region, usable or not", (

@@ -43,8 +43,8 @@ def says(category: str) -> Answer:
 
 
 def ask_all(sample: Sample, ask: Callable[[bytes, int], Answer], settings: LabelSettings):
-    async def answer(picture: bytes, seed: int) -> Answer:
-        return ask(picture, seed)
+    async def answer(image: bytes, seed: int) -> Answer:
+        return ask(image, seed)
 
     return asyncio.run(ask_labels(sample, answer, settings, 2))
 
@@ -53,7 +53,7 @@ def test_the_share_of_the_usable_answers_is_the_label(region):
     settings = judged(sample=10, replies=4, seed=5)
     sample = sample_patches([open_patches(path) for path in region.tiles], settings)
     by_seed = {5: says("town"), 6: says("town"), 7: says("country"), 8: Answer("I cannot tell", None)}
-    found = ask_all(sample, lambda picture, seed: by_seed[seed], settings)
+    found = ask_all(sample, lambda image, seed: by_seed[seed], settings)
     assert found.table["town"].to_list() == pytest.approx([2 / 3] * 10)
     assert list(found.table["patch_id"]) == list(sample.ids)
     assert (found.asked, found.usable) == (40, 30)
@@ -63,7 +63,7 @@ def test_patches_without_an_answer_are_left_out_and_half_are_enough(region):
     settings = judged(sample=10, replies=1)
     sample = sample_patches([open_patches(path) for path in region.tiles], settings)
     answers = iter([says("town"), Answer("", "no reply within 1 s")] * 5)
-    found = ask_all(sample, lambda picture, seed: next(answers), settings)
+    found = ask_all(sample, lambda image, seed: next(answers), settings)
     assert list(found.table["patch_id"]) == list(sample.ids[::2])
 
 
@@ -79,7 +79,7 @@ def test_a_judge_without_usable_answers_is_an_error_that_shows_one(region, answe
     settings = judged(sample=5, replies=2)
     sample = sample_patches([open_patches(path) for path in region.tiles], settings)
     with pytest.raises(JudgeError, match="critic named a category for 0 of 5 patches") as caught:
-        ask_all(sample, lambda picture, seed: answer, settings)
+        ask_all(sample, lambda image, seed: answer, settings)
     assert said in str(caught.value)
 
 
@@ -96,13 +96,13 @@ def test_the_draw_is_seeded_skips_unusable_patches_and_counts_a_place_once(regio
     assert not any(f"03TVF_{row}_8" in kept and f"03TWF_{row}_0" in kept for row in range(12))
 
 
-def test_the_picture_is_the_patch(region):
+def test_the_image_is_the_patch(region):
     granules = [open_patches(path) for path in region.tiles]
     sample = sample_patches(granules, judged(sample=3))
-    picture = sample.picture(0)
-    assert picture.startswith(b"\x89PNG")
+    image = sample.image(0)
+    assert image.startswith(b"\x89PNG")
     granule, position = sample.places[0]
-    shown = np.asarray(Image.open(io.BytesIO(picture)))
+    shown = np.asarray(Image.open(io.BytesIO(image)))
     assert shown.shape == (224, 224, 3)
     assert np.array_equal(shown[::28, ::28], granule.array[position])
 

@@ -26,7 +26,7 @@ CANARY = "sk-canary-31d7aa02ee"
 
 
 def question(seed: int = 0) -> Question:
-    return Question((b"picture",), "How developed?", SCORE_SCHEMA, (1, seed), seed)
+    return Question((b"image",), "How developed?", SCORE_SCHEMA, (1, seed), seed)
 
 
 def settings(endpoint: Endpoint, **changes: Any) -> JudgeSettings:

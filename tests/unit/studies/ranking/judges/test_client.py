@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from ..conftest import Endpoint, completion
 
 CANARY = "sk-canary-7f3d9e5b1c"
-PICTURE = b"\x89PNG picture"
+PICTURE = b"\x89PNG image"
 
 
 def ask(judge_settings: JudgeSettings, count: int = 1, name: str = "anna") -> tuple[list[Reply], Judge]:
@@ -60,10 +60,10 @@ def test_a_question_and_its_answer(endpoint: Endpoint) -> None:
         "max_tokens": 64,
         "seed": 0,
     }
-    text, picture = body["messages"][0]["content"]
+    text, image = body["messages"][0]["content"]
     assert text == {"type": "text", "text": "How developed?"}
-    assert picture["image_url"]["detail"] == "high"
-    assert picture["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(PICTURE).decode()
+    assert image["image_url"]["detail"] == "high"
+    assert image["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(PICTURE).decode()
     assert body["response_format"]["type"] == "json_schema"
     assert body["response_format"]["json_schema"]["strict"] is True
     assert body["response_format"]["json_schema"]["schema"] == SCORE_SCHEMA

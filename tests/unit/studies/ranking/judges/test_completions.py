@@ -98,7 +98,7 @@ def test_reasons_are_one_short_line() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "again", "closed", "congested"),
     [
-        (400, {"error": {"message": "bad picture"}}, False, None, False),
+        (400, {"error": {"message": "bad image"}}, False, None, False),
         (400, {"error": {"message": "x", "code": "model_not_found"}}, False, "model", False),
         (400, {"code": 20012, "message": "Model does not exist. Please check it carefully."}, False, "model", False),
         (404, {"error": {"message": "The model `x` does not exist."}}, False, "model", False),

@@ -19,7 +19,7 @@ from rankscape.studies.ranking.judges.modes import MODES, SCORES, TIERS, mode_of
 from rankscape.studies.ranking.judges.pairs import PAIRS, counts, pair_design
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Reply
-from rankscape.studies.ranking.judges.round_samples import PAPER, Draw, sheet, side_by_side
+from rankscape.studies.ranking.judges.round_samples import PAPER, RoundSample, montage, side_by_side
 from rankscape.studies.ranking.judges.rounds import questions_of, round_text
 from rankscape.studies.ranking.settings.judges import RateSettings
 
@@ -30,19 +30,19 @@ def png(colour: tuple[int, int, int], side: int = 24) -> bytes:
     return as_png(np.full((side, side, 3), colour, np.uint8))
 
 
-def draw(clusters: int = 4, images: int = 3, number: int = 1, seed: int = 0) -> Draw:
-    pictures = {c: {f"{c}-{i}": png(COLOURS[c % len(COLOURS)]) for i in range(images)} for c in range(clusters)}
-    return Draw(number, seed, "f", pictures)
+def sample(clusters: int = 4, images: int = 3, number: int = 1, seed: int = 0) -> RoundSample:
+    images = {c: {f"{c}-{i}": png(COLOURS[c % len(COLOURS)]) for i in range(images)} for c in range(clusters)}
+    return RoundSample(number, seed, "f", images)
 
 
 def reply(text: str, finish_reason: str = "stop", error: str | None = None) -> Reply:
     return Reply(text, finish_reason, 100, 5, 0.1, error)
 
 
-def hear(mode: Mode, drawn: Draw, rate: RateSettings, say: Callable[[Shown], Any]) -> list[Heard]:
+def hear(mode: Mode, sampled: RoundSample, rate: RateSettings, say: Callable[[Shown], Any]) -> list[Heard]:
     """A round in which `say` answers every question."""
     heard = []
-    for shown in mode.show(drawn, rate):
+    for shown in mode.show(sampled, rate):
         replies = tuple(reply(text) if (text := say(shown)) is not None else reply("") for _ in shown.seeds)
         heard.append(Heard(shown, replies, tuple(mode.read(one, shown) for one in replies)))
     return heard
@@ -73,7 +73,7 @@ WORTHS = st.lists(st.integers(0, 100), min_size=2, max_size=7)
 @given(worth=WORTHS)
 def test_every_mode_recovers_the_order_of_a_noiseless_judge(mode: Mode, worth: list[int]) -> None:
     values = {cluster: float(value) for cluster, value in enumerate(worth)}
-    found = mode.score(hear(mode, draw(len(worth), 1), RateSettings(replies=2), noiseless(mode, values)), "Round 1")
+    found = mode.score(hear(mode, sample(len(worth), 1), RateSettings(replies=2), noiseless(mode, values)), "Round 1")
     assert set(found) == set(values)
     assert all(0 <= score <= 100 for score in found.values())
     for one, other in combinations(values, 2):
@@ -89,40 +89,40 @@ def test_other_names_of_clusters_change_nothing(mode: Mode, worth: list[int], ch
     chance.shuffle(names_now)
     values = {cluster: float(value) for cluster, value in enumerate(worth)}
     renamed = {names_now[cluster]: value for cluster, value in values.items()}
-    rate, drawn = RateSettings(replies=1), draw(len(worth), 1)
-    before = mode.score(hear(mode, drawn, rate, noiseless(mode, values)), "x")
-    after = mode.score(hear(mode, drawn, rate, noiseless(mode, renamed)), "x")
+    rate, sampled = RateSettings(replies=1), sample(len(worth), 1)
+    before = mode.score(hear(mode, sampled, rate, noiseless(mode, values)), "x")
+    after = mode.score(hear(mode, sampled, rate, noiseless(mode, renamed)), "x")
     assert {names_now[cluster]: pytest.approx(score, abs=1e-6) for cluster, score in before.items()} == after
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
 def test_two_rounds_alike_ask_alike_and_all_requests_differ(mode: Mode) -> None:
     rate = RateSettings(replies=3)
-    shown = mode.show(draw(5), rate)
-    assert shown == mode.show(draw(5), rate)
+    shown = mode.show(sample(5), rate)
+    assert shown == mode.show(sample(5), rate)
     asked = [question for one in shown for question in questions_of(one, "How?", 1)]
-    assert len({(q.pictures, q.prompt, q.number, q.seed, q.labels) for q in asked}) == len(asked)
-    other = [question for one in mode.show(draw(5, number=2), rate) for question in questions_of(one, "How?", 2)]
+    assert len({(q.images, q.prompt, q.number, q.seed, q.labels) for q in asked}) == len(asked)
+    other = [question for one in mode.show(sample(5, number=2), rate) for question in questions_of(one, "How?", 2)]
     assert not {(q.number, q.seed) for q in asked} & {(q.number, q.seed) for q in other}
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
-def test_pictures_hold_pixels_and_nothing_else(mode: Mode) -> None:
-    for pair_pictures in ("side-by-side", "two"):
-        for shown in mode.show(draw(3), RateSettings(replies=1, pair_pictures=pair_pictures)):
-            pictures = shown.paint()
-            assert len(shown.labels) in {0, len(pictures)}
-            for picture in pictures:
-                with Image.open(io.BytesIO(picture)) as opened:
+def test_images_hold_pixels_and_nothing_else(mode: Mode) -> None:
+    for pair_images in ("side-by-side", "two"):
+        for shown in mode.show(sample(3), RateSettings(replies=1, pair_images=pair_images)):
+            images = shown.paint()
+            assert len(shown.labels) in {0, len(images)}
+            for image in images:
+                with Image.open(io.BytesIO(image)) as opened:
                     assert (opened.format, opened.info) == ("PNG", {})
 
 
 def test_scores_show_one_patch_and_send_the_prompt_alone() -> None:
-    drawn = draw(2, images=2)
-    shown = SCORES.show(drawn, RateSettings(replies=3))
+    sampled = sample(2, images=2)
+    shown = SCORES.show(sampled, RateSettings(replies=3))
     assert [one.clusters for one in shown] == [(0,), (0,), (1,), (1,)]
-    assert shown[3].paint() == (drawn.pictures[1]["1-1"],)
-    assert [one.seeds for one in shown] == [reply_seeds(drawn, 3, place) for place in range(4)]
+    assert shown[3].paint() == (sampled.images[1]["1-1"],)
+    assert [one.seeds for one in shown] == [reply_seeds(sampled, 3, place) for place in range(4)]
     assert round_text(Prompt("who", "How developed?", ""), SCORES, RateSettings()) == "How developed?"
 
 
@@ -130,14 +130,14 @@ def test_scores_are_means_of_means_of_usable_replies() -> None:
     def say(shown: Shown) -> str | None:
         return {"0-0": '{"score": 10}', "0-1": '{"score": 20}', "0-2": None}.get(shown.patches[0][0], '{"score": 7}')
 
-    heard = hear(SCORES, draw(2), RateSettings(replies=2), say)
+    heard = hear(SCORES, sample(2), RateSettings(replies=2), say)
     first = heard[0]
     heard[0] = Heard(first.shown, first.replies, (first.readings[0], SCORES.read(reply("85/100"), first.shown)))
     assert SCORES.score(heard, "x") == {0: 15.0, 1: 7.0}
 
 
 def test_pairs_are_shown_in_both_orders() -> None:
-    shown = PAIRS.show(draw(4), RateSettings(replies=2))
+    shown = PAIRS.show(sample(4), RateSettings(replies=2))
     assert [one.clusters for one in shown[:4]] == [(0, 1), (1, 0), (0, 2), (2, 0)]
     assert len(shown) == 12
     assert shown[1].patches == (("1-0", "1-1", "1-2"), ("0-0", "0-1", "0-2"))
@@ -145,10 +145,10 @@ def test_pairs_are_shown_in_both_orders() -> None:
     assert len({seed for one in shown for seed in one.seeds}) == 24
 
 
-def test_side_by_side_is_one_picture_with_a_gap_and_titles() -> None:
+def test_side_by_side_is_one_image_with_a_gap_and_titles() -> None:
     rate = RateSettings()
-    (picture,) = PAIRS.show(draw(3), rate)[2].paint()
-    pixels = np.asarray(Image.open(io.BytesIO(picture)))
+    (image,) = PAIRS.show(sample(3), rate)[2].paint()
+    pixels = np.asarray(Image.open(io.BytesIO(image)))
     left, right = (np.flatnonzero((pixels == COLOURS[c]).all(-1).any(axis=0)) for c in (0, 2))
     assert left.max() + 90 < right.min()
     assert (pixels[:, left.max() + 10 : right.min() - 20] == PAPER).all()
@@ -159,12 +159,12 @@ def test_side_by_side_is_one_picture_with_a_gap_and_titles() -> None:
     assert "left" in PAIRS.form(rate)
 
 
-def test_two_pictures_are_the_clusters_own_sheets() -> None:
-    rate = RateSettings(pair_pictures="two")
-    shown = PAIRS.show(draw(3), rate)[2]
+def test_two_images_are_the_clusters_own_sheets() -> None:
+    rate = RateSettings(pair_images="two")
+    shown = PAIRS.show(sample(3), rate)[2]
     first, second = shown.paint()
-    assert first == sheet([png(COLOURS[0])] * 3)
-    assert second == sheet([png(COLOURS[2])] * 3)
+    assert first == montage([png(COLOURS[0])] * 3)
+    assert second == montage([png(COLOURS[2])] * 3)
     assert shown.labels == ("first:", "second:")
     assert "two pictures" in PAIRS.form(rate)
     assert "left" not in PAIRS.form(rate)
@@ -172,8 +172,8 @@ def test_two_pictures_are_the_clusters_own_sheets() -> None:
 
 def test_no_patch_is_made_smaller() -> None:
     large = np.random.default_rng(0).integers(0, 255, (343, 343, 3), dtype=np.uint8)
-    for picture in (sheet([as_png(large)] * 3), side_by_side([as_png(large)], [as_png(large)] * 4, ("a", "b"))):
-        pixels = np.asarray(Image.open(io.BytesIO(picture)))
+    for image in (montage([as_png(large)] * 3), side_by_side([as_png(large)], [as_png(large)] * 4, ("a", "b"))):
+        pixels = np.asarray(Image.open(io.BytesIO(image)))
         windows = [pixels[top : top + 343, 8 : 8 + 343] for top in range(pixels.shape[0] - 342)]
         assert any(np.array_equal(window, large) for window in windows)
 
@@ -197,14 +197,14 @@ def test_no_patch_is_made_smaller() -> None:
     ],
 )
 def test_answers_to_pairs(text: str, answer: Any, missing: Any) -> None:
-    shown = PAIRS.show(draw(2), RateSettings())[0]
+    shown = PAIRS.show(sample(2), RateSettings())[0]
     found = PAIRS.read(reply(text), shown)
     assert (found.answer, found.missing) == (answer, missing)
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
 def test_replies_that_are_no_answers(mode: Mode) -> None:
-    shown = mode.show(draw(3), RateSettings())[0]
+    shown = mode.show(sample(3), RateSettings())[0]
     good = noiseless(mode, {0: 1.0, 1: 2.0, 2: 3.0})(shown)
     assert mode.read(reply(good), shown).missing is None
     assert mode.read(reply(good, "length"), shown).missing == "cut off at max_tokens"
@@ -228,7 +228,7 @@ def test_replies_that_are_no_answers(mode: Mode) -> None:
 )
 def test_no_text_crashes_a_reader(text: str) -> None:
     for mode in MODES.values():
-        shown = mode.show(draw(3, 1), RateSettings())[0]
+        shown = mode.show(sample(3, 1), RateSettings())[0]
         found = mode.read(reply(text), shown)
         assert (found.answer is None) != (found.missing is None)
 
@@ -253,7 +253,7 @@ def mutated(text: str, chance: np.random.Generator) -> str:
 @pytest.mark.parametrize("mode", [PAIRS, TIERS], ids=["pairs", "tiers"])
 def test_of_ten_thousand_broken_answers_none_is_guessed(mode: Mode) -> None:
     chance = np.random.default_rng(3)
-    shown = mode.show(draw(3, 1), RateSettings())[0]
+    shown = mode.show(sample(3, 1), RateSettings())[0]
     whole = [noiseless(mode, dict(enumerate(map(float, chance.permutation(3)))))(shown) for _ in range(6)]
     usable = 0
     for _ in range(10_000):
@@ -278,18 +278,18 @@ def test_every_pair_must_be_joined_by_some_answer() -> None:
     def say(shown: Shown) -> str | None:
         return None if set(shown.clusters) - {0, 1, 2} and set(shown.clusters) & {0, 1, 2} else '{"answer": "first"}'
 
-    heard = hear(PAIRS, draw(5), RateSettings(), say)
+    heard = hear(PAIRS, sample(5), RateSettings(), say)
     with pytest.raises(JudgeError, match=r"Round 4: no usable reply compares the clusters \[3, 4\] with the others"):
         PAIRS.score(heard, "Round 4")
 
 
 def test_a_liking_for_the_first_place_cancels_out() -> None:
-    scores = PAIRS.score(hear(PAIRS, draw(5), RateSettings(), lambda shown: '{"answer": "first"}'), "x")
+    scores = PAIRS.score(hear(PAIRS, sample(5), RateSettings(), lambda shown: '{"answer": "first"}'), "x")
     assert list(scores.values()) == pytest.approx([50.0] * 5)
 
 
 def test_counts_of_pairs() -> None:
-    heard = hear(PAIRS, draw(3), RateSettings(replies=2), noiseless(PAIRS, {0: 2.0, 1: 1.0, 2: 1.0}))
+    heard = hear(PAIRS, sample(3), RateSettings(replies=2), noiseless(PAIRS, {0: 2.0, 1: 1.0, 2: 1.0}))
     wins, ties = counts(heard, [0, 1, 2])
     np.testing.assert_array_equal(wins, [[0, 4, 4], [0, 0, 0], [0, 0, 0]])
     np.testing.assert_array_equal(ties, [[0, 0, 0], [0, 0, 4], [0, 4, 0]])
@@ -322,17 +322,17 @@ def test_designs_differ_between_rounds_and_seeds_and_repeat_themselves() -> None
 
 
 def test_few_pairs_ask_fewer_questions() -> None:
-    assert len(PAIRS.show(draw(12), RateSettings(pairs_per_cluster=3))) == 12 * 3
+    assert len(PAIRS.show(sample(12), RateSettings(pairs_per_cluster=3))) == 12 * 3
 
 
 def test_tiers_show_all_clusters_under_letters_in_another_order_each_time() -> None:
-    shown = TIERS.show(draw(6), RateSettings(replies=4))
+    shown = TIERS.show(sample(6), RateSettings(replies=4))
     assert len(shown) == 4
     assert all(sorted(one.clusters) == list(range(6)) for one in shown)
     assert len({one.clusters for one in shown}) > 1
     one = shown[0]
     assert one.labels == ("A:", "B:", "C:", "D:", "E:", "F:")
-    assert one.paint() == tuple(sheet([png(COLOURS[cluster])] * 3) for cluster in one.clusters)
+    assert one.paint() == tuple(montage([png(COLOURS[cluster])] * 3) for cluster in one.clusters)
     assert one.schema["properties"]["tiers"]["items"]["items"]["enum"] == list("ABCDEF")
 
 
@@ -358,27 +358,27 @@ def test_names_go_on_after_z() -> None:
     ],
 )
 def test_tiers_that_are_none(tiers: Any, missing: str) -> None:
-    shown = TIERS.show(draw(3), RateSettings())[0]
+    shown = TIERS.show(sample(3), RateSettings())[0]
     found = TIERS.read(reply(json.dumps({"tiers": tiers})), shown)
     assert (found.answer, found.missing) == (None, missing)
 
 
 def test_tiers_are_read_as_clusters() -> None:
-    shown = TIERS.show(draw(3), RateSettings())[0]
+    shown = TIERS.show(sample(3), RateSettings())[0]
     found = TIERS.read(reply('{"tiers": [["C"], ["B", "A"]]}'), shown)
     letter = dict(zip("ABC", shown.clusters, strict=True))
     assert found.answer == ((letter["C"],), tuple(sorted((letter["A"], letter["B"]))))
 
 
 def test_scores_of_tiers_are_mean_places() -> None:
-    scores = TIERS.score(hear(TIERS, draw(4), RateSettings(), noiseless(TIERS, {0: 9, 1: 5, 2: 5, 3: 0})), "x")
+    scores = TIERS.score(hear(TIERS, sample(4), RateSettings(), noiseless(TIERS, {0: 9, 1: 5, 2: 5, 3: 0})), "x")
     assert scores == pytest.approx({0: 100.0, 1: 50.0, 2: 50.0, 3: 0.0})
 
 
 @pytest.mark.parametrize("mode", [PAIRS, TIERS], ids=["pairs", "tiers"])
 def test_one_cluster_cannot_be_compared(mode: Mode) -> None:
-    with pytest.raises(InputError, match=f"Mode {mode.name} compares clusters, and only cluster 0 is drawn"):
-        mode.show(draw(1), RateSettings())
+    with pytest.raises(InputError, match=f"Mode {mode.name} compares clusters, and only cluster 0 is shown"):
+        mode.show(sample(1), RateSettings())
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=list(MODES))
@@ -386,7 +386,7 @@ def test_below_the_quorum_the_clusters_are_named(mode: Mode) -> None:
     def say(shown: Shown) -> str | None:
         return None if 2 in shown.clusters else noiseless(mode, {0: 1.0, 1: 2.0, 3: 5.0})(shown)
 
-    heard = hear(mode, draw(4), RateSettings(replies=2), say)
+    heard = hear(mode, sample(4), RateSettings(replies=2), say)
     with pytest.raises(JudgeError) as error:
         check_quorum(heard, 0.9 if mode is PAIRS else 0.5, "Round 2 of judge anna")
     message = str(error.value)
@@ -397,7 +397,7 @@ def test_below_the_quorum_the_clusters_are_named(mode: Mode) -> None:
 
 
 def test_reasons_of_a_pair_are_counted_once() -> None:
-    heard = hear(PAIRS, draw(2), RateSettings(replies=3), lambda shown: None)
+    heard = hear(PAIRS, sample(2), RateSettings(replies=3), lambda shown: None)
     with pytest.raises(JudgeError, match=r"clusters 0 \(0 of 6\), 1 \(0 of 6\)\. .* empty reply \(6\)\."):
         check_quorum(heard, 0.5, "x")
 

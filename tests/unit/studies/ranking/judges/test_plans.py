@@ -16,17 +16,17 @@ from rankscape.studies.ranking.judges.needs import (
     LATENCY_S,
     PAINTED,
     Need,
-    blank_draw,
+    blank_sample,
     most_clusters,
     need_of,
     verdict,
 )
 from rankscape.studies.ranking.judges.plans import basis_of
 from rankscape.studies.ranking.judges.prompts import Prompt
-from rankscape.studies.ranking.judges.questions import Reply, picture_tokens, question_tokens, text_tokens
-from rankscape.studies.ranking.judges.round_samples import draw_table, write_draw
+from rankscape.studies.ranking.judges.questions import Reply, image_tokens, question_tokens, text_tokens
+from rankscape.studies.ranking.judges.round_samples import round_sample_table, write_round_sample
 from rankscape.studies.ranking.orders.order_files import Ranked
-from rankscape.studies.ranking.settings.judges import DrawSettings, JudgeSettings, RateSettings
+from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings, SampleSettings
 from rankscape.studies.ranking.settings.section import RankingSettings
 
 from ..conftest import Endpoint
@@ -69,8 +69,8 @@ def need(**changes: Any) -> Need:
     ("width", "height", "tokens"),
     [(224, 224, 66), (343, 343, 146), (28, 28, 3), (1, 1, 3), (56, 280, 22)],
 )
-def test_tokens_of_pictures(width: int, height: int, tokens: int) -> None:
-    assert picture_tokens(width, height) == tokens
+def test_tokens_of_images(width: int, height: int, tokens: int) -> None:
+    assert image_tokens(width, height) == tokens
 
 
 def test_tokens_of_text() -> None:
@@ -125,10 +125,10 @@ def test_budgets(budget: float | None, spent: float, said: str) -> None:
     ],
 )
 def test_every_mode_is_counted(mode: str, settings: dict[str, Any], requests: int) -> None:
-    draws = [blank_draw(number, 5, 32, DrawSettings(images_per_cluster=2)) for number in (1, 2)]
+    samples = [blank_sample(number, 5, 32, SampleSettings(images_per_cluster=2)) for number in (1, 2)]
     asking = RateSettings(mode=mode, **settings)
 
-    found = need_of("anna", JudgeSettings(model="m"), PROMPT, draws, asking)
+    found = need_of("anna", JudgeSettings(model="m"), PROMPT, samples, asking)
 
     assert (found.mode, found.requests, found.stored, found.missing) == (mode, 2 * requests, 0, 2 * requests)
     assert found.latency_s == LATENCY_S
@@ -143,20 +143,20 @@ def test_a_prompt_names_its_own_mode() -> None:
         "anna",
         JudgeSettings(model="m"),
         tiers,
-        [blank_draw(1, 5, 32, DrawSettings(images_per_cluster=2))],
+        [blank_sample(1, 5, 32, SampleSettings(images_per_cluster=2))],
         RateSettings(replies=1),
     )
     assert (found.mode, found.requests) == ("tiers", 1)
 
 
 def test_stored_replies_are_measured() -> None:
-    draws, keys = [blank_draw(1, 5, 32, DrawSettings(images_per_cluster=2))], []
+    samples, keys = [blank_sample(1, 5, 32, SampleSettings(images_per_cluster=2))], []
 
     def lookup(key: str) -> Reply | None:
         keys.append(key)
         return Reply("{}", "stop", 1000, 10, 2.0, None, stored=True) if len(keys) <= 6 else None
 
-    found = need_of("anna", JudgeSettings(model="m"), PROMPT, draws, RateSettings(replies=3), lookup)
+    found = need_of("anna", JudgeSettings(model="m"), PROMPT, samples, RateSettings(replies=3), lookup)
 
     assert len(set(keys)) == 30
     assert (found.stored, found.missing, found.measured) == (6, 24, True)
@@ -170,8 +170,8 @@ def test_a_few_pairs_of_a_round_stand_for_all() -> None:
         first.add(key)
         return Reply('{"answer": "tie"}', "stop", 500, 8, 1.0, None) if len(first) <= 2 * PAINTED else None
 
-    draws = [blank_draw(number, 5, 32, DrawSettings(images_per_cluster=2)) for number in (1, 2)]
-    found = need_of("anna", JudgeSettings(model="m"), PROMPT, draws, RateSettings(mode="pairs", replies=2), lookup)
+    samples = [blank_sample(number, 5, 32, SampleSettings(images_per_cluster=2)) for number in (1, 2)]
+    found = need_of("anna", JudgeSettings(model="m"), PROMPT, samples, RateSettings(mode="pairs", replies=2), lookup)
 
     assert len(first) == 2 * 2 * PAINTED
     assert (found.requests, found.stored, found.missing) == (80, 40, 40)
@@ -202,7 +202,7 @@ def write_config(folder: Path, **changes: Any) -> None:
 def write_draws(folder: Path, rounds: int, clusters: int = 3) -> None:
     sample = {cluster: [f"{cluster}-a", f"{cluster}-b"] for cluster in range(clusters)}
     for number in range(1, rounds + 1):
-        pictures = {
+        images = {
             patch: as_png(np.full((40, 40, 3), 10 * number + ord(patch[-1]) + int(patch[0]), np.uint8))
             for own in sample.values()
             for patch in own
@@ -210,7 +210,7 @@ def write_draws(folder: Path, rounds: int, clusters: int = 3) -> None:
         path = folder / f"results/small/ranking/samples/{number}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         ranked = Ranked(tuple(range(clusters)), None, "f" * 64)
-        write_draw(path, draw_table(sample, pictures), ranked, DrawSettings().seed, number, {})
+        write_round_sample(path, round_sample_table(sample, images), ranked, SampleSettings().seed, number, {})
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -265,7 +265,7 @@ def test_a_plan_counts_what_is_stored(project: Path, endpoint: Endpoint, capsys:
         "config/prompts/roads.md",
         "--round",
         "1",
-        "--draw",
+        "--sample",
         "results/small/ranking/samples/1.parquet",
     ]
     with pytest.raises(SystemExit) as caught:
@@ -275,7 +275,12 @@ def test_a_plan_counts_what_is_stored(project: Path, endpoint: Endpoint, capsys:
 
     partly = json.loads(run(capsys, "plan", "--json"))
 
-    assert (partly["clusters"], partly["clusters_from"], partly["drawn"], partly["exact"]) == (3, "the draws", 1, False)
+    assert (partly["clusters"], partly["clusters_from"], partly["sampled"], partly["exact"]) == (
+        3,
+        "the samples",
+        1,
+        False,
+    )
     (one,) = partly["needs"]
     assert (one["requests"], one["stored"], one["missing"], one["measured"]) == (36, 18, 18, True)
     assert (one["prompt_tokens"], one["completion_tokens"]) == (18 * 150, 18 * 7)
@@ -285,8 +290,8 @@ def test_a_plan_counts_what_is_stored(project: Path, endpoint: Endpoint, capsys:
     assert total["verdict"] == "suffices"
 
     write_draws(project, rounds=2)
-    shown = run(capsys, "plan", "--draws", *map(str, sorted(Path("results/small/ranking/samples").iterdir())))
-    assert "3 clusters (from the draws), 2 rounds, all drawn." in shown
+    shown = run(capsys, "plan", "--samples", *map(str, sorted(Path("results/small/ranking/samples").iterdir())))
+    assert "3 clusters (from the samples), 2 rounds, all sampled." in shown
     assert "18 of 36 requests to ask" in shown
     assert "of the budget of 1.00 USD: it suffices." in shown
     assert len(endpoint.bodies) == 18, "planning asks nothing"
@@ -306,7 +311,7 @@ def test_labels_are_planned_until_there_are_some(project: Path, capsys: pytest.C
 
 
 def test_a_draw_of_no_round(project: Path) -> None:
-    with pytest.raises(InputError, match=r"first\.parquet is no draw: draws are named after their rounds"):
+    with pytest.raises(InputError, match=r"first\.parquet is no sample of a round: these are named after their rounds"):
         basis_of(*region(), [project / "first.parquet"], project / "clusters.json")
 
 

@@ -14,7 +14,7 @@ from rankscape.studies.ranking.judges.questions import (
     endpoint_name,
     estimated_prompt_tokens,
     first_messages,
-    picture_size_px,
+    image_size_px,
     question_key,
     repair_key,
     repair_messages,
@@ -40,7 +40,7 @@ def test_the_name_of_a_question_never_changes() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"pictures": (b"two", b"one")}, {"pictures": (b"one",)}, {"prompt": "Which? "}, {"schema": {}},
+        {"images": (b"two", b"one")}, {"images": (b"one",)}, {"prompt": "Which? "}, {"schema": {}},
         {"number": (1, 3)}, {"number": (12,)}, {"seed": 8}, {"labels": ()}, {"labels": ("A:", "C:")},
     ],
 )  # fmt: skip
@@ -78,7 +78,7 @@ def test_the_name_of_a_repair_depends_on_the_answer() -> None:
     assert all(len(key) == 64 for key in keys)
 
 
-def test_pictures_follow_the_text_each_with_its_label() -> None:
+def test_images_follow_the_text_each_with_its_label() -> None:
     (message,) = first_messages(QUESTION, JudgeSettings(model="m", detail="low"))
     parts = message["content"]
     assert [part.get("text") for part in parts] == ["Which?", "A:", None, "B:", None]
@@ -106,9 +106,9 @@ def test_a_repair_shows_the_answer_the_reason_and_the_form() -> None:
     assert len(repair_messages(QUESTION, "x" * 10_000, "x")[0]["content"]) == 2000
 
 
-def test_sizes_are_read_from_the_picture() -> None:
-    assert picture_size_px(png(343, 120)) == (343, 120)
-    assert picture_size_px(b"no picture") == picture_size_px(b"\x89PNG\r\n\x1a\n") == (512, 512)
+def test_sizes_are_read_from_the_image() -> None:
+    assert image_size_px(png(343, 120)) == (343, 120)
+    assert image_size_px(b"no image") == image_size_px(b"\x89PNG\r\n\x1a\n") == (512, 512)
 
 
 def test_more_is_estimated_to_take_more_tokens() -> None:

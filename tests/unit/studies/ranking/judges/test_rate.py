@@ -1,4 +1,4 @@
-"""The stage `rate` as the command line runs it: from pictures to scores, in every mode."""
+"""The stage `rate` as the command line runs it: from images to scores, in every mode."""
 
 import ast
 import base64
@@ -26,27 +26,27 @@ def rate(region: Region, endpoint: Endpoint, **changes: Any) -> int:
     prompt.write_text("How developed?", encoding="utf-8")
     judge = {"model": "tester", "base_url": endpoint.url, **changes.pop("judge_settings", {})}
     number = changes.get("round", 1)
-    drawn = region.folder / f"draw-{number}.parquet"
-    assert draw(region, number, drawn) == 0
+    sampled = region.folder / f"sample-{number}.parquet"
+    assert sample(region, number, sampled) == 0
     options = {
         "settings": {"replies": 2},
         "judge": "anna",
         "judge_settings": judge,
         "prompt": prompt,
         "round": number,
-        "draw": drawn,
+        "sample": sampled,
         "out": region.folder / "round.json",
     }
     return run("ranking rate", **{**options, **changes})
 
 
-def draw(region: Region, number: int, out: Path, **settings: Any) -> int:
+def sample(region: Region, number: int, out: Path, **settings: Any) -> int:
     files = {"tiles": [region.tiles], "clusters": region.clusters, "summary": region.summary, "out": out}
     return run("ranking sample", settings={"images_per_cluster": 2, **settings}, round=number, **files)
 
 
-def pictures(body: dict[str, Any]) -> list[np.ndarray]:
-    """Pictures of a request."""
+def images(body: dict[str, Any]) -> list[np.ndarray]:
+    """Images of a request."""
     urls = [part["image_url"]["url"] for part in body["messages"][0]["content"] if part["type"] == "image_url"]
     return [np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))) for url in urls]
 
@@ -54,11 +54,11 @@ def pictures(body: dict[str, Any]) -> list[np.ndarray]:
 def by_brightness(number: int, body: dict[str, Any]) -> dict[str, Any]:
     """Answer by brightness what the schema asks for; paper is not looked at."""
 
-    def light(picture: np.ndarray) -> float:
-        return float(picture[picture.min(-1) < 250].mean())
+    def light(image: np.ndarray) -> float:
+        return float(image[image.min(-1) < 250].mean())
 
     form = body["response_format"]["json_schema"]["schema"]["properties"]
-    shown = pictures(body)
+    shown = images(body)
     if "score" in form:
         return completion(json.dumps({"score": round(float(shown[0].mean()) / 2.55, 1)}))
     if "answer" in form:
@@ -70,7 +70,7 @@ def by_brightness(number: int, body: dict[str, Any]) -> dict[str, Any]:
     return completion(json.dumps({"tiers": [[letter] for _, letter in order]}))
 
 
-def test_from_pictures_to_the_merged_order(region: Region, endpoint: Endpoint) -> None:
+def test_from_images_to_the_merged_order(region: Region, endpoint: Endpoint) -> None:
     endpoint.answer = by_brightness
     orders = []
     for number in (1, 2):
@@ -85,7 +85,7 @@ def test_from_pictures_to_the_merged_order(region: Region, endpoint: Endpoint) -
     assert (found["usage"]["questions"], found["usage"]["usable"]) == (8, 16)
     assert found["fingerprint"] == "f" * 64
     assert found["provenance"]["stage"] == "ranking rate"
-    assert set(found["provenance"]["inputs"]) == {"prompt", "draw"}
+    assert set(found["provenance"]["inputs"]) == {"prompt", "sample"}
     document = read_json(orders[0])
     assert document["text"] == "0>1>2>3"
     assert document["levels"] == [[0], [1], [2], [3]]
@@ -105,7 +105,7 @@ def test_from_pictures_to_the_merged_order(region: Region, endpoint: Endpoint) -
     ("settings", "questions", "usable"),
     [
         ({"mode": "pairs", "replies": 1}, 12, 12),
-        ({"mode": "pairs", "replies": 2, "pair_pictures": "two"}, 12, 24),
+        ({"mode": "pairs", "replies": 2, "pair_images": "two"}, 12, 24),
         ({"mode": "tiers", "replies": 2}, 2, 2),
     ],
 )
@@ -146,7 +146,7 @@ def test_all_judges_see_the_same_patches_and_a_rerun_repeats_the_round(region: R
     assert rate(region, endpoint, out=outs[2]) == 0
     assert outs[0].read_bytes() == outs[2].read_bytes(), "the same replies give the same bytes"
     documents = [read_json(out) for out in outs]
-    assert documents[0]["pictures_sha256"] == documents[1]["pictures_sha256"]
+    assert documents[0]["images_sha256"] == documents[1]["images_sha256"]
     assert documents[1]["judge"] == "berta"
 
 
@@ -215,7 +215,7 @@ def test_a_failed_round_writes_nothing(
     before = sorted(region.folder.rglob("*"))
     assert rate(region, endpoint) == status
     assert said in capsys.readouterr().err
-    after = sorted(path for path in region.folder.rglob("*") if path.name not in {"who.md", "draw-1.parquet"})
+    after = sorted(path for path in region.folder.rglob("*") if path.name not in {"who.md", "sample-1.parquet"})
     assert after == before
 
 
@@ -244,7 +244,7 @@ def test_settings_and_prompt_mistakes(region: Region, endpoint: Endpoint, capsys
         ({"judge_settings": {"temperature": 9}}, "judges.anna.temperature = 9 is refused"),
         ({"limits": {"concurency": 9}}, "judges.anna.concurency is no known key"),
         ({"prompt": region.folder / "nobody.md"}, "nobody.md does not exist"),
-        ({"draw": region.clusters}, "has no metadata `draw`"),
+        ({"sample": region.clusters}, "has no metadata `sample`"),
     ):
         assert rate(region, endpoint, **changes) == 2
         assert said in capsys.readouterr().err
@@ -252,6 +252,6 @@ def test_settings_and_prompt_mistakes(region: Region, endpoint: Endpoint, capsys
 
 
 def test_a_draw_of_another_round(region: Region, endpoint: Endpoint, capsys: Any) -> None:
-    assert draw(region, 2, region.folder / "2.parquet") == 0
-    assert rate(region, endpoint, draw=region.folder / "2.parquet") == 2
-    assert "was drawn for round 2, not for round 1" in capsys.readouterr().err
+    assert sample(region, 2, region.folder / "2.parquet") == 0
+    assert rate(region, endpoint, sample=region.folder / "2.parquet") == 2
+    assert "was sampled for round 2, not for round 1" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from judge_server import completion, hang, status
 from rankscape.__main__ import main
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json
-from rankscape.studies.ranking.judges.requests import read_brief
+from rankscape.studies.ranking.judges.requests import read_requests
 from rankscape.studies.ranking.judges.services import Address
 from rankscape.studies.ranking.settings.judges import SERVED, JudgeSettings, RateSettings
 
@@ -29,9 +29,9 @@ def run(*arguments: str) -> int:
     return code if isinstance(code, int) else 0
 
 
-def brief(prompt: str, judge: str = "own", about: JudgeSettings = ABOUT) -> int:
+def requested(prompt: str, judge: str = "own", about: JudgeSettings = ABOUT) -> int:
     words = ["ranking", "build-requests", "--settings", SETTINGS, "--judge", judge, "--judge-settings", about.asked]
-    return run(*words, "--prompt", f"{prompt}.md", "--out", f"briefs/{prompt}.json")
+    return run(*words, "--prompt", f"{prompt}.md", "--out", f"requests/{prompt}.json")
 
 
 def interview(*prompts: str, rounds: int = 1, limits: dict[str, Any] | None = None) -> int:
@@ -45,11 +45,11 @@ def interview(*prompts: str, rounds: int = 1, limits: dict[str, Any] | None = No
         "--store",
         STORE,
         "--out",
-        "interview.json",
+        "collected.json",
     ]
     words += ["--limits", json.dumps({"attempts": 1} | (limits or {}))]
-    draws = [f"results/small/ranking/draws/{number}.parquet" for number in range(1, rounds + 1)]
-    return run(*words, "--briefs", *(f"briefs/{prompt}.json" for prompt in prompts), "--draws", *draws)
+    samples = [f"results/small/ranking/samples/{number}.parquet" for number in range(1, rounds + 1)]
+    return run(*words, "--requests", *(f"requests/{prompt}.json" for prompt in prompts), "--samples", *samples)
 
 
 def rate(prompt: str, number: int = 1) -> int:
@@ -66,28 +66,28 @@ def rate(prompt: str, number: int = 1) -> int:
         STORE,
     ]
     words += ["--prompt", f"{prompt}.md", "--round", str(number), "--out", f"{prompt}-{number}.json"]
-    return run(*words, "--draw", f"results/small/ranking/draws/{number}.parquet")
+    return run(*words, "--sample", f"results/small/ranking/samples/{number}.parquet")
 
 
 @pytest.fixture(autouse=True)
 def asked(tmp_path: Path, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
-    """Two drawn rounds of three clusters with two patches each, two prompts, and a judge that answers."""
+    """Two sampled rounds of three clusters with two patches each, two prompts, and a judge that answers."""
     monkeypatch.chdir(tmp_path)
     write_draws(tmp_path, rounds=2)
     for name in ("roads", "roofs"):
         Path(f"{name}.md").write_text(f"How good are the {name}?")
-        assert brief(name) == 0
+        assert requested(name) == 0
     Address("ready", os.getpid(), endpoint.url).write(Path("own.json"))
     return endpoint
 
 
 def test_what_the_replies_do_not_depend_on_is_in_no_brief() -> None:
-    document = read_json(Path("briefs/roads.json"))
+    document = read_json(Path("requests/roads.json"))
     assert document["text"] == "How good are the roads?"
     assert document["mode"] == "scores"
     assert document["judge_settings"]["command"] == SERVED
     assert "x.invalid" not in json.dumps(document)
-    found = read_brief(Path("briefs/roads.json"))
+    found = read_requests(Path("requests/roads.json"))
     assert (found.judge, found.prompt.name, found.about.asked) == ("own", "roads", ABOUT.asked)
 
 
@@ -98,7 +98,7 @@ def test_an_interview_asks_what_is_missing_and_rounds_replay_it(asked: Endpoint)
 
     assert interview("roads", "roofs", rounds=2) == 0
     assert len(asked.bodies) == 4 * 6
-    assert [one["stored"] for one in read_json(Path("interview.json"))["rounds"]] == [6, 0, 0, 0]
+    assert [one["stored"] for one in read_json(Path("collected.json"))["rounds"]] == [6, 0, 0, 0]
 
     assert [rate(prompt, number) for prompt in ("roads", "roofs") for number in (1, 2)] == [0] * 4
     assert interview("roads", "roofs", rounds=2) == 0
@@ -130,7 +130,7 @@ def test_every_round_is_tried_before_one_fails_the_interview(
     assert interview("roads", "roofs") == 1
     assert "Round 1 of judge own with prompt roads: too few usable replies" in capsys.readouterr().err
     assert len(asked.bodies) == 12
-    assert not Path("interview.json").exists()
+    assert not Path("collected.json").exists()
 
     assert interview("roads", "roofs") == 0
     assert len(asked.bodies) == 18
@@ -156,15 +156,15 @@ def test_a_judge_that_ends_meanwhile_ends_the_interview(asked: Endpoint, capsys:
 
 
 def test_briefs_of_two_judges(capsys: pytest.CaptureFixture[str]) -> None:
-    assert brief("roofs", about=ABOUT.model_copy(update={"model": "other"})) == 0
+    assert requested("roofs", about=ABOUT.model_copy(update={"model": "other"})) == 0
     assert interview("roads", "roofs") == 2
-    assert "The briefs are not all of one judge own" in capsys.readouterr().err
+    assert "The requests are not all of one judge own" in capsys.readouterr().err
 
 
-def test_files_that_are_no_briefs_or_draws(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("briefs/other.json").write_text('{"judge": "own"}')
-    with pytest.raises(InputError, match="is no brief of a judge"):
-        read_brief(Path("briefs/other.json"))
+def test_files_that_are_no_requests_or_samples(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("requests/other.json").write_text('{"judge": "own"}')
+    with pytest.raises(InputError, match="holds no requests to a judge"):
+        read_requests(Path("requests/other.json"))
     Path("x.parquet").touch()
     words = [
         "ranking",
@@ -176,7 +176,7 @@ def test_files_that_are_no_briefs_or_draws(capsys: pytest.CaptureFixture[str]) -
         "--store",
         STORE,
         "--out",
-        "interview.json",
+        "collected.json",
     ]
-    assert run(*words, "--briefs", "briefs/roads.json", "--draws", "x.parquet") == 2
-    assert "x.parquet is no draw" in capsys.readouterr().err
+    assert run(*words, "--requests", "requests/roads.json", "--samples", "x.parquet") == 2
+    assert "x.parquet is no sample" in capsys.readouterr().err

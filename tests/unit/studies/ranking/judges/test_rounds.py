@@ -1,4 +1,4 @@
-"""Pictures of a round, whole rounds over HTTP and what is kept of them, ties of scores."""
+"""Images of a round, whole rounds over HTTP and what is kept of them, ties of scores."""
 
 import asyncio
 import io
@@ -16,10 +16,10 @@ from rankscape.studies.ranking.judges.client import open_judge
 from rankscape.studies.ranking.judges.modes import MODES
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
-from rankscape.studies.ranking.judges.round_samples import Draw, enlarged, load_pictures, sample_patches
+from rankscape.studies.ranking.judges.round_samples import RoundSample, enlarged, load_images, sample_patches
 from rankscape.studies.ranking.judges.rounds import ask_round, round_text, to_document, to_times
 from rankscape.studies.ranking.orders.order_from_values import order_of_scores
-from rankscape.studies.ranking.settings.judges import DrawSettings, JudgeSettings, RateSettings
+from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings, SampleSettings
 
 from ..conftest import JudgeServer, Region, completion
 
@@ -28,7 +28,7 @@ TABLE = pd.DataFrame({"patch_id": [f"p{i:02}" for i in range(20)], "cluster": [0
 
 
 def test_the_sample_depends_on_seed_and_round_alone() -> None:
-    settings = DrawSettings(images_per_cluster=3)
+    settings = SampleSettings(images_per_cluster=3)
     sample = sample_patches(TABLE, (0, 1, 2), settings, 1)
     assert {cluster: len(patches) for cluster, patches in sample.items()} == {0: 3, 1: 3, 2: 2}
     shuffled = TABLE.sample(frac=1, random_state=0)
@@ -42,23 +42,23 @@ def test_the_sample_depends_on_seed_and_round_alone() -> None:
 
 def test_a_cluster_without_patches() -> None:
     with pytest.raises(TableError, match=r"clusters \[7\] have no patch"):
-        sample_patches(TABLE, (0, 7), DrawSettings(), 1)
+        sample_patches(TABLE, (0, 7), SampleSettings(), 1)
 
 
-def test_every_patch_is_drawn_sooner_or_later() -> None:
-    settings = DrawSettings(images_per_cluster=3)
+def test_every_patch_is_sampled_sooner_or_later() -> None:
+    settings = SampleSettings(images_per_cluster=3)
     seen = {patch for number in range(1, 40) for patch in sample_patches(TABLE, (0,), settings, number)[0]}
     assert len(seen) == 10
 
 
-def test_pictures_are_enlarged_without_smoothing(region: Region) -> None:
-    pictures = load_pictures([region.tiles], [region.ids[0][0], region.ids[3][2]], 30)
-    assert list(pictures) == [region.ids[0][0], region.ids[3][2]]
-    picture = np.asarray(Image.open(io.BytesIO(pictures[region.ids[0][0]])))
-    assert picture.shape == (32, 32, 3)
+def test_images_are_enlarged_without_smoothing(region: Region) -> None:
+    images = load_images([region.tiles], [region.ids[0][0], region.ids[3][2]], 30)
+    assert list(images) == [region.ids[0][0], region.ids[3][2]]
+    image = np.asarray(Image.open(io.BytesIO(images[region.ids[0][0]])))
+    assert image.shape == (32, 32, 3)
     patches = np.load(region.tiles)
-    np.testing.assert_array_equal(picture[::4, ::4], patches[0])
-    np.testing.assert_array_equal(picture[3::4, 3::4], patches[0])
+    np.testing.assert_array_equal(image[::4, ::4], patches[0])
+    np.testing.assert_array_equal(image[3::4, 3::4], patches[0])
 
 
 @pytest.mark.parametrize(("side", "least", "shown"), [(8, 8, 8), (8, 9, 16), (343, 224, 343), (32, 224, 224)])
@@ -68,15 +68,15 @@ def test_whole_factors(side: int, least: int, shown: int) -> None:
 
 def test_a_patch_that_is_nowhere(region: Region) -> None:
     with pytest.raises(TableError, match=r"Patch 99XXX_0_0 .* none of the patch arrays"):
-        load_pictures([region.tiles], ["99XXX_0_0"], 8)
+        load_images([region.tiles], ["99XXX_0_0"], 8)
 
 
 def test_seeds_of_replies_differ() -> None:
-    draws = [Draw(number, 0, "f", {}) for number in (1, 2)]
-    seeds = [seed for draw in draws for place in range(30) for seed in reply_seeds(draw, 5, place)]
+    samples = [RoundSample(number, 0, "f", {}) for number in (1, 2)]
+    seeds = [seed for sample in samples for place in range(30) for seed in reply_seeds(sample, 5, place)]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**31 for seed in seeds)
-    assert reply_seeds(draws[0], 5, 0)[:2] == reply_seeds(draws[0], 2, 0)
+    assert reply_seeds(samples[0], 5, 0)[:2] == reply_seeds(samples[0], 2, 0)
 
 
 def about(endpoint: JudgeServer, **judge: Any) -> JudgeSettings:
@@ -93,13 +93,13 @@ def run_round(
     number: int = 1,
 ) -> list[Heard]:
     table = pd.read_parquet(region.clusters)
-    sample = sample_patches(table, region.ranked, DrawSettings(images_per_cluster=images), number)
-    pictures = load_pictures([region.tiles], [p for own in sample.values() for p in own], 32)
-    draw = Draw(number, 0, "f", {cluster: {p: pictures[p] for p in own} for cluster, own in sample.items()})
+    sample = sample_patches(table, region.ranked, SampleSettings(images_per_cluster=images), number)
+    images = load_images([region.tiles], [p for own in sample.values() for p in own], 32)
+    sample = RoundSample(number, 0, "f", {cluster: {p: images[p] for p in own} for cluster, own in sample.items()})
 
     async def run() -> list[Heard]:
         async with open_judge("anna", judge, ReplyStore(store) if store else None) as open_one:
-            return await ask_round(open_one, PROMPT, MODES[settings.mode], draw, settings)
+            return await ask_round(open_one, PROMPT, MODES[settings.mode], sample, settings)
 
     return asyncio.run(run())
 
@@ -112,22 +112,22 @@ def test_a_whole_round_over_http(endpoint: JudgeServer, region: Region) -> None:
     assert len(endpoint.bodies) == 24
     assert len({body["seed"] for body in endpoint.bodies}) == 24
     assert {body["messages"][0]["content"][0]["text"] for body in endpoint.bodies} == {"How developed?"}
-    pictures = [body["messages"][0]["content"][1]["image_url"]["url"] for body in endpoint.bodies]
-    assert len(set(pictures)) == 8
+    images = [body["messages"][0]["content"][1]["image_url"]["url"] for body in endpoint.bodies]
+    assert len(set(images)) == 8
     assert MODES["scores"].score(heard, "x") == dict.fromkeys(region.ranked, 50.0)
 
 
 @pytest.mark.parametrize(
-    ("settings", "requests", "pictures", "said"),
+    ("settings", "requests", "images", "said"),
     [
         (RateSettings(mode="pairs", replies=1), 12, 1, '{"answer": "first"}'),
-        (RateSettings(mode="pairs", replies=2, pair_pictures="two"), 24, 2, '{"answer": "tie"}'),
+        (RateSettings(mode="pairs", replies=2, pair_images="two"), 24, 2, '{"answer": "tie"}'),
         (RateSettings(mode="pairs", replies=1, pairs_per_cluster=2), 8, 1, '{"answer": "second"}'),
         (RateSettings(mode="tiers", replies=2), 2, 4, '{"tiers": [["B"], ["A", "D"], ["C"]]}'),
     ],
 )
 def test_pairs_and_tiers_over_http(
-    endpoint: JudgeServer, region: Region, settings: RateSettings, requests: int, pictures: int, said: str
+    endpoint: JudgeServer, region: Region, settings: RateSettings, requests: int, images: int, said: str
 ) -> None:
     endpoint.answer = lambda number, body: completion(said)
     heard = run_round(about(endpoint), region, settings, images=2)
@@ -138,7 +138,7 @@ def test_pairs_and_tiers_over_http(
     for body in endpoint.bodies:
         parts = body["messages"][0]["content"]
         assert parts[0]["text"] == round_text(PROMPT, mode, settings)
-        assert sum(part["type"] == "image_url" for part in parts) == pictures
+        assert sum(part["type"] == "image_url" for part in parts) == images
         assert body["response_format"]["json_schema"]["schema"] in [one.shown.schema for one in heard]
 
 

@@ -315,7 +315,7 @@ def test_real_rounds_are_read(region: Region, mode: str) -> None:
             judge_settings=about,
             prompt=prompt,
             round=number,
-            draw=draw,
+            sample=draw,
             out=heard,
             times=folder / "times" / "mimic" / "roads" / f"{number}.json",
         )

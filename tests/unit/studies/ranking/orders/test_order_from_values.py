@@ -21,11 +21,11 @@ from rankscape.studies.ranking.orders.order_from_values import (
     significant,
 )
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.settings.judges import DeriveSettings
+from rankscape.studies.ranking.settings.judges import OrderFromReferenceSettings
 
 from ..conftest import Region
 
-SINGLY = DeriveSettings(block_m=None, correction="none")
+SINGLY = OrderFromReferenceSettings(block_m=None, correction="none")
 
 
 def write_values(region: Region, means: dict[int, float], coverage: float = 1.0) -> Path:
@@ -100,7 +100,7 @@ def singly(values: np.ndarray) -> Values:
     return Values(values, np.arange(len(values)))
 
 
-def order_of(values: dict[int, np.ndarray], settings: DeriveSettings = SINGLY) -> PartialOrder:
+def order_of(values: dict[int, np.ndarray], settings: OrderFromReferenceSettings = SINGLY) -> PartialOrder:
     means = means_of_values({cluster: singly(own) for cluster, own in values.items()}, settings)
     return order_of_means(means, settings).extended(values)
 
@@ -121,7 +121,7 @@ def test_values_without_spread_are_certain() -> None:
 
 def test_bootstrap_means_spread_as_the_standard_error_says() -> None:
     sample = np.random.default_rng(0).normal(0, 3, 400)
-    means = bootstrap_means(singly(sample), DeriveSettings(draws=2000), cluster=1)
+    means = bootstrap_means(singly(sample), OrderFromReferenceSettings(draws=2000), cluster=1)
     assert means.shape == (2000,)
     assert means.std() == pytest.approx(sample.std() / 20, rel=0.1)
 

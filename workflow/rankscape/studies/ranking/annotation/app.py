@@ -25,8 +25,8 @@ LEAST_PX = 96
 """Smaller patches are enlarged to at least this side, by a whole factor and without smoothing."""
 
 
-class Album:
-    """Pictures by patch id; the arrays are mapped, not read."""
+class CardImages:
+    """Images by patch id; the arrays are mapped, not read."""
 
     def __init__(self, tiles: Sequence[Path], patches: Iterable[str]) -> None:
         """Find patches in patch arrays.
@@ -62,12 +62,12 @@ _FOLDER = Path(__file__).parent
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
 
 
-def create_app(session: Session, album: Album, token: str) -> ASGIApp:
+def create_app(session: Session, album: CardImages, token: str) -> ASGIApp:
     """Make the server of one annotator's page; everything lies below `/{token}/`.
 
     Args:
         session: The annotator's work.
-        album: Pictures of all cards.
+        album: Images of all cards.
         token: Secret part of every address.
     """
     page = _Page(session, album)
@@ -102,7 +102,7 @@ def _answered(act: Callable[[Any, Request], Awaitable[Response]]) -> Callable[[A
 
 
 class _Page:
-    def __init__(self, session: Session, album: Album) -> None:
+    def __init__(self, session: Session, album: CardImages) -> None:
         self.session = session
         self.album = album
         self.files = {path.name: path for path in _FOLDER.glob("page*") if path.suffix in _TYPES}

@@ -26,7 +26,7 @@ INDEX = "index.json"
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ContactSheet:
     """One cluster's sheet."""
 
     cluster: int
@@ -38,11 +38,13 @@ class Sheet:
 
     @property
     def file(self) -> str:
-        """Name of the picture."""
+        """Name of the image."""
         return f"{self.cluster:02d}.png"
 
 
-def plan_sheets(table: pd.DataFrame, clusters: Sequence[Mapping[str, Any]], patches: int, seed: int) -> list[Sheet]:
+def plan_contact_sheets(
+    table: pd.DataFrame, clusters: Sequence[Mapping[str, Any]], patches: int, seed: int
+) -> list[ContactSheet]:
     """Draw the patches that stand for each cluster.
 
     Args:
@@ -63,7 +65,7 @@ def plan_sheets(table: pd.DataFrame, clusters: Sequence[Mapping[str, Any]], patc
         ids = by_cluster[int(one["cluster"])]
         size = min(patches, len(ids))
         chosen = np.sort(np.random.default_rng([seed, int(one["cluster"])]).choice(len(ids), size, replace=False))
-        sheets.append(Sheet(int(one["cluster"]), _title(one, size), tuple(ids[place] for place in chosen)))
+        sheets.append(ContactSheet(int(one["cluster"]), _title(one, size), tuple(ids[place] for place in chosen)))
     return sheets
 
 
@@ -74,11 +76,13 @@ def _title(cluster: Mapping[str, Any], shown: int) -> str:
     return f"Cluster {cluster['cluster']}: {cluster['category']}{people}, {counted}{sample}"
 
 
-def write_sheets(folder: Path, sheets: Sequence[Sheet], granules: Sequence[Patches], record: dict[str, Any]) -> None:
-    """Write one PNG a cluster, and last `index.json`, which names the patches; pictures of earlier clusters go.
+def write_contact_sheets(
+    folder: Path, sheets: Sequence[ContactSheet], granules: Sequence[Patches], record: dict[str, Any]
+) -> None:
+    """Write one PNG a cluster, and last `index.json`, which names the patches; images of earlier clusters go.
 
     Args:
-        folder: Where the pictures go; made if it is missing.
+        folder: Where the images go; made if it is missing.
         sheets: What to show.
         granules: Patches of all granules that the sheets show.
         record: Provenance.
@@ -86,10 +90,10 @@ def write_sheets(folder: Path, sheets: Sequence[Sheet], granules: Sequence[Patch
     Raises:
         TableError: If a patch is in none of the granules.
     """
-    pictures = PatchPictures(granules)
+    images = PatchImages(granules)
     for sheet in track(sheets, "contact sheets", unit="sheet"):
-        shown = [pictures.of(patch) for patch in sheet.patch_ids]
-        write_bytes(folder / sheet.file, as_png(draw_sheet(sheet.title, shown)))
+        shown = [images.of(patch) for patch in sheet.patch_ids]
+        write_bytes(folder / sheet.file, as_png(contact_sheet(sheet.title, shown)))
     named = [
         {"cluster": sheet.cluster, "file": sheet.file, "title": sheet.title, "patches": list(sheet.patch_ids)}
         for sheet in sheets
@@ -99,8 +103,8 @@ def write_sheets(folder: Path, sheets: Sequence[Sheet], granules: Sequence[Patch
     CONTACT_SHEETS_INDEX.write(folder / INDEX, {"sheets": named}, record)
 
 
-class PatchPictures:
-    """Finds the pictures of patches by id, over all granules."""
+class PatchImages:
+    """Finds the images of patches by id, over all granules."""
 
     def __init__(self, granules: Sequence[Patches]) -> None:
         self._places = {
@@ -119,11 +123,11 @@ class PatchPictures:
         return np.asarray(granule.array[position])
 
     def of(self, patch: str) -> np.ndarray:
-        """Return a patch as a picture, uint8, shape (patch_px, patch_px, 3)."""
+        """Return a patch as an image, uint8, shape (patch_px, patch_px, 3)."""
         return as_rgb(self.pixels(patch))
 
 
-def draw_sheet(title: str, patches: Sequence[np.ndarray], captions: Sequence[str] = ()) -> np.ndarray:
+def contact_sheet(title: str, patches: Sequence[np.ndarray], captions: Sequence[str] = ()) -> np.ndarray:
     """Draw patches in a near-square grid below a title.
 
     Args:
@@ -137,19 +141,19 @@ def draw_sheet(title: str, patches: Sequence[np.ndarray], captions: Sequence[str
     shown = [resized(patch) for patch in patches]
     font, small = ImageFont.load_default(_FONT_PX), ImageFont.load_default(_CAPTION_PX)
     lines = [line for caption in captions for line in caption.split("\n")]
-    side = max(*(max(picture.shape[:2]) for picture in shown), *(math.ceil(small.getlength(line)) for line in lines), 0)
-    tall = max(picture.shape[0] for picture in shown) + len(lines) // len(shown) * _CAPTION_LINE_PX
+    side = max(*(max(image.shape[:2]) for image in shown), *(math.ceil(small.getlength(line)) for line in lines), 0)
+    tall = max(image.shape[0] for image in shown) + len(lines) // len(shown) * _CAPTION_LINE_PX
     columns = math.ceil(math.sqrt(len(shown)))
     rows = math.ceil(len(shown) / columns)
     width = max(columns * (side + _GAP_PX) + _GAP_PX, math.ceil(font.getlength(title)) + 2 * _GAP_PX)
     canvas = Image.new("RGB", (width, _TITLE_PX + rows * (tall + _GAP_PX)), _PAPER)
     draw = ImageDraw.Draw(canvas)
     draw.text((_GAP_PX, _GAP_PX), title, _INK, font)
-    for number, (picture, caption) in enumerate(zip(shown, captions or [""] * len(shown), strict=True)):
+    for number, (image, caption) in enumerate(zip(shown, captions or [""] * len(shown), strict=True)):
         row, column = divmod(number, columns)
         left, top = _GAP_PX + column * (side + _GAP_PX), _TITLE_PX + row * (tall + _GAP_PX)
-        canvas.paste(Image.fromarray(picture), (left, top))
-        draw.multiline_text((left, top + picture.shape[0]), caption, _INK, small, spacing=1)
+        canvas.paste(Image.fromarray(image), (left, top))
+        draw.multiline_text((left, top + image.shape[0]), caption, _INK, small, spacing=1)
     return np.asarray(canvas)
 
 

@@ -28,7 +28,7 @@ the picture.
 
 Answer with a JSON object and nothing else. It has one key, "category"; its value is exactly one of the kinds above."""
 _MIN_PICTURE_PX = 224
-"""Vision models read squares of 14 to 28 pixels at once; a smaller picture would be a few of them."""
+"""Vision models read squares of 14 to 28 pixels at once; a smaller image would be a few of them."""
 _QUORUM = 0.5
 """Share of the patches that must get an answer."""
 
@@ -44,19 +44,19 @@ class Answer:
 
 
 Ask = Callable[[bytes, int], Awaitable[Answer]]
-"""Shows a judge one picture (PNG), with a seed, and returns what it answers."""
+"""Shows a judge one image (PNG), with a seed, and returns what it answers."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Patches drawn for a judge; pixels are read when a picture is made."""
+    """Patches drawn for a judge; pixels are read when an image is made."""
 
     ids: tuple[str, ...]
     """Patch ids, sorted by granule, row and column."""
     places: tuple[tuple[Patches, int], ...]
     """Granule and position of each patch."""
 
-    def picture(self, number: int) -> bytes:
+    def image(self, number: int) -> bytes:
         """Return one patch as PNG, in true colour, enlarged by a whole factor where it is small."""
         granule, position = self.places[number]
         return as_png(enlarged(as_rgb(granule.array[position]), _MIN_PICTURE_PX))
@@ -75,7 +75,7 @@ class Labelling:
 
 
 def prompt(categories: Sequence[str]) -> str:
-    """Return the question that a judge gets with every picture."""
+    """Return the question that a judge gets with every image."""
     return _PROMPT.format(categories=", ".join(categories))
 
 
@@ -135,7 +135,7 @@ async def ask_labels(sample: Sample, ask: Ask, settings: LabelSettings, at_once:
         sample: The patches.
         ask: Asks the judge.
         settings: Categories, replies a patch, seed.
-        at_once: Patches under way at once; bounds the memory of the pictures.
+        at_once: Patches under way at once; bounds the memory of the images.
 
     Returns:
         The shares of the usable answers.
@@ -148,9 +148,9 @@ async def ask_labels(sample: Sample, ask: Ask, settings: LabelSettings, at_once:
 
         async def one(number: int) -> list[Answer]:
             async with slots:
-                picture = sample.picture(number)
+                image = sample.image(number)
                 seeds = (settings.seed + reply for reply in range(settings.replies))
-                answers = await asyncio.gather(*(ask(picture, seed) for seed in seeds))
+                answers = await asyncio.gather(*(ask(image, seed) for seed in seeds))
             progress.update()
             return answers
 

@@ -12,13 +12,13 @@ import torch
 from rankscape.foundation.errors import WeightsError
 from rankscape.foundation.files import write_bytes
 from rankscape.samples.rendering import as_png, as_rgb
-from rankscape.studies.ranking.clusters.contact_sheets import PatchPictures, draw_sheet
+from rankscape.studies.ranking.clusters.contact_sheets import PatchImages, contact_sheet
 from rankscape.studies.ranking.explanations.overlays import NOTE, Panel, draw_figure, limit_of, overlay
 from rankscape.studies.ranking.explanations.review import Reviewed, contradictions, spectrum, uncertain
 from rankscape.studies.ranking.explanations.saliency import explain
 from rankscape.studies.ranking.scoring.artifacts import INSPECTION_INDEX
 from rankscape.studies.ranking.scoring.model import ScoreModel
-from rankscape.studies.ranking.settings.scoring import ReviewSettings
+from rankscape.studies.ranking.settings.scoring import InspectionSettings
 
 INDEX = "index.json"
 EXPLAINED = "explained"
@@ -54,7 +54,7 @@ _CAPTIONS: dict[str, Callable[[Reviewed], str]] = {
 """What stands under each patch."""
 
 
-def galleries(patches: pd.DataFrame, settings: ReviewSettings) -> list[Gallery]:
+def galleries(patches: pd.DataFrame, settings: InspectionSettings) -> list[Gallery]:
     """Choose the patches of each sheet.
 
     Args:
@@ -76,7 +76,7 @@ def galleries(patches: pd.DataFrame, settings: ReviewSettings) -> list[Gallery]:
 
 
 def explained(
-    model: ScoreModel, sheets: Sequence[Gallery], pictures: PatchPictures, count: int, device: torch.device
+    model: ScoreModel, sheets: Sequence[Gallery], pictures: PatchImages, count: int, device: torch.device
 ) -> Gallery:
     """Show why single patches scored as they did: the first contradictions and uncertain ones, and both ends.
 
@@ -117,7 +117,7 @@ def _first(sheets: Sequence[Gallery], count: int) -> list[Reviewed]:
     return list({patch.patch_id: patch for patch in listed}.values())
 
 
-def write_galleries(folder: Path, sheets: Sequence[Gallery], pictures: PatchPictures, record: dict[str, Any]) -> None:
+def write_galleries(folder: Path, sheets: Sequence[Gallery], pictures: PatchImages, record: dict[str, Any]) -> None:
     """Write a PNG for each sheet, and last `index.json`, which lists the patches; pictures of earlier runs go.
 
     Args:
@@ -137,7 +137,7 @@ def write_galleries(folder: Path, sheets: Sequence[Gallery], pictures: PatchPict
         drawing = sheet.drawing
         if drawing is None:
             shown = [pictures.of(patch.patch_id) for patch in sheet.patches]
-            drawing = draw_sheet(sheet.title, shown, [_CAPTIONS[sheet.name](patch) for patch in sheet.patches])
+            drawing = contact_sheet(sheet.title, shown, [_CAPTIONS[sheet.name](patch) for patch in sheet.patches])
         write_bytes(path, as_png(drawing))
     listed = [
         {

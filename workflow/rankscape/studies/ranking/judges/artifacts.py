@@ -11,7 +11,7 @@ SAMPLE = Table(
     row="one patch that a round shows",
     columns=(
         Column("cluster", "integer", "", "Cluster that the patch is of"), PATCH_ID,
-        Column("picture", "image", "", "What the judges are shown (PNG)"),
+        Column("image", "image", "", "What the judges are shown (PNG)"),
     ),
 )  # fmt: skip
 REQUESTS = Document(

@@ -11,7 +11,7 @@ import numpy as np
 
 from rankscape.foundation.errors import JudgeError
 from rankscape.studies.ranking.judges.questions import Reply
-from rankscape.studies.ranking.judges.round_samples import Draw
+from rankscape.studies.ranking.judges.round_samples import RoundSample
 from rankscape.studies.ranking.settings.judges import RateSettings
 
 Answer = float | str | tuple[tuple[int, ...], ...]
@@ -34,9 +34,9 @@ class Shown:
     schema: dict[str, Any]
     """JSON schema of the answer."""
     paint: Callable[[], tuple[bytes, ...]] = field(compare=False)
-    """Makes the pictures, PNG; made when they are sent, because all of a round at once can fill the memory."""
+    """Makes the images, PNG; made when they are sent, because all of a round at once can fill the memory."""
     labels: tuple[str, ...] = ()
-    """Text before each picture; empty, or one a picture."""
+    """Text before each image; empty, or one an image."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Mode:
     """Name in settings and prompts."""
     form: Callable[[RateSettings], str]
     """What is put below a prompt, so that judges know what they see and how to answer; empty where prompts say it."""
-    show: Callable[[Draw, RateSettings], list[Shown]]
+    show: Callable[[RoundSample, RateSettings], list[Shown]]
     """The questions of a round."""
     read: Callable[[Reply, Shown], Reading]
     """Reads a reply."""
@@ -84,15 +84,15 @@ class Mode:
     """Scores the clusters of a round whose name, for messages, is the second argument."""
 
 
-def reply_seeds(draw: Draw, replies: int, *place: int) -> tuple[int, ...]:
+def reply_seeds(sample: RoundSample, replies: int, *place: int) -> tuple[int, ...]:
     """Return the sampling seeds of the replies to one question: other replies, questions and rounds have others.
 
     Args:
-        draw: Seed and number of the round.
+        sample: Seed and number of the round.
         replies: How many.
         place: Which question of the round, in one number or several.
     """
-    words = np.random.SeedSequence([draw.seed, draw.number, *place]).generate_state(replies)
+    words = np.random.SeedSequence([sample.seed, sample.number, *place]).generate_state(replies)
     return tuple(int(word) & _LARGEST_SEED for word in words)
 
 

@@ -37,6 +37,8 @@ class Failure:
     """What is wrong, where no request of this judge can succeed: `connection`, `address`, `key` or `model`."""
     congested: bool = False
     """Whether requests came too fast."""
+    counts: bool = True
+    """Whether the try counts; one that met congestion does not, while requests that were sent earlier are under way."""
     wait_s: float | None = None
     """Pause that the server asked for."""
     seconds: float = 0.0

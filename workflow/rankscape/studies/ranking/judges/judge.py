@@ -1,6 +1,7 @@
 """How a judge is asked: from the store first, in turn, within its limits, until there is an answer; then kept."""
 
 import asyncio
+import itertools
 import math
 import random
 import secrets
@@ -63,6 +64,8 @@ class Judge:
         self._closed: Failure | None = None
         self._advice = ""
         self._finished = False
+        self._numbers = itertools.count()
+        self._sent: set[int] = set()
         self._under_way: set[asyncio.Task[Reply | Failure]] = set()
         self._wanted: dict[str, asyncio.Task[Reply | Failure]] = {}
 
@@ -133,7 +136,6 @@ class Judge:
     async def _until_answered(self, key: str, question: Question, more: list[dict[str, Any]]) -> Reply | Failure:
         sent, failed = 0, 0
         while True:
-            answers = self._answers
             async with self._pace.places:
                 estimate = self._estimate(question, more)
                 ticket = await self._turn(estimate)
@@ -143,8 +145,7 @@ class Judge:
                 outcome = await self._kept_alive(self._send(key, question, more, sent, ticket, estimate))
             if isinstance(outcome, Reply):
                 return outcome
-            # A limit that lets others through is no failure of this request: it waits its turn.
-            failed += not (outcome.congested and self._answers > answers)
+            failed += outcome.counts
             if not outcome.again or failed >= self.settings.attempts:
                 await self._note_closed(outcome)
                 return replace(outcome, attempts=sent)
@@ -203,17 +204,20 @@ class Judge:
         estimate: tuple[int, int],
     ) -> Reply | Failure:
         """Send one request, and keep what comes back."""
-        taken, begin_s = 0, time.monotonic()
+        taken, begin_s, number = 0, time.monotonic(), next(self._numbers)
+        self._sent.add(number)
         try:
             outcome = await self._line.carry(first_messages(question, self.settings) + more, question)
             seconds = round(time.monotonic() - begin_s, 3)
             if isinstance(outcome, Failure):
                 await self._note_failure(outcome, begin_s)
-                return replace(outcome, seconds=seconds)
+                # A limit that lets others through is no failure of this request: it waits its turn.
+                return replace(outcome, seconds=seconds, counts=not outcome.congested or number == min(self._sent))
             self._note_answer(outcome, question, more)
             taken = outcome.prompt_tokens + outcome.completion_tokens or sum(estimate)
             return await self._ledger.keep(key, question, outcome, estimate, seconds, attempts)
         finally:
+            self._sent.discard(number)
             if self._limits.needed:
                 await asyncio.to_thread(self._limits.settle, ticket, taken - sum(estimate))
 

@@ -23,16 +23,16 @@ from rankscape.studies.ranking.judges.asking import (
 from rankscape.studies.ranking.judges.pairs import PAIRS
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Reply
-from rankscape.studies.ranking.judges.round_samples import Draw, sheet
+from rankscape.studies.ranking.judges.round_samples import RoundSample, montage
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.settings.judges import RateSettings
 
 
-def show_patches(draw: Draw, settings: RateSettings) -> list[Shown]:
+def show_patches(sample: RoundSample, settings: RateSettings) -> list[Shown]:
     """Show every patch by itself, `replies` times."""
-    patches = [(cluster, patch, png) for cluster, own in draw.pictures.items() for patch, png in own.items()]
+    patches = [(cluster, patch, png) for cluster, own in sample.images.items() for patch, png in own.items()]
     return [
-        Shown((cluster,), ((patch,),), reply_seeds(draw, settings.replies, place), SCORE_SCHEMA, _as_is(png))
+        Shown((cluster,), ((patch,),), reply_seeds(sample, settings.replies, place), SCORE_SCHEMA, _as_is(png))
         for place, (cluster, patch, png) in enumerate(patches)
     ]
 
@@ -71,27 +71,27 @@ Answer with one JSON object and nothing else: its key is "tiers", and its value 
 each tier, the highest first. Every letter stands in it exactly once."""
 
 
-def show_tiers(draw: Draw, settings: RateSettings) -> list[Shown]:
+def show_tiers(sample: RoundSample, settings: RateSettings) -> list[Shown]:
     """Show all clusters at once, for every reply in another random order, so that no place is always the same one's.
 
     Raises:
         InputError: If there is only one cluster.
     """
-    if len(draw.clusters) < 2:
-        raise InputError(f"Mode tiers compares clusters, and only cluster {draw.clusters[0]} is drawn: take scores.")
-    return [_tiers_shown(draw, number) for number in range(settings.replies)]
+    if len(sample.clusters) < 2:
+        raise InputError(f"Mode tiers compares clusters, and only cluster {sample.clusters[0]} is shown: take scores.")
+    return [_tiers_shown(sample, number) for number in range(settings.replies)]
 
 
-def _tiers_shown(draw: Draw, number: int) -> Shown:
-    chance = np.random.default_rng([draw.seed, draw.number, number])
-    order = tuple(draw.clusters[place] for place in chance.permutation(len(draw.clusters)))
+def _tiers_shown(sample: RoundSample, number: int) -> Shown:
+    chance = np.random.default_rng([sample.seed, sample.number, number])
+    order = tuple(sample.clusters[place] for place in chance.permutation(len(sample.clusters)))
     letters = names(len(order))
     return Shown(
         clusters=order,
-        patches=tuple(tuple(draw.pictures[cluster]) for cluster in order),
-        seeds=reply_seeds(draw, 1, number),
+        patches=tuple(tuple(sample.images[cluster]) for cluster in order),
+        seeds=reply_seeds(sample, 1, number),
         schema=tier_schema(letters),
-        paint=lambda: tuple(sheet(draw.pictures[cluster].values()) for cluster in order),
+        paint=lambda: tuple(montage(sample.images[cluster].values()) for cluster in order),
         labels=tuple(f"{letter}:" for letter in letters),
     )
 

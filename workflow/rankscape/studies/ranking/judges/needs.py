@@ -11,9 +11,9 @@ from rankscape.studies.ranking.judges.asking import Shown
 from rankscape.studies.ranking.judges.modes import mode_of
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Question, Reply, estimated_prompt_tokens, question_key
-from rankscape.studies.ranking.judges.round_samples import Draw
+from rankscape.studies.ranking.judges.round_samples import RoundSample
 from rankscape.studies.ranking.judges.rounds import questions_of, round_text
-from rankscape.studies.ranking.settings.judges import DrawSettings, JudgeSettings, RateSettings
+from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings, SampleSettings
 from rankscape.studies.ranking.settings.section import RankingSettings
 
 Verdict = Literal["no budget", "suffices", "suffices if answers are short", "does not suffice"]
@@ -104,7 +104,7 @@ def need_of(
     name: str,
     judge: JudgeSettings,
     prompt: Prompt,
-    draws: Sequence[Draw],
+    samples: Sequence[RoundSample],
     settings: RateSettings,
     lookup: Lookup | None = None,
 ) -> Need:
@@ -114,13 +114,13 @@ def need_of(
         name: Name of the judge.
         judge: Its settings.
         prompt: The question.
-        draws: What the rounds show; one for each round.
+        samples: What the rounds show; one for each round.
         settings: How rounds ask.
-        lookup: Finds stored replies; None where there are none, or none can be found because the draws are invented.
+        lookup: Finds stored replies; None where there are none, or none can be found because the images are blank.
     """
     mode = mode_of(prompt, settings)
     text = round_text(prompt, mode, settings)
-    rounds = [(draw.number, mode.show(draw, settings)) for draw in draws]
+    rounds = [(sample.number, mode.show(sample, settings)) for sample in samples]
     requests = sum(len(shown.seeds) for _, own in rounds for shown in own)
     replies: list[Reply] = []
     stored = 0.0
@@ -131,7 +131,7 @@ def need_of(
         replies += found
         stored += len(found) * len(own) / len(some)
     missing = requests - round(stored)
-    size = _measured(replies) or _estimated(questions_of(rounds[0][1][0], text, 1)[0], draws[0], mode.name)
+    size = _measured(replies) or _estimated(questions_of(rounds[0][1][0], text, 1)[0], samples[0], mode.name)
     return Need(
         judge=name,
         prompt=prompt.name,
@@ -147,7 +147,7 @@ def need_of(
 
 
 def _spread(shown: Sequence[Shown]) -> Sequence[Shown]:
-    """A few of a round's questions, evenly spread: painting the pictures of all pairs takes minutes."""
+    """A few of a round's questions, evenly spread: painting the images of all pairs takes minutes."""
     step = -(-len(shown) // PAINTED)
     return shown[::step]
 
@@ -167,29 +167,29 @@ def _measured(replies: Sequence[Reply]) -> _Size | None:
     return _Size(*map(float, np.mean(counted, axis=0))) if counted else None
 
 
-def _estimated(question: Question, draw: Draw, mode: str) -> _Size:
+def _estimated(question: Question, sample: RoundSample, mode: str) -> _Size:
     """What there is to say before anything is stored: a round's first question stands for all."""
     # Tiers name every cluster; a score or the better of two is one word.
-    answer = _ANSWER_TOKENS + (_TOKENS_A_CLUSTER * len(draw.clusters) if mode == "tiers" else 0)
+    answer = _ANSWER_TOKENS + (_TOKENS_A_CLUSTER * len(sample.clusters) if mode == "tiers" else 0)
     return _Size(estimated_prompt_tokens(question), answer, LATENCY_S)
 
 
-def blank_draw(number: int, clusters: int, patch_px: int, settings: DrawSettings) -> Draw:
-    """Return a draw of as many blank pictures as a round will show, to count with before there are clusters.
+def blank_sample(number: int, clusters: int, patch_px: int, settings: SampleSettings) -> RoundSample:
+    """Return a sample of as many blank images as a round will show, to count with before there are clusters.
 
     Args:
         number: Number of the round.
         clusters: How many clusters are ranked.
         patch_px: Side of a patch.
-        settings: Size of a patch's picture, patches a cluster.
+        settings: Size of a patch's image, patches a cluster.
     """
     patch = np.zeros((patch_px, patch_px, 3), np.uint8)
-    picture = as_png(enlarged(patch, settings.min_picture_px))
-    pictures: Mapping[int, Mapping[str, bytes]] = {
-        cluster: {f"{cluster}-{place}": picture for place in range(settings.images_per_cluster)}
+    image = as_png(enlarged(patch, settings.min_image_px))
+    images: Mapping[int, Mapping[str, bytes]] = {
+        cluster: {f"{cluster}-{place}": image for place in range(settings.images_per_cluster)}
         for cluster in range(clusters)
     }
-    return Draw(number, settings.seed, "", pictures)
+    return RoundSample(number, settings.seed, "", images)
 
 
 def most_clusters(ranking: RankingSettings) -> int:

@@ -19,7 +19,7 @@ from rankscape.studies.ranking.judges.asking import (
     single_value,
 )
 from rankscape.studies.ranking.judges.questions import Reply
-from rankscape.studies.ranking.judges.round_samples import Draw, sheet, side_by_side
+from rankscape.studies.ranking.judges.round_samples import RoundSample, montage, side_by_side
 from rankscape.studies.ranking.orders.paired import fit_davidson
 from rankscape.studies.ranking.settings.judges import RateSettings
 
@@ -82,31 +82,31 @@ Answer with one JSON object and nothing else: {"answer": "first"} if the first g
 
 def form(settings: RateSettings) -> str:
     """Say what is seen and how to answer."""
-    return f"{_SEEN[settings.pair_pictures]} {_ASKED}"
+    return f"{_SEEN[settings.pair_images]} {_ASKED}"
 
 
-def show(draw: Draw, settings: RateSettings) -> list[Shown]:
+def show(sample: RoundSample, settings: RateSettings) -> list[Shown]:
     """Show pairs of clusters, each pair in both orders, so that a liking for the first place cancels out.
 
     Raises:
         InputError: If there is only one cluster.
     """
-    if len(draw.clusters) < 2:
-        raise InputError(f"Mode pairs compares clusters, and only cluster {draw.clusters[0]} is drawn: take scores.")
-    design = pair_design(draw.clusters, settings.pairs_per_cluster, (draw.seed, draw.number))
+    if len(sample.clusters) < 2:
+        raise InputError(f"Mode pairs compares clusters, and only cluster {sample.clusters[0]} is shown: take scores.")
+    design = pair_design(sample.clusters, settings.pairs_per_cluster, (sample.seed, sample.number))
     shown = [both for one, other in design for both in ((one, other), (other, one))]
-    return [_shown(draw, pair, settings) for pair in shown]
+    return [_shown(sample, pair, settings) for pair in shown]
 
 
-def _shown(draw: Draw, pair: tuple[int, int], settings: RateSettings) -> Shown:
-    own = draw.pictures[pair[0]], draw.pictures[pair[1]]
+def _shown(sample: RoundSample, pair: tuple[int, int], settings: RateSettings) -> Shown:
+    own = sample.images[pair[0]], sample.images[pair[1]]
     return Shown(
         clusters=pair,
         patches=tuple(tuple(patches) for patches in own),
-        seeds=reply_seeds(draw, settings.replies, *pair),
+        seeds=reply_seeds(sample, settings.replies, *pair),
         schema=PAIR_SCHEMA,
-        paint=_painter(*own, alone=settings.pair_pictures == "two"),
-        labels=("first:", "second:") if settings.pair_pictures == "two" else (),
+        paint=_painter(*own, alone=settings.pair_images == "two"),
+        labels=("first:", "second:") if settings.pair_images == "two" else (),
     )
 
 
@@ -114,7 +114,7 @@ def _painter(
     first: Mapping[str, bytes], second: Mapping[str, bytes], *, alone: bool
 ) -> Callable[[], tuple[bytes, ...]]:
     if alone:
-        return lambda: (sheet(first.values()), sheet(second.values()))
+        return lambda: (montage(first.values()), montage(second.values()))
     return lambda: (side_by_side(first.values(), second.values(), (FIRST, SECOND)),)
 
 

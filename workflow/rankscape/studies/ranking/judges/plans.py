@@ -10,11 +10,11 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.progress import track
 from rankscape.stages.region import RegionSettings
 from rankscape.studies.ranking.clusters import labelling
-from rankscape.studies.ranking.judges.needs import LATENCY_S, Need, blank_draw, most_clusters, need_of, verdict
+from rankscape.studies.ranking.judges.needs import LATENCY_S, Need, blank_sample, most_clusters, need_of, verdict
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Question, estimated_prompt_tokens
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
-from rankscape.studies.ranking.judges.round_samples import Draw, read_draw
+from rankscape.studies.ranking.judges.round_samples import RoundSample, read_round_sample
 from rankscape.studies.ranking.orders.order_files import read_ranked
 from rankscape.studies.ranking.settings.section import RankingSettings
 
@@ -26,11 +26,11 @@ _COLUMNS = ("judge", "prompt", "mode", "requests", "stored", "to ask", "tokens i
 
 @dataclass(frozen=True)
 class Basis:
-    """What is counted from: the rounds' pictures, or as many blank ones."""
+    """What is counted from: the rounds' images, or as many blank ones."""
 
-    draws: tuple[Draw, ...]
+    samples: tuple[RoundSample, ...]
     """One for each round."""
-    drawn: int
+    sampled: int
     """How many of them are real."""
     clusters: int
     """Clusters that are ranked."""
@@ -51,13 +51,13 @@ def basis_of(
         clusters: Number of clusters, where the user gives it.
 
     Raises:
-        InputError: If a draw's name is no number of a round, or it is no draw.
+        InputError: If a file is not named after a round, or holds no sample.
     """
     rounds = range(1, ranking.rate.rounds + 1)
-    drawn = {number: path for number, path in map(_numbered, files) if number in rounds}
-    draws = {number: read_draw(path, number) for number, path in drawn.items()}
-    if draws:
-        count, source = len(next(iter(draws.values())).clusters), "the draws"
+    sampled = {number: path for number, path in map(_numbered, files) if number in rounds}
+    samples = {number: read_round_sample(path, number) for number, path in sampled.items()}
+    if samples:
+        count, source = len(next(iter(samples.values())).clusters), "the samples"
     elif clusters is not None:
         count, source = clusters, "--clusters"
     elif summary.is_file():
@@ -65,13 +65,13 @@ def basis_of(
     else:
         count, source = most_clusters(ranking), "the configuration, as the most that there can be"
     patch_px = region.tile.patch_px
-    whole = tuple(draws.get(number) or blank_draw(number, count, patch_px, ranking.sample) for number in rounds)
-    return Basis(whole, len(draws), count, source)
+    whole = tuple(samples.get(number) or blank_sample(number, count, patch_px, ranking.sample) for number in rounds)
+    return Basis(whole, len(samples), count, source)
 
 
 def _numbered(path: Path) -> tuple[int, Path]:
     if not path.stem.isdecimal():
-        raise InputError(f"{path} is no draw: draws are named after their rounds, such as 1.parquet.")
+        raise InputError(f"{path} is no sample of a round: these are named after their rounds, such as 1.parquet.")
     return int(path.stem), path
 
 
@@ -96,17 +96,17 @@ def plan(
     """
     needs: dict[str, list[Need]] = {name: [] for name in ranking.judges}
     for name, prompt in track(list(product(ranking.judges, prompts)), "counting", unit="prompt"):
-        lookup = store.get if basis.drawn and name in store.judges() else None
-        needs[name].append(need_of(name, ranking.judges[name], prompt, basis.draws, ranking.rate, lookup))
+        lookup = store.get if basis.sampled and name in store.judges() else None
+        needs[name].append(need_of(name, ranking.judges[name], prompt, basis.samples, ranking.rate, lookup))
     if ranking.label.source == "judge" and ranking.label.judge in needs and not labelled:
         needs[ranking.label.judge].append(_labels(region, ranking))
     return {
         "region": region.region,
         "rounds": ranking.rate.rounds,
-        "drawn": basis.drawn,
+        "sampled": basis.sampled,
         "clusters": basis.clusters,
         "clusters_from": basis.clusters_from,
-        "exact": basis.drawn == ranking.rate.rounds,
+        "exact": basis.sampled == ranking.rate.rounds,
         "needs": [_need(ranking, need) for own in needs.values() for need in own],
         "judges": [_total(ranking, name, own, store.spent(name)) for name, own in needs.items()],
     }
@@ -114,10 +114,10 @@ def plan(
 
 def _labels(region: RegionSettings, ranking: RankingSettings) -> Need:
     """What labelling takes; its replies are not stored, its table is."""
-    picture = blank_draw(1, 1, region.tile.patch_px, ranking.sample).pictures[0]["0-0"]
+    image = blank_sample(1, 1, region.tile.patch_px, ranking.sample).images[0]["0-0"]
     categories = ranking.label.categories
     text, schema = labelling.prompt(categories), labelling.schema(categories)
-    tokens = estimated_prompt_tokens(Question((picture,), text, schema, (), 0))
+    tokens = estimated_prompt_tokens(Question((image,), text, schema, (), 0))
     judge, count = str(ranking.label.judge), ranking.label.sample * ranking.label.replies
     return Need(
         judge=judge,
@@ -182,8 +182,8 @@ allow; "at most" takes every answer as long as max_tokens allows. Repairs are no
 
 
 def _heading(document: Mapping[str, Any]) -> str:
-    rounds, drawn = document["rounds"], document["drawn"]
-    known = "all drawn" if document["exact"] else f"{drawn} drawn" if drawn else "none drawn yet"
+    rounds, sampled = document["rounds"], document["sampled"]
+    known = "all sampled" if document["exact"] else f"{sampled} sampled" if sampled else "none sampled yet"
     return (
         f"Region {document['region']}: {document['clusters']} clusters (from {document['clusters_from']}), "
         f"{rounds} rounds, {known}."

@@ -17,23 +17,23 @@ from rankscape.studies.ranking.settings.judges import JudgeSettings
 
 PIXELS_A_TOKEN = 28
 """Qwen2-VL makes one token of a square of 28 pixels: 14-pixel patches, merged 2 by 2 (Wang et al. 2024, 2.1)."""
-PICTURE_ENDS = 2
-"""Tokens that begin and end a picture there: 66 tokens for 224 x 224 pixels."""
+IMAGE_ENDS = 2
+"""Tokens that begin and end an image there: 66 tokens for 224 x 224 pixels."""
 CHARACTERS_A_TOKEN = 4
 """Characters of English, digits and JSON that make one token."""
 CHAT_TOKENS = 20
 """What the form of a chat adds: roles, separators."""
 
 
-def picture_tokens(width_px: int, height_px: int) -> int:
-    """Estimate the tokens of one picture, after Qwen2-VL: sides are rounded to whole squares of 28 pixels.
+def image_tokens(width_px: int, height_px: int) -> int:
+    """Estimate the tokens of one image, after Qwen2-VL: sides are rounded to whole squares of 28 pixels.
 
     Args:
         width_px: Width, in pixels.
         height_px: Height, in pixels.
     """
     squares = (max(1, round(side / PIXELS_A_TOKEN)) for side in (width_px, height_px))
-    return next(squares) * next(squares) + PICTURE_ENDS
+    return next(squares) * next(squares) + IMAGE_ENDS
 
 
 def text_tokens(text: str) -> int:
@@ -43,15 +43,15 @@ def text_tokens(text: str) -> int:
 
 
 def question_tokens(text: str, schema: str, sizes_px: Iterable[tuple[int, int]]) -> int:
-    """Estimate the tokens of a question: its text, its schema and its pictures.
+    """Estimate the tokens of a question: its text, its schema and its images.
 
     Args:
         text: The prompt.
         schema: JSON schema of the answer, as text.
-        sizes_px: Width and height of every picture, in pixels.
+        sizes_px: Width and height of every image, in pixels.
     """
-    pictures = sum(picture_tokens(*size) for size in sizes_px)
-    return CHAT_TOKENS + text_tokens(text) + text_tokens(schema) + pictures
+    images = sum(image_tokens(*size) for size in sizes_px)
+    return CHAT_TOKENS + text_tokens(text) + text_tokens(schema) + images
 
 
 STAND_IN_ENDPOINT = "the demo's own application"
@@ -65,18 +65,18 @@ _UNKNOWN_SIZE_PX = (512, 512)
 class Question:
     """One question to a judge; two that are alike in everything are the same question and are paid once."""
 
-    pictures: tuple[bytes, ...]
-    """Pictures, PNG, in the order shown."""
+    images: tuple[bytes, ...]
+    """Images, PNG, in the order shown."""
     prompt: str
     """The question's text."""
     schema: dict[str, Any]
     """JSON schema of the answer."""
     number: tuple[int, ...]
-    """Which of several replies to the same pictures this is, such as (round, reply)."""
+    """Which of several replies to the same images this is, such as (round, reply)."""
     seed: int
     """Sampling seed, for endpoints that know one."""
     labels: tuple[str, ...] = ()
-    """Text before each picture, where there are several to tell apart; empty, or as many as pictures."""
+    """Text before each image, where there are several to tell apart; empty, or as many as images."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def question_key(question: Question, settings: JudgeSettings) -> str:
         settings: The judge's; of these count model, address, temperature, longest reply and detail.
     """
     content = {
-        "pictures": [hashlib.sha256(picture).hexdigest() for picture in question.pictures],
+        "pictures": [hashlib.sha256(image).hexdigest() for image in question.images],
         "labels": question.labels,
         "prompt": question.prompt,
         "schema": question.schema,
@@ -150,11 +150,11 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 def first_messages(question: Question, settings: JudgeSettings) -> list[dict[str, Any]]:
-    """Return the conversation that asks a question: its text, then its pictures at full size."""
+    """Return the conversation that asks a question: its text, then its images at full size."""
     parts: list[dict[str, Any]] = [{"type": "text", "text": question.prompt}]
-    labels = question.labels or ("",) * len(question.pictures)
-    for label, picture in zip(labels, question.pictures, strict=True):
-        url = "data:image/png;base64," + base64.b64encode(picture).decode()
+    labels = question.labels or ("",) * len(question.images)
+    for label, image in zip(labels, question.images, strict=True):
+        url = "data:image/png;base64," + base64.b64encode(image).decode()
         parts += [{"type": "text", "text": label}] if label else []
         parts += [{"type": "image_url", "image_url": {"url": url, "detail": settings.detail}}]
     return [{"role": "user", "content": parts}]
@@ -193,13 +193,13 @@ def estimated_prompt_tokens(question: Question, more: Sequence[dict[str, Any]] =
         question: The question.
         more: How the conversation goes on after it: messages of text.
     """
-    sizes = [picture_size_px(picture) for picture in question.pictures]
+    sizes = [image_size_px(image) for image in question.images]
     text = question.prompt + "".join(question.labels) + "".join(message["content"] for message in more)
     return question_tokens(text, json.dumps(question.schema), sizes)
 
 
-def picture_size_px(picture: bytes) -> tuple[int, int]:
+def image_size_px(image: bytes) -> tuple[int, int]:
     """Return width and height from the header of a PNG; a middling size for what is none."""
-    if len(picture) < _PNG_HEADER_BYTES or not picture.startswith(b"\x89PNG\r\n\x1a\n"):
+    if len(image) < _PNG_HEADER_BYTES or not image.startswith(b"\x89PNG\r\n\x1a\n"):
         return _UNKNOWN_SIZE_PX
-    return int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])
+    return int.from_bytes(image[16:20]), int.from_bytes(image[20:24])

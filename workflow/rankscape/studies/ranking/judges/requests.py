@@ -14,14 +14,14 @@ from rankscape.studies.ranking.judges.judge import Judge
 from rankscape.studies.ranking.judges.modes import mode_of
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
-from rankscape.studies.ranking.judges.round_samples import Draw
+from rankscape.studies.ranking.judges.round_samples import RoundSample
 from rankscape.studies.ranking.judges.rounds import ask_round, round_text
 from rankscape.studies.ranking.judges.services import LOOK_S, raise_if_failed, read_address
 from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
 
 
 @dataclass(frozen=True)
-class Brief:
+class JudgeRequests:
     """One judge, one prompt, and how rounds ask."""
 
     judge: str
@@ -34,7 +34,7 @@ class Brief:
     """Mode, replies, quorum."""
 
     def to_document(self) -> dict[str, Any]:
-        """Return the brief as its file holds it, with the text as it is sent."""
+        """Return the requests as their file holds them, with the text as it is sent."""
         mode = mode_of(self.prompt, self.settings)
         return {
             "judge": self.judge,
@@ -46,37 +46,42 @@ class Brief:
         }
 
 
-def read_brief(path: Path) -> Brief:
-    """Read a brief.
+def read_requests(path: Path) -> JudgeRequests:
+    """Read what a judge is asked.
 
     Raises:
         InputError: If the file is none.
     """
     document = read_json(path)
     try:
-        return Brief(
+        return JudgeRequests(
             str(document["judge"]),
             JudgeSettings.checked(document["judge_settings"], str(path)),
             Prompt(**document["prompt"]),
             RateSettings.checked(document["settings"], str(path)),
         )
     except (KeyError, TypeError) as error:
-        raise InputError(f"{path} is no brief of a judge ({error!r}): make it again with `build-requests`.") from None
+        raise InputError(f"{path} holds no requests to a judge ({error!r}): run `build-requests` again.") from None
 
 
 Result = TypeVar("Result")
 
 
-async def interview_judge(
-    name: str, about: JudgeSettings, briefs: Sequence[Brief], draws: Sequence[Draw], store: ReplyStore, address: Path
+async def collect_from_judge(
+    name: str,
+    about: JudgeSettings,
+    requests: Sequence[JudgeRequests],
+    samples: Sequence[RoundSample],
+    store: ReplyStore,
+    address: Path,
 ) -> list[dict[str, Any]]:
     """Ask a judge for every reply that the store lacks.
 
     Args:
         name: Name of the judge.
         about: Its settings; `base_url` is the address at which it answers now.
-        briefs: What it is asked.
-        draws: What the rounds show.
+        requests: What it is asked.
+        samples: What the rounds show.
         store: Where replies are kept.
         address: File that says whether the judge still runs.
 
@@ -88,7 +93,7 @@ async def interview_judge(
         BudgetError: If the next request could cost more than is left.
     """
     async with open_judge(name, about, store) as judge:
-        return await _as_long_as_it_runs(_ask_all(judge, briefs, draws), name, address)
+        return await _as_long_as_it_runs(_ask_all(judge, requests, samples), name, address)
 
 
 async def _as_long_as_it_runs(asking: Coroutine[Any, Any, Result], name: str, address: Path) -> Result:
@@ -104,13 +109,15 @@ async def _as_long_as_it_runs(asking: Coroutine[Any, Any, Result], name: str, ad
         task.cancel()
 
 
-async def _ask_all(judge: Judge, briefs: Sequence[Brief], draws: Sequence[Draw]) -> list[dict[str, Any]]:
+async def _ask_all(
+    judge: Judge, requests: Sequence[JudgeRequests], samples: Sequence[RoundSample]
+) -> list[dict[str, Any]]:
     done: list[dict[str, Any]] = []
     failed: list[JudgeError] = []
-    for brief in briefs:
-        for draw in draws:
+    for requested in requests:
+        for sample in samples:
             try:
-                done.append(await _ask_one(judge, brief, draw))
+                done.append(await _ask_one(judge, requested, sample))
             except BudgetError:
                 raise
             except JudgeError as error:
@@ -121,16 +128,18 @@ async def _ask_all(judge: Judge, briefs: Sequence[Brief], draws: Sequence[Draw])
     return done
 
 
-async def _ask_one(judge: Judge, brief: Brief, draw: Draw) -> dict[str, Any]:
-    mode = mode_of(brief.prompt, brief.settings)
-    heard = await ask_round(judge, brief.prompt, mode, draw, brief.settings)
+async def _ask_one(judge: Judge, requested: JudgeRequests, sample: RoundSample) -> dict[str, Any]:
+    mode = mode_of(requested.prompt, requested.settings)
+    heard = await ask_round(judge, requested.prompt, mode, sample, requested.settings)
     check_quorum(
-        heard, brief.settings.quorum, f"Round {draw.number} of judge {judge.name} with prompt {brief.prompt.name}"
+        heard,
+        requested.settings.quorum,
+        f"Round {sample.number} of judge {judge.name} with prompt {requested.prompt.name}",
     )
     replies = [reply for one in heard for reply in one.replies]
     return {
-        "prompt": brief.prompt.name,
-        "round": draw.number,
+        "prompt": requested.prompt.name,
+        "round": sample.number,
         "replies": len(replies),
         "usable": sum(len(one.answers) for one in heard),
         "stored": sum(reply.stored for reply in replies),

@@ -18,16 +18,16 @@ from rankscape.samples.patches import open_patches
 from rankscape.samples.rendering import as_png, as_rgb, enlarged
 from rankscape.studies.ranking.judges.artifacts import SAMPLE
 from rankscape.studies.ranking.orders.order_files import Ranked
-from rankscape.studies.ranking.settings.judges import DrawSettings
+from rankscape.studies.ranking.settings.judges import SampleSettings
 
-_COLUMNS = ["cluster", "patch_id", "picture"]
+_COLUMNS = ["cluster", "patch_id", "image"]
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
-"""Parts of a PNG that hold the picture; text and other metadata stand in others."""
+"""Parts of a PNG that hold the image; text and other metadata stand in others."""
 
 
 @dataclass(frozen=True)
-class Draw:
+class RoundSample:
     """What a round shows of every cluster."""
 
     number: int
@@ -36,88 +36,88 @@ class Draw:
     """Seed of the sampling; the replies' seeds follow from it."""
     fingerprint: str
     """Hash of which patch is in which cluster."""
-    pictures: Mapping[int, Mapping[str, bytes]]
+    images: Mapping[int, Mapping[str, bytes]]
     """PNG by patch id, by cluster; clusters ascending."""
 
     @property
     def clusters(self) -> tuple[int, ...]:
         """Clusters in ascending order."""
-        return tuple(self.pictures)
+        return tuple(self.images)
 
     @property
     def sha256(self) -> str:
-        """Hash of all pictures in their order."""
-        return hashlib.sha256(b"".join(png for own in self.pictures.values() for png in own.values())).hexdigest()
+        """Hash of all images in their order."""
+        return hashlib.sha256(b"".join(png for own in self.images.values() for png in own.values())).hexdigest()
 
 
-def draw_table(sample: Mapping[int, Sequence[str]], pictures: Mapping[str, bytes]) -> pd.DataFrame:
-    """Return a draw as a table.
+def round_sample_table(sample: Mapping[int, Sequence[str]], images: Mapping[str, bytes]) -> pd.DataFrame:
+    """Return a sample as a table.
 
     Args:
         sample: Patch ids by cluster.
-        pictures: PNG by patch id.
+        images: PNG by patch id.
 
     Returns:
-        Columns cluster (int32), patch_id, picture (bytes); a row a patch.
+        Columns cluster (int32), patch_id, image (bytes); a row a patch.
     """
-    rows = [(cluster, patch, pictures[patch]) for cluster, patches in sample.items() for patch in patches]
+    rows = [(cluster, patch, images[patch]) for cluster, patches in sample.items() for patch in patches]
     return pd.DataFrame(rows, columns=_COLUMNS).astype({"cluster": "int32"})
 
 
-def write_draw(
+def write_round_sample(
     path: Path, table: pd.DataFrame, ranked: Ranked, seed: int, number: int, provenance: dict[str, Any]
 ) -> None:
-    """Write a draw.
+    """Write a sample.
 
     Args:
         path: Final name.
-        table: Columns as `draw_table` gives them.
+        table: Columns as `round_sample_table` gives them.
         ranked: The clusters shown.
         seed: Seed of the sampling.
         number: Number of the round.
         provenance: Where it came from.
     """
     about = {"fingerprint": ranked.fingerprint, "round": number, "seed": seed}
-    SAMPLE.write(path, table, provenance, draw=about)
+    SAMPLE.write(path, table, provenance, sample=about)
 
 
-def read_draw(path: Path, number: int) -> Draw:
-    """Read the pictures of a round.
+def read_round_sample(path: Path, number: int) -> RoundSample:
+    """Read the images of a round.
 
     Args:
         path: Table that `sample` wrote.
         number: Number of the round.
 
     Raises:
-        TableError: If the file is no table of a draw.
-        InputError: If it was drawn for another round, shows nothing, or a picture holds more than pixels.
+        TableError: If the file is no table of a sample.
+        InputError: If it was sampled for another round, shows nothing, or an image holds more than pixels.
     """
-    about, table = read_metadata(path, "draw"), read_table(path, _COLUMNS)
+    about, table = read_metadata(path, "sample"), read_table(path, _COLUMNS)
     if about.get("round") != number:
-        raise InputError(f"{path} was drawn for round {about.get('round')}, not for round {number}: give that one's.")
+        raise InputError(f"{path} was sampled for round {about.get('round')}, not for round {number}: give that one's.")
     if table.empty:
-        raise InputError(f"{path} shows no patch: draw it again.")
-    pictures: dict[int, dict[str, bytes]] = {int(cluster): {} for cluster in sorted(table["cluster"].unique())}
-    for cluster, patch, picture in table[_COLUMNS].itertuples(index=False, name=None):
-        _check_pixels_only(bytes(picture), f"Patch {patch} of {path}")
-        pictures[int(cluster)][str(patch)] = bytes(picture)
-    return Draw(number, int(about["seed"]), str(about["fingerprint"]), pictures)
+        raise InputError(f"{path} shows no patch: sample it again.")
+    images: dict[int, dict[str, bytes]] = {int(cluster): {} for cluster in sorted(table["cluster"].unique())}
+    for cluster, patch, image in table[_COLUMNS].itertuples(index=False, name=None):
+        _check_pixels_only(bytes(image), f"Patch {patch} of {path}")
+        images[int(cluster)][str(patch)] = bytes(image)
+    return RoundSample(number, int(about["seed"]), str(about["fingerprint"]), images)
 
 
 def _check_pixels_only(png: bytes, origin: str) -> None:
     """Refuse text beside the pixels: some endpoints could read it out to the judge."""
     place, end = len(_SIGNATURE), len(png)
     if not png.startswith(_SIGNATURE):
-        raise InputError(f"{origin} is no PNG: draw it again.")
+        raise InputError(f"{origin} is no PNG: sample it again.")
     while place < end:
         kind = png[place + 4 : place + 8]
         if kind not in _PIXELS:
-            raise InputError(f"{origin} holds more than pixels ({kind.decode('latin-1')!r}): draw it again.")
+            raise InputError(f"{origin} holds more than pixels ({kind.decode('latin-1')!r}): sample it again.")
         place += 12 + int.from_bytes(png[place : place + 4])
 
 
 def sample_patches(
-    table: pd.DataFrame, clusters: Sequence[int], settings: DrawSettings, number: int
+    table: pd.DataFrame, clusters: Sequence[int], settings: SampleSettings, number: int
 ) -> dict[int, list[str]]:
     """Sample the patches of a round; all judges and prompts of one round see the same.
 
@@ -137,23 +137,23 @@ def sample_patches(
     empty = [cluster for cluster, patches in members.items() if not patches]
     if empty:
         raise TableError(f"The clusters {empty} have no patch in the table of clusters: make the clusters again.")
-    return {cluster: _draw(members[cluster], settings, [settings.seed, number, cluster]) for cluster in clusters}
+    return {cluster: _sampled(members[cluster], settings, [settings.seed, number, cluster]) for cluster in clusters}
 
 
-def _draw(patches: list[str], settings: DrawSettings, seed: list[int]) -> list[str]:
+def _sampled(patches: list[str], settings: SampleSettings, seed: list[int]) -> list[str]:
     if len(patches) <= settings.images_per_cluster:
         return patches
-    drawn = np.random.default_rng(seed).choice(len(patches), settings.images_per_cluster, replace=False)
-    return sorted(patches[place] for place in drawn)
+    sampled = np.random.default_rng(seed).choice(len(patches), settings.images_per_cluster, replace=False)
+    return sorted(patches[place] for place in sampled)
 
 
-def load_pictures(tiles: Sequence[Path], patches: Sequence[str], min_picture_px: int) -> dict[str, bytes]:
-    """Load patches as PNG pictures.
+def load_images(tiles: Sequence[Path], patches: Sequence[str], min_image_px: int) -> dict[str, bytes]:
+    """Load patches as PNG images.
 
     Args:
         tiles: Patch arrays.
         patches: Patch ids.
-        min_picture_px: Smaller patches are enlarged by a whole factor, without smoothing, to at least this side.
+        min_image_px: Smaller patches are enlarged by a whole factor, without smoothing, to at least this side.
 
     Returns:
         PNG by patch id.
@@ -162,16 +162,16 @@ def load_pictures(tiles: Sequence[Path], patches: Sequence[str], min_picture_px:
         TableError: If a patch is in none of the arrays.
     """
     wanted = set(patches)
-    pictures: dict[str, bytes] = {}
+    images: dict[str, bytes] = {}
     for path in tiles:
         store = open_patches(path)
         places: Mapping[str, int] = {name: place for place, name in enumerate(store.index["patch_id"])}
         for name in sorted(wanted & set(places)):
-            pictures[name] = as_png(enlarged(as_rgb(store.array[places[name]]), min_picture_px))
-    missing = sorted(wanted - set(pictures))
+            images[name] = as_png(enlarged(as_rgb(store.array[places[name]]), min_image_px))
+    missing = sorted(wanted - set(images))
     if missing:
         raise TableError(f"Patch {missing[0]} (and {len(missing) - 1} more) is in none of the patch arrays given.")
-    return pictures
+    return images
 
 
 PAPER = (255, 255, 255)
@@ -179,7 +179,7 @@ PAPER = (255, 255, 255)
 _INK, _GAP_PX, _DIVIDE_PX, _TITLE_PX, _FONT_PX = (20, 20, 20), 8, 96, 40, 28
 
 
-def sheet(patches: Iterable[bytes]) -> bytes:
+def montage(patches: Iterable[bytes]) -> bytes:
     """Lay patches in a near-square grid.
 
     Args:
@@ -213,21 +213,21 @@ def side_by_side(left: Iterable[bytes], right: Iterable[bytes], titles: tuple[st
 
 
 def _grid(patches: Iterable[bytes]) -> np.ndarray:
-    pictures = [Image.open(io.BytesIO(png)).convert("RGB") for png in patches]
-    columns = math.ceil(math.sqrt(len(pictures)))
-    width, height = max(one.width for one in pictures) + _GAP_PX, max(one.height for one in pictures) + _GAP_PX
-    rows = math.ceil(len(pictures) / columns)
+    images = [Image.open(io.BytesIO(png)).convert("RGB") for png in patches]
+    columns = math.ceil(math.sqrt(len(images)))
+    width, height = max(one.width for one in images) + _GAP_PX, max(one.height for one in images) + _GAP_PX
+    rows = math.ceil(len(images) / columns)
     canvas = Image.new("RGB", (columns * width + _GAP_PX, rows * height + _GAP_PX), PAPER)
-    for place, picture in enumerate(pictures):
+    for place, image in enumerate(images):
         row, column = divmod(place, columns)
-        canvas.paste(picture, (_GAP_PX + column * width, _GAP_PX + row * height))
+        canvas.paste(image, (_GAP_PX + column * width, _GAP_PX + row * height))
     return np.asarray(canvas)
 
 
-def _titled(picture: np.ndarray, title: str) -> np.ndarray:
+def _titled(image: np.ndarray, title: str) -> np.ndarray:
     font = ImageFont.load_default(_FONT_PX)
-    width = max(picture.shape[1], math.ceil(font.getlength(title)) + 2 * _GAP_PX)
-    canvas = Image.new("RGB", (width, picture.shape[0] + _TITLE_PX), PAPER)
+    width = max(image.shape[1], math.ceil(font.getlength(title)) + 2 * _GAP_PX)
+    canvas = Image.new("RGB", (width, image.shape[0] + _TITLE_PX), PAPER)
     ImageDraw.Draw(canvas).text((_GAP_PX, 2), title, _INK, font)
-    canvas.paste(Image.fromarray(picture), (0, _TITLE_PX))
+    canvas.paste(Image.fromarray(image), (0, _TITLE_PX))
     return np.asarray(canvas)

@@ -1,4 +1,4 @@
-"""A round: one judge answers one prompt about the patches drawn, in one mode (docs/ranking.md)."""
+"""A round: one judge answers one prompt about the patches of a round sample, in one mode (docs/ranking.md)."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from rankscape.studies.ranking.judges.asking import Heard, Mode, Reading, Shown
 from rankscape.studies.ranking.judges.judge import Judge
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Question, Reply, question_key
-from rankscape.studies.ranking.judges.round_samples import Draw
+from rankscape.studies.ranking.judges.round_samples import RoundSample
 from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
 
 
@@ -26,21 +26,23 @@ def questions_of(shown: Shown, text: str, number: int) -> list[Question]:
         text: What is sent with it.
         number: Number of the round.
     """
-    pictures = shown.paint()
+    images = shown.paint()
     return [
-        Question(pictures, text, shown.schema, (number, reply), seed, shown.labels)
+        Question(images, text, shown.schema, (number, reply), seed, shown.labels)
         for reply, seed in enumerate(shown.seeds)
     ]
 
 
-async def ask_round(judge: Judge, prompt: Prompt, mode: Mode, draw: Draw, settings: RateSettings) -> list[Heard]:
+async def ask_round(
+    judge: Judge, prompt: Prompt, mode: Mode, sample: RoundSample, settings: RateSettings
+) -> list[Heard]:
     """Ask a judge for all replies of a round.
 
     Args:
         judge: An open judge.
         prompt: The question.
         mode: Mode of asking.
-        draw: What the round shows.
+        sample: What the round shows.
         settings: Replies, pairs.
 
     Returns:
@@ -50,18 +52,18 @@ async def ask_round(judge: Judge, prompt: Prompt, mode: Mode, draw: Draw, settin
         JudgeError: If the endpoint cannot be reached at all, or refuses every request.
         BudgetError: If the next request could cost more than is left.
     """
-    todo, text = mode.show(draw, settings), round_text(prompt, mode, settings)
+    todo, text = mode.show(sample, settings), round_text(prompt, mode, settings)
     heard: dict[int, Heard] = {}
     waiting = iter(enumerate(todo))
     replies = sum(len(shown.seeds) for shown in todo)
-    with bar(f"{judge.name} / {prompt.name} / {draw.number}", unit="reply", total=replies) as progress:
+    with bar(f"{judge.name} / {prompt.name} / {sample.number}", unit="reply", total=replies) as progress:
 
         async def work(places: Iterator[tuple[int, Shown]]) -> None:
             for place, shown in places:
-                heard[place] = await _hear(judge, mode, shown, text, draw.number)
+                heard[place] = await _hear(judge, mode, shown, text, sample.number)
                 progress.update(len(shown.seeds))
 
-        # As many questions at once as requests may be: their pictures are painted when they are wanted.
+        # As many questions at once as requests may be: their images are painted when they are wanted.
         workers = min(judge.settings.concurrency, len(todo))
         await _all_or_first_error([work(waiting) for _ in range(workers)])
     judge.raise_if_closed()

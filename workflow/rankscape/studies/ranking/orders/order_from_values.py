@@ -11,7 +11,7 @@ from scipy.stats import t as student
 
 from rankscape.foundation.tables import read_table
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.settings.judges import DeriveSettings
+from rankscape.studies.ranking.settings.judges import OrderFromReferenceSettings
 
 TieRule = Literal["leader", "chain", "interval"]
 
@@ -128,7 +128,7 @@ class Mean:
         }
 
 
-def means_of_values(values: Mapping[int, Values], settings: DeriveSettings) -> dict[int, Mean]:
+def means_of_values(values: Mapping[int, Values], settings: OrderFromReferenceSettings) -> dict[int, Mean]:
     """Return the mean of each cluster that has values in two blocks of land at least, clusters ascending."""
     found = {}
     for cluster, own in sorted(values.items()):
@@ -141,7 +141,7 @@ def means_of_values(values: Mapping[int, Values], settings: DeriveSettings) -> d
     return found
 
 
-def order_of_means(means: Mapping[int, Mean], settings: DeriveSettings) -> PartialOrder:
+def order_of_means(means: Mapping[int, Mean], settings: OrderFromReferenceSettings) -> PartialOrder:
     """Order clusters by their means where the difference is significant; all others are equal.
 
     This is the data-guided order of Ahn et al. (Nature Communications 2023) with a test in place of plain means. What
@@ -163,7 +163,7 @@ def order_of_means(means: Mapping[int, Mean], settings: DeriveSettings) -> Parti
     return order_of_differences(list(means), (differ | differ.T) & (value[:, None] > value[None, :]))
 
 
-def bootstrap_means(own: Values, settings: DeriveSettings, cluster: int) -> np.ndarray:
+def bootstrap_means(own: Values, settings: OrderFromReferenceSettings, cluster: int) -> np.ndarray:
     """Return means of a cluster over resampled blocks of land.
 
     As many blocks as hold the cluster are drawn with replacement, each with all its patches: neighbours resemble each

@@ -35,7 +35,7 @@ class JudgeSettings(Section):
     tokens_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """What the endpoint calls the longest reply; OpenAI's newer models know `max_completion_tokens` only."""
     detail: Literal["high", "low", "auto"] = "high"
-    """Size at which pictures are read; some endpoints take `auto` as low, and shrink the pictures."""
+    """Size at which images are read; some endpoints take `auto` as low, and shrink the images."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     """Most requests under way at once."""
     requests_per_minute: Annotated[float, Field(gt=0)] | None = None
@@ -99,12 +99,12 @@ class JudgeSettings(Section):
         return self
 
 
-class DrawSettings(Section):
-    """Which patches a round shows, and as what pictures."""
+class SampleSettings(Section):
+    """Which patches a round shows, and as what images."""
 
     images_per_cluster: Annotated[int, Field(ge=1, le=100)] = 3
     """Patches drawn from each cluster in each round."""
-    min_picture_px: Annotated[int, Field(ge=1, le=2048)] = 224
+    min_image_px: Annotated[int, Field(ge=1, le=2048)] = 224
     """Smaller patches are shown enlarged by a whole factor to at least this side: models read 14 to 28 px at once."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the sampling, used together with the round's number; the replies' seeds follow from it."""
@@ -122,8 +122,8 @@ class RateSettings(Section):
     """Replies to each patch, to each pair in each order of showing, or sortings of all clusters into tiers."""
     pairs_per_cluster: Annotated[int, Field(ge=2, le=1000)] | None = None
     """Mode pairs: other clusters that each is compared with in a round, drawn anew each round; null takes all."""
-    pair_pictures: Literal["side-by-side", "two"] = "side-by-side"
-    """Mode pairs: one picture that holds both clusters, which any endpoint takes, or two pictures."""
+    pair_images: Literal["side-by-side", "two"] = "side-by-side"
+    """Mode pairs: one image that holds both clusters, which any endpoint takes, or two images."""
     quorum: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of a cluster's replies that must be usable; below it the round fails and names the clusters."""
 
@@ -137,7 +137,7 @@ class RankSettings(Section):
     """Rule that makes ties an order: groups by their first member, by neighbours, or the true semiorder."""
 
 
-class DeriveSettings(Section):
+class OrderFromReferenceSettings(Section):
     """How a reference raster becomes a partial order of the clusters."""
 
     references: tuple[Identifier, ...] = ()

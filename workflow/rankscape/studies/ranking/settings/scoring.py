@@ -129,7 +129,7 @@ class PredictSettings(Section):
     deviation, or the ensemble standard deviation itself."""
 
 
-class ReviewSettings(Section):
+class InspectionSettings(Section):
     """Which patches are drawn for people to judge the score by."""
 
     spectrum: Annotated[int, Field(ge=2, le=400)] = 25

@@ -16,16 +16,16 @@ from rankscape.studies.ranking.settings.baselines import BaselineSettings, check
 from rankscape.studies.ranking.settings.clusters import ClusterSettings, LabelSettings, RefineSettings
 from rankscape.studies.ranking.settings.judges import (
     AuditSettings,
-    DeriveSettings,
-    DrawSettings,
     EnsembleSettings,
     JudgeSettings,
+    OrderFromReferenceSettings,
     PeopleSettings,
     RankSettings,
     RateSettings,
+    SampleSettings,
 )
 from rankscape.studies.ranking.settings.saliency import SaliencySettings
-from rankscape.studies.ranking.settings.scoring import PredictSettings, ReviewSettings, TrainSettings
+from rankscape.studies.ranking.settings.scoring import InspectionSettings, PredictSettings, TrainSettings
 
 
 class RankingSettings(StudySettings):
@@ -45,16 +45,16 @@ class RankingSettings(StudySettings):
     embed: EmbedSettings = EmbedSettings()
     refine: RefineSettings = RefineSettings()
     cluster: ClusterSettings = ClusterSettings()
-    sample: DrawSettings = DrawSettings()
+    sample: SampleSettings = SampleSettings()
     rate: RateSettings = RateSettings()
     rank: RankSettings = RankSettings()
     people: PeopleSettings = PeopleSettings()
-    order_from_reference: DeriveSettings = DeriveSettings()
+    order_from_reference: OrderFromReferenceSettings = OrderFromReferenceSettings()
     ensemble: EnsembleSettings = EnsembleSettings()
     audit: AuditSettings = AuditSettings()
     train: TrainSettings = TrainSettings()
     predict: PredictSettings = PredictSettings()
-    inspection_sheets: ReviewSettings = ReviewSettings()
+    inspection_sheets: InspectionSettings = InspectionSettings()
     saliency: SaliencySettings = SaliencySettings()
     rasterize: MosaicSettings = MosaicSettings()
     dense: DenseSettings = DenseSettings()

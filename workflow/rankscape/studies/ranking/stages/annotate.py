@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from rankscape.foundation.progress import say
-from rankscape.studies.ranking.annotation.app import Album, create_app
+from rankscape.studies.ranking.annotation.app import CardImages, create_app
 from rankscape.studies.ranking.annotation.cards import read_region
 from rankscape.studies.ranking.annotation.serving import HOST, listening, secret_of, serve
 from rankscape.studies.ranking.annotation.session import Session, draft_of, open_session
@@ -40,7 +40,7 @@ def annotate(
         found = read_region(results, region)
         with secret_of(name, folder) as token:
             session = open_session(found, name, folder, resume=resume)
-            album = Album(found.tiles, (patch for card in session.annotation.cards for patch in card.patches))
+            album = CardImages(found.tiles, (patch for card in session.annotation.cards for patch in card.patches))
             placed, cards = session.annotation.placed, len(session.annotation.cards)
             say(f"Annotator {name}, region {region}: {placed} of {cards} cards placed.")
             say(f"Open http://{HOST}:{taken.getsockname()[1]}/{token}/ in a browser; Ctrl-C ends.")

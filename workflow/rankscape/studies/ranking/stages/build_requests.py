@@ -9,7 +9,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import settings_of
 from rankscape.studies.ranking.judges.artifacts import REQUESTS
 from rankscape.studies.ranking.judges.prompts import read_prompt
-from rankscape.studies.ranking.judges.requests import Brief
+from rankscape.studies.ranking.judges.requests import JudgeRequests
 from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
 
 
@@ -19,10 +19,10 @@ def build_requests(
     judge: Annotated[str, Parameter(help="Name of the judge.")],
     judge_settings: Annotated[str, Parameter(help="The judge's settings: a JSON object.")],
     prompt: Annotated[Path, Parameter(help="The question (Markdown); its name is the prompt's name.")],
-    out: Annotated[Path, Parameter(help="Brief to write (JSON).")],
+    out: Annotated[Path, Parameter(help="Requests to write (JSON).")],
 ) -> None:
     """Write down what a judge that the workflow starts is asked with one prompt."""
     about = JudgeSettings.from_text(judge_settings, f"ranking.judges.{judge}")
     chosen = RateSettings.from_text(settings, "ranking.rate")
-    document = Brief(judge, about, read_prompt(prompt), chosen).to_document()
+    document = JudgeRequests(judge, about, read_prompt(prompt), chosen).to_document()
     REQUESTS.write(out, document, provenance("ranking build-requests", chosen, {"prompt": prompt}))

@@ -10,7 +10,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Clusters, Summary, Tiles, settings_of
-from rankscape.studies.ranking.clusters.contact_sheets import plan_sheets, write_sheets
+from rankscape.studies.ranking.clusters.contact_sheets import plan_contact_sheets, write_contact_sheets
 from rankscape.studies.ranking.settings.clusters import ClusterSettings
 
 
@@ -22,10 +22,10 @@ def contact_sheets(
     summary: Summary,
     out: Annotated[Path, Parameter(help="Folder to write: one PNG a cluster, and index.json.")],
 ) -> None:
-    """Draw one picture a cluster, with a seeded sample of its patches in true colour."""
+    """Draw one image a cluster, with a seeded sample of its patches in true colour."""
     section = ClusterSettings.from_text(settings, "ranking.cluster")
     table = read_table(clusters, ["patch_id", "cluster"])
-    sheets = plan_sheets(table, read_json(summary)["clusters"], section.sheet_patches, section.seed)
+    sheets = plan_contact_sheets(table, read_json(summary)["clusters"], section.sheet_patches, section.seed)
     inputs = {"clusters": clusters, "summary": summary} | {f"index/{path.stem}": index_of(path) for path in tiles}
     record = provenance("ranking contact-sheets", section, inputs, seed=section.seed)
-    write_sheets(out, sheets, [open_patches(path) for path in sorted(tiles)], record)
+    write_contact_sheets(out, sheets, [open_patches(path) for path in sorted(tiles)], record)

@@ -16,16 +16,16 @@ from rankscape.foundation.tables import read_table
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Clusters, Gpus, Threads, Tiles, settings_of
-from rankscape.studies.ranking.clusters.contact_sheets import PatchPictures
+from rankscape.studies.ranking.clusters.contact_sheets import PatchImages
 from rankscape.studies.ranking.explanations.galleries import explained, galleries, write_galleries
 from rankscape.studies.ranking.explanations.review import scored_patches
 from rankscape.studies.ranking.scoring.model import read_model
-from rankscape.studies.ranking.settings.scoring import ReviewSettings
+from rankscape.studies.ranking.settings.scoring import InspectionSettings
 
 
 def inspection_sheets(
     *,
-    settings: Annotated[str, settings_of(ReviewSettings)],
+    settings: Annotated[str, settings_of(InspectionSettings)],
     tiles: Tiles,
     clusters: Clusters,
     scores: Annotated[list[Path], Parameter(help="Scores (.parquet), a granule each.")],
@@ -36,13 +36,13 @@ def inspection_sheets(
     threads: Threads = 1,
 ) -> None:
     """Draw patches from lowest to highest score, uncertain ones, contradictions, and why the first scored so."""
-    chosen = ReviewSettings.from_text(settings, "ranking.inspection_sheets")
+    chosen = InspectionSettings.from_text(settings, "ranking.inspection_sheets")
     device = use_device(gpus, threads)
     targets = {int(cluster): float(target) for cluster, target in read_json(record)["targets"].items()}
     columns = ["patch_id", "granule", "score", "score_std"]
     table = pd.concat([read_table(path, columns) for path in sorted(scores)], ignore_index=True)
     patches = scored_patches(table, read_table(clusters, ["patch_id", "cluster"]), targets)
-    pictures = PatchPictures([open_patches(path) for path in sorted(tiles)])
+    pictures = PatchImages([open_patches(path) for path in sorted(tiles)])
     sheets = galleries(patches, chosen)
     sheets.append(explained(read_model(model, device), sheets, pictures, chosen.explained, device))
     inputs = {"clusters": clusters, "model": model, "record": record}

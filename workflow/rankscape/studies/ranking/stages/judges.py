@@ -35,19 +35,19 @@ def plan(
     results: Annotated[
         Path | None, Parameter(help="Results of the region; default: results/<region>, which need not exist.")
     ] = None,
-    draws: Annotated[
+    samples: Annotated[
         list[Path] | None, Parameter(help="Draws of the rounds; default: those among the results.")
     ] = None,
     clusters: Annotated[
         int | None,
-        Parameter(help="Number of clusters, as long as there are no draws to count.", validator=Number(gte=2)),
+        Parameter(help="Number of clusters, as long as there are no samples to count.", validator=Number(gte=2)),
     ] = None,
     as_json: Annotated[bool, Parameter(name="--json", help="Print a JSON document instead of a table.")] = False,
 ) -> None:
     """Say what every judge needs with every prompt, what the store has of it, and whether the budgets suffice."""
     region, ranking = read_study(configfile, "ranking", RankingSettings)
     folder = results or Path("results") / region.region
-    found = draws or sorted((folder / "ranking/samples").glob("*.parquet"))
+    found = samples or sorted((folder / "ranking/samples").glob("*.parquet"))
     basis = basis_of(region, ranking, found, folder / "ranking/clusters/clusters.json", clusters)
     prompts = [read_prompt(Path(f"config/prompts/{name}.md")) for name in ranking.prompts]
     store = ReplyStore(folder / "ranking/replies")

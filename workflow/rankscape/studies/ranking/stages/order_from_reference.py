@@ -22,12 +22,12 @@ from rankscape.stages.options import Clusters, Indices, Summary, settings_of
 from rankscape.studies.ranking.orders.artifacts import DATA_ORDER
 from rankscape.studies.ranking.orders.order_files import read_ranked
 from rankscape.studies.ranking.orders.order_from_values import Values, covered_values, means_of_values, order_of_means
-from rankscape.studies.ranking.settings.judges import DeriveSettings
+from rankscape.studies.ranking.settings.judges import OrderFromReferenceSettings
 
 
 def order_from_reference(
     *,
-    settings: Annotated[str, settings_of(DeriveSettings)],
+    settings: Annotated[str, settings_of(OrderFromReferenceSettings)],
     reference: Annotated[str, Parameter(help="Name of the reference.")],
     values: Annotated[list[Path], Parameter(help="The reference's mean in every patch (Parquet), a granule each.")],
     indices: Indices,
@@ -36,7 +36,8 @@ def order_from_reference(
     out: Annotated[Path, Parameter(help="Order to write (JSON).")],
 ) -> None:
     """Derive a partial order of the clusters from a reference raster."""
-    chosen, ranked = DeriveSettings.from_text(settings, "ranking.order_from_reference"), read_ranked(summary)
+    chosen = OrderFromReferenceSettings.from_text(settings, "ranking.order_from_reference")
+    ranked = read_ranked(summary)
     by_cluster = _by_cluster(covered_values(values), _blocks(indices, chosen.block_m), clusters, ranked.clusters)
     if not any(len(own.values) for own in by_cluster.values()):
         raise TableError(f"Reference {reference} has no value in any ranked patch: does it cover the region?")

@@ -23,7 +23,7 @@ from rankscape.studies.ranking.judges.modes import mode_of
 from rankscape.studies.ranking.judges.prompts import Prompt, read_prompt
 from rankscape.studies.ranking.judges.questions import endpoint_name
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
-from rankscape.studies.ranking.judges.round_samples import Draw, read_draw
+from rankscape.studies.ranking.judges.round_samples import RoundSample, read_round_sample
 from rankscape.studies.ranking.judges.rounds import ask_round, to_document, to_times
 from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
 
@@ -38,7 +38,7 @@ def rate(
     judge_settings: Annotated[str, Parameter(help="The judge's settings: a JSON object.")],
     prompt: Annotated[Path, Parameter(help="The question (Markdown); its name is the prompt's name.")],
     number: Annotated[int, Parameter(name="--round", help="Number of the round.", validator=Number(gte=1))],
-    draw: Annotated[Path, Parameter(help="What the round shows (.parquet, from `sample`).")],
+    sample: Annotated[Path, Parameter(help="What the round shows (.parquet, from `sample`).")],
     out: Annotated[Path, Parameter(help="Round to write (JSON).")],
     store: Annotated[
         Path | None, Parameter(help="Folder of replies: what stands there is not asked again, what is new is kept.")
@@ -50,7 +50,7 @@ def rate(
 ) -> None:
     """Ask one judge with one prompt about a few patches of every cluster: one round."""
     chosen = RateSettings.from_text(settings, "ranking.rate")
-    question, shown = read_prompt(prompt), read_draw(draw, number)
+    question, shown = read_prompt(prompt), read_round_sample(sample, number)
     about = JudgeSettings.from_text(judge_settings, f"ranking.judges.{judge}").limited(limits, judge)
     mode = mode_of(question, chosen)
     heard = asyncio.run(_ask(judge, about, question, mode, shown, chosen, store))
@@ -60,10 +60,10 @@ def rate(
         **_asked(judge, about, question, mode),
         "round": number,
         "fingerprint": shown.fingerprint,
-        "pictures_sha256": shown.sha256,
+        "images_sha256": shown.sha256,
         **to_document(heard, mode.score(heard, round_name), about),
     }
-    record = provenance("ranking rate", chosen, {"prompt": prompt, "draw": draw}, seed=shown.seed)
+    record = provenance("ranking rate", chosen, {"prompt": prompt, "sample": sample}, seed=shown.seed)
     if times is not None:
         named = {"judge": judge, "prompt": question.name, "round": number}
         TIMES.write(times, {**named, "fingerprint": shown.fingerprint, **to_times(heard)}, record)
@@ -96,7 +96,7 @@ async def _ask(
     about: JudgeSettings,
     prompt: Prompt,
     mode: Mode,
-    shown: Draw,
+    shown: RoundSample,
     settings: RateSettings,
     store: Path | None,
 ) -> list[Heard]:

@@ -1,4 +1,4 @@
-"""Draw the patches that a round shows, as pictures: the same for all judges and prompts."""
+"""Sample the patches that a round shows, as images: the same for all judges and prompts."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,24 +9,29 @@ from cyclopts.validators import Number
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
 from rankscape.stages.options import Clusters, Summary, Tiles, settings_of
-from rankscape.studies.ranking.judges.round_samples import draw_table, load_pictures, sample_patches, write_draw
+from rankscape.studies.ranking.judges.round_samples import (
+    load_images,
+    round_sample_table,
+    sample_patches,
+    write_round_sample,
+)
 from rankscape.studies.ranking.orders.order_files import read_ranked
-from rankscape.studies.ranking.settings.judges import DrawSettings
+from rankscape.studies.ranking.settings.judges import SampleSettings
 
 
 def sample(
     *,
-    settings: Annotated[str, settings_of(DrawSettings)],
+    settings: Annotated[str, settings_of(SampleSettings)],
     number: Annotated[int, Parameter(name="--round", help="Number of the round.", validator=Number(gte=1))],
     tiles: Tiles,
     clusters: Clusters,
     summary: Summary,
-    out: Annotated[Path, Parameter(help="Table to write (.parquet): cluster, patch and picture.")],
+    out: Annotated[Path, Parameter(help="Table to write (.parquet): cluster, patch and image.")],
 ) -> None:
-    """Draw a few patches of every cluster for one round, and keep them as PNG pictures."""
-    chosen, ranked = DrawSettings.from_text(settings, "ranking.sample"), read_ranked(summary)
+    """Sample a few patches of every cluster for one round, and keep them as PNG images."""
+    chosen, ranked = SampleSettings.from_text(settings, "ranking.sample"), read_ranked(summary)
     sample = sample_patches(read_table(clusters, ["patch_id", "cluster"]), ranked.clusters, chosen, number)
     shown = [patch for patches in sample.values() for patch in patches]
-    pictures = load_pictures(tiles, shown, chosen.min_picture_px)
+    images = load_images(tiles, shown, chosen.min_image_px)
     record = provenance("ranking sample", chosen, {"clusters": clusters, "summary": summary}, seed=chosen.seed)
-    write_draw(out, draw_table(sample, pictures), ranked, chosen.seed, number, record)
+    write_round_sample(out, round_sample_table(sample, images), ranked, chosen.seed, number, record)
