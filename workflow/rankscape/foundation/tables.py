@@ -1,5 +1,6 @@
 """Parquet tables with metadata: written atomically, read with a check of their columns."""
 
+import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +18,6 @@ _MAX_ROWS = 100_000_000
 _MAX_BYTES = 16 << 30
 """All the land there is has 2e7 patches; a small file that claims far more rows or bytes is a bomb or a mistake."""
 
-_BOUNDS, _SIDES = "bbox", ("xmin", "ymin", "xmax", "ymax")
 _GROUP_ROWS = 16_384
 
 
@@ -33,11 +33,7 @@ def write_table(path: Path, frame: pd.DataFrame, metadata: dict[str, Any], *, co
     """
     flat = frame.reset_index(drop=True)
     if isinstance(flat, gpd.GeoDataFrame):
-        # GeoPandas writes the geometry's encoding and CRS; its Arrow table takes our metadata beside that.
-        table = pa.table(flat.to_arrow(index=False, geometry_encoding="WKB"))
-        if covering:
-            table = table.add_column(table.num_columns - 1, _BOUNDS, _bounds(flat))
-        table = table.replace_schema_metadata({**(table.schema.metadata or {}), b"geo": _geo_metadata(flat, covering)})
+        table = _geo_table(flat, covering)
     else:
         table = pa.Table.from_pandas(flat, preserve_index=False)
     own = {name.encode(): json.dumps(document, sort_keys=True).encode() for name, document in metadata.items()}
@@ -46,24 +42,11 @@ def write_table(path: Path, frame: pd.DataFrame, metadata: dict[str, Any], *, co
         pq.write_table(table, temporary, compression="zstd", row_group_size=_GROUP_ROWS if covering else None)
 
 
-def _bounds(frame: gpd.GeoDataFrame) -> pa.StructArray:
-    """Bounds of every geometry as GeoParquet 1.1 wants them: xmin, ymin, xmax, ymax, float64."""
-    bounds = frame.geometry.bounds.to_numpy(float)
-    return pa.StructArray.from_arrays([pa.array(side) for side in bounds.T], list(_SIDES))
-
-
-def _geo_metadata(frame: gpd.GeoDataFrame, covering: bool) -> bytes:
-    column = {
-        "encoding": "WKB",
-        "geometry_types": sorted(set(frame.geometry.geom_type)),
-        "crs": frame.crs.to_json_dict() if frame.crs else None,
-        **({} if frame.empty else {"bbox": [float(v) for v in frame.total_bounds]}),
-        **({"covering": {_BOUNDS: {side: [_BOUNDS, side] for side in _SIDES}}} if covering else {}),
-    }
-    name = str(frame.geometry.name)
-    version = "1.1.0" if covering else "1.0.0"
-    document = {"version": version, "primary_column": name, "columns": {name: column}}
-    return json.dumps(document, sort_keys=True).encode()
+def _geo_table(frame: gpd.GeoDataFrame, covering: bool) -> pa.Table:
+    """The table as GeoPandas writes it, with the metadata of GeoParquet in its schema."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False, schema_version="1.1.0", write_covering_bbox=covering)
+    return pq.read_table(buffer)
 
 
 def read_table(path: Path, columns: Iterable[str] = ()) -> pd.DataFrame:
