@@ -33,7 +33,7 @@ try:
     CONFIG = check_config(config, ", ".join(map(os.path.relpath, workflow.configfiles)))
     SHEET = read_granule_table(Path(CONFIG.granules))
     check_granules(CONFIG, SHEET)
-    PICTURES = look_through(SHEET)
+    LISTINGS = look_through(SHEET)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -116,7 +116,7 @@ def catalogue_file(wildcards):
 def tile_source(wildcards):
     """The composed scene, or the folder that the granule's row names.
 
-    A folder of pictures is `ancient`: its time knows nothing of its subfolders, and the listing says what counts.
+    A folder of images is `ancient`: its time knows nothing of its subfolders, and the listing says what counts.
     """
     row = SHEET[wildcards.granule]
     if row.local:

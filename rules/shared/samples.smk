@@ -1,4 +1,4 @@
-# In: an image, or a folder of web-mercator tiles or of pictures. Out: one mappable array of patches a granule, and their index.
+# In: an image, or a folder of web-mercator tiles or of images. Out: one mappable array of patches a granule, and their index.
 
 
 rule tile:
@@ -21,15 +21,15 @@ rule tile:
         runtime=minutes(30),
     params:
         settings=settings("tile"),
-        pictures=lambda wildcards: wildcards.granule in PICTURES,
-        listing=lambda wildcards: PICTURES.get(wildcards.granule, ""),
+        images=lambda wildcards: wildcards.granule in LISTINGS,
+        listing=lambda wildcards: LISTINGS.get(wildcards.granule, ""),
         code=code("tile"),
     message:
         "Cutting granule {wildcards.granule} into patches"
     shell:
         "{resources.mpi} -n {resources.tasks} python -m rankscape tile --mpi --ranks {resources.tasks} --threads {threads}"
         " --settings {params.settings:q} --source {input.source:q} --quality {input.quality:q}"
-        " --pictures={params.pictures} --granule {wildcards.granule:q} --out {output.patches:q} > {log:q} 2>&1"
+        " --images={params.images} --granule {wildcards.granule:q} --out {output.patches:q} > {log:q} 2>&1"
 
 
 rule pixel_statistics:

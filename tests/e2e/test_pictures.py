@@ -52,7 +52,7 @@ def test_from_folders_to_a_score_of_other_pictures(study: Path) -> None:
     indices = [path.with_suffix(".parquet") for path in tiles]
     features = [study / "features" / path.name for path in tiles]
     for path in tiles:
-        run("tile", {}, "--source", study / path.stem, "--granule", path.stem, "--out", path, "--pictures")
+        run("tile", {}, "--source", study / path.stem, "--granule", path.stem, "--out", path, "--images")
     label = LABEL | {"file": str(study / "labels.csv")}
     run("ranking label", label, "--tiles", *tiles, "--out", study / "labels.parquet")
     run("ranking adapt", ADAPT, "--labels", study / "labels.parquet", "--tiles", *tiles, "--out",

@@ -95,8 +95,8 @@ def test_commands_of_pictures_and_lines(study):
     commands = re.findall(r"-m rankscape (?:\w+ )?([\w-]+) (--.*)", run.stdout + run.stderr)
     of = {verb: " ".join(text.split()) for verb, text in commands}
     assert "--source ../shared/data/north-korea/" in of["tile"]
-    assert " --pictures=True --granule " in of["tile"]
-    assert "--quality --pictures" in of["tile"]
+    assert " --images=True --granule " in of["tile"]
+    assert "--quality --images" in of["tile"]
     assert "--labels results/north-korea/model/labels.parquet" in of["cluster"]
     assert re.search(r"--annotator (sat1|loc1) --annotators \S+POG_annotators.txt", of["import-order"])
     assert "--preview --" in of["report"]

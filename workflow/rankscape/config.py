@@ -15,6 +15,7 @@ from rankscape.stages.region import RegionSettings, StudySettings
 
 RENAMED = {
     "invent": "simulate",
+    "tile.resize_pictures": "tile.resize_images",
     "fetch": "acquisitions.<name>",
     "compose": "acquisitions.<name>",
     "draw": "ranking.sample",

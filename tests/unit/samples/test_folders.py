@@ -117,8 +117,8 @@ def _deep(path):
     ("name", "make", "says"),
     [
         ("12_5.png", lambda path: Image.new("RGB", (9, 9)).save(path), "12_5.png has 9 x 9 px"),
-        ("12_5.png", lambda path: path.write_text("no picture"), "12_5.png is no whole picture"),
-        ("12_5.png", _broken, "12_5.png is no whole picture"),
+        ("12_5.png", lambda path: path.write_text("no picture"), "12_5.png is no whole image"),
+        ("12_5.png", _broken, "12_5.png is no whole image"),
         ("12_5.png", _deep, "8-bit"),
         ("12_5.png", _oblong, "squares"),
         ("town.png", lambda path: Image.new("RGB", (8, 8)).save(path), "town.png is no tile"),
@@ -148,10 +148,10 @@ def test_a_folder_without_tiles_or_with_a_quality_raster(folder, tmp_path, capsy
 def test_a_picture_of_60000_px_a_side_is_not_decoded(folder, tmp_path, capsys, broken):
     claiming_png(folder / "12_5.png", 60_000, 60_000)
     assert tile(folder, tmp_path / "north.npy", zoom=10, broken=broken) == (2 if broken == "refuse" else 0)
-    assert "12_5.png is no whole picture (Image size (3600000000 pixels) exceeds limit" in capsys.readouterr().err
+    assert "12_5.png is no whole image (Image size (3600000000 pixels) exceeds limit" in capsys.readouterr().err
 
 
 def test_other_formats_are_not_opened_whatever_their_names(folder, tmp_path, capsys):
     Image.new("RGB", (8, 8), "red").save(folder / "12_5.png", format="BMP")
     assert tile(folder, tmp_path / "north.npy", zoom=10) == 2
-    assert "12_5.png is no whole picture" in capsys.readouterr().err
+    assert "12_5.png is no whole image" in capsys.readouterr().err

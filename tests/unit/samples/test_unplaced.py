@@ -1,4 +1,4 @@
-"""A folder of pictures of any names, without coordinates."""
+"""A folder of images of any names, without coordinates."""
 
 import json
 import os
@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from rankscape.__main__ import main
 from rankscape.foundation.errors import RasterError
-from rankscape.samples.listing import fingerprint_of, list_pictures, picture_ids
+from rankscape.samples.listing import fingerprint_of, image_ids, list_images
 from rankscape.samples.overlap import distinct_places
-from rankscape.samples.patches import PICTURE, index_of, is_located, open_patches, read_index
+from rankscape.samples.patches import IMAGE, index_of, is_located, open_patches, read_index
 from rankscape.samples.places import places_of
 
 from .conftest import write_tile
@@ -20,13 +20,13 @@ from .conftest import write_tile
 def tile(folder, out, *more, **settings):
     given = ["tile", "--settings", json.dumps(settings), "--source", folder, "--granule", "towns", "--out", out]
     with pytest.raises(SystemExit) as end:
-        main([*map(str, given), "--pictures", *map(str, more)])
+        main([*map(str, given), "--images", *map(str, more)])
     return end.value.code or 0
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Five pictures in mixed formats, in the folder itself and below it."""
+    """Five images in mixed formats, in the folder itself and below it."""
     made = tmp_path / "folder"
     for number, name in enumerate(["10.png", "2.webp", "01/a town.png", "01/b.jpg", "x/y/Ödland.png"]):
         write_tile(made / name, seed=number)
@@ -40,7 +40,7 @@ def test_every_picture_is_a_patch_with_an_id_of_its_path(folder, tmp_path):
     assert tile(folder, tmp_path / "towns.npy") == 0
     patches = open_patches(tmp_path / "towns.npy")
     index = patches.index
-    assert index[PICTURE].tolist() == ["01/a town.png", "01/b.jpg", "2.webp", "10.png", "x/y/Ödland.png"]
+    assert index[IMAGE].tolist() == ["01/a town.png", "01/b.jpg", "2.webp", "10.png", "x/y/Ödland.png"]
     assert index["patch_id"].tolist() == ["towns_01_a_town", "towns_01_b", "towns_2", "towns_10", "towns_x_y_Ödland"]
     assert index["usable"].all()
     assert patches.array.shape == (5, 8, 8, 3)
@@ -85,14 +85,14 @@ def test_a_granule_with_coordinates_keeps_its_blocks_beside_pictures(folder, tmp
     assert (places >= 0).tolist() == [True, False, True]
     assert is_located(land.index)
     assert isinstance(land.index, gpd.GeoDataFrame)
-    assert PICTURE not in land.index
+    assert IMAGE not in land.index
 
 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({}, "c.png has 9 x 9 px, other pictures of the folder 8 x 8"),
-        ({"resize_pictures": True, "patch_px": 16}, ""),
+        ({}, "c.png has 9 x 9 px, other images of the folder 8 x 8"),
+        ({"resize_images": True, "patch_px": 16}, ""),
     ],
 )
 def test_pictures_of_another_size_are_refused_or_resized(folder, tmp_path, capsys, settings, says):
@@ -102,7 +102,7 @@ def test_pictures_of_another_size_are_refused_or_resized(folder, tmp_path, capsy
         assert status == 2
         error = capsys.readouterr().err.strip()
         assert says in error
-        assert "tile.resize_pictures" in error
+        assert "tile.resize_images" in error
         assert len(error.splitlines()) == 1
         assert not (tmp_path / "towns.npy").exists()
     else:
@@ -115,19 +115,19 @@ def test_oblong_pictures_are_refused_or_resized_to_squares(tmp_path, capsys):
     Image.new("RGB", (8, 6), (9, 9, 9)).save(tmp_path / "f/a.png")
     assert tile(tmp_path / "f", tmp_path / "towns.npy") == 2
     assert "patches are squares" in capsys.readouterr().err
-    assert tile(tmp_path / "f", tmp_path / "towns.npy", resize_pictures=True, patch_px=8) == 0
+    assert tile(tmp_path / "f", tmp_path / "towns.npy", resize_images=True, patch_px=8) == 0
 
 
 def cut_short(path):
     path.write_bytes(path.with_name("10.png").read_bytes()[:-80])
 
 
-@pytest.mark.parametrize("spoil", [cut_short, lambda path: path.write_text("no picture")], ids=["cut short", "text"])
+@pytest.mark.parametrize("spoil", [cut_short, lambda path: path.write_text("no image")], ids=["cut short", "text"])
 def test_a_broken_picture_is_refused_or_skipped_by_name(folder, tmp_path, capsys, spoil):
     spoil(folder / "bad.png")
     assert tile(folder, tmp_path / "towns.npy") == 2
     error = capsys.readouterr().err.strip()
-    assert "bad.png is no whole picture" in error
+    assert "bad.png is no whole image" in error
     assert "tile.broken" in error
     assert not (tmp_path / "towns.npy").exists()
 
@@ -141,14 +141,14 @@ def test_a_broken_picture_is_refused_or_skipped_by_name(folder, tmp_path, capsys
 
 def test_only_broken_pictures_are_an_error_even_where_some_may_be_skipped(tmp_path, capsys):
     (tmp_path / "f").mkdir()
-    (tmp_path / "f/a.png").write_text("no picture")
+    (tmp_path / "f/a.png").write_text("no image")
     assert tile(tmp_path / "f", tmp_path / "towns.npy", broken="skip") == 2
-    assert "None of the 1 pictures can be read" in capsys.readouterr().err
+    assert "None of the 1 images can be read" in capsys.readouterr().err
 
 
 def test_a_broken_mercator_tile_is_skipped_too(tmp_path, capsys):
     write_tile(tmp_path / "f/5_6.png")
-    (tmp_path / "f/5_7.png").write_text("no picture")
+    (tmp_path / "f/5_7.png").write_text("no image")
     given = ["--source", str(tmp_path / "f"), "--granule", "north", "--out", str(tmp_path / "n.npy")]
     with pytest.raises(SystemExit) as end:
         main(["tile", "--settings", '{"broken": "skip"}', *given])
@@ -164,7 +164,7 @@ def test_a_broken_mercator_tile_is_skipped_too(tmp_path, capsys):
         (lambda folder: write_tile(folder / "01_b.png"), "both go by the id towns_01_b"),
         (
             lambda folder: [path.unlink() for path in folder.rglob("*.*g")] and (folder / "2.webp").unlink(),
-            "no picture",
+            "no image",
         ),
     ],
     ids=["endings", "folder and underscore", "empty"],
@@ -186,7 +186,7 @@ def test_a_missing_folder_and_a_quality_raster(folder, tmp_path, capsys):
 
 def test_the_fingerprint_tells_of_what_is_added_removed_renamed_or_replaced(folder):
     def seen():
-        return fingerprint_of(folder, list_pictures(folder))
+        return fingerprint_of(folder, list_images(folder))
 
     first = seen()
     os.utime(folder / "10.png", (1, 1))
@@ -207,7 +207,7 @@ def test_the_fingerprint_tells_of_what_is_added_removed_renamed_or_replaced(fold
 def test_numbers_in_names_sort_as_numbers(tmp_path):
     for name in ("10", "9", "a2b", "a10b", "b"):
         write_tile(tmp_path / f"{name}.png")
-    assert [name[:-4] for name in list_pictures(tmp_path)] == ["9", "10", "a2b", "a10b", "b"]
-    assert picture_ids("g", ["a.png"]) == ["g_a"]
+    assert [name[:-4] for name in list_images(tmp_path)] == ["9", "10", "a2b", "a10b", "b"]
+    assert image_ids("g", ["a.png"]) == ["g_a"]
     with pytest.raises(RasterError, match=r"a-b\.png and a b\.png"):
-        picture_ids("g", ["a-b.png", "a b.png"])
+        image_ids("g", ["a-b.png", "a b.png"])

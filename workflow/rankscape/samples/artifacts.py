@@ -34,7 +34,7 @@ INDEX = Table(
     "Place and footprint of every patch (GeoParquet, the granule's own CRS)", row="one patch of a granule",
     columns=(
         PATCH_ID, GRANULE, ROW, COL, VALID, CLOUD, USABLE,
-        Column("picture", "text", "", "Path of the image below its folder, only of images without coordinates",
+        Column("image", "text", "", "Path of the image below its folder, only of images without coordinates",
                optional=True),
         Column("geometry", "geometry", "units of the granule's CRS", "Footprint in the granule's own CRS"),
     ),

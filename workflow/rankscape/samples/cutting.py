@@ -1,4 +1,4 @@
-"""Cutting an image, or a folder of tiles or pictures, into one mappable array of patches and their index."""
+"""Cutting an image, or a folder of tiles or images, into one mappable array of patches and their index."""
 
 import contextlib
 import io
@@ -12,11 +12,10 @@ from rankscape.foundation.ahead import ahead
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import atomic_path, start_writing_back
 from rankscape.foundation.progress import track
-from rankscape.samples.folders import open_folder
 from rankscape.samples.granule_patches import open_scene
+from rankscape.samples.image_folders import open_folder, open_unplaced
 from rankscape.samples.settings import TileSettings
 from rankscape.samples.source import Layout, PatchSource, Piece, check_any_data, shares_of
-from rankscape.samples.unplaced import open_pictures
 
 Opener = Callable[[], AbstractContextManager[PatchSource]]
 """Opens the source; every rank opens it for itself."""
@@ -31,10 +30,10 @@ def open_source(
     granule: str,
     settings: TileSettings,
     *,
-    pictures: bool = False,
+    images: bool = False,
     threads: int = 1,
 ) -> Iterator[PatchSource]:
-    """Open what patches are cut from: a GeoTIFF, a folder of web-mercator tiles, or a folder of any `pictures`.
+    """Open what patches are cut from: a GeoTIFF, a folder of web-mercator tiles, or a folder of any `images`.
 
     An image's blocks are decoded by that many `threads`.
 
@@ -42,10 +41,10 @@ def open_source(
         RasterError: If it cannot be cut; the message names the file and what is wrong with it.
         InputError: If a quality raster is given for a folder.
     """
-    if pictures and quality is not None:
-        raise InputError(f"--quality {quality} belongs to an image; --pictures says that {path} is none.")
-    if pictures:
-        yield open_pictures(Path(path), granule, settings)
+    if images and quality is not None:
+        raise InputError(f"--quality {quality} belongs to an image; --images says that {path} is none.")
+    if images:
+        yield open_unplaced(Path(path), granule, settings)
         return
     if not Path(path).is_dir():
         with open_scene(path, quality, granule, settings.patch_px, threads) as scene:

@@ -15,10 +15,9 @@ from rasterio.windows import Window
 from rankscape.foundation.errors import RasterError
 from rankscape.samples.patches import Grid, patch_id
 from rankscape.samples.source import Layout, Piece
-from rankscape.scenes.rasters import brief, open_raster
+from rankscape.scenes.rasters import CLOUDY, NO_DATA, brief, open_raster
+from rankscape.scenes.sensors.local import COLOURS
 
-NO_DATA, CLEAR, CLOUD = 0, 1, 2
-"""Values of the quality raster."""
 _CACHE_MB = 256
 """Decoded blocks that GDAL keeps: more than one row of 512 px blocks of a granule, and no share of a large machine."""
 _LEAST_PX = 64
@@ -26,7 +25,6 @@ _LEAST_PX = 64
 _MOST_PX = 1024
 """Blocks with more rows are read in part, again and again, since a whole row of them may not fit into memory."""
 _ALL_VALID = ([MaskFlags.all_valid],)
-_COLOURS = ("B04", "B03", "B02")
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class SceneSource:
         """Read whole rows of the file's blocks, and cut them into parts of the patches that they touch.
 
         A pixel is valid where the image's mask says so and it holds a value: no NaN, and not 0 in all bands of a
-        picture of bytes, in which Sentinel-2's true colour begins at 1.
+        image of bytes, in which Sentinel-2's true colour begins at 1.
 
         Raises:
             RasterError: If the file is broken.
@@ -61,7 +59,7 @@ class SceneSource:
         valid = self._valid(window, pixels, flags)
         if valid is not None:
             pixels[~valid] = np.nan if self.layout.dtype.kind == "f" else 0
-        clouded = None if flags is None or not (flags == CLOUD).any() else _and(flags == CLOUD, valid)
+        clouded = None if flags is None or not (flags == CLOUDY).any() else _and(flags == CLOUDY, valid)
         for row in range(top // side, -(-bottom // side)):
             begin, end = max(row * side, top), min((row + 1) * side, bottom)
             part = slice(begin - top, end - top)
@@ -155,7 +153,7 @@ def _check_scene(scene: Any, path: Path, patch_px: int) -> None:
         raise RasterError(f"{path} has {scene.count} band(s); red, green and blue are needed, in this order.")
     if set(scene.dtypes) not in ({"uint8"}, {"float32"}):
         raise RasterError(
-            f"{path} holds {', '.join(sorted(set(scene.dtypes)))}; uint8 pictures or float32 reflectance are needed."
+            f"{path} holds {', '.join(sorted(set(scene.dtypes)))}; uint8 images or float32 reflectance are needed."
         )
     if scene.crs is None:
         raise RasterError(f"{path} has no CRS: where its pixels lie is not known; write it with one.")
@@ -197,5 +195,5 @@ def _layout(scene: Any, granule: str, patch_px: int, step_px: int) -> Layout:
 
 def _bands(scene: Any) -> tuple[str, ...]:
     """Names as the file describes its bands; true colour where it does not."""
-    plain = (*_COLOURS, *(f"band{number}" for number in range(4, scene.count + 1)))
+    plain = (*COLOURS, *(f"band{number}" for number in range(4, scene.count + 1)))
     return tuple(name or plain[place] for place, name in enumerate(scene.descriptions))

@@ -1,6 +1,6 @@
-"""The pictures of a folder and the folders in it, and the ids that they go by.
+"""The images of a folder and the folders in it, and the ids that they go by.
 
-It opens no picture and imports nothing heavy: the workflow lists folders before any job.
+It opens no image and imports nothing heavy: the workflow lists folders before any job.
 """
 
 import hashlib
@@ -14,18 +14,18 @@ from rankscape.foundation.errors import RasterError
 from rankscape.scenes.granule_table import GranuleRow
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
-"""Endings of files that count as pictures, in lower case."""
+"""Endings of files that count as images, in lower case."""
 _NO_WORD = re.compile(r"\W+")
 
 
-def list_pictures(folder: Path) -> list[str]:
-    """List the pictures of a folder and the folders in it; hidden files and folders are passed over.
+def list_images(folder: Path) -> list[str]:
+    """List the images of a folder and the folders in it; hidden files and folders are passed over.
 
     Returns:
         Paths below `folder`, with `/`, sorted; numbers in names sort as numbers, so that 2.png comes before 10.png.
 
     Raises:
-        RasterError: If it is no folder, or holds no picture.
+        RasterError: If it is no folder, or holds no image.
     """
     if not folder.is_dir():
         raise RasterError(f"{folder} is no folder: `images` in the granule table must name a folder of images.")
@@ -33,56 +33,56 @@ def list_pictures(folder: Path) -> list[str]:
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         inside = Path(place).relative_to(folder)
-        found += [(inside / name).as_posix() for name in files if is_picture(name)]
+        found += [(inside / name).as_posix() for name in files if is_image(name)]
     if not found:
-        raise RasterError(f"{folder} holds no picture: files ending in {', '.join(SUFFIXES)} are read.")
+        raise RasterError(f"{folder} holds no image: files ending in {', '.join(SUFFIXES)} are read.")
     return sorted(found, key=_order)
 
 
 def look_through(table: Mapping[str, GranuleRow]) -> dict[str, str]:
-    """Return the hash of the names and sizes of its pictures by granule, of granules that are folders of pictures.
+    """Return the hash of the names and sizes of its images by granule, of granules that are folders of images.
 
     Raises:
         RasterError: If a folder is missing or empty; the message names it.
     """
     folders = {name: Path(row.images) for name, row in table.items() if row.images is not None}
-    return {name: fingerprint_of(folder, list_pictures(folder)) for name, folder in folders.items()}
+    return {name: fingerprint_of(folder, list_images(folder)) for name, folder in folders.items()}
 
 
-def is_picture(name: str) -> bool:
-    """Say whether a file's name is that of a picture."""
+def is_image(name: str) -> bool:
+    """Say whether a file's name is that of an image."""
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
-def picture_ids(granule: str, pictures: Sequence[str]) -> list[str]:
-    """Make the patch id of every picture: the granule, and the path without its ending.
+def image_ids(granule: str, images: Sequence[str]) -> list[str]:
+    """Make the patch id of every image: the granule, and the path without its ending.
 
     What is no letter, digit or underscore becomes an underscore: `00/1.webp` of granule `towns` is `towns_00_1`. An id
     depends on its own path alone, so that it stays when others come or go.
 
     Raises:
-        RasterError: If two pictures have one id; the message names both.
+        RasterError: If two images have one id; the message names both.
     """
     by_id: dict[str, str] = {}
-    for picture in pictures:
-        plain = unicodedata.normalize("NFC", picture.rpartition(".")[0])
+    for image in images:
+        plain = unicodedata.normalize("NFC", image.rpartition(".")[0])
         name = f"{granule}_{_NO_WORD.sub('_', plain)}"
         if name in by_id:
-            raise RasterError(f"{by_id[name]} and {picture} both go by the id {name}: rename or remove one.")
-        by_id[name] = picture
+            raise RasterError(f"{by_id[name]} and {image} both go by the id {name}: rename or remove one.")
+        by_id[name] = image
     return list(by_id)
 
 
-def fingerprint_of(folder: Path, pictures: Sequence[str]) -> str:
-    """Return a hash of the names and sizes of pictures: it differs when one is added, removed, renamed or replaced.
+def fingerprint_of(folder: Path, images: Sequence[str]) -> str:
+    """Return a hash of the names and sizes of images: it differs when one is added, removed, renamed or replaced.
 
-    Times do not count, so that a copy of the folder has the same hash; of a picture that is replaced by one of the same
+    Times do not count, so that a copy of the folder has the same hash; of an image that is replaced by one of the same
     number of bytes nothing is noticed.
     """
-    lines = (f"{picture}\t{(folder / picture).stat().st_size}\n" for picture in pictures)
+    lines = (f"{image}\t{(folder / image).stat().st_size}\n" for image in images)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _order(picture: str) -> tuple[tuple[tuple[int, str], ...], str]:
-    parts = re.split(r"(\d+)", picture)
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts), picture
+def _order(image: str) -> tuple[tuple[tuple[int, str], ...], str]:
+    parts = re.split(r"(\d+)", image)
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts), image

@@ -21,7 +21,7 @@ _LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
 def cut_with_ranks(opener: Opener, out: Path, ranks: int | None, threads: int = 1) -> tuple[Layout, np.ndarray] | None:
-    """Do what `tiles.cutting.cut` does with all ranks; the file's bytes are the same for any number of them.
+    """Do what `cutting.cut` does with all ranks; the file's bytes are the same for any number of them.
 
     If a rank fails, all stop: one reports, and nothing is published.
 

@@ -16,13 +16,13 @@ def distinct_places(indices: Sequence[gpd.GeoDataFrame], *, every_date: bool = F
 
     Granules are taken in the order of their ids, whatever the order given, so that the choice does not depend on how
     files are listed. A patch is dropped when its centre lies inside, or on the edge of, a usable patch of an earlier
-    granule; what is dropped and what is usable stay two different questions. Pictures without coordinates cover
+    granule; what is dropped and what is usable stay two different questions. Images without coordinates cover
     nothing, and none is dropped.
 
     Args:
-        indices: Patch indices (columns of `tiles.store.INDEX_COLUMNS`), a granule each, each in its own CRS.
+        indices: Patch indices (columns of `INDEX_COLUMNS`), a granule each, each in its own CRS.
         every_date: Whether granules on one grid, which show one land at two dates, both count: land counts once where
-            it is measured, but what learns from pictures has a picture of it for each date.
+            it is measured, but what learns from images has an image of it for each date.
 
     Returns:
         One mask for each index in the order given, bool, shape (patches,): False for places that were counted before.

@@ -14,10 +14,10 @@ from rankscape.foundation.tables import read_geotable, read_metadata
 from rankscape.samples.artifacts import INDEX
 
 GRID = "grid"
-PICTURE = "picture"
-"""Column that only indices of pictures without coordinates have: path below their folder, with `/`."""
+IMAGE = "image"
+"""Column that only indices of images without coordinates have: path below their folder, with `/`."""
 NOWHERE = (
-    'ENGCRS["Pictures without coordinates",EDATUM["No place on the Earth"],CS[Cartesian,2],'
+    'ENGCRS["Images without coordinates",EDATUM["No place on the Earth"],CS[Cartesian,2],'
     'AXIS["east",east],AXIS["north",north],LENGTHUNIT["metre",1]]'
 )
 """CRS of patches of which nobody knows where they lie: their places are invented, one below another."""
@@ -82,7 +82,7 @@ def row_col(patch_ids: "pd.Series[str]") -> "pd.Series[str]":
 
 def write_index(path: Path, index: gpd.GeoDataFrame, grid: Grid, record: dict[str, Any]) -> None:
     """Write the index of a granule's patches with its grid and provenance."""
-    columns = [*INDEX_COLUMNS, *([PICTURE] if PICTURE in index else [])]
+    columns = [*INDEX_COLUMNS, *([IMAGE] if IMAGE in index else [])]
     INDEX.write(path, index[columns], record, **{GRID: asdict(grid)})
 
 

@@ -1,4 +1,4 @@
-"""Patches as 8-bit pictures, for people and judges to look at."""
+"""Patches as 8-bit images, for people and judges to look at."""
 
 import contextlib
 import io
@@ -11,17 +11,17 @@ from PIL import Image
 from rankscape.foundation.errors import RasterError
 
 MAX_PIXELS = 1 << 26
-"""A picture to look at has 8,192 x 8,192 px at most; a header that claims more is an attack or a mistake."""
+"""An image to look at has 8,192 x 8,192 px at most; a header that claims more is an attack or a mistake."""
 WHITE_REFLECTANCE = 0.3
 """Reflectance that shows as white: most land is darker, and one gain for all dates keeps patches comparable."""
 
 
 @contextlib.contextmanager
 def open_image(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
-    """Open a picture: its header only; the block decodes it.
+    """Open an image: its header only; the block decodes it.
 
     Args:
-        path: The picture.
+        path: The image.
         formats: Formats that it may have, as Pillow names them; it is not left to guess among its forty.
 
     Raises:
@@ -29,14 +29,12 @@ def open_image(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
             message names it.
     """
     try:
-        with Image.open(path, formats=formats) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise RasterError(
-                    f"{path} claims {picture.width} x {picture.height} px; {MAX_PIXELS} px are read at most."
-                )
-            yield picture
+        with Image.open(path, formats=formats) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise RasterError(f"{path} claims {image.width} x {image.height} px; {MAX_PIXELS} px are read at most.")
+            yield image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise RasterError(f"{path} is no whole picture ({' '.join(str(error).split())}): mend or remove it.") from None
+        raise RasterError(f"{path} is no whole image ({' '.join(str(error).split())}): mend or remove it.") from None
 
 
 def as_rgb(patches: np.ndarray) -> np.ndarray:
@@ -55,21 +53,21 @@ def as_rgb(patches: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(scaled, 0, 255), np.uint8)
 
 
-def enlarged(picture: np.ndarray, min_image_px: int) -> np.ndarray:
-    """Repeat pixels so that the smaller side has at least `min_image_px`.
+def enlarged(image: np.ndarray, min_side_px: int) -> np.ndarray:
+    """Repeat pixels so that the smaller side has at least `min_side_px`.
 
-    A whole factor without smoothing adds nothing to the picture that was not measured.
+    A whole factor without smoothing adds nothing to the image that was not measured.
 
     Args:
-        picture: Shape (height, width, bands).
-        min_image_px: Side asked for.
+        image: Shape (height, width, bands).
+        min_side_px: Side asked for.
     """
-    factor = -(-min_image_px // min(picture.shape[:2]))
-    return picture.repeat(factor, axis=0).repeat(factor, axis=1) if factor > 1 else picture
+    factor = -(-min_side_px // min(image.shape[:2]))
+    return image.repeat(factor, axis=0).repeat(factor, axis=1) if factor > 1 else image
 
 
-def as_png(picture: np.ndarray) -> bytes:
-    """Encode one picture, uint8 of shape (height, width, 3), as PNG without metadata."""
+def as_png(image: np.ndarray) -> bytes:
+    """Encode one image, uint8 of shape (height, width, 3), as PNG without metadata."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="PNG")
+    Image.fromarray(image).save(buffer, format="PNG")
     return buffer.getvalue()

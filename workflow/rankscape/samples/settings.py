@@ -11,7 +11,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 PopulationUnit = Literal["count", "per_ha", "per_km2"]
 """What a cell of a population raster says: people in it, people a hectare, or people a square kilometre."""
 Broken = Literal["refuse", "skip"]
-"""What happens to a picture that is broken: an error that names it, or a warning and a patch without data."""
+"""What happens to an image that is broken: an error that names it, or a warning and a patch without data."""
 
 
 class TileSettings(Section):
@@ -25,10 +25,10 @@ class TileSettings(Section):
     """Patches with a larger share of cloud or cloud shadow are not used to learn from, and get no score."""
     zoom: Annotated[int, Field(ge=0, le=24)] = 14
     """Zoom level of web-mercator tiles, where a granule is given as a folder of them."""
-    resize_pictures: bool = False
-    """Pictures without coordinates are resized to squares of patch_px; otherwise all must be squares of one size."""
+    resize_images: bool = False
+    """Images without coordinates are resized to squares of patch_px; otherwise all must be squares of one size."""
     broken: Broken = "refuse"
-    """A broken picture of a folder: an error that names it, or `skip`: a warning, and a patch that is not usable."""
+    """A broken image of a folder: an error that names it, or `skip`: a warning, and a patch that is not usable."""
 
 
 class KeyedTable(Section):

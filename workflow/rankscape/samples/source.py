@@ -1,4 +1,4 @@
-"""What patches are cut from, step by step: an image, or a folder of tiles or pictures."""
+"""What patches are cut from, step by step: an image, or a folder of tiles or images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 
 from rankscape.foundation.errors import RasterError
-from rankscape.samples.patches import PICTURE, Grid
+from rankscape.samples.patches import IMAGE, Grid
 from rankscape.samples.settings import TileSettings
 
 
@@ -45,8 +45,8 @@ class Layout:
     """Type of the pixels."""
     steps: int
     """Number of steps in which it is read; each reads other pixels, and all together read every pixel once."""
-    pictures: tuple[str, ...] = ()
-    """Path of each patch's picture below its folder; empty where patches have coordinates."""
+    images: tuple[str, ...] = ()
+    """Path of each patch's image below its folder; empty where patches have coordinates."""
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -92,8 +92,8 @@ def make_index(layout: Layout, shares: np.ndarray, settings: TileSettings) -> gp
         settings: Limits that make a patch usable.
 
     Returns:
-        Columns `tiles.store.INDEX_COLUMNS`, one row a patch, footprints in the grid's CRS; of pictures without
-        coordinates also `tiles.store.PICTURE`.
+        Columns `INDEX_COLUMNS`, one row a patch, footprints in the grid's CRS; of images without
+        coordinates also `IMAGE`.
     """
     usable = (shares[:, 0] >= settings.min_valid_fraction) & (shares[:, 1] <= settings.max_cloud_fraction)
     index = gpd.GeoDataFrame(
@@ -109,7 +109,7 @@ def make_index(layout: Layout, shares: np.ndarray, settings: TileSettings) -> gp
         geometry=_footprints(layout),
         crs=layout.grid.crs,
     )
-    return index.assign(**{PICTURE: list(layout.pictures)}) if layout.pictures else index
+    return index.assign(**{IMAGE: list(layout.images)}) if layout.images else index
 
 
 def _footprints(layout: Layout) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Cut a granule's image, or a folder of tiles or pictures, into patches.
+"""Cut a granule's image, or a folder of tiles or images, into patches.
 
 Out come one mappable array of all patches in row-major order, and an index that says where each lies, how much of it
 holds data, how much is cloud, and whether it is used to learn from.
@@ -27,7 +27,7 @@ def tile(
     *,
     settings: Annotated[str, settings_of(TileSettings)],
     source: Annotated[
-        Path, Parameter(help="Image (scene.tif), or a folder of tiles named row_col.png, or of pictures.")
+        Path, Parameter(help="Image (scene.tif), or a folder of tiles named row_col.png, or of images.")
     ],
     granule: Annotated[str, Parameter(help="Granule id, or the name that a folder goes by.")],
     out: Annotated[Path, Parameter(help="Array of patches to write (.npy); the index is written beside it.")],
@@ -35,11 +35,11 @@ def tile(
         MaybeFile,
         Parameter(help="What is known of every pixel of the image (quality.tif): no data, clear, cloud."),
     ] = (),
-    pictures: Annotated[
+    images: Annotated[
         bool,
         Parameter(
-            name="--pictures",
-            help="The source is a folder of pictures of any names, in it and its subfolders; no coordinates.",
+            name="--images",
+            help="The source is a folder of images of any names, in it and its subfolders; no coordinates.",
         ),
     ] = False,
     mpi: Annotated[bool, Parameter(name="--mpi", help="Share the work among the ranks that mpiexec started.")] = False,
@@ -55,7 +55,7 @@ def tile(
         ),
     ] = 1,
 ) -> None:
-    """Cut a granule's image, or a folder of tiles or pictures, into patches.
+    """Cut a granule's image, or a folder of tiles or images, into patches.
 
     The index is a GeoParquet table beside the array, with the same name.
     """
@@ -64,7 +64,7 @@ def tile(
         raise GranuleError(f"--granule {granule!r} is no id: it must match {GRANULE_PATTERN}.")
     if ranks is not None and not mpi:
         raise InputError(f"--ranks {ranks} goes with --mpi: add it, or leave --ranks out.")
-    opener = partial(open_source, source, only(quality), granule, chosen, pictures=pictures, threads=threads)
+    opener = partial(open_source, source, only(quality), granule, chosen, images=images, threads=threads)
     if mpi:
         from rankscape.samples.mpi import cut_with_ranks
 

@@ -37,7 +37,7 @@ class Study:
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (8, 8), (9, 9, number + 1)).save(path)
         assert run("tile", "--settings", "{}", "--source", folder / "pictures", "--granule", "nk", "--out",
-                   folder / "nk.npy", "--pictures") == 0  # fmt: skip
+                   folder / "nk.npy", "--images") == 0  # fmt: skip
         self.index = read_index(folder / "nk.parquet")
         (folder / "features").mkdir()
         rng = np.random.default_rng(0)
@@ -46,7 +46,7 @@ class Study:
         write_table(folder / "labels.parquet", labels_table({}, NAMES), {})
 
     def categorize(self, by_picture):
-        names = self.index["picture"].str.removesuffix(".png")
+        names = self.index["image"].str.removesuffix(".png")
         table = self.index[["patch_id", "granule"]].assign(category=names.map(by_picture))
         label = {"categories": NAMES, "uninhabited": "sea"}
         write_table(self.folder / "categories.parquet", pd.DataFrame(table), {"label": label})

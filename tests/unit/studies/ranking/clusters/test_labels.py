@@ -128,7 +128,7 @@ def test_stage_leaves_nothing_behind_when_the_file_is_wrong(region, tmp_path):
 
 PICTURES = pd.DataFrame(
     {"patch_id": ["a_0001", "a_0002", "a_x_7", "a_town", "land_0_0"],
-     "picture": ["0001.webp", "0002.webp", "x/7.png", "town.png", None]}
+     "image": ["0001.webp", "0002.webp", "x/7.png", "town.png", None]}
 )  # fmt: skip
 
 
@@ -156,7 +156,7 @@ def test_names_that_match_no_picture_are_one_line(tmp_path, lines, said):
 
 
 def test_a_name_of_two_pictures_and_a_region_without_pictures(tmp_path):
-    two = pd.DataFrame({"patch_id": ["a_1", "b_01"], "picture": ["1.png", "01.png"]})
+    two = pd.DataFrame({"patch_id": ["a_1", "b_01"], "image": ["1.png", "01.png"]})
     path = write(tmp_path / "l.csv", "image_id,urban,rural", "1,0,1")
     with pytest.raises(TableError, match="'1' names 2 pictures, a_1 and b_01"):
         read_labels(path, CATEGORIES, ["a_1", "b_01"], "image_id", picture_names(two))
@@ -167,7 +167,7 @@ def test_a_name_of_two_pictures_and_a_region_without_pictures(tmp_path):
 def test_the_published_labels_belong_to_their_pictures(shared):
     study = shared / "data/north-korea"
     files = sorted(file.name for file in (study / "labelled").iterdir())
-    index = pd.DataFrame({"patch_id": [f"labelled_{name[:4]}" for name in files], "picture": files})
+    index = pd.DataFrame({"patch_id": [f"labelled_{name[:4]}" for name in files], "image": files})
     table = read_labels(
         study / "labelled.csv", ["urban", "rural", "uninhabited"], list(index["patch_id"]), "image_id",
         picture_names(index),

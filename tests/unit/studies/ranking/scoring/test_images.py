@@ -118,7 +118,7 @@ def test_a_patch_larger_than_the_raster_is_refused(tmp_path: Path):
 
 def test_a_picture_that_claims_more_than_a_picture_has_is_refused_before_it_is_decoded(tmp_path: Path):
     claiming_png(tmp_path / "a.png", 60_000, 60_000)
-    with pytest.raises(RasterError, match=r"a\.png is no whole picture .*decompression bomb"):
+    with pytest.raises(RasterError, match=r"a\.png is no whole image .*decompression bomb"):
         read_picture(tmp_path / "a.png")
     claiming_png(tmp_path / "b.png", 9_000, 9_000)
     with pytest.raises(RasterError, match=r"b\.png claims 9000 x 9000 px; 67108864 px are read at most"):

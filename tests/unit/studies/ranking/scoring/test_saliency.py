@@ -200,7 +200,7 @@ def test_the_command_explains_a_change(saved, tmp_path):
         (["--before", "x.png"], "--before and --after go together"),
         (["x.png", "--before", "x.png", "--after", "y.png"], "explain either pictures or a change"),
         (["missing.png"], "missing.png is no file"),
-        (["--before", "missing.png", "--after", "missing.png"], "missing.png is no whole picture"),
+        (["--before", "missing.png", "--after", "missing.png"], "missing.png is no whole image"),
     ],
 )
 def test_wrong_requests_are_one_line(saved, tmp_path, capsys, words, message):

@@ -224,7 +224,7 @@ def test_a_geotiff_without_crs_has_no_coordinates_and_one_picture_is_a_source_to
 @pytest.mark.parametrize(
     ("name", "options", "said"),
     [
-        ("broken", [], "2.png is no whole picture"),
+        ("broken", [], "2.png is no whole image"),
         ("broken", ["--broken", "refuse"], "Or give --broken skip."),
         ("all-broken", ["--broken", "skip"], "None of the 1 pictures in"),
         ("missing", [], "missing does not exist"),

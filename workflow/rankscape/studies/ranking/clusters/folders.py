@@ -7,7 +7,7 @@ import os
 from pathlib import Path, PurePosixPath
 
 from rankscape.foundation.errors import InputError
-from rankscape.samples.listing import is_picture
+from rankscape.samples.listing import is_image
 
 
 def cluster_of_folder(picture: str, origin: str) -> int | None:
@@ -44,7 +44,7 @@ def check_cluster_folders(folder: Path) -> None:
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         inside = PurePosixPath(Path(place).relative_to(folder).as_posix())
-        first = min((name for name in files if is_picture(name)), default=None)
+        first = min((name for name in files if is_image(name)), default=None)
         if first is not None:
             cluster_of_folder(str(inside / first), str(folder))
         elif inside.name.isdecimal():

@@ -8,7 +8,7 @@ import pandas as pd
 
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.progress import say
-from rankscape.samples.patches import PICTURE
+from rankscape.samples.patches import IMAGE
 from rankscape.studies.ranking.clusters.clustering import Cluster, Clustering, cluster_of, clustering_of
 from rankscape.studies.ranking.clusters.folders import cluster_of_folder
 from rankscape.studies.ranking.clusters.granule_features import GranuleFeatures
@@ -39,9 +39,9 @@ def given_clusters(granules: Sequence[GranuleFeatures], settings: ClusterSetting
 def _from_folders(granules: Sequence[GranuleFeatures]) -> dict[str, int]:
     found: dict[str, int] = {}
     for one in granules:
-        if PICTURE in one.index:
+        if IMAGE in one.index:
             granule = f"granule {one.index['granule'].iloc[0]}"
-            for patch, picture in zip(one.index[PATCH_ID], one.index[PICTURE], strict=True):
+            for patch, picture in zip(one.index[PATCH_ID], one.index[IMAGE], strict=True):
                 cluster = cluster_of_folder(str(picture), granule)
                 if cluster is not None:
                     found[str(patch)] = cluster

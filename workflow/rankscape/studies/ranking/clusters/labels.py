@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from rankscape.foundation.errors import TableError
-from rankscape.samples.listing import is_picture
-from rankscape.samples.patches import PICTURE
+from rankscape.samples.listing import is_image
+from rankscape.samples.patches import IMAGE
 
 _BEYOND = "(beyond the last column)"
 
@@ -126,25 +126,25 @@ def picture_names(index: pd.DataFrame) -> dict[str, list[str]]:
     Leading zeros of a name that is a whole number do not count, so that 7 names `0007.webp`.
 
     Args:
-        index: Patch indices; column patch_id, and `tiles.store.PICTURE` where there are pictures.
+        index: Patch indices; column patch_id, and `IMAGE` where there are pictures.
 
     Raises:
         TableError: If no patch is a picture of a folder.
     """
-    if PICTURE not in index or index[PICTURE].isna().all():
+    if IMAGE not in index or index[IMAGE].isna().all():
         raise TableError(
             "label.column names pictures, but no granule with the role `fit` is a folder of pictures: set it to "
             "patch_id, or give `pictures` in the sheet."
         )
     names: dict[str, list[str]] = {}
-    own = index[index[PICTURE].notna()]
-    for patch, picture in zip(own[PATCH_ID], own[PICTURE], strict=True):
+    own = index[index[IMAGE].notna()]
+    for patch, picture in zip(own[PATCH_ID], own[IMAGE], strict=True):
         names.setdefault(_plain(str(picture)), []).append(str(patch))
     return names
 
 
 def _plain(picture: str) -> str:
-    name = picture.rpartition(".")[0] if is_picture(picture) else picture
+    name = picture.rpartition(".")[0] if is_image(picture) else picture
     return str(int(name)) if name.isdecimal() else name
 
 

@@ -10,7 +10,7 @@ from pyproj import CRS
 
 from rankscape.foundation.errors import InputError, brief_list
 from rankscape.samples.overlap import distinct_places
-from rankscape.samples.patches import PICTURE, is_located
+from rankscape.samples.patches import IMAGE, is_located
 from rankscape.studies.ranking.compare.runs import Granule, Run
 
 SHARE = 0.5
@@ -72,8 +72,8 @@ def _names(run: Run) -> str:
 
 def _matched(name: str, granule: Granule, others: Mapping[str, Granule]) -> pd.DataFrame:
     other, located = others.get(name), is_located(granule.index)
-    if other is not None and not located and PICTURE in granule.index and PICTURE in other.index:
-        return _by(PICTURE, granule.index, other.index)
+    if other is not None and not located and IMAGE in granule.index and IMAGE in other.index:
+        return _by(IMAGE, granule.index, other.index)
     if other is not None and other.grid == granule.grid:
         return _by("patch_id", granule.index, other.index)
     near = [one.index for one in others.values() if located and is_located(one.index) and _same_crs(granule, one)]
