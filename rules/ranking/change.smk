@@ -22,7 +22,6 @@ rule ranking_change:
         after_tiles=dates(PATCHES, 1),
         after_indices=dates(INDEX, 1),
         model=rules.ranking_train.output.model,
-        ramp=os.path.relpath(ROOT / "resources/ramps/change.tsv"),
     output:
         table="<results>/ranking/change/{change}.parquet",
         document="<results>/ranking/change/{change}.json",
@@ -48,7 +47,7 @@ rule ranking_change:
     params:
         settings=without(RANKING.change, "pairs"),
         places=lambda wildcards: [SHEET[after].location for _, after in DATES[wildcards.change]],
-        code=code("ranking change"),
+        code=code("ranking change", RANKING.change),
     message:
         "Measuring the change {wildcards.change}"
     shell:

@@ -14,7 +14,6 @@ rule ranking_district:
         indices=each(INDEX, MAPPED),
         polygons=polygon_files,
         population=population_file,
-        ramp=RAMP,
     output:
         districts="<results>/ranking/districts/{districts}.parquet",
         table="<results>/ranking/districts/{districts}.csv",
@@ -36,7 +35,7 @@ rule ranking_district:
         runtime=minutes(30),
     params:
         settings=lambda wildcards: CONFIG.districts[wildcards.districts].canonical(),
-        code=code("ranking district"),
+        code=lambda wildcards: code("ranking district", CONFIG.districts[wildcards.districts]),
     message:
         "Averaging the score over the districts {wildcards.districts}"
     shell:

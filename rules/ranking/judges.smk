@@ -137,7 +137,7 @@ rule ranking_rate:
         judge=lambda wildcards: RANKING.judges[wildcards.judge].asked,
         store=STORE,
         text=lambda wildcards: PROMPTS[wildcards.prompt].identity,
-        code=rate_code,
+        code=lambda wildcards: code("ranking rate", RANKING.judges[wildcards.judge]),
     message:
         "Round {wildcards.round}: asking {wildcards.judge} with prompt {wildcards.prompt}"
     shell:

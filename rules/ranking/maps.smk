@@ -2,16 +2,10 @@
 # configuration asks for it (dense.enabled), a finer map of each granule from its patches and the score model.
 
 
-UNCERTAINTY = os.path.relpath(ROOT / "resources/ramps/uncertainty.tsv")
-
-RAMP = os.path.relpath(ROOT / "resources/ramps/development.tsv")
-
-
 rule ranking_rasterize:
     input:
         scores=rules.ranking_predict.output.scores,
         index=INDEX,
-        ramp=RAMP,
     output:
         raster="<results>/ranking/maps/{granule}.tif",
         style="<results>/ranking/maps/{granule}.qml",
@@ -31,7 +25,7 @@ rule ranking_rasterize:
         runtime=minutes(20),
     params:
         settings=settings("ranking.rasterize"),
-        code=code("ranking rasterize"),
+        code=code("ranking rasterize", RANKING.rasterize),
     message:
         "Drawing the map of granule {wildcards.granule}"
     shell:
@@ -44,7 +38,6 @@ rule ranking_dense:
         tiles=PATCHES,
         index=INDEX,
         model=rules.ranking_train.output.model,
-        ramp=RAMP,
     output:
         raster="<results>/ranking/maps/dense/{granule}.tif",
         style="<results>/ranking/maps/dense/{granule}.qml",
@@ -62,7 +55,7 @@ rule ranking_dense:
         runtime=minutes(240),
     params:
         settings=without(RANKING.dense, "enabled"),
-        code=code("ranking dense"),
+        code=code("ranking dense", RANKING.dense),
     message:
         "Drawing the finer map of granule {wildcards.granule}"
     shell:
@@ -74,8 +67,6 @@ rule ranking_mosaic:
     input:
         scores=each(rules.ranking_predict.output.scores, MAPPED),
         indices=each(INDEX, MAPPED),
-        ramp=RAMP,
-        uncertainty_ramp=UNCERTAINTY,
     output:
         raster="<results>/ranking/maps/region.tif",
         style="<results>/ranking/maps/region.qml",
@@ -100,7 +91,7 @@ rule ranking_mosaic:
         runtime=minutes(30),
     params:
         settings=settings("ranking.mosaic"),
-        code=code("mosaic"),
+        code=code("mosaic", RANKING.mosaic),
     message:
         "Joining the granules to one map"
     shell:

@@ -82,14 +82,6 @@ def interviewed(wildcards):
     ]
 
 
-def rate_code(wildcards):
-    """Code of `rate`, and of the stand-in where it answers: a change of the demo's judge asks no other judge again."""
-    if RANKING.judges[wildcards.judge].kind == "endpoint":
-        return code("ranking rate")
-    stand_in = code_version("rankscape.synthetic.stand_in", ROOT / "workflow", NOTES)
-    return f"{code('ranking rate')} {stand_in}"
-
-
 def annotation_file(wildcards):
     """The annotator's file, or a collection; of a collection's lines only the annotator's own counts, a param."""
     order = PEOPLE[wildcards.annotator]

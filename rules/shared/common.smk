@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "workflow"))
 
 from rankscape.config import check_config, check_granules
 from rankscape.foundation.checkout import run_this_checkout
-from rankscape.foundation.code_version import Notes, code_version, stage_module
+from rankscape.foundation.code_version import Notes, code_version, names_in, stage_module
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.locks import release_stale_locks
 from rankscape.foundation.studies import find_study
@@ -70,9 +70,16 @@ def acquired(pattern, acquisition):
     return str(pattern).replace("{acquisition}", acquisition)
 
 
-def code(stage):
-    """Hash of the module of a stage, such as `tile` or `ranking train`, and of everything that it imports from the package."""
-    return code_version(stage_module(stage), ROOT / "workflow", NOTES)
+def code(stage, *sections):
+    """Hash of all that a stage, such as `tile` or `ranking train`, uses of the package.
+
+    Of implementations that settings choose by name, such as sensors, only those count that `sections` name.
+    """
+    names = names_in([section.model_dump(mode="json") for section in sections])
+    version = code_version(stage_module(stage), ROOT / "workflow", NOTES, names)
+    if not sections and version != code_version(stage_module(stage), ROOT / "workflow", NOTES):
+        raise WorkflowError(f"code({stage!r}): name the settings sections that choose implementations for it.")
+    return version
 
 
 def memory(mb):

@@ -62,7 +62,7 @@ rule publish:
         changes=CHANGES,
         regressions=list(RANKING.regressions),
         dense=RANKING.dense.enabled,
-        code=code("publish"),
+        code=code("publish", CONFIG.publish),
     message:
         "Making the outputs fit to travel"
     shell:

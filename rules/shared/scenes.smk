@@ -24,7 +24,7 @@ rule search:
         settings=settings("search"),
         window=window,
         sensor=lambda wildcards: CONFIG.acquisitions[wildcards.acquisition].sensor,
-        code=code("search"),
+        code=lambda wildcards: code("search", CONFIG.acquisitions[wildcards.acquisition]),
     message:
         "Searching scenes of granule {wildcards.granule}"
     shell:
@@ -53,7 +53,7 @@ rule fetch:
     params:
         settings=lambda wildcards: CONFIG.acquisitions[wildcards.acquisition].fetched().canonical(),
         assets=ASSETS,
-        code=code("fetch"),
+        code=lambda wildcards: code("fetch", CONFIG.acquisitions[wildcards.acquisition]),
     message:
         "Fetching scenes of granule {wildcards.granule}"
     shell:
@@ -81,7 +81,7 @@ rule compose:
     params:
         settings=lambda wildcards: CONFIG.acquisitions[wildcards.acquisition].composed().canonical(),
         assets=ASSETS,
-        code=code("compose"),
+        code=lambda wildcards: code("compose", CONFIG.acquisitions[wildcards.acquisition]),
     message:
         "Composing granule {wildcards.granule}"
     shell:

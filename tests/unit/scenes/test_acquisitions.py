@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 from rankscape.__main__ import main
 from rankscape.scenes.acquisitions import user_name
-from rankscape.scenes.sensors.protocol import archive_sensor, sensor_named, sensor_names
+from rankscape.scenes.sensors.protocol import SENSORS, archive_sensor, sensor_named
 from rankscape.scenes.settings import AcquisitionSettings
 from unit.scenes.inventing import make_candidates, make_item
 from unit.scenes.test_stages import write_scene
@@ -119,7 +119,7 @@ def test_settings_that_the_sensor_does_not_know_are_refused(values, words):
 
 
 def test_sensors_are_found_by_name():
-    assert sensor_names() == ["local", "sentinel-2"]
+    assert list(SENSORS) == ["local", "sentinel-2"]
     assert sensor_named("sentinel-2").title == "Sentinel-2"
     with pytest.raises(Exception, match="Local images are in no catalogue"):
         archive_sensor("local")

@@ -1,27 +1,28 @@
 """Version of a stage's code, used as a Snakemake param and written into every output's provenance.
 
 Snakemake reruns a `shell:` rule when its command line or params change, but it cannot see the package that the
-command runs. A stage's code version makes the package visible: it changes when the stage's module, or any package
-module that it imports, changes in a way that can change results. Comments, docstrings and layout do not count.
+command runs. A stage's code version makes the package visible: it changes when the stage's module, a package module
+that it imports, a file that one of them declares with `assets`, or an implementation that its settings name changes in
+a way that can change results. Comments, docstrings, layout, progress bars and log lines do not count.
 """
 
-import ast
 import contextlib
 import hashlib
+import importlib.util
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-PACKAGE = "rankscape"
+from rankscape.foundation.package_files import implementation_name, matches
+from rankscape.foundation.source_facts import PACKAGE, PROGRESS, SIBLINGS, Facts, own_text, read_facts
+from rankscape.foundation.studies import find_study
+
 ROOT = Path(__file__).resolve().parents[2]
 """Folder that holds the package."""
-
-
-Facts = tuple[str, tuple[str, ...]]
-"""Hash of a module without comments, docstrings and layout, and the package names that it imports at any depth."""
 
 
 class Notes:
@@ -36,7 +37,7 @@ class Notes:
         self._news = False
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
             noted = json.loads(path.read_text(encoding="utf-8"))
-            self._known = {str(key): (str(digest), tuple(imports)) for key, (digest, imports) in noted.items()}
+            self._known = {str(key): Facts(*values) for key, values in noted.items()}
 
     def find(self, key: str) -> Facts | None:
         """Return what is known of a file with this content."""
@@ -59,115 +60,133 @@ class Notes:
 
 
 def stage_module(stage: str) -> str:
-    """Return the module of a stage's command: `tile` is shared, `ranking train` belongs to a study."""
+    """Return the module of a stage's command: `tile` is shared, `ranking train` belongs to a study.
+
+    Raises:
+        SettingsError: If there is no such study.
+    """
     study, _, verb = stage.rpartition(" ")
     name = verb.replace("-", "_")
-    return f"rankscape.studies.{study}.stages.{name}" if study else f"rankscape.stages.{name}"
+    if not study:
+        return f"{PACKAGE}.stages.{name}"
+    return find_study(study).verbs.get(verb, f"{PACKAGE}.studies.{study}.stages.{name}")
+
+
+def names_in(values: Any) -> frozenset[str]:
+    """Return all texts among the values of settings: the names that they give to implementations."""
+    if isinstance(values, str):
+        return frozenset([values])
+    if isinstance(values, Mapping):
+        values = values.values()
+    elif not isinstance(values, list | tuple):
+        return frozenset()
+    return frozenset().union(*map(names_in, values))
 
 
 @cache
-def code_version(module: str, root: Path = ROOT, notes: Notes | None = None) -> str:
-    """Return a short hash of a module and of every package module that it imports.
+def code_version(
+    module: str, root: Path = ROOT, notes: Notes | None = None, names: frozenset[str] | None = None
+) -> str:
+    """Return a short hash of a module, and of all package modules and declared files that it uses.
 
     Args:
         module: Dotted name, such as `rankscape.stages.tile`.
-        root: Folder that holds the package.
+        root: Folder that holds this package; a study's own package is found as Python finds it.
         notes: Facts from earlier runs; new ones are added and saved.
+        names: Names that the stage's settings give to implementations, of which no others count; None counts all.
 
     Returns:
         First 16 hex digits of the hash.
 
     Raises:
-        ValueError: If the module does not exist, or one of the modules uses a relative import, which cannot be
-            followed by name.
+        ValueError: If the module does not exist, one of the modules uses a relative import, which cannot be followed
+            by name, or a declaration is no literal.
     """
     if _source(module, root) is None:
         raise ValueError(f"{module} is no module below {root}.")
     digest = hashlib.sha256()
-    for name in sorted(_closure(module, root, notes)):
-        digest.update(f"{name}\n{_facts(name, root, notes)[0]}\n".encode())
+    for name in sorted(_closure(module, root, notes, names)):
+        digest.update(f"{name}\n{_facts(name, root, notes).digest}\n{_assets(name, root, notes)}\n".encode())
     if notes is not None:
         notes.save()
     return digest.hexdigest()[:16]
 
 
-def _closure(module: str, root: Path, notes: Notes | None) -> set[str]:
+def assets_of(module: str, root: Path = ROOT, names: frozenset[str] | None = None) -> set[Path]:
+    """Return the declared files that a module and all that it uses read; arguments as of `code_version`."""
+    found = set()
+    for name in _closure(module, root, None, names):
+        found |= {path for _, path in _declared(name, root, None)}
+    return found
+
+
+def _closure(module: str, root: Path, notes: Notes | None, names: frozenset[str] | None) -> set[str]:
     found: set[str] = set()
     todo = [module]
     while todo:
         name = todo.pop()
-        if name not in found and _source(name, root) is not None:
+        if name not in found and name != PROGRESS and _source(name, root) is not None:
             found.add(name)
+            facts = _facts(name, root, notes)
             # Not the packages above it: their __init__ declare a study or offer names, and compute nothing.
-            todo += _facts(name, root, notes)[1]
+            todo += [*facts.imports, *_chosen(name, facts, root, names)]
     return found
+
+
+def _chosen(name: str, facts: Facts, root: Path, names: frozenset[str] | None) -> list[str]:
+    """Modules of the implementations that settings name."""
+    registered = {key: value for key, value in facts.registered.items() if key != SIBLINGS}
+    source = _source(name, root)
+    if SIBLINGS in facts.registered and source is not None:
+        stems = [path.stem for path in source.parent.glob("*.py") if path.stem not in {source.stem, "__init__"}]
+        registered |= {implementation_name(stem): f"{name.rpartition('.')[0]}.{stem}" for stem in stems}
+    return [module for key, module in registered.items() if names is None or key in names]
 
 
 @cache
 def _source(name: str, root: Path) -> Path | None:
-    base = root.joinpath(*name.split("."))
+    base = _folder_of(name.split(".", 1)[0], root)
+    if base is None:
+        return None
+    base = base.joinpath(*name.split(".")[1:])
     candidates = (base.with_suffix(".py"), base / "__init__.py")
     return next((path for path in candidates if path.is_file()), None)
+
+
+@cache
+def _folder_of(package: str, root: Path) -> Path | None:
+    """Folder of this package, or of the package that another study lies in."""
+    if package == PACKAGE:
+        return root / PACKAGE
+    found = importlib.util.find_spec(package)
+    places = found.submodule_search_locations if found is not None else None
+    return Path(next(iter(places))) if places else None
 
 
 @cache
 def _facts(name: str, root: Path, notes: Notes | None) -> Facts:
     path = _source(name, root)
     if path is None:
-        return "", ()
+        return Facts("", [], [], {})
     source = path.read_bytes()
-    # Another Python may write the same tree in other words.
-    key = hashlib.sha256(b"\n".join([sys.version.encode(), name.encode(), source])).hexdigest()
+    # Another Python may write the same tree in other words, and another version of this module may look for others.
+    key = hashlib.sha256(b"\n".join([sys.version.encode(), own_text(), name.encode(), source])).hexdigest()
     facts = notes.find(key) if notes is not None else None
     if facts is None:
-        facts = _parsed(name, source, path)
+        facts = read_facts(name, source, path)
         if notes is not None:
             notes.add(key, facts)
-    return facts[0] + _companions(path), facts[1]
+    return facts
 
 
-def _parsed(name: str, source: bytes, path: Path) -> Facts:
-    tree = ast.parse(source, filename=str(path))
-    imports = tuple(_imports(tree, name))
-    return hashlib.sha256(ast.unparse(_without_docstrings(tree)).encode()).hexdigest(), imports
+def _declared(name: str, root: Path, notes: Notes | None) -> list[tuple[str, Path]]:
+    path = _source(name, root)
+    patterns = _facts(name, root, notes).assets
+    return [found for pattern in patterns if path is not None for found in matches(path.parent, pattern)]
 
 
-def _companions(path: Path) -> str:
-    """Hash of files that a module reads from its own folder at run time (templates, kernels), by naming convention."""
-    folder = path.with_suffix("")
-    names = sorted(folder.parent.glob(f"{folder.name}.*"))
-    others = [p for p in names if p.suffix in {".j2", ".css", ".js", ".cu"}]
-    return "".join(hashlib.sha256(p.read_bytes()).hexdigest() for p in others)
-
-
-def _imports(tree: ast.Module, name: str) -> list[str]:
-    names: list[str] = []
-    for node in _statements(tree):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            if node.level or node.module is None:
-                raise ValueError(f"{name}:{node.lineno}: relative import; use an absolute one.")
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [n for n in names if n.split(".")[0] == PACKAGE]
-
-
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a node and all statements in it; expressions are most of a tree, and hold no imports and no docstrings."""
-    yield node
-    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-        for child in getattr(node, field, ()):
-            yield from _statements(child)
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in list(_statements(tree)):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        kept = [part for part in node.body if not _is_bare_string(part)]
-        node.body = kept or [ast.Pass()]
-    return tree
-
-
-def _is_bare_string(part: ast.stmt) -> bool:
-    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)
+@cache
+def _assets(name: str, root: Path, notes: Notes | None) -> str:
+    """Names and hashes of the files that a module declares."""
+    found = _declared(name, root, notes)
+    return " ".join(f"{asset} {hashlib.sha256(path.read_bytes()).hexdigest()}" for asset, path in found)

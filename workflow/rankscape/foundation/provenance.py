@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rankscape.foundation.checkout import package_version
-from rankscape.foundation.code_version import code_version, stage_module
+from rankscape.foundation.code_version import code_version, names_in, stage_module
 from rankscape.foundation.files import sha256
 from rankscape.foundation.settings import Section
 
@@ -36,11 +36,12 @@ def provenance(
         backend: What computed the result, such as `cpu` or `cuda`.
     """
     canonical = settings.canonical() if settings is not None else "{}"
+    values = json.loads(canonical)
     return {
         "package": package_version(),
         "stage": stage,
-        "code": code_version(stage_module(stage)),
-        "settings": json.loads(canonical),
+        "code": code_version(stage_module(stage), names=names_in(values)),
+        "settings": values,
         "settings_sha256": hashlib.sha256(canonical.encode()).hexdigest(),
         "inputs": {role: _hash(Path(path)) for role, path in sorted(inputs.items())},
         "seed": seed,

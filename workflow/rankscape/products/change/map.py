@@ -8,15 +8,17 @@ import numpy as np
 import pandas as pd
 
 from rankscape.foundation.files import write_bytes
+from rankscape.foundation.package_files import assets
 from rankscape.products.change.dates import PairedDates
 from rankscape.products.change.settings import ChangeSettings
 from rankscape.products.maps.preview import Legend, draw_preview
-from rankscape.products.maps.ramp import RAMP, read_ramp, round_up, write_style
+from rankscape.products.maps.ramp import read_ramp, round_up, write_style
 from rankscape.products.maps.region import merge_surfaces, write_region
 from rankscape.products.maps.surface import Surface
 from rankscape.samples.patches import Patches
 
-CHANGE_RAMP = RAMP.with_name("change.tsv")
+ASSETS = assets(__file__, "../../../../resources/ramps/change.tsv")
+CHANGE_RAMP = ASSETS.path("../../../../resources/ramps/change.tsv")
 """Colour ramp of changes: violet fell, orange rose; told apart with every common colour blindness."""
 _BANDS = ("change", "change_std")
 """Bands of the map: the change of the score, and its standard deviation."""

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rankscape.products.maps import cuda
+from rankscape.foundation.package_files import lazy
 from rankscape.products.maps.pieces import BUDGET_BYTES, RasterForm, RasterPiece, WindowPlaces, encoded, no_data, pieces
 
 Fill = Callable[[np.ndarray, int, RasterForm], Iterator[RasterPiece]]
 """values (layers, rows, cols), patch_px, form: see `fill`."""
 Blend = Callable[[np.ndarray, np.ndarray, WindowPlaces, RasterForm], Iterator[RasterPiece]]
 """windows (layers, n, side, side), weights (side, side), places, form: see `blend`."""
+
+
+GPU = lazy({"cuda": "rankscape.products.maps.cuda"})
+"""Backends on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ def open_kernels(backend: str) -> Iterator[Kernels]:
     Raises:
         DeviceError: If `cuda` is asked for where there is no PyCUDA or no GPU; it is never replaced by the CPU.
     """
-    if backend == "cuda":
+    if backend in GPU:
+        cuda = GPU[backend]
         with cuda.open_module() as (driver, module):
             gpu = cuda.Gpu(driver, module)
             yield Kernels(gpu.fill, gpu.blend)

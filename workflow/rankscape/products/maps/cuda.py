@@ -8,15 +8,16 @@ import contextlib
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rankscape.foundation.errors import DeviceError
+from rankscape.foundation.package_files import assets
 from rankscape.products.maps.pieces import BUDGET_BYTES, RasterForm, RasterPiece, WindowPlaces, pieces
 
-KERNELS = Path(__file__).parent / "kernels" / "mosaic.cu"
+ASSETS = assets(__file__, "kernels/mosaic.cu")
+KERNELS = ASSETS.path("kernels/mosaic.cu")
 """Source of the kernels."""
 OPTIONS = ("-O3", "-fmad=false")
 """Options of nvcc; a product is rounded before it is added, as on the CPU."""

@@ -10,10 +10,12 @@ import pandas as pd
 
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import write_bytes
+from rankscape.foundation.package_files import assets
 
-RAMP = Path(__file__).resolve().parents[4] / "resources" / "ramps" / "development.tsv"
+ASSETS = assets(__file__, "../../../../resources/ramps/development.tsv", "../../../../resources/ramps/uncertainty.tsv")
+RAMP = ASSETS.path("../../../../resources/ramps/development.tsv")
 """Colour ramp of every map: viridis, even in lightness and safe for the colour-blind."""
-UNCERTAINTY = RAMP.with_name("uncertainty.tsv")
+UNCERTAINTY = ASSETS.path("../../../../resources/ramps/uncertainty.tsv")
 """Colour ramp of the uncertainty: magma from light to dark, so that it is not taken for a score."""
 _DOCTYPE = b"<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 _COLUMNS = ["position", "red", "green", "blue"]

@@ -8,13 +8,12 @@ import datetime
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
 
 from rankscape.foundation.errors import InputError
+from rankscape.foundation.package_files import lazy_folder
 
 Item = Mapping[str, Any]
 """A STAC item as a catalogue gave it."""
@@ -169,10 +168,8 @@ class ArchiveSensor(Sensor, Protocol):
         ...
 
 
-def sensor_names() -> list[str]:
-    """Return the names of all sensors, sorted."""
-    own = {Path(__file__).stem, "__init__"}
-    return sorted(_configured(file.stem) for file in Path(__file__).parent.glob("*.py") if file.stem not in own)
+SENSORS = lazy_folder(__file__, __package__)
+"""Modules of the sensors, each with its `SENSOR`, by name in the configuration."""
 
 
 @cache
@@ -182,9 +179,9 @@ def sensor_named(name: str) -> Sensor:
     Raises:
         ValueError: If there is none of that name; the message names those that there are.
     """
-    if name not in sensor_names():
-        raise ValueError(f"{name!r} is no known sensor; there are {', '.join(sensor_names())}")
-    sensor: Sensor = import_module(sensor_module(name)).SENSOR
+    if name not in SENSORS:
+        raise ValueError(f"{name!r} is no known sensor; there are {', '.join(SENSORS)}")
+    sensor: Sensor = SENSORS[name].SENSOR
     return sensor
 
 
@@ -198,14 +195,3 @@ def archive_sensor(name: str) -> ArchiveSensor:
     if not hasattr(sensor, "collection"):
         raise InputError(f"{sensor.title} are in no catalogue: the granule table must name them for every granule.")
     return cast(ArchiveSensor, sensor)
-
-
-def sensor_module(name: str) -> str:
-    """Return the module of a sensor: `sentinel-2` is `rankscape.scenes.sensors.sentinel2`."""
-    return f"{__name__.rpartition('.')[0]}.{name.replace('-', '')}"
-
-
-def _configured(stem: str) -> str:
-    """Put a hyphen before the number: `sentinel2` is `sentinel-2`."""
-    letters = stem.rstrip("0123456789")
-    return f"{letters}-{stem[len(letters) :]}" if letters != stem else stem

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from rankscape.foundation.errors import OrderError, TableError
+from rankscape.foundation.package_files import assets
 from rankscape.foundation.progress import say
 from rankscape.samples.patches import Patches, open_patches
 from rankscape.samples.rendering import as_png, as_rgb, enlarged
@@ -58,7 +59,7 @@ class CardImages:
         return as_png(enlarged(as_rgb(store.array[place]), LEAST_PX))
 
 
-_FOLDER = Path(__file__).parent
+ASSETS = assets(__file__, "page.html.j2", "page*.js", "page.css")
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
 
 
@@ -105,8 +106,8 @@ class _Page:
     def __init__(self, session: Session, album: CardImages) -> None:
         self.session = session
         self.album = album
-        self.files = {path.name: path for path in _FOLDER.glob("page*") if path.suffix in _TYPES}
-        loader = FileSystemLoader(_FOLDER)
+        self.files = {name: ASSETS.path(name) for name in ASSETS.names() if Path(name).suffix in _TYPES}
+        loader = FunctionLoader(ASSETS.text)
         self.template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template(
             "page.html.j2"
         )

@@ -1,10 +1,13 @@
 """The model card: what people should know before they use a score model, in plain words."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from rankscape.foundation.package_files import assets
+
+ASSETS = assets(__file__, "card.md.j2")
 
 _NOTHING = "–"
 
@@ -20,7 +23,7 @@ def model_card(record: Mapping[str, Any], curves: str | None = None) -> str:
         Markdown: use, data, training, metrics, limits, settings, provenance; the same record gives the same text.
     """
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FunctionLoader(ASSETS.text),
         autoescape=False,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -4,7 +4,6 @@ Every reply is kept as received, with the answer read from it or the reason why 
 """
 
 import asyncio
-import importlib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from rankscape.foundation.code_version import code_version
+from rankscape.foundation.package_files import lazy
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import settings_of
@@ -27,8 +27,8 @@ from rankscape.studies.ranking.judges.round_samples import RoundSample, read_rou
 from rankscape.studies.ranking.judges.rounds import ask_round, to_document, to_times
 from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
 
-STAND_IN = "rankscape.synthetic.stand_in"
-"""Module of the stand-in, imported when one is asked: a round of another judge does not depend on its code."""
+ANSWERING = lazy({"stand-in": "rankscape.synthetic.stand_in"})
+"""Judges that answer in process; a round of another judge does not depend on their code."""
 
 
 def rate(
@@ -84,7 +84,7 @@ def _asked(name: str, about: JudgeSettings, prompt: Prompt, mode: Mode) -> dict[
         "detail": about.detail,
         "max_tokens": about.max_tokens,
         "stand_in": stand_in,
-        "stand_in_code": code_version(STAND_IN) if stand_in else None,
+        "stand_in_code": code_version(ANSWERING.modules["stand-in"]) if stand_in else None,
         "prompt": prompt.name,
         "prompt_sha256": prompt.sha256,
         "language": prompt.language,
@@ -101,9 +101,9 @@ async def _ask(
     store: Path | None,
 ) -> list[Heard]:
     transport: httpx2.AsyncBaseTransport | None = None
-    if about.kind == "stand-in":
+    if about.kind in ANSWERING:
         # Its replies cost nothing and follow its code, which is in no question's name: they are asked for anew.
-        transport, store = httpx2.ASGITransport(app=importlib.import_module(STAND_IN).create_app()), None
+        transport, store = httpx2.ASGITransport(app=ANSWERING[about.kind].create_app()), None
     elif about.command is not None:
         transport = stored_only(name)
     async with open_judge(name, about, ReplyStore(store) if store is not None else None, transport) as judge:
