@@ -98,3 +98,37 @@ rule ranking_mosaic:
         "python -m rankscape mosaic --settings {params.settings:q} --scores {input.scores:q} --indices {input.indices:q}"
         " --out {output.raster:q} --colour {output.colour:q} --uncertainty {output.uncertainty:q}"
         " --preview {output.preview:q} --item {output.item:q} > {log:q} 2>&1"
+
+
+rule ranking_tabulate:
+    input:
+        indices=each(INDEX, MAPPED),
+        scores=each(rules.ranking_predict.output.scores, MAPPED),
+        clusters=rules.ranking_cluster.output.clusters,
+        order=rules.ranking_ensemble.output.order,
+        statistics=each(STATISTICS, MAPPED if REFERENCES else []),
+        values=lambda wildcards: expand(VALUES, reference=REFERENCES, granule=MAPPED),
+        baselines=baseline_scores,
+    output:
+        patches="<results>/ranking/maps/patches.parquet",
+        table="<results>/ranking/maps/patches.csv.gz",
+    log:
+        "<logs>/ranking_tabulate.log",
+    benchmark:
+        "<benchmarks>/ranking_tabulate.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(30),
+    params:
+        region="<results>",
+        names=json.dumps({**RANKING_NAMES, "apply": [name for name in MAPPED if SHEET[name].role == "apply"]}),
+        confidence=CONFIG.publish.confidence,
+        code=code("ranking tabulate"),
+    message:
+        "Bringing together all that is known of every patch"
+    shell:
+        "python -m rankscape ranking tabulate --region {params.region:q} --names {params.names:q}"
+        " --confidence {params.confidence} --out {output.patches:q} > {log:q} 2>&1"

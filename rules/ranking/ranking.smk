@@ -24,6 +24,7 @@ VALUES = acquired(rules.aggregate.output.values, ACQUISITION)
 STATISTICS = acquired(rules.pixel_statistics.output.statistics, ACQUISITION)
 ROUNDS = range(1, RANKING.rate.rounds + 1) if RANKING.prompts else []
 BASELINES = list(RANKING.baselines)
+RANKING_NAMES = {"granule": MAPPED, "acquisition": [ACQUISITION], "reference": REFERENCES, "baseline": BASELINES}
 FOLDER = f"results/{CONFIG.region}/ranking"
 STORE = f"{FOLDER}/replies"  # grows from run to run: no output of any rule
 CHECKPOINTS = f"{FOLDER}/model/training"  # a training that was killed goes on from here
@@ -172,3 +173,25 @@ TARGETS += [
     expand(rules.ranking_predict_baseline.output.scores, granule=own(MAPPED), baseline=BASELINES),
     [] if SHARD else expand(rules.ranking_district.output, districts=DISTRICTS),
 ]
+
+add_names(
+    **RANKING_NAMES,
+    districts=DISTRICTS,
+    change=CHANGES,
+    regression=RANKING.regressions,
+    made=["ranking dense"] if RANKING.dense.enabled else [],
+)
+PUBLISHED |= {
+    "maps": each(rules.ranking_rasterize.output.item, MAPPED),
+    "rasters": each(rules.ranking_rasterize.output.raster, MAPPED),
+    "dense": each(rules.ranking_dense.output.item, MAPPED if RANKING.dense.enabled else []),
+    "region": rules.ranking_mosaic.output.item,
+    "patches": rules.ranking_tabulate.output,
+    "evaluations": expand(rules.ranking_evaluate.output, reference=REFERENCES),
+    "districts": expand(rules.ranking_district.output, districts=DISTRICTS),
+    "changes": expand(rules.ranking_change.output, change=CHANGES),
+    "regressions": expand(rules.ranking_regress.output, regression=list(RANKING.regressions)),
+    "orders": [rules.ranking_ensemble.output.order, rules.ranking_audit.output.audit],
+    "clusters": rules.ranking_cluster.output,
+    "model": rules.ranking_train.output,
+}

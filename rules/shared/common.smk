@@ -46,6 +46,8 @@ REFERENCES = list(CONFIG.references)
 NOTES = Notes(Path(".snakemake/rankscape-code.json"))
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
 TARGETS = []  # files and input functions of rule all: each study's rules add theirs
+PUBLISHED = {}  # named inputs of publish, likewise
+NAMES = {}  # values of wildcards of a whole run, likewise
 
 
 pathvars:
@@ -132,3 +134,9 @@ def tile_source(wildcards):
         "source": rules.compose.output.scene,
         "quality": [rules.compose.output.quality],
     }
+
+
+def add_names(**values):
+    """Add values of wildcards that a study's files have; what several studies name counts once."""
+    for name, some in values.items():
+        NAMES[name] = list(dict.fromkeys([*NAMES.get(name, []), *some]))

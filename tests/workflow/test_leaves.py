@@ -49,6 +49,6 @@ regressions:
 
 
 def test_other_settings_of_publishing_publish_anew_and_make_nothing(finished):
-    finished.edit("config/config.yaml", "  imagery: invented\n", "  imagery: invented\n  confidence: 0.9\n")
+    finished.edit("config/config.yaml", "  imagery: synthetic\n", "  imagery: synthetic\n  confidence: 0.9\n")
 
     assert finished.planned() == {"publish catalog.json"}

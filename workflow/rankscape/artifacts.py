@@ -12,8 +12,8 @@ run, `compare`, and the test that holds the rules' outputs against it::
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -26,9 +26,10 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from typing_extensions import TypeVar
 
-from rankscape.foundation.errors import InputError, TableError
+from rankscape.foundation.errors import InputError, SettingsError, TableError
 from rankscape.foundation.files import atomic_path, read_json, write_json
 from rankscape.foundation.provenance import KEY
+from rankscape.foundation.settings import parse_json
 from rankscape.foundation.tables import read_geotable, read_table, write_table
 
 _WILDCARD = re.compile(r"\{(\w+)\}")
@@ -348,6 +349,30 @@ def _first_fault(error: ValidationError) -> str:
     return f"{'.'.join(map(str, fault['loc'])) or '(whole)'}: {fault['msg']}"
 
 
+@dataclass(frozen=True)
+class Credits:
+    """What a study's outputs are made of, beside imagery."""
+
+    references: Mapping[str, str] = field(default_factory=dict)
+    """Titles of references by name."""
+    models: tuple[str, ...] = ()
+    """Models that judged."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What README, citation and catalogue of a run say of a study's outputs."""
+
+    abstract: str
+    """What the outputs are, in a sentence or two; `{region}` stands for the region's name."""
+    caution: str
+    """What they are not, and how to read them."""
+    first: tuple[tuple[str, str], ...] = ()
+    """What people open first: paths, and what they are."""
+    credits: Callable[[Path], Credits] = lambda _: Credits()
+    """What they are made of, read from the region's folder."""
+
+
 def declared_in(*modules: ModuleType) -> tuple[Artifact, ...]:
     """Return what modules declare: their `ARTIFACTS`, or else every artifact among their constants."""
     found: dict[str, Artifact] = {}
@@ -357,3 +382,16 @@ def declared_in(*modules: ModuleType) -> tuple[Artifact, ...]:
             if isinstance(value, Artifact):
                 found.setdefault(value.path, value)
     return tuple(found.values())
+
+
+def read_names(text: str) -> dict[str, list[str]]:
+    """Read values of wildcards from a JSON object of lists of texts.
+
+    Raises:
+        SettingsError: If it is none.
+    """
+    names = parse_json(text, "names", "--names")
+    for name, values in names.items():
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise SettingsError(f"--names: {name} is {values!r}, a list of names is needed.")
+    return names

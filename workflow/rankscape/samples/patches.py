@@ -83,7 +83,7 @@ def row_col(patch_ids: "pd.Series[str]") -> "pd.Series[str]":
 def write_index(path: Path, index: gpd.GeoDataFrame, grid: Grid, record: dict[str, Any]) -> None:
     """Write the index of a granule's patches with its grid and provenance."""
     columns = [*INDEX_COLUMNS, *([IMAGE] if IMAGE in index else [])]
-    INDEX.write(path, index[columns], record, **{GRID: asdict(grid)})
+    INDEX.write(path, index[columns], record, grid=asdict(grid))
 
 
 def read_index(path: Path) -> gpd.GeoDataFrame:

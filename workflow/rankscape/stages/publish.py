@@ -1,4 +1,4 @@
-"""Make a finished run fit to travel: one table of all patches, data dictionary, STAC catalogue, citation, notice.
+"""Make a finished run fit to travel: data dictionary, STAC catalogue, citation, notice, and a README.
 
 Everything is written into the run's own folder, with relative links; nothing that a run has already is copied.
 """
@@ -8,17 +8,23 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from rankscape.artifacts import read_names
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
+from rankscape.foundation.studies import find_study, load
+from rankscape.products.artifacts import CITATION, DICTIONARY, DICTIONARY_PAGE, NOTICE
+from rankscape.products.artifacts import README as READ_ME
 from rankscape.products.outputs.catalogue import write_catalogue
-from rankscape.products.outputs.citation import citation, notice, readme, title_of
-from rankscape.products.outputs.dictionary import as_csv, as_markdown, entries
-from rankscape.products.outputs.patches import all_patches, write_patches
-from rankscape.products.outputs.run import Run
+from rankscape.products.outputs.dictionary import as_markdown, as_table, entries
+from rankscape.products.outputs.run import FinishedRun
 from rankscape.products.outputs.settings import PublishSettings
-from rankscape.products.outputs.sources import read_sources
-from rankscape.stages.options import settings_of
+from rankscape.products.outputs.words import Publication, citation, notice, readme, title_of
+from rankscape.stages.artifacts import artifacts_of
+from rankscape.stages.options import Names, settings_of
+
+_MADE = "made"
+"""Key of the names that lists the verbs of optional files."""
 
 
 def publish(
@@ -26,35 +32,28 @@ def publish(
     settings: Annotated[str, settings_of(PublishSettings)],
     region: Annotated[str, Parameter(help="Name of the region.")],
     out: Annotated[Path, Parameter(help="Catalogue to write in the folder of the run: results/<region>/catalog.json.")],
-    granules: Annotated[list[str], Parameter(help="Granules with coordinates.")],
-    apply: Annotated[list[str] | None, Parameter(help="Those of role `apply`.")] = None,
-    references: Annotated[list[str] | None, Parameter(help="References that the score was compared with.")] = None,
-    baselines: Annotated[list[str] | None, Parameter(help="Baseline models that scored the granules.")] = None,
-    districts: Annotated[list[str] | None, Parameter(help="Sets of districts.")] = None,
-    changes: Annotated[list[str] | None, Parameter(help="Changes: pairs of periods, before--after.")] = None,
-    regressions: Annotated[list[str] | None, Parameter(help="Regressions.")] = None,
-    dense: Annotated[bool, Parameter(name="--dense", help="Finer maps were made.")] = False,
+    studies: Annotated[list[str], Parameter(help="Studies of the region.")],
+    names: Names = "{}",
 ) -> None:
-    """Write a STAC catalogue over a finished run, and into its folder the tables and words that travel with it.
+    """Write a STAC catalogue over a finished run, and into its folder what travels with it.
 
-    These are maps/patches.parquet and .csv.gz, data-dictionary.csv and .md, README.txt, CITATION.cff and NOTICE.txt.
+    These are data-dictionary.csv and .md, README.txt, CITATION.cff and NOTICE.txt. Which granules, references and so on
+    the run has is read from its folder where `names` does not say it.
     """
-    chosen = PublishSettings.from_text(settings, "publish")
-    run = Run(
-        out.parent, region, granules, apply or (), dense, references or (), baselines or (), districts or (),
-        changes or (), regressions or (),
-    )  # fmt: skip
+    chosen, found = PublishSettings.from_text(settings, "publish"), [find_study(name) for name in studies]
+    known = read_names(names)
+    words = [load(f"{study.artifacts}:WORDS") for study in found if hasattr(load(study.artifacts), "WORDS")]
+    run = FinishedRun(out.parent, region, artifacts_of(found), known, frozenset(known.get(_MADE, ())), words)
     run.check()
-    sources = read_sources(run)
     record = provenance("publish", chosen, run.inputs())
-    patches = all_patches(run, chosen.confidence)
-    write_patches(run.path("maps/patches.parquet"), run.path("maps/patches.csv.gz"), patches, record)
-    rows = entries(run, sources.references)
-    write_bytes(run.path("data-dictionary.csv"), as_csv(rows))
-    write_bytes(run.path("data-dictionary.md"), as_markdown(rows, title_of(run, chosen)))
-    write_bytes(run.path("CITATION.cff"), citation(run, chosen, sources))
-    write_bytes(run.path("NOTICE.txt"), notice(chosen, sources))
-    write_bytes(run.path("README.txt"), readme(run, chosen, sources))
-    tables = {file: [one for other, one in rows if other == file] for file, _ in rows}
-    write_catalogue(run, chosen, sources, tables, record)
-    say(f"{out}: {len(patches)} patches of {len(run.granules)} granules")
+    titles = Publication(run, chosen, record, {}).credits.references
+    rows = entries(run, titles)
+    columns = {file: [one for other, one in rows if other == file] for file, _ in rows}
+    given = Publication(run, chosen, record, columns)
+    DICTIONARY.write(DICTIONARY.of(run.root), as_table(rows), record)
+    write_bytes(DICTIONARY_PAGE.of(run.root), as_markdown(run, rows, title_of(given)))
+    write_bytes(CITATION.of(run.root), citation(given))
+    write_bytes(NOTICE.of(run.root), notice(given))
+    write_bytes(READ_ME.of(run.root), readme(given))
+    write_catalogue(given)
+    say(f"{out}: {len(run.inputs())} files of {', '.join(studies)}")

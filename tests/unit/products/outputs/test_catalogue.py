@@ -44,7 +44,7 @@ def walk(folder: Path) -> list[pystac.STACObject]:
 
 
 def test_every_document_is_valid(with_more):
-    assert published(with_more, *MORE) == 0
+    assert published(with_more, **MORE) == 0
     for path in documents(with_more):
         document = json.loads(path.read_text())
         assert validate_dict(document, extensions=[]), "nothing was validated"
@@ -72,7 +72,7 @@ def test_the_validation_refuses_what_is_wrong(run, name, key, value):
 
 
 def test_links_and_checksums_hold_in_any_folder(with_more, tmp_path):
-    assert published(with_more, *MORE) == 0
+    assert published(with_more, **MORE) == 0
     other = Path(shutil.copytree(with_more, tmp_path / "on a stick" / "copy"))
     shutil.rmtree(with_more)
     found = walk(other)
@@ -100,8 +100,8 @@ def test_collection_says_what_where_when_and_on_which_terms(run):
     assert set(document["item_assets"]) >= {"map", "colour", "uncertainty", "preview", "patches", "style"}
     assert document["summaries"]["proj:code"] == ["EPSG:32603"]
     assert document["provenance"]["stage"] == "publish"
-    assert document["provenance"]["inputs"]["maps/region.json"] == sha256(run / "maps/region.json")
-    columns = document["assets"]["maps-patches.parquet"]["table:columns"]
+    assert document["provenance"]["inputs"]["ranking/maps/region.json"] == sha256(run / "ranking/maps/region.json")
+    columns = document["assets"]["ranking-maps-patches.parquet"]["table:columns"]
     assert {column["name"] for column in columns} >= {"patch_id", "score", "geometry"}
     assert all(column["description"] for column in columns)
     licences = [link["href"] for link in document["links"] if link["rel"] == "license"]
@@ -127,7 +127,7 @@ def test_without_records_of_scenes_the_span_is_open(run):
 def test_the_same_inputs_give_the_same_bytes(with_more):
     sums = []
     for _ in range(2):
-        assert published(with_more, *MORE) == 0
+        assert published(with_more, **MORE) == 0
         sums.append({path: sha256(path) for path in with_more.rglob("*") if path.is_file()})
     assert sums[0] == sums[1]
     assert not [path for path in sums[0] if str(with_more).encode() in path.read_bytes()], "a path of this machine"
@@ -143,10 +143,18 @@ def test_an_item_of_an_earlier_run_does_not_stay(run):
 @pytest.mark.parametrize(
     ("gone", "message"),
     [
-        (["maps/region.json"], "it lacks maps/region.json (`merge`): let the workflow finish"),
-        (["scores/03TXG.parquet"], "it lacks scores/03TXG.parquet (`predict`)"),
-        (["evaluation/night-lights.json", "model/score.md", "report/index.html", "ranking/order.json"], "and 1 more"),
-        (["maps/03TVF.tif"], "is missing, but"),
+        (["ranking/maps/region.json"], "it lacks ranking/maps/region.json (`mosaic`): let the workflow finish"),
+        (["ranking/scores/03TXG.parquet"], "ranking/scores/03TXG.parquet does not exist"),
+        (
+            [
+                "ranking/evaluation/night-lights.json",
+                "ranking/model/score.md",
+                "report/index.html",
+                "ranking/audit.json",
+            ],
+            "and 1 more",
+        ),
+        (["ranking/maps/03TVF.tif"], "is missing, but"),
     ],
 )
 def test_a_run_that_is_incomplete_is_told_in_one_line(run, capsys, gone, message):
@@ -155,23 +163,24 @@ def test_a_run_that_is_incomplete_is_told_in_one_line(run, capsys, gone, message
     assert published(run) == 2
     error = capsys.readouterr().err
     assert message in error
-    assert len(error.strip().splitlines()) == 1
+    assert error.count("rankscape: ") == 1
+    assert error.strip().splitlines()[-1].startswith("rankscape: ")
     assert not (run / "catalog.json").exists()
 
 
 def test_a_map_of_another_run_is_refused(run, capsys):
-    with (run / "maps/03TVF.tif").open("ab") as handle:
+    with (run / "ranking/maps/03TVF.tif").open("ab") as handle:
         handle.write(b"more")
     assert published(run) == 2
     assert "they are of two runs" in capsys.readouterr().err
 
 
 def test_a_broken_item_and_a_broken_record_of_scenes_are_named(run, capsys):
-    record = run / "scenes/03TVF/download.json"
+    record = run / "scenes/seasons/03TVF/download.json"
     record.write_text('{"scenes": [{}]}')
     assert published(run) == 2
-    assert "scenes/03TVF/download.json names no days of scenes" in capsys.readouterr().err
+    assert "scenes/seasons/03TVF/download.json names no days of scenes" in capsys.readouterr().err
     record.unlink()
-    (run / "maps/03TVF.json").write_text("{}")
+    (run / "ranking/maps/03TVF.json").write_text("{}")
     assert published(run) == 2
-    assert "maps/03TVF.json is no STAC item of a map" in capsys.readouterr().err
+    assert "ranking/maps/03TVF.json is no STAC item of a map" in capsys.readouterr().err

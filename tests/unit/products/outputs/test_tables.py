@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from rankscape.artifacts import Table
+from rankscape.foundation.studies import find_studies
 from rankscape.foundation.tables import read_table, write_table
-from rankscape.products.outputs.columns import TABLES, table_of
-from rankscape.products.outputs.contents import KINDS, kind_of
-from rankscape.products.outputs.dictionary import column_names
+from rankscape.stages.artifacts import artifacts_of
 from scipy.stats import norm
 
 from .conftest import MORE, published
@@ -25,15 +25,15 @@ ROOT = Path(__file__).parents[4]
 @pytest.fixture
 def patches(run) -> gpd.GeoDataFrame:
     published(run)
-    return gpd.read_parquet(run / "maps/patches.parquet").set_index("patch_id")
+    return gpd.read_parquet(run / "ranking/maps/patches.parquet").set_index("patch_id")
 
 
 def test_patches_hold_what_the_run_knows(run, patches):
     assert len(patches) == 72
     assert patches.crs == "EPSG:4326"
-    score = read_table(run / "scores/03TXG.parquet").set_index("patch_id")["score"]
+    score = read_table(run / "ranking/scores/03TXG.parquet").set_index("patch_id")["score"]
     pd.testing.assert_series_equal(patches.loc[score.index, "score"], score)
-    value = read_table(run / "evaluation/references/night-lights/03TVF.parquet").set_index("patch_id")["value"]
+    value = read_table(run / "samples/references/seasons/night-lights/03TVF.parquet").set_index("patch_id")["value"]
     pd.testing.assert_series_equal(patches.loc[value.index, "reference_night_lights"], value, check_names=False)
     first = patches.loc["03TVF_0_2"]
     assert (first["cluster"], first["level"], first["cluster_rank"], first["category"]) == (2, 1, 1.0, "urban")
@@ -59,7 +59,7 @@ def test_land_that_two_granules_show_counts_once(patches):
 
 
 def test_places_are_where_the_patches_are(run, patches):
-    index = gpd.read_parquet(run / "tiles/03TVF.parquet").set_index("patch_id")
+    index = gpd.read_parquet(run / "samples/seasons/03TVF.parquet").set_index("patch_id")
     back = patches.loc[index.index].to_crs(index.crs)
     assert back.geometry.distance(index.geometry.centroid).max() == 0
     assert (back.geometry.symmetric_difference(index.geometry).area / index.geometry.area).max() < 1e-3
@@ -68,7 +68,7 @@ def test_places_are_where_the_patches_are(run, patches):
 
 
 def test_geoparquet_says_where_rows_are_so_that_readers_skip_the_others(run, patches):
-    path = run / "maps/patches.parquet"
+    path = run / "ranking/maps/patches.parquet"
     geo = json.loads(pq.read_schema(path).metadata[b"geo"])
     assert geo["version"] == "1.1.0"
     assert geo["columns"]["geometry"]["covering"]["bbox"]["xmin"] == ["bbox", "xmin"]
@@ -78,62 +78,56 @@ def test_geoparquet_says_where_rows_are_so_that_readers_skip_the_others(run, pat
 
 
 def test_csv_is_the_same_without_footprints(run, patches):
-    table = pd.read_csv(run / "maps/patches.csv.gz").set_index("patch_id")
+    table = pd.read_csv(run / "ranking/maps/patches.csv.gz").set_index("patch_id")
     assert list(table.columns) == [name for name in patches.columns if name not in {"geometry", "bbox"}]
     np.testing.assert_allclose(table["score"], patches["score"].astype(float), rtol=1e-6)
     np.testing.assert_array_equal(table["lon"], patches["lon"])
 
 
 def test_every_column_of_every_table_is_described(with_more):
-    assert published(with_more, *MORE) == 0
+    assert published(with_more, **MORE) == 0
     rows = list(csv.DictReader(io.StringIO((with_more / "data-dictionary.csv").read_text())))
     described = {(row["file"], row["column"]) for row in rows}
     assert not [row for row in rows if not row["meaning"] or not row["missing"] or row["missing"] == "unknown"]
     tables = [path for path in with_more.rglob("*") if re.search(r"\.(parquet|csv|csv\.gz)$", path.name)]
+    tables_ = [one for one in artifacts_of(find_studies()) if isinstance(one, Table)]
     assert len(tables) >= 15
     for path in tables:
         name = path.relative_to(with_more).as_posix()
         if name == "data-dictionary.csv":
             continue
-        table = table_of(name)
+        table = next((one for one in tables_ if one.match(name) is not None), None)
         assert table, f"{name} is in no description"
-        known = {file for file, _ in described}
-        listed = name if name in known else next(pattern for pattern in table.patterns if pattern in known)
-        for column in column_names(path):
+        listed = name if name in {file for file, _ in described} else table.path
+        for column in table.names(path):
             found = table.column(column)
             assert found, f"{name}: {column}"
             assert {(listed, column), (listed, found.name)} & described, f"{name}: {column}"
-    units = {row["column"]: row["unit"] for row in rows if row["file"] == "maps/patches.parquet"}
+    units = {row["column"]: row["unit"] for row in rows if row["file"] == "ranking/maps/patches.parquet"}
     assert units["reference_night_lights"] == "Night lights (nW)"
     text = (with_more / "data-dictionary.md").read_text()
     assert "| `houses_2010` | text |  | Column of the districts' own table, as it was given |" in text
-    assert "`rival_lights_guided`" in text
+    assert "`baseline_lights_guided`" in text
 
 
 def test_a_column_that_nobody_described_is_said_to_be_one(run):
-    table = read_table(run / "clusters/clusters.parquet").assign(colour="red")
-    write_table(run / "clusters/clusters.parquet", table, {})
+    table = read_table(run / "ranking/clusters/clusters.parquet").assign(colour="red")
+    write_table(run / "ranking/clusters/clusters.parquet", table, {})
     published(run)
     assert (
-        "clusters/clusters.parquet,colour,text,,Not described by this version"
+        "ranking/clusters/clusters.parquet,colour,text,,Not described by this version"
         in (run / "data-dictionary.csv").read_text()
     )
 
 
 def test_tables_of_two_runs_are_refused(run, capsys):
-    table = read_table(run / "scores/03TXG.parquet")
-    write_table(run / "scores/03TXG.parquet", table.iloc[1:], {})
+    table = read_table(run / "ranking/scores/03TXG.parquet")
+    write_table(run / "ranking/scores/03TXG.parquet", table.iloc[1:], {})
     assert published(run) == 2
-    assert "do not hold every patch of" in capsys.readouterr().err
+    assert "does not hold every patch of" in capsys.readouterr().err
 
 
-def test_every_output_of_every_rule_is_a_kind_of_file_and_stands_in_the_docs():
-    rules = "".join(path.read_text() for path in sorted((ROOT / "rules").rglob("*.smk")))
+def test_the_docs_name_every_file():
     docs = (ROOT / "docs/reference/outputs.md").read_text()
-    for path in sorted(set(re.findall(r'"<results>/([^"{]*(?:\{+\w+\}+[^"{]*)*)"', rules))):
-        filled = re.sub(r"\{+(\w+)\}+", r"\1", path)
-        assert kind_of(filled) or path == "catalog/items", f"{path}: add it to outputs/contents.py"
-    for kind in KINDS:
-        assert f"`{kind.pattern}`" in docs, f"docs/reference/outputs.md lacks {kind.pattern}"
-    for table in TABLES:
-        assert all(any(kind.pattern == pattern for kind in KINDS) for pattern in table.patterns)
+    lacking = [kind.path for kind in artifacts_of(find_studies()) if f"`{kind.path}`" not in docs]
+    assert lacking == []

@@ -38,7 +38,7 @@ def test_day_and_version_can_be_given(run):
 
 def test_days_come_from_what_was_found_where_the_record_of_what_was_taken_is_gone(run):
     for granule in ("03TVF", "03TXG"):
-        folder = run / "scenes" / granule
+        folder = run / "scenes/seasons" / granule
         (folder / "download.json").unlink()
         item = {"properties": {"datetime": "2018-05-05T10:00:00Z"}}
         (folder / "candidates.json").write_text(json.dumps({"items": [item]}))
@@ -50,7 +50,7 @@ def test_days_come_from_what_was_found_where_the_record_of_what_was_taken_is_gon
     ("imagery", "words"),
     [
         ("sentinel-2", "Contains modified Copernicus Sentinel data [2019, 2021, 2022]."),
-        ("invented", "The imagery is invented: no satellite took it."),
+        ("synthetic", "The imagery is synthetic: no satellite took it."),
         ("own", "the terms of its owner hold for it"),
     ],
 )
@@ -69,13 +69,13 @@ def test_readme_lists_what_there_is_and_nothing_else(with_more):
     published(with_more)
     text = (with_more / "README.txt").read_text()
     assert "2 granules, seen from 2019-06-01 to 2022-06-24" in text
-    assert "maps/region-colour.tif" in text
-    assert "districts/" not in text
-    published(with_more, *MORE)
+    assert "ranking/maps/region-colour.tif" in text
+    assert "ranking/districts/" not in text
+    published(with_more, **MORE)
     text = (with_more / "README.txt").read_text()
-    assert "districts/{districts}.parquet" in text
-    assert "change/{change}.tif" in text
-    assert "maps/dense" not in text
+    assert "ranking/districts/{districts}.parquet" in text
+    assert "ranking/change/{change}.tif" in text
+    assert "ranking/maps/dense" not in text
 
 
 def test_a_licence_that_is_no_identifier_is_refused(run, capsys):

@@ -1,62 +1,62 @@
-"""A finished run as it lies on disk: which granules and results it has, and whether all their files are there."""
+"""A finished run as it lies on disk: which files it must have, whether they are there, and what it is made of."""
 
+import datetime
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
+from rankscape.artifacts import Artifact, Words
 from rankscape.foundation.errors import InputError, brief_list
-from rankscape.products.outputs.contents import KINDS, Kind
+from rankscape.foundation.files import read_json
+from rankscape.scenes.artifacts import CANDIDATES, DOWNLOAD
 
 _NAMES_SHOWN = 3
-_READ = (
-    "tiles/{granule}.parquet", "scores/{granule}.parquet", "evaluation/references/{reference}/{granule}.parquet",
-    "evaluation/baselines/{granule}.parquet", "baselines/{baseline}/scores/{granule}.parquet",
-)  # fmt: skip
-"""Tables that are brought together in one of all patches."""
+_PUBLISH = "publish"
 
 
 @dataclass(frozen=True)
-class Run:
-    """The folder of a region, and what stands in it."""
+class Span:
+    """First and last moment of some scenes, UTC."""
+
+    start: datetime.datetime
+    end: datetime.datetime
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """The folder of a region, and what it contains."""
 
     root: Path
     """`results/<region>`."""
     region: str
     """Name of the region."""
-    granules: Sequence[str]
-    """Granules with coordinates."""
-    apply: Sequence[str] = ()
-    """Those of them of role `apply`."""
-    dense: bool = False
-    """Whether finer maps were made."""
-    references: Sequence[str] = ()
-    rivals: Sequence[str] = ()
-    """Baseline runs."""
-    districts: Sequence[str] = ()
-    changes: Sequence[str] = ()
-    """Pairs of periods, `{before}--{after}`."""
-    regressions: Sequence[str] = ()
+    artifacts: Sequence[Artifact]
+    """All that a run of its studies may have."""
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Values of wildcards, such as granules and references; of those that are not named, what lies in the folder."""
+    made: frozenset[str] = frozenset()
+    """Verbs of optional files that were made."""
+    words: Sequence[Words] = ()
+    """What each study says of its outputs."""
 
-    def path(self, pattern: str, **names: str) -> Path:
-        """Return the path of a file by its pattern and names."""
-        return self.root / pattern.format(**names)
-
-    def files(self, kind: Kind) -> Iterator[tuple[Mapping[str, str], Path]]:
+    def files(self, kind: Artifact) -> Iterator[tuple[dict[str, str], Path]]:
         """Yield the names and path of every file of a kind that this run should have."""
-        if kind.optional and not self.dense:
+        if kind.optional and kind.verb not in self.made:
             return
-        known = {
-            "granule": self.granules, "reference": self.references, "districts": self.districts,
-            "change": self.changes, "regression": self.regressions, "baseline": self.rivals,
-        }  # fmt: skip
-        for values in product(*(known.get(name, ()) for name in kind.wildcards)):
+        if any(name not in self.names for name in kind.wildcards):
+            yield from ((names, path) for names, path in kind.found(self.root) if self._is_own(names))
+            return
+        for values in product(*(self.names[name] for name in kind.wildcards)):
             names = dict(zip(kind.wildcards, values, strict=True))
-            yield names, self.root / kind.fill(names)
+            yield names, kind.of(self.root, **names)
 
-    def shown(self, where: str) -> list[tuple[Kind, Mapping[str, str], Path]]:
+    def _is_own(self, names: Mapping[str, str]) -> bool:
+        return all(value in self.names.get(name, (value,)) for name, value in names.items())
+
+    def shown(self, where: str) -> list[tuple[Artifact, dict[str, str], Path]]:
         """Return the files that the catalogue shows in one place."""
-        return [(kind, names, path) for kind in KINDS if kind.shown == where for names, path in self.files(kind)]
+        return [(kind, *found) for kind in self.artifacts if kind.shown == where for found in self.files(kind)]
 
     def check(self) -> None:
         """Hold the folder against what a run must have.
@@ -77,10 +77,41 @@ class Run:
         """
         return {path.relative_to(self.root).as_posix(): path for _, path in self._needed()}
 
-    def _needed(self) -> list[tuple[Kind, Path]]:
-        """Files that must be there: those that the catalogue shows, and those that the table of patches is made of."""
-        read = [
-            kind for kind in KINDS if kind.pattern in _READ and (self.references or kind.verb != "pixel-statistics")
-        ]
-        shown = [kind for kind in KINDS if kind.shown and kind.verb != "publish"]
-        return [(kind, path) for kind in [*shown, *read] for _, path in self.files(kind)]
+    def _needed(self) -> list[tuple[Artifact, Path]]:
+        """Files that the catalogue shows."""
+        shown = [kind for kind in self.artifacts if kind.shown and kind.verb != _PUBLISH]
+        return [(kind, path) for kind in shown for _, path in self.files(kind)]
+
+    def spans(self) -> dict[str, Span]:
+        """Return first and last moment of the scenes of each granule; folders of tiles name none and have none.
+
+        Scenes are those that were taken, or, where that record was dropped, those that were found.
+
+        Raises:
+            InputError: If a record was not written by its stage.
+        """
+        moments: dict[str, list[datetime.datetime]] = {}
+        for granule, path in self._records():
+            moments.setdefault(granule, []).extend(_moments(path))
+        return {granule: Span(min(found), max(found)) for granule, found in moments.items() if found}
+
+    def days(self) -> list[datetime.date]:
+        """Return the days of all scenes, sorted."""
+        return sorted({moment.date() for _, path in self._records() for moment in _moments(path)})
+
+    def _records(self) -> Iterator[tuple[str, Path]]:
+        taken = {tuple(names.values()): path for names, path in self.files(DOWNLOAD) if path.is_file()}
+        found = {tuple(names.values()): path for names, path in self.files(CANDIDATES) if path.is_file()}
+        for (_, granule), path in {**found, **taken}.items():
+            yield granule, path
+
+
+def _moments(path: Path) -> list[datetime.datetime]:
+    document = read_json(path)
+    try:
+        taken = document.get("scenes")
+        scenes = [item["properties"] for item in document["items"]] if taken is None else taken
+        texts = [scene["datetime"] for scene in scenes]
+        return [datetime.datetime.fromisoformat(text).astimezone(datetime.UTC) for text in texts]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} names no days of scenes ({error}): make it again.") from None

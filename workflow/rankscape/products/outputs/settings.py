@@ -27,5 +27,5 @@ class PublishSettings(Section):
     """Day of publication; null takes the day of the newest scene, since a run knows no other day."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the intervals score_low to score_high of patches."""
-    imagery: Literal["sentinel-2", "invented", "own"] = "sentinel-2"
+    imagery: Literal["sentinel-2", "synthetic", "own"] = "sentinel-2"
     """Where the imagery comes from, for the notice: `own` is imagery of your own, whose terms you know."""

@@ -6,7 +6,7 @@ _VERBS = (
     "label", "pretrain", "adapt", "embed", "categorize", "refine", "cluster", "contact-sheets", "judges", "sample",
     "build-requests", "serve", "collect-replies", "rate", "rank", "annotate", "orders", "import-order",
     "order-from-reference", "ensemble", "audit", "train", "predict", "score", "explain", "inspection-sheets",
-    "saliency", "rasterize", "dense", "evaluate", "change", "district", "regress",
+    "saliency", "rasterize", "dense", "tabulate", "evaluate", "change", "district", "regress",
 )  # fmt: skip
 
 STUDY = Study(

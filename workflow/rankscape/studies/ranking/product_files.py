@@ -1,10 +1,33 @@
 """Files that the study makes of its scores: maps, evaluations, districts, changes, regressions."""
 
-from rankscape.artifacts import Document, File, Raster, Table
-from rankscape.products.agreement.artifacts import OTHER_PLACES, PLACE_COLUMNS, Evaluation
+from dataclasses import replace
+
+from rankscape.artifacts import Column, Document, File, Raster, Table
+from rankscape.products.agreement.artifacts import (
+    OTHER_PLACES,
+    PLACE_COLUMNS,
+    SCORE,
+    SCORE_STD,
+    UNSCORED,
+    Evaluation,
+)
 from rankscape.products.change.artifacts import CHANGE_COLUMNS, ChangeImages, ChangeRecord
 from rankscape.products.districts.artifacts import DISTRICT_COLUMNS, OTHER_COLUMNS, OUTLINED_COLUMNS, DistrictRecord
 from rankscape.products.regressions.artifacts import COEFFICIENT_COLUMNS, RegressionRecord
+from rankscape.samples.artifacts import (
+    CLOUD,
+    COL,
+    DISTINCT,
+    FOOTPRINT,
+    GRANULE,
+    PATCH_ID,
+    ROW,
+    SEE_TITLE,
+    STATISTICS_COLUMNS,
+    USABLE,
+    VALID,
+)
+from rankscape.studies.ranking.clusters.artifacts import CATEGORY, CLUSTER
 
 _BANDS = ("score", "score_std")
 _RASTERIZE, _DENSE, _MOSAIC = "ranking rasterize", "ranking dense", "mosaic"
@@ -124,3 +147,41 @@ COEFFICIENTS = Table(
 REGRESSION_LATEX = File(
     "ranking/regressions/{regression}.tex", "ranking regress", "The same as a LaTeX table", "collection"
 )
+_LEARNED = "empty where the patch was not learned from (not usable, or its granule is only scored)"
+_PATCH_COLUMNS = (
+    PATCH_ID, GRANULE, ROW, COL,
+    Column("lon", "number", "degrees east", "Longitude of the patch's centre (WGS 84)"),
+    Column("lat", "number", "degrees north", "Latitude of the patch's centre (WGS 84)"),
+    USABLE, VALID, CLOUD, replace(CATEGORY, missing=_LEARNED), replace(CLUSTER, missing=_LEARNED),
+    Column("level", "integer", "", "Level of the patch's cluster in the merged order: 1 is the most developed",
+           _LEARNED),
+    Column("cluster_rank", "number", "", "Mean rank of the cluster in the merged order: 1 is the most developed",
+           _LEARNED),
+    SCORE, SCORE_STD,
+    Column("score_low", "number", "0 to 1",
+           "Lower end of the interval: score - z score_std, at least 0; z of the normal distribution at "
+           "publish.confidence (1.96 at 0.95)", UNSCORED),
+    Column("score_high", "number", "0 to 1", "Upper end of the interval: score + z score_std, at most 1", UNSCORED),
+    DISTINCT,
+    Column("reference_{reference}", "number", SEE_TITLE, "Mean of the reference over the patch, not transformed",
+           "empty where the reference does not cover the patch"),
+    Column("coverage_{reference}", "number", "0 to 1", "Share of the patch that the reference covers"),
+    *(replace(column, optional=True) for column in STATISTICS_COLUMNS),
+    Column("baseline_{baseline}", "number", "0 to 1", "Score of a baseline model", UNSCORED),
+)  # fmt: skip
+_ROW = "one patch of the region"
+PATCHES_TABLE = Table(
+    "ranking/maps/patches.parquet", "ranking tabulate",
+    "All patches with score, cluster, references and footprint (GeoParquet 1.1)", "collection", row=_ROW,
+    columns=(
+        *_PATCH_COLUMNS,
+        Column("bbox", "box", "degrees",
+               "Smallest and largest longitude and latitude of the footprint, so that programs read only a place"),
+        FOOTPRINT,
+    ),
+)  # fmt: skip
+PATCHES_TEXT = Table(
+    "ranking/maps/patches.csv.gz", "ranking tabulate",
+    "The same without footprints, for spreadsheets and statistics programs",
+    "collection", row=_ROW, columns=_PATCH_COLUMNS,
+)  # fmt: skip
