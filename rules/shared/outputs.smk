@@ -2,6 +2,12 @@
 # outputs, how to cite the run, whose data it holds, and a README. Everything lies in the run's folder; nothing is copied.
 
 
+def declared_code(study):
+    """Hash of the declarations of a study's files."""
+    module = find_study(study).artifacts
+    return code_version(module, ROOT / "workflow", NOTES) if module else ""
+
+
 # The days of scenes are read from the record that lies beside them, which is no input: what changes it changes the
 # patches, and storage.drop may have removed it.
 rule publish:
@@ -32,7 +38,7 @@ rule publish:
         region=CONFIG.region,
         studies=CONFIG.studies,
         names=json.dumps(NAMES, sort_keys=True),
-        code=code("publish", CONFIG.publish),
+        code=[code("publish", CONFIG.publish), *map(declared_code, CONFIG.studies)],
     message:
         "Making the outputs fit to travel"
     shell:

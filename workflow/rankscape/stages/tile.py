@@ -26,9 +26,7 @@ from rankscape.stages.options import MaybeFile, only, settings_of
 def tile(
     *,
     settings: Annotated[str, settings_of(TileSettings)],
-    source: Annotated[
-        Path, Parameter(help="Image (scene.tif), or a folder of tiles named row_col.png, or of images.")
-    ],
+    source: Annotated[Path, Parameter(help="Image (scene.tif), or a folder of tiles named row_col.png, or of images.")],
     granule: Annotated[str, Parameter(help="Granule id, or the name that a folder goes by.")],
     out: Annotated[Path, Parameter(help="Array of patches to write (.npy); the index is written beside it.")],
     quality: Annotated[
