@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from asset_server import Handler, running
 from rankscape.scenes.transfers import PIECE_BYTES
-from unit.scenes.inventing import make_candidates, make_item, write_tif
+from unit.scenes.synthetic_scenes import make_candidates, make_item, write_tif
 
 PIECES = 5
 

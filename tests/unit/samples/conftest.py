@@ -1,4 +1,4 @@
-"""Invented images, quality rasters and tiles to cut."""
+"""Synthetic images, quality rasters and tiles to cut."""
 
 from collections.abc import Callable
 from pathlib import Path

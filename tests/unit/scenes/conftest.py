@@ -1,4 +1,4 @@
-"""The HTTP peer that serves invented assets, and random pixels."""
+"""The HTTP peer that serves synthetic assets, and random pixels."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from asset_server import AssetServer, running
 from planetary_computer.settings import Settings
-from unit.scenes.inventing import write_tif
+from unit.scenes.synthetic_scenes import write_tif
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from rankscape.__main__ import main
 from rankscape.scenes.acquisitions import user_name
 from rankscape.scenes.sensors.protocol import SENSORS, archive_sensor, sensor_named
 from rankscape.scenes.settings import AcquisitionSettings
-from unit.scenes.inventing import make_candidates, make_item
+from unit.scenes.synthetic_scenes import make_candidates, make_item
 from unit.scenes.test_stages import write_scene
 
 COLOURS = AcquisitionSettings(product="reflectance")

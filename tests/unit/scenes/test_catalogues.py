@@ -13,7 +13,7 @@ from rankscape.scenes.granule_table import Window
 from rankscape.scenes.mgrs import granule
 from rankscape.scenes.sensors.sentinel2 import SENSOR
 from rankscape.scenes.settings import SearchSettings
-from unit.scenes.inventing import GRANULE, QUICK, make_item, write_catalogue
+from unit.scenes.synthetic_scenes import GRANULE, QUICK, make_item, write_catalogue
 
 WINDOW = Window(granule=GRANULE, start="2023-06-20", end="2023-07-20", max_cloud_percent=20)
 QUERY = "https://api.stacspec.org/v1.0.0/item-search#query"

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from rankscape.foundation.errors import RasterError
 from rankscape.scenes import compositing
-from rankscape.scenes.compositing import Layers, View, best, common_grid, compose_windows, median
+from rankscape.scenes.compositing import Layers, SceneView, best, common_grid, compose_windows, median
 from rankscape.scenes.sensors.sentinel2 import SENSOR
 from rasterio.transform import from_origin
-from unit.scenes.inventing import write_tif
+from unit.scenes.synthetic_scenes import write_tif
 
 EPSG = 32603
 RAW, COLOUR = SENSOR.products["reflectance"], SENSOR.products["visual"]
@@ -42,7 +42,7 @@ def views(*rows):
     for row in rows:
         values = np.array([row], np.float32)
         pixels = np.where(values == 0, np.nan, np.abs(values))
-        made.append(View(pixels[None].astype(np.float32), values != 0, values > 0))
+        made.append(SceneView(pixels[None].astype(np.float32), values != 0, values > 0))
     return made
 
 
@@ -71,7 +71,7 @@ def test_median_is_of_clear_observations_only():
 def test_median_of_bytes_rounds_halves_upward():
     pixels = [np.full((3, 1, 1), value, np.uint8) for value in (10, 11)]
     seen = np.ones((1, 1), bool)
-    view = median([View(values, seen, seen) for values in pixels])
+    view = median([SceneView(values, seen, seen) for values in pixels])
     assert view.pixels.dtype == np.uint8
     assert view.pixels.ravel().tolist() == [11, 11, 11]
 

@@ -25,8 +25,8 @@ from rankscape.scenes.addresses import is_safe_name, local_path, redacted, unsig
 from rankscape.scenes.downloading import Delivery, alone
 from rankscape.scenes.servers import Patience
 from rankscape.scenes.wanted_assets import Asset, MissingAssetError, catalogue_checksum
-from unit.scenes.bringing import asset, fetch
-from unit.scenes.inventing import write_tif
+from unit.scenes.bringing_assets import asset, fetch
+from unit.scenes.synthetic_scenes import write_tif
 
 
 def test_assets_come_whole_with_size_and_hash(server, big, tmp_path, noise):

@@ -7,7 +7,7 @@ from asset_server import status
 from rankscape.foundation.errors import DownloadError
 from rankscape.scenes.acquisitions import fetch_scenes
 from rankscape.scenes.settings import CatalogueSettings, FetchSettings, SearchSettings
-from unit.scenes.inventing import GRANULE, QUICK, make_candidates, make_item, write_catalogue
+from unit.scenes.synthetic_scenes import GRANULE, QUICK, make_candidates, make_item, write_catalogue
 from unit.scenes.test_stages import WINDOW, last_line, run, write_scene
 
 SETTINGS = FetchSettings(product="visual", max_scenes=1)

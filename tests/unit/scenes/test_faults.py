@@ -25,8 +25,8 @@ from rankscape.scenes.downloading import Delivery
 from rankscape.scenes.sensors.sentinel2 import SENSOR
 from rankscape.scenes.servers import Patience
 from rankscape.scenes.wanted_assets import Asset
-from unit.scenes.bringing import asset, fetch
-from unit.scenes.inventing import write_tif
+from unit.scenes.bringing_assets import asset, fetch
+from unit.scenes.synthetic_scenes import write_tif
 
 # Faults of the server
 

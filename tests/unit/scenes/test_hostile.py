@@ -11,7 +11,7 @@ import pytest
 import rasterio
 from rankscape.foundation.errors import RasterError
 from rankscape.scenes.rasters import check_whole, open_raster
-from unit.scenes.inventing import write_tif
+from unit.scenes.synthetic_scenes import write_tif
 
 VRT = """<VRTDataset rasterXSize="20" rasterYSize="20"><VRTRasterBand dataType="Byte" band="1"><SimpleSource>
 <SourceFilename relativeToVRT="0">/etc/passwd</SourceFilename><SourceBand>1</SourceBand>

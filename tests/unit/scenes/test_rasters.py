@@ -15,7 +15,7 @@ from rankscape.scenes.cogs import TAG, cog_writer, write_cog
 from rankscape.scenes.rasters import check_whole, open_raster, row_windows, windows
 from rasterio.enums import MaskFlags
 from rasterio.transform import from_origin
-from unit.scenes.inventing import CRS, write_tif
+from unit.scenes.synthetic_scenes import CRS, write_tif
 
 FORM = {"crs": CRS, "transform": from_origin(400_000, 4_500_000, 10, 10), "names": ["B04", "B03", "B02"]}
 

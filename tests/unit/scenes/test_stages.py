@@ -1,4 +1,4 @@
-"""search, fetch and compose by their command lines, on invented catalogues."""
+"""search, fetch and compose by their command lines, on synthetic catalogues."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from asset_server import status
 from rankscape.__main__ import main
 from rankscape.scenes.acquisitions import read_download
 from rankscape.scenes.settings import ComposeSettings, FetchSettings, SearchSettings
-from unit.scenes.inventing import CRS, GRANULE, make_candidates, make_item, write_catalogue, write_tif
+from unit.scenes.synthetic_scenes import CRS, GRANULE, make_candidates, make_item, write_catalogue, write_tif
 
 WINDOW = json.dumps({"granule": GRANULE, "start": "2023-07-01", "end": "2023-07-31", "max_cloud_percent": 60})
 BANDS = ("B04", "B03", "B02", "B08")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from rankscape.__main__ import main
 from rankscape.samples.rendering import as_rgb
-from rankscape.synthetic.world.granule_layout import Layout
 from rankscape.synthetic.world.land_cover import BANDS
 from rankscape.synthetic.world.simulation import World, simulate_world
+from rankscape.synthetic.world.world_grid import WorldGrid
 
 SMALL = {"granule_px": 256, "labelled_patches": 60, "seed": 7}
 PATCH_PX = 32
@@ -51,23 +51,23 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Region:
 
 
 @pytest.fixture(scope="session")
-def small_layout() -> Layout:
-    return Layout(SMALL["granule_px"])
+def small_layout() -> WorldGrid:
+    return WorldGrid(SMALL["granule_px"])
 
 
 @pytest.fixture(scope="session")
-def small_land(small_layout: Layout) -> World:
+def small_land(small_layout: WorldGrid) -> World:
     """The land of the small region."""
     return simulate_world(small_layout, SMALL["seed"])
 
 
 @pytest.fixture(scope="session")
-def full_layout() -> Layout:
-    return Layout(1024)
+def full_layout() -> WorldGrid:
+    return WorldGrid(1024)
 
 
 @pytest.fixture(scope="session")
-def full_land(full_layout: Layout) -> World:
+def full_land(full_layout: WorldGrid) -> World:
     """The land that the demo shows."""
     return simulate_world(full_layout, 7)
 
@@ -79,7 +79,7 @@ def cut(values: np.ndarray, patch_px: int = PATCH_PX) -> np.ndarray:
     return parts.swapaxes(1, 2).reshape(rows * cols, patch_px, patch_px, *values.shape[2:])
 
 
-def reflectance_patches(world: World, layout: Layout, granule: str) -> np.ndarray:
+def reflectance_patches(world: World, layout: WorldGrid, granule: str) -> np.ndarray:
     """Patches of a granule as the patch store holds them: float32, red, green, blue, with a little noise."""
     window = layout.window(granule)
     colours = np.stack([world.reflectance[BANDS.index(band)][window] for band in ("B04", "B03", "B02")], -1)
@@ -87,10 +87,10 @@ def reflectance_patches(world: World, layout: Layout, granule: str) -> np.ndarra
     return cut((colours + noise).clip(0.0001, 1).astype(np.float32))
 
 
-def pictures(world: World, layout: Layout, granule: str) -> np.ndarray:
+def pictures(world: World, layout: WorldGrid, granule: str) -> np.ndarray:
     """The same as 8-bit pictures, shape (patches, 32, 32, 3)."""
     return as_rgb(reflectance_patches(world, layout, granule))
 
 
-def truth_of_patches(world: World, layout: Layout, granule: str) -> np.ndarray:
+def truth_of_patches(world: World, layout: WorldGrid, granule: str) -> np.ndarray:
     return cut(world.truth[layout.window(granule)]).mean((1, 2))

@@ -7,7 +7,7 @@ import rasterio
 from rankscape.__main__ import main
 from rankscape.foundation.files import sha256
 from rankscape.synthetic.settings import SimulateSettings
-from rankscape.synthetic.world.granule_layout import CRS, FIT, GRANULES, ORIGIN_M, Layout, around
+from rankscape.synthetic.world.world_grid import CRS, FIT, GRANULES, ORIGIN_M, WorldGrid, around
 from unit.synthetic.conftest import Region, simulate_region
 
 
@@ -83,7 +83,7 @@ def test_defaults_are_those_of_the_demo():
 
 
 def test_neighbours_share_two_patches_of_the_demo():
-    layout = Layout(1024)
+    layout = WorldGrid(1024)
     assert layout.spacing_px == 960
     assert layout.shape == (1984, 2944)
     west, east = layout.bounds("03TVG"), layout.bounds("03TWG")

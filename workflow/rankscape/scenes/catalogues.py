@@ -21,7 +21,7 @@ from urllib3.util.retry import Retry
 from rankscape.foundation.errors import CatalogueError
 from rankscape.scenes.addresses import MAX_REDIRECTS, is_remote, local_path, redacted, unsigned
 from rankscape.scenes.granule_table import Window
-from rankscape.scenes.mgrs import Granule
+from rankscape.scenes.mgrs import GranuleGrid
 from rankscape.scenes.sensors.protocol import ArchiveSensor
 from rankscape.scenes.servers import TRANSIENT, NoAnswerError, Patience, ask
 from rankscape.scenes.settings import SearchSettings
@@ -43,7 +43,7 @@ class Catalogue(Protocol):
     whole: bool
     """True if `items` gives all that the catalogue has, whatever the granule and the dates."""
 
-    def items(self, granule: Granule, window: Window) -> list[dict[str, Any]]:
+    def items(self, granule: GranuleGrid, window: Window) -> list[dict[str, Any]]:
         """Return STAC items, unsigned; paths of assets are as seen from the working folder.
 
         Raises:
@@ -71,7 +71,7 @@ class StacApi:
         self._sensor = sensor
         self._patience = patience
 
-    def items(self, granule: Granule, window: Window) -> list[dict[str, Any]]:
+    def items(self, granule: GranuleGrid, window: Window) -> list[dict[str, Any]]:
         """Ask for the items over a granule.
 
         Raises:
@@ -83,7 +83,7 @@ class StacApi:
         except _NO_STAC as error:
             raise CatalogueError(f"{self._complaint(error)}: try again later, or mend search.href.") from None
 
-    def _search(self, granule: Granule, window: Window, query: dict[str, Any]) -> list[dict[str, Any]]:
+    def _search(self, granule: GranuleGrid, window: Window, query: dict[str, Any]) -> list[dict[str, Any]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PystacClientWarning)
             client = Client.open(self._href, stac_io=self._transport())
@@ -109,7 +109,7 @@ class StacApi:
         return transport
 
     def _by_month(
-        self, client: Client, granule: Granule, window: Window, query: dict[str, Any]
+        self, client: Client, granule: GranuleGrid, window: Window, query: dict[str, Any]
     ) -> list[dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         for bbox in _boxes(granule.bbox_deg):
@@ -168,7 +168,7 @@ class StaticCatalogue:
         self._href = href
         self._patience = patience
 
-    def items(self, granule: Granule, window: Window) -> list[dict[str, Any]]:  # noqa: ARG002
+    def items(self, granule: GranuleGrid, window: Window) -> list[dict[str, Any]]:  # noqa: ARG002
         """Read every item of the catalogue.
 
         Raises:

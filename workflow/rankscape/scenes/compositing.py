@@ -67,7 +67,7 @@ class ComposedWindow:
 
 
 @dataclass(frozen=True)
-class View:
+class SceneView:
     """What one scene, or several together, show in one window."""
 
     pixels: np.ndarray
@@ -119,7 +119,7 @@ def compose_windows(
             progress.say(doubt)
 
 
-def best(views: Iterable[View]) -> View:
+def best(views: Iterable[SceneView]) -> SceneView:
     """Take each pixel from the first scene that shows it clear, else from the first that shows it at all.
 
     Args:
@@ -133,11 +133,11 @@ def best(views: Iterable[View]) -> View:
             break
         take = (view.clear & ~found.clear) | (view.seen & ~found.seen)
         pixels = np.where(take, view.pixels, found.pixels)
-        found = View(pixels, found.seen | view.seen, found.clear | view.clear)
+        found = SceneView(pixels, found.seen | view.seen, found.clear | view.clear)
     return found
 
 
-def median(views: Sequence[View]) -> View:
+def median(views: Sequence[SceneView]) -> SceneView:
     """Take each pixel's median of the clear observations, band by band; where there is none, as `best`.
 
     The median of an even number is the mean of the two in the middle; 8-bit values are rounded, halves upward.
@@ -150,7 +150,7 @@ def median(views: Sequence[View]) -> View:
     if filled.pixels.dtype == np.uint8:
         middle = np.floor(middle + 0.5)
     pixels = np.where(count > 0, np.nan_to_num(middle), filled.pixels).astype(filled.pixels.dtype)
-    return View(pixels, filled.seen, filled.clear)
+    return SceneView(pixels, filled.seen, filled.clear)
 
 
 def _nth(values: np.ndarray, place: np.ndarray) -> np.ndarray:
@@ -158,7 +158,7 @@ def _nth(values: np.ndarray, place: np.ndarray) -> np.ndarray:
     return np.asarray(np.take_along_axis(values, inside[None, None], axis=0)[0])
 
 
-def _quality(view: View) -> np.ndarray:
+def _quality(view: SceneView) -> np.ndarray:
     """Return 0 where there is no data, 1 where it is clear, 2 where only cloud or shadow was seen; uint8."""
     return np.where(view.clear, CLEAR, np.where(view.seen, CLOUDY, NO_DATA)).astype(np.uint8)
 
@@ -183,12 +183,12 @@ class _Reader:
         self.decoder = sensor.decoder(scene.label, product, scene.origin)
         self.bands = sum(dataset.count for dataset in self._files)
 
-    def read(self, window: Window) -> View:
+    def read(self, window: Window) -> SceneView:
         """Read the image and what is clear in it."""
         dn = [_read(dataset, self._grid, window) for dataset in self._files]
         pixels, seen = self.decoder.decode(dn, [file.nodata for file in self._files])
         quality = None if self._quality is None else _read(self._quality, self._grid, window)[0]
-        return View(pixels, seen, self._sensor.clear(seen, quality, self._cloud_classes))
+        return SceneView(pixels, seen, self._sensor.clear(seen, quality, self._cloud_classes))
 
 
 def _read(dataset: Any, grid: ImageGrid, window: Window) -> np.ndarray:

@@ -15,7 +15,7 @@ from rankscape.foundation.files import raise_if_disk_full, read_json, sha256, sy
 from rankscape.foundation.slots import Slots, node_folder
 from rankscape.scenes.addresses import Hosts, is_remote, local_path
 from rankscape.scenes.connections import Connections, open_client, size_on_server
-from rankscape.scenes.part_files import Meter, Part, Room, note_of
+from rankscape.scenes.part_files import Meter, PartFile, Room, note_of
 from rankscape.scenes.rasters import check_whole
 from rankscape.scenes.servers import Patience, Signer
 from rankscape.scenes.transfers import Transfer, contradiction, contradicts, plain
@@ -115,7 +115,7 @@ def _rest(asset: Asset, transfer: Transfer) -> int | None:
     if not is_remote(asset.href):
         source = local_path(asset.href)
         return source.stat().st_size if source is not None and source.is_file() else None
-    part = Part(asset.path)
+    part = PartFile(asset.path)
     begun = part.origin(asset.href)
     size_bytes = begun.size_bytes if begun else asset.size_bytes or size_on_server(transfer.connections, asset)
     return None if size_bytes is None else size_bytes - part.finished_bytes
@@ -172,7 +172,7 @@ def _present(asset: Asset) -> Delivery | None:
     return Delivery(asset.path, asset.path.stat().st_size, digest)
 
 
-def _copied(asset: Asset, transfer: Transfer, *, local: bool) -> tuple[Part, str]:
+def _copied(asset: Asset, transfer: Transfer, *, local: bool) -> tuple[PartFile, str]:
     """Copy a local asset to its part file, and verify it as any other."""
     source = local_path(asset.href)
     if source is None or not local:
@@ -184,7 +184,7 @@ def _copied(asset: Asset, transfer: Transfer, *, local: bool) -> tuple[Part, str
     size_bytes = source.stat().st_size
     transfer.room.reserve(asset.path, size_bytes)
     transfer.meter.expect(size_bytes)
-    part = Part(asset.path)
+    part = PartFile(asset.path)
     with source.open("rb") as reader, part.path.open("wb") as writer:
         while chunk := reader.read(_COPY_BYTES):
             if transfer.connections.stop.is_set():
@@ -194,7 +194,7 @@ def _copied(asset: Asset, transfer: Transfer, *, local: bool) -> tuple[Part, str
     return part, transfer.decoders.submit(_check_copy, asset, part, source).result()
 
 
-def _check_copy(asset: Asset, part: Part, source: Path) -> str:
+def _check_copy(asset: Asset, part: PartFile, source: Path) -> str:
     """Verify a copy; return its SHA-256."""
     try:
         empty_percent = 100 * check_whole(part.path)
@@ -207,7 +207,7 @@ def _check_copy(asset: Asset, part: Part, source: Path) -> str:
     return sha256(part.path)
 
 
-def _publish(asset: Asset, part: Part, digest: str) -> Delivery:
+def _publish(asset: Asset, part: PartFile, digest: str) -> Delivery:
     """Give a verified part its final name, with a note beside it that says what it is."""
     with part.path.open("rb") as handle:
         os.fsync(handle.fileno())

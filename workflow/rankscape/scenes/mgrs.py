@@ -34,7 +34,7 @@ _EXCEPTIONS = {
 
 
 @dataclass(frozen=True)
-class Granule:
+class GranuleGrid:
     """One Sentinel-2 tile."""
 
     id: str
@@ -49,7 +49,7 @@ class Granule:
     """West, south, east, north; west > east where the granule crosses the antimeridian."""
 
 
-def granule(identifier: str) -> Granule:
+def granule(identifier: str) -> GranuleGrid:
     """Return the Sentinel-2 tile of an MGRS id.
 
     The tile is larger than its 100 km square: its upper left corner is the square's, moved outward to the next
@@ -69,7 +69,7 @@ def granule(identifier: str) -> Granule:
     left = easting_m // _GRID_M * _GRID_M
     top = math.ceil((northing_m + _SQUARE_M - equator_m) / _GRID_M) * _GRID_M + equator_m
     bounds_m = (left, top - SIDE_M, left + SIDE_M, top)
-    return Granule(identifier, zone, epsg, bounds_m, _bbox_deg(epsg, bounds_m))
+    return GranuleGrid(identifier, zone, epsg, bounds_m, _bbox_deg(epsg, bounds_m))
 
 
 def _easting_m(identifier: str, zone: int) -> int:

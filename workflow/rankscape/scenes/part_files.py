@@ -36,7 +36,7 @@ class Origin:
     """Checksums of the whole asset that the server stated."""
 
 
-class Part:
+class PartFile:
     """The part file of an asset, with its ledger beside it; threads may write different ranges at once."""
 
     def __init__(self, final: Path) -> None:

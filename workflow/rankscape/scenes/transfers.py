@@ -15,7 +15,7 @@ import httpx2
 
 from rankscape.foundation.errors import RasterError
 from rankscape.scenes.connections import Connections
-from rankscape.scenes.part_files import Meter, Origin, Part, Range, Room
+from rankscape.scenes.part_files import Meter, Origin, PartFile, Range, Room
 from rankscape.scenes.rasters import check_whole
 from rankscape.scenes.wanted_assets import (
     AgainError,
@@ -46,7 +46,7 @@ class Pull:
     """Brings the bytes of one asset to its part file."""
 
     def __init__(
-        self, asset: Asset, part: Part, connections: Connections, pool: ThreadPoolExecutor, room: Room, meter: Meter
+        self, asset: Asset, part: PartFile, connections: Connections, pool: ThreadPoolExecutor, room: Room, meter: Meter
     ) -> None:
         """Prepare to bring an asset.
 
@@ -244,7 +244,7 @@ class Transfer:
     room: Room
     meter: Meter
 
-    def pull(self, asset: Asset) -> tuple[Part, str]:
+    def pull(self, asset: Asset) -> tuple[PartFile, str]:
         """Bring an asset to its part file and verify it.
 
         Returns:
@@ -257,7 +257,7 @@ class Transfer:
             DiskError: If the disk is too full.
             StoppedError: If another asset failed.
         """
-        part, failures, seen = Part(asset.path), 0, ""
+        part, failures, seen = PartFile(asset.path), 0, ""
         while True:
             try:
                 Pull(asset, part, self.connections, self.pool, self.room, self.meter).complete()
@@ -281,7 +281,7 @@ class Transfer:
                     raise StoppedError from None
 
 
-def verify(asset: Asset, part: Part) -> tuple[str, float]:
+def verify(asset: Asset, part: PartFile) -> tuple[str, float]:
     """Hold a part file that has come whole against its checksums and its own structure.
 
     Returns:
@@ -322,11 +322,11 @@ def _blame(asset: Asset, empty_percent: float) -> str:
     return f"{empty_percent:.1f} % of its pixels have no data, where the item states {asset.empty_percent:.1f} %"
 
 
-def _checksums(asset: Asset, part: Part) -> tuple[Checksum, ...]:
+def _checksums(asset: Asset, part: PartFile) -> tuple[Checksum, ...]:
     origin = part.origin_now
     return (*((asset.checksum,) if asset.checksum else ()), *origin.checksums)
 
 
-def _is_confirmed(asset: Asset, part: Part) -> bool:
+def _is_confirmed(asset: Asset, part: PartFile) -> bool:
     """Whether a checksum says that the bytes are the server's own, so that they would come the same again."""
     return bool(_checksums(asset, part))

@@ -107,7 +107,7 @@ class RegionSettings(Section):
         ):
             if names:
                 raise ValueError(
-                    f"{key} = {sorted(names)}: no granule of {self.granules} has coordinates (all are `pictures`), so "
+                    f"{key} = {sorted(names)}: no granule of {self.granules} has coordinates (all are `images`), so "
                     f"{lack}: leave {key} out"
                 )
 

@@ -14,7 +14,6 @@ from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import settings_of
 from rankscape.synthetic.settings import SimulateSettings
 from rankscape.synthetic.world.annotators import write_labels
-from rankscape.synthetic.world.granule_layout import Layout
 from rankscape.synthetic.world.known_truth import (
     write_counties,
     write_districts,
@@ -25,6 +24,7 @@ from rankscape.synthetic.world.known_truth import (
 )
 from rankscape.synthetic.world.scene_catalogue import write_catalogue
 from rankscape.synthetic.world.simulation import simulate_dates
+from rankscape.synthetic.world.world_grid import WorldGrid
 
 
 def simulate(
@@ -44,7 +44,7 @@ def simulate(
     section = SimulateSettings.from_text(settings, "simulate")
     record = provenance("simulate", section, {}, seed=section.seed)
     tags = {"RANKSCAPE": json.dumps(record, sort_keys=True)}
-    layout = Layout(section.granule_px)
+    layout = WorldGrid(section.granule_px)
     world, past = simulate_dates(layout, section.seed)
     say(f"Simulated {layout.shape[0]} x {layout.shape[1]} pixels with {len(world.settlements)} settlements.")
     write_truth(truth, world, layout, tags)

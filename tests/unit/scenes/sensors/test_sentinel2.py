@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from rankscape.foundation.errors import RasterError
 from rankscape.scenes.sensors.sentinel2 import SENSOR, observed, offset_of, reflectance
-from unit.scenes.inventing import make_item
+from unit.scenes.synthetic_scenes import make_item
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_metadata
 from rankscape.synthetic.settings import SimulateSettings
 from rankscape.synthetic.world.annotators import CATEGORIES, Contents, annotate, write_labels
-from rankscape.synthetic.world.granule_layout import CRS, FIT, GRANULES
 from rankscape.synthetic.world.known_truth import (
     DISTRICTS,
     LIGHT_DEGREES,
@@ -21,6 +20,7 @@ from rankscape.synthetic.world.known_truth import (
     write_population,
     write_surroundings,
 )
+from rankscape.synthetic.world.world_grid import CRS, FIT, GRANULES
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 from scipy import stats

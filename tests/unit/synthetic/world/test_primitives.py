@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rankscape.synthetic.world.primitives import (
-    Line,
+    Stroke,
     cell_number,
     cells,
     coverage,
@@ -103,8 +103,8 @@ def test_cell_numbers_are_unique():
 inside = st.tuples(st.floats(12, 88), st.floats(12, 88))
 
 
-def straight(start: tuple[float, float], end: tuple[float, float], width_px: float) -> Line:
-    return Line(np.array([start, end], float), np.full(2, width_px))
+def straight(start: tuple[float, float], end: tuple[float, float], width_px: float) -> Stroke:
+    return Stroke(np.array([start, end], float), np.full(2, width_px))
 
 
 @settings(max_examples=40, deadline=None)
@@ -126,7 +126,7 @@ def test_a_wide_line_covers_whole_pixels_in_its_middle():
 
 
 def test_width_may_change_along_a_line():
-    covered = coverage([Line(np.array([(10.0, 50.0), (90.0, 50.0)]), np.array([1.0, 9.0]))], (100, 100))
+    covered = coverage([Stroke(np.array([(10.0, 50.0), (90.0, 50.0)]), np.array([1.0, 9.0]))], (100, 100))
     assert covered[80:88].sum() > 3 * covered[12:20].sum()
 
 

@@ -14,11 +14,11 @@ from rankscape.scenes.candidates import choose
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.sensors.sentinel2 import SENSOR
 from rankscape.scenes.settings import SearchSettings
-from rankscape.synthetic.world.granule_layout import CRS, GRANULES
 from rankscape.synthetic.world.land_cover import BANDS
 from rankscape.synthetic.world.scene_catalogue import REPROCESSED
 from rankscape.synthetic.world.settlements import EARLIER_GRANULE
 from rankscape.synthetic.world.sky import CLASSES, PASSAGES
+from rankscape.synthetic.world.world_grid import CRS, GRANULES
 from shapely.geometry import Point, shape
 
 CLOUDS = (8, 9, 10)

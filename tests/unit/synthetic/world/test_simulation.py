@@ -7,9 +7,9 @@ import pytest
 import rasterio
 from rankscape.samples.pixel_statistics import STATISTICS, patch_statistics
 from rankscape.synthetic.world.annotators import CATEGORIES, annotate, contents
-from rankscape.synthetic.world.granule_layout import FIT, GRANULES, Layout
 from rankscape.synthetic.world.settlements import EARLIER_GRANULE, earlier
 from rankscape.synthetic.world.simulation import simulate_dates, simulate_world
+from rankscape.synthetic.world.world_grid import FIT, GRANULES, WorldGrid
 from scipy import stats
 from sklearn.linear_model import RidgeCV
 from unit.synthetic.conftest import reflectance_patches, truth_of_patches
@@ -108,7 +108,7 @@ def test_nobody_lives_in_water_and_truth_is_higher_where_people_are(full_land):
 
 
 def test_the_land_depends_on_its_seed():
-    layout = Layout(256)
+    layout = WorldGrid(256)
     first, second = (simulate_world(layout, seed) for seed in (1, 2))
     assert abs(np.corrcoef(first.truth.ravel(), second.truth.ravel())[0, 1]) < 0.9
 

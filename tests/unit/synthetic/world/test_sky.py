@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from rankscape.synthetic.world.granule_layout import Layout
 from rankscape.synthetic.world.land_cover import spectrum
 from rankscape.synthetic.world.sky import (
     BARE,
@@ -21,8 +20,9 @@ from rankscape.synthetic.world.sky import (
     observe,
     within_swath,
 )
+from rankscape.synthetic.world.world_grid import WorldGrid
 
-LAYOUT = Layout(256)
+LAYOUT = WorldGrid(256)
 FIRST, SECOND = PASSAGES
 CLOUDLESS = dataclasses.replace(SECOND, cloudy=1e-9, cirrus=0.0)
 

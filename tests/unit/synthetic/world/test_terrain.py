@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rankscape.synthetic.world.granule_layout import PIXEL_M
 from rankscape.synthetic.world.terrain import (
     COARSE_PX,
     carve,
@@ -16,6 +15,7 @@ from rankscape.synthetic.world.terrain import (
     slope,
     zones,
 )
+from rankscape.synthetic.world.world_grid import PIXEL_M
 from scipy import ndimage
 
 SHAPE = (448, 640)

@@ -9,8 +9,8 @@ import numpy as np
 
 from rankscape.foundation.files import write_bytes
 from rankscape.synthetic.settings import SimulateSettings
-from rankscape.synthetic.world.granule_layout import FIT, Layout
 from rankscape.synthetic.world.simulation import World
+from rankscape.synthetic.world.world_grid import FIT, WorldGrid
 
 CATEGORIES = ("urban", "rural", "highland", "uninhabited")
 _CARELESS = 0.03
@@ -30,7 +30,7 @@ class Contents:
     roads: np.ndarray
 
 
-def contents(world: World, layout: Layout, granule: str, patch_px: int) -> Contents:
+def contents(world: World, layout: WorldGrid, granule: str, patch_px: int) -> Contents:
     """Measure what every patch of a granule truly holds."""
     window = layout.window(granule)
     shares = (world.built, world.farmed, world.highland, world.grazed, world.roads)
@@ -69,7 +69,7 @@ def annotate(seen: Contents, annotators: int, chance: np.random.Generator) -> np
     return shares
 
 
-def write_labels(path: Path, world: World, layout: Layout, settings: SimulateSettings) -> None:
+def write_labels(path: Path, world: World, layout: WorldGrid, settings: SimulateSettings) -> None:
     """Write the labels of patches drawn from the granules to learn from: all categories about equally often.
 
     Args:

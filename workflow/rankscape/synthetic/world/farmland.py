@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rankscape.synthetic.world.granule_layout import PIXEL_M, around
 from rankscape.synthetic.world.land_cover import Nature, lay, palette, spectrum
 from rankscape.synthetic.world.primitives import cell_number, cells, fractal, hashed, rise, seed_place
 from rankscape.synthetic.world.settlements import Settlement
+from rankscape.synthetic.world.world_grid import PIXEL_M, around
 
 _DISTRICT_PX = 75.0
 _CROOKED_BELOW = 0.42

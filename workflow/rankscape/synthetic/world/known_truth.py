@@ -23,9 +23,9 @@ from rankscape.foundation.files import write_bytes
 from rankscape.foundation.provenance import KEY
 from rankscape.scenes.cogs import write_cog
 from rankscape.synthetic.artifacts import COUNTIES
-from rankscape.synthetic.world.granule_layout import CRS, GRANULES, PIXEL_M, Layout
 from rankscape.synthetic.world.primitives import Shape
 from rankscape.synthetic.world.simulation import World
+from rankscape.synthetic.world.world_grid import CRS, GRANULES, PIXEL_M, WorldGrid
 
 LIGHT_DEGREES = 1 / 240
 """Pixel of the night lights: 15 arc seconds, about 460 m from south to north, as VIIRS composites have."""
@@ -38,12 +38,12 @@ _UNLIT = 0.45
 """Radiance below which a place shows as dark."""
 
 
-def write_truth(path: Path, world: World, layout: Layout, tags: dict[str, str]) -> None:
+def write_truth(path: Path, world: World, layout: WorldGrid, tags: dict[str, str]) -> None:
     """Write the true development at 10 m: float32 in [0, 1], Cloud-Optimized GeoTIFF."""
     write_cog(path, world.truth[None], crs=CRS, transform=layout.transform, names=["development"], tags=tags)
 
 
-def write_lights(path: Path, world: World, layout: Layout, seed: int, tags: dict[str, str]) -> None:
+def write_lights(path: Path, world: World, layout: WorldGrid, seed: int, tags: dict[str, str]) -> None:
     """Write night lights in nW/cm²/sr on a grid of 15 arc seconds.
 
     Radiance follows people times development, blurred by the sensor, saturated in the brightest places, noisy, and 0
@@ -64,7 +64,7 @@ def write_lights(path: Path, world: World, layout: Layout, seed: int, tags: dict
     write_cog(path, lit[None], crs="EPSG:4326", transform=transform, names=["radiance"], nodata=np.nan, tags=tags)
 
 
-def _degree_grid(layout: Layout) -> tuple[Affine, Shape]:
+def _degree_grid(layout: WorldGrid) -> tuple[Affine, Shape]:
     """Whole 15-second pixels that cover the world."""
     rows, cols = layout.shape
     to_degrees = Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
@@ -77,7 +77,7 @@ def _degree_grid(layout: Layout) -> tuple[Affine, Shape]:
     return transform, (int(north - south), int(east - west))
 
 
-def write_population(path: Path, world: World, layout: Layout, seed: int, tags: dict[str, str]) -> None:
+def write_population(path: Path, world: World, layout: WorldGrid, seed: int, tags: dict[str, str]) -> None:
     """Write people a hectare at 100 m: the truth times log-normal noise, and a census that misses small hamlets."""
     chance = np.random.default_rng([seed, 202])
     rows, cols = (side // POPULATION_PX for side in world.people_per_ha.shape)
@@ -91,7 +91,7 @@ def write_population(path: Path, world: World, layout: Layout, seed: int, tags: 
     )  # fmt: skip
 
 
-def write_districts(path: Path, world: World, layout: Layout, seed: int, record: dict[str, Any]) -> None:
+def write_districts(path: Path, world: World, layout: WorldGrid, seed: int, record: dict[str, Any]) -> None:
     """Write districts as GeoJSON in degrees, with what a statistical office would publish.
 
     Columns: district (name), income (mean development of the land where people live, with noise), people (thousands).
@@ -109,7 +109,7 @@ def write_districts(path: Path, world: World, layout: Layout, seed: int, record:
     write_bytes(path, (document[:-1] + f',"{KEY}":{_json(record)}}}\n').encode())
 
 
-def _outlines(layout: Layout, chance: np.random.Generator) -> list[Any]:
+def _outlines(layout: WorldGrid, chance: np.random.Generator) -> list[Any]:
     """Districts around jittered seeds, from west to east."""
     left, top = layout.transform.c, layout.transform.f
     rows, cols = (side * PIXEL_M for side in layout.shape)
@@ -123,7 +123,7 @@ def _outlines(layout: Layout, chance: np.random.Generator) -> list[Any]:
     return sorted(cut, key=lambda cell: (round(cell.centroid.x), round(cell.centroid.y)))
 
 
-def members(frame: gpd.GeoDataFrame, layout: Layout) -> np.ndarray:
+def members(frame: gpd.GeoDataFrame, layout: WorldGrid) -> np.ndarray:
     """Return the number of the polygon of every pixel, int16, shape (height, width); 0 also where there is none."""
     shapes = [(outline, number) for number, outline in enumerate(frame.geometry)]
     numbers = rasterize(shapes, layout.shape, fill=0, transform=layout.transform, dtype="int16", all_touched=True)
@@ -150,7 +150,7 @@ _BEND = 0.03
 """Height of a wave over its length: slopes add up to less than 1, so that borders never cross."""
 
 
-def write_counties(path: Path, world: World, layout: Layout, seed: int, record: dict[str, Any]) -> gpd.GeoDataFrame:
+def write_counties(path: Path, world: World, layout: WorldGrid, seed: int, record: dict[str, Any]) -> gpd.GeoDataFrame:
     """Write counties as GeoParquet in UTM with a synthetic census.
 
     Columns: code, county (name), population (people), people_per_km2, and income_per_head, which follows the mean truth
@@ -176,7 +176,7 @@ def write_counties(path: Path, world: World, layout: Layout, seed: int, record: 
     return frame
 
 
-def _counties(layout: Layout, chance: np.random.Generator) -> list[shapely.Geometry]:
+def _counties(layout: WorldGrid, chance: np.random.Generator) -> list[shapely.Geometry]:
     """Voronoi cells of a shaken grid, all points moved by one smooth field, so that neighbours keep their borders."""
     left, top = layout.transform.c, layout.transform.f
     height, width = (side * PIXEL_M for side in layout.shape)
@@ -216,7 +216,7 @@ _MOST = 0.5
 """Share of a pixel above which it counts as road, or as water."""
 
 
-def write_surroundings(path: Path, world: World, layout: Layout, counties: gpd.GeoDataFrame, patch_px: int) -> None:
+def write_surroundings(path: Path, world: World, layout: WorldGrid, counties: gpd.GeoDataFrame, patch_px: int) -> None:
     """Write a row for each patch of each granule: which county it lies in, and how far towns, roads and water are.
 
     Columns: patch_id; county, the code of the county of the patch's centre; town_m, metres from there to the middle of
@@ -243,7 +243,7 @@ def write_surroundings(path: Path, world: World, layout: Layout, counties: gpd.G
     write_bytes(path, frame.to_csv(index=False, lineterminator="\n").encode())
 
 
-def _patches(layout: Layout, patch_px: int) -> Iterator[tuple[str, tuple[float, float]]]:
+def _patches(layout: WorldGrid, patch_px: int) -> Iterator[tuple[str, tuple[float, float]]]:
     """Ids of all whole patches, and row and column of their centres in the world's pixels."""
     count = layout.granule_px // patch_px
     for granule in GRANULES:
@@ -258,7 +258,7 @@ def _away_m(places: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.asarray(np.rint(KDTree(others).query(places)[0] * PIXEL_M), np.int64)
 
 
-def _county(places: np.ndarray, layout: Layout, counties: gpd.GeoDataFrame) -> np.ndarray:
+def _county(places: np.ndarray, layout: WorldGrid, counties: gpd.GeoDataFrame) -> np.ndarray:
     """Code of the county that every place lies in; on a border the first of the two."""
     transform = layout.transform
     east, north = transform.c + places[:, 1] * PIXEL_M, transform.f - places[:, 0] * PIXEL_M

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rankscape.synthetic.world.primitives import Line, coverage, fractal, rise
+from rankscape.synthetic.world.primitives import Stroke, coverage, fractal, rise
 from rankscape.synthetic.world.terrain import Zones, illumination, slope
 
 BANDS = ("B02", "B03", "B04", "B08")
@@ -94,7 +94,7 @@ class Nature:
 
 
 def grow(
-    elevation: np.ndarray, zone: Zones, rivers: list[Line], river_px: np.ndarray, rng: np.random.Generator
+    elevation: np.ndarray, zone: Zones, rivers: list[Stroke], river_px: np.ndarray, rng: np.random.Generator
 ) -> Nature:
     """Cover the relief.
 
@@ -157,6 +157,6 @@ def _woods(fine: np.ndarray, patchy: np.ndarray) -> np.ndarray:
     return np.asarray(colour * (1 + 0.12 * fine), np.float32)
 
 
-def _water(shape: tuple[int, int], rivers: list[Line], zone: Zones, rng: np.random.Generator) -> np.ndarray:
+def _water(shape: tuple[int, int], rivers: list[Stroke], zone: Zones, rng: np.random.Generator) -> np.ndarray:
     lakes = rise(fractal(shape, 90, rng, 3.0), 2.15, 2.25) * zone.plateau * (1 - zone.mountain)
     return np.asarray(np.maximum(coverage(rivers, shape), lakes))

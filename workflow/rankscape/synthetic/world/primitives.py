@@ -112,7 +112,7 @@ _STEP_PX = 0.25
 
 
 @dataclass(frozen=True)
-class Line:
+class Stroke:
     """A line over the world."""
 
     places: np.ndarray
@@ -121,7 +121,7 @@ class Line:
     """Width at each place, shape (n,)."""
 
 
-def smooth_line(places: np.ndarray, width_px: np.ndarray | float, sigma: float) -> Line:
+def smooth_line(places: np.ndarray, width_px: np.ndarray | float, sigma: float) -> Stroke:
     """Round off the corners of a line whose ends stay where they are.
 
     Args:
@@ -134,10 +134,10 @@ def smooth_line(places: np.ndarray, width_px: np.ndarray | float, sigma: float) 
     dense = np.stack([np.interp(fine, np.arange(len(places)), axis) for axis in places.T], 1)
     rounded = ndimage.gaussian_filter1d(dense, 4 * sigma, axis=0, mode="nearest")
     ends = np.clip(np.minimum(np.arange(len(dense)), np.arange(len(dense))[::-1]) / max(8 * sigma, 1), 0, 1)[:, None]
-    return Line(rounded * ends + dense * (1 - ends), np.interp(fine, np.arange(len(places)), width))
+    return Stroke(rounded * ends + dense * (1 - ends), np.interp(fine, np.arange(len(places)), width))
 
 
-def coverage(lines: Sequence[Line], shape: tuple[int, int], widen_px: float = 0.0) -> np.ndarray:
+def coverage(lines: Sequence[Stroke], shape: tuple[int, int], widen_px: float = 0.0) -> np.ndarray:
     """Return the share of each pixel that lines cover.
 
     Lines are sampled every quarter pixel along and across, and each sample is shared between the four pixels around it.
@@ -165,7 +165,7 @@ def coverage(lines: Sequence[Line], shape: tuple[int, int], widen_px: float = 0.
     return np.minimum(total, 1).reshape(shape).astype(np.float32)
 
 
-def _along(line: Line) -> tuple[np.ndarray, np.ndarray]:
+def _along(line: Stroke) -> tuple[np.ndarray, np.ndarray]:
     steps = np.hypot(*np.diff(line.places, axis=0).T)
     length = np.concatenate([[0.0], np.cumsum(steps)])
     at = np.arange(0, max(length[-1], 2 * _STEP_PX), _STEP_PX)

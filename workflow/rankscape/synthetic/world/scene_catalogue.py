@@ -15,11 +15,11 @@ from rankscape.foundation.files import write_json
 from rankscape.foundation.progress import bar
 from rankscape.foundation.provenance import KEY
 from rankscape.scenes.cogs import write_cog
-from rankscape.synthetic.world.granule_layout import CRS, GRANULES, PIXEL_M, Layout
 from rankscape.synthetic.world.land_cover import BANDS
 from rankscape.synthetic.world.settlements import EARLIER_GRANULE
 from rankscape.synthetic.world.simulation import World
 from rankscape.synthetic.world.sky import CLASSES, EARLIER, PASSAGES, Passage, Recording, as_dn, coarse_classes, observe
+from rankscape.synthetic.world.world_grid import CRS, GRANULES, PIXEL_M, WorldGrid
 
 COLLECTION = "sentinel-2-l2a"
 REPROCESSED = ("03TWF", "05.00", "2023-02-11T08:22:40.000Z")
@@ -42,7 +42,7 @@ class _Product:
 
     granule: str
     passage: Passage
-    layout: Layout
+    layout: WorldGrid
 
     @property
     def id(self) -> str:
@@ -58,7 +58,9 @@ class _Product:
         return f"{head}_N{self.passage.baseline.replace('.', '')}{orbit}{rest}.SAFE"
 
 
-def write_catalogue(path: Path, world: World, past: World, layout: Layout, seed: int, record: dict[str, Any]) -> None:
+def write_catalogue(
+    path: Path, world: World, past: World, layout: WorldGrid, seed: int, record: dict[str, Any]
+) -> None:
     """Write all scenes and the catalogue that lists them; `catalog.json` comes last, when all it names is there.
 
     Args:
@@ -86,7 +88,7 @@ def write_catalogue(path: Path, world: World, past: World, layout: Layout, seed:
         write_json(Path(str(part.get_self_href())), part.to_dict(include_self_link=False))
 
 
-def _products(passage: Passage, layout: Layout) -> list[_Product]:
+def _products(passage: Passage, layout: WorldGrid) -> list[_Product]:
     products = [_Product(granule, passage, layout) for granule in GRANULES]
     granule, baseline, generated = REPROCESSED
     if passage is PASSAGES[0]:

@@ -7,14 +7,14 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from rankscape.synthetic.world.granule_layout import PIXEL_M, Layout, around
 from rankscape.synthetic.world.land_cover import Nature
-from rankscape.synthetic.world.primitives import Line, coverage, fractal, smooth_line
+from rankscape.synthetic.world.primitives import Stroke, coverage, fractal, smooth_line
 from rankscape.synthetic.world.terrain import COARSE_PX, coarse
+from rankscape.synthetic.world.world_grid import PIXEL_M, WorldGrid, around
 
 
 @dataclass(frozen=True)
-class Kind:
+class SettlementKind:
     """A kind of settlement."""
 
     name: str
@@ -31,11 +31,11 @@ class Kind:
 
 
 KINDS = (
-    Kind("city", 1.0, (2300, 2300), 0, 1, 1.0),
-    Kind("large town", 0.75, (950, 1150), 1400, 1, 0.95),
-    Kind("town", 0.5, (480, 640), 1100, 3, 0.85),
-    Kind("village", 0.25, (150, 290), 260, 24, 0.7),
-    Kind("hamlet", 0.1, (90, 140), 420, 16, 0.5),
+    SettlementKind("city", 1.0, (2300, 2300), 0, 1, 1.0),
+    SettlementKind("large town", 0.75, (950, 1150), 1400, 1, 0.95),
+    SettlementKind("town", 0.5, (480, 640), 1100, 3, 0.85),
+    SettlementKind("village", 0.25, (150, 290), 260, 24, 0.7),
+    SettlementKind("hamlet", 0.1, (90, 140), 420, 16, 0.5),
 )
 CITY_PLACE = (0.71, 0.47)
 """Where the city lies, as shares of the world's height and width; one of the granules to learn from shows it."""
@@ -46,7 +46,7 @@ SECTORS = (2, 3)
 class Settlement:
     """One settlement."""
 
-    kind: Kind
+    kind: SettlementKind
     row: float
     col: float
     radius_px: float
@@ -100,7 +100,7 @@ def settle(nature: Nature, wealth: np.ndarray, scale: float, rng: np.random.Gene
     return chosen
 
 
-def _wealth(kind: Kind, turn: int, around: float, rng: np.random.Generator) -> float:
+def _wealth(kind: SettlementKind, turn: int, around: float, rng: np.random.Generator) -> float:
     if kind.name == "city":
         return 0.68
     if kind.name in {"large town", "town"}:
@@ -110,7 +110,7 @@ def _wealth(kind: Kind, turn: int, around: float, rng: np.random.Generator) -> f
 
 
 def _sites(
-    kind: Kind, suits: np.ndarray, chosen: list[Settlement], scale: float, rng: np.random.Generator
+    kind: SettlementKind, suits: np.ndarray, chosen: list[Settlement], scale: float, rng: np.random.Generator
 ) -> Iterator[tuple[float, float]]:
     rows, cols = suits.shape
     if kind.name == "city":
@@ -133,7 +133,7 @@ def _sites(
                 yield float(place[0]), float(place[1])
 
 
-def _is_free(place: np.ndarray, taken: list[tuple[float, float, float]], kind: Kind, scale: float) -> bool:
+def _is_free(place: np.ndarray, taken: list[tuple[float, float, float]], kind: SettlementKind, scale: float) -> bool:
     others = np.array(taken)
     reach = others[:, 2] + (kind.radius_m[1] + kind.spacing_m) * scale / PIXEL_M
     return bool((np.hypot(*(others[:, :2] - place).T) > reach).all())
@@ -172,7 +172,7 @@ _ABSENT = 1e-6
 """Share of the radius of a settlement that is not there; its number stays, so that all others look as they do today."""
 
 
-def earlier(settlements: Sequence[Settlement], layout: Layout) -> list[Settlement]:
+def earlier(settlements: Sequence[Settlement], layout: WorldGrid) -> list[Settlement]:
     """Return the settlements of the earlier date, in the same order."""
     rows, cols = layout.window(EARLIER_GRANULE)
     then = list(settlements)
@@ -195,9 +195,9 @@ _STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
 class Roads:
     """Roads as lines."""
 
-    highways: list[Line]
-    paved: list[Line]
-    tracks: list[Line]
+    highways: list[Stroke]
+    paved: list[Stroke]
+    tracks: list[Stroke]
 
     def covered(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the share of each pixel under highways, paved roads and tracks."""

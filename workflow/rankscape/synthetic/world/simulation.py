@@ -6,7 +6,6 @@ import numpy as np
 from scipy import ndimage
 
 from rankscape.synthetic.world.farmland import Fields, farmsteads, herd, industrialise, plough, zones_of_industry
-from rankscape.synthetic.world.granule_layout import Layout
 from rankscape.synthetic.world.land_cover import Nature, grow, lay, spectrum
 from rankscape.synthetic.world.primitives import rise
 from rankscape.synthetic.world.settlements import (
@@ -21,6 +20,7 @@ from rankscape.synthetic.world.settlements import (
 )
 from rankscape.synthetic.world.terrain import COARSE_PX, carve, elevation_m, refine, zones
 from rankscape.synthetic.world.towns import build
+from rankscape.synthetic.world.world_grid import WorldGrid
 
 _FULL_PX = 1024
 _NEAR_PX = 190.0
@@ -61,13 +61,13 @@ class _Ground:
     scale: float
 
 
-def simulate_world(layout: Layout, seed: int) -> World:
+def simulate_world(layout: WorldGrid, seed: int) -> World:
     """Simulate a world: terrain, water, cover, settlements, roads, fields; the same seed gives the same world."""
     ground = _ground(layout, seed)
     return _live(ground, ground.settlements, seed)
 
 
-def simulate_dates(layout: Layout, seed: int) -> tuple[World, World]:
+def simulate_dates(layout: WorldGrid, seed: int) -> tuple[World, World]:
     """Simulate the world of today, as `simulate_world` does, and the same world some years earlier.
 
     Only houses differ: roads, industry and fields are those of today, so that what changed is known place by place.
@@ -76,7 +76,7 @@ def simulate_dates(layout: Layout, seed: int) -> tuple[World, World]:
     return _live(ground, ground.settlements, seed), _live(ground, earlier(ground.settlements, layout), seed)
 
 
-def _ground(layout: Layout, seed: int) -> _Ground:
+def _ground(layout: WorldGrid, seed: int) -> _Ground:
     chance = [np.random.default_rng([seed, part]) for part in range(6)]
     scale = min(1.0, layout.granule_px / _FULL_PX) ** 0.75
     zone = zones(layout.shape, chance[0])

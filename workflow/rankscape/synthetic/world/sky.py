@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from rankscape.synthetic.world.granule_layout import Layout
 from rankscape.synthetic.world.land_cover import BANDS
 from rankscape.synthetic.world.primitives import fractal, rise
 from rankscape.synthetic.world.terrain import SUN_AZIMUTH_DEG
+from rankscape.synthetic.world.world_grid import WorldGrid
 
 NO_DATA, SHADOW, VEGETATION, BARE, WATER, MEDIUM, HIGH, CIRRUS = 0, 3, 4, 5, 6, 8, 9, 10
 """Classes of the scene classification (SCL) that the synthetic scenes use."""
@@ -83,7 +83,7 @@ class Recording:
     """Scene classification at 10 m, uint8, shape (height, width)."""
 
 
-def observe(reflectance: np.ndarray, water: np.ndarray, passage: Passage, layout: Layout, seed: int) -> Recording:
+def observe(reflectance: np.ndarray, water: np.ndarray, passage: Passage, layout: WorldGrid, seed: int) -> Recording:
     """Record the land in one passage.
 
     Args:
@@ -109,7 +109,7 @@ def observe(reflectance: np.ndarray, water: np.ndarray, passage: Passage, layout
     return Recording(seen, classes)
 
 
-def within_swath(layout: Layout, passage: Passage) -> np.ndarray:
+def within_swath(layout: WorldGrid, passage: Passage) -> np.ndarray:
     """Return where the passage recorded anything, bool, shape (height, width)."""
     rows, cols = layout.shape
     if passage.edge is None:

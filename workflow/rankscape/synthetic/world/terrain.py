@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from rankscape.synthetic.world.granule_layout import PIXEL_M
-from rankscape.synthetic.world.primitives import Line, Shape, fractal, rise, smooth_line
+from rankscape.synthetic.world.primitives import Shape, Stroke, fractal, rise, smooth_line
+from rankscape.synthetic.world.world_grid import PIXEL_M
 
 SUN_AZIMUTH_DEG, SUN_ZENITH_DEG = 155.0, 32.0
 """Where the sun stands at half past ten in summer."""
@@ -149,7 +149,7 @@ def drainage(height: np.ndarray, outlets: list[tuple[int, int]]) -> Drainage:
     return Drainage(filled, receiver, upstream)
 
 
-def carve(height: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, list[Line], np.ndarray]:
+def carve(height: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, list[Stroke], np.ndarray]:
     """Carve valleys and trace the rivers in them.
 
     Args:
@@ -180,7 +180,7 @@ def _rim(shape: Shape) -> np.ndarray:
     return np.asarray(90 * np.exp(-inward / 2.5))
 
 
-def _trace(flow: Drainage, channel: np.ndarray, shape: Shape, rng: np.random.Generator) -> list[Line]:
+def _trace(flow: Drainage, channel: np.ndarray, shape: Shape, rng: np.random.Generator) -> list[Stroke]:
     """Follow every river from its source; tributaries run on with the main river for a while, so that they meet."""
     cols = channel.shape[1]
     inside = np.flatnonzero(channel)
@@ -205,9 +205,9 @@ def _downstream(cell: int, flow: Drainage, seen: set[int]) -> list[int]:
     return cells
 
 
-def _meander(cells: np.ndarray, upstream: np.ndarray, cols: int, drift: list[np.ndarray]) -> Line:
+def _meander(cells: np.ndarray, upstream: np.ndarray, cols: int, drift: list[np.ndarray]) -> Stroke:
     places = (np.stack([cells // cols, cells % cols], 1) + 0.5) * COARSE_PX
     area_km2 = upstream[cells] * (COARSE_PX * PIXEL_M / 1000) ** 2
     line = smooth_line(places, np.clip(0.42 * np.sqrt(area_km2), 0.8, 6.0), 2.0)
     row, col = np.clip(line.places.astype(int), 0, np.array(drift[0].shape) - 1).T
-    return Line(line.places + np.stack([field[row, col] for field in drift], 1), line.width_px)
+    return Stroke(line.places + np.stack([field[row, col] for field in drift], 1), line.width_px)

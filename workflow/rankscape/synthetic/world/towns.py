@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rankscape.synthetic.world.granule_layout import PIXEL_M
 from rankscape.synthetic.world.land_cover import palette
 from rankscape.synthetic.world.primitives import fractal, hashed
 from rankscape.synthetic.world.settlements import Habitation, Settlement
+from rankscape.synthetic.world.world_grid import PIXEL_M
 
 _SAMPLES = 3
 """Samples along each side of a pixel."""

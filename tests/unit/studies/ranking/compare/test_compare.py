@@ -365,7 +365,7 @@ def test_pictures_without_coordinates_are_matched_by_name(two, compared):
     ):
         for granule in ("03TUF", "03TVF", "03TWF"):
             path = folder / f"tiles/{granule}.parquet"
-            index = read_index(path).set_crs(NOWHERE, allow_override=True).assign(picture=names)
+            index = read_index(path).set_crs(NOWHERE, allow_override=True).assign(image=names)
             write_index(path, index, replace(read_grid(path), crs=NOWHERE), read_metadata(path, "rankscape"))
 
     pairs = matched_patches(*read_runs(two)).set_index("patch_a")

@@ -21,7 +21,7 @@ FIT = ("03TVG", "03TWG", "03TVF", "03TWF")
 
 
 @dataclass(frozen=True)
-class Layout:
+class WorldGrid:
     """The grid of the world at 10 m and the windows of its granules."""
 
     granule_px: int

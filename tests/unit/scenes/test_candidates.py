@@ -11,7 +11,7 @@ from rankscape.scenes.candidates import choose, require_candidates
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.sensors.sentinel2 import SENSOR, baseline_of
 from rankscape.scenes.settings import SearchSettings
-from unit.scenes.inventing import GRANULE, make_item
+from unit.scenes.synthetic_scenes import GRANULE, make_item
 
 SETTINGS = SearchSettings(kind="static", href="catalog.json", signing="none", collection=SENSOR.collection)
 WINDOW = Window(granule=GRANULE, start="2023-07-01", end="2023-07-20", max_cloud_percent=20)

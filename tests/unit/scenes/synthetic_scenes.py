@@ -1,4 +1,4 @@
-"""Invented assets, items and catalogues."""
+"""Synthetic assets, items and catalogues."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def write_tif(
     nodata: float | None = None,
     **more: Any,
 ) -> Path:
-    """Write an invented raster, shape (bands, rows, columns) or (rows, columns)."""
+    """Write a synthetic raster, shape (bands, rows, columns) or (rows, columns)."""
     bands = pixels if pixels.ndim == 3 else pixels[None]
     path.parent.mkdir(parents=True, exist_ok=True)
     profile = {"count": len(bands), "height": bands.shape[1], "width": bands.shape[2]}
@@ -78,6 +78,6 @@ def write_catalogue(folder: Path, items: list[dict[str, Any]]) -> Path:
         (folder / item["id"]).mkdir(exist_ok=True)
         (folder / item["id"] / "item.json").write_text(json.dumps(item))
         links.append({"rel": "item", "href": f"./{item['id']}/item.json"})
-    root = {"type": "Catalog", "stac_version": "1.0.0", "id": "invented", "description": "Invented", "links": links}
+    root = {"type": "Catalog", "stac_version": "1.0.0", "id": "synthetic", "description": "Synthetic", "links": links}
     (folder / "catalog.json").write_text(json.dumps(root))
     return folder / "catalog.json"

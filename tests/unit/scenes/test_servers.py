@@ -11,8 +11,8 @@ from planetary_computer.settings import Settings
 from rankscape.foundation.errors import DownloadError
 from rankscape.scenes.servers import NoSigner, PlanetaryComputerSigner, signer_of
 from rankscape.scenes.wanted_assets import Asset
-from unit.scenes.bringing import HREF, fetch
-from unit.scenes.inventing import QUICK, write_tif
+from unit.scenes.bringing_assets import HREF, fetch
+from unit.scenes.synthetic_scenes import QUICK, write_tif
 
 # Signing
 

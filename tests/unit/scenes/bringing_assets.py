@@ -8,7 +8,7 @@ from rankscape.scenes.addresses import Hosts
 from rankscape.scenes.downloading import Result, bring
 from rankscape.scenes.servers import NoSigner, Patience, Signer
 from rankscape.scenes.wanted_assets import Asset
-from unit.scenes.inventing import QUICK
+from unit.scenes.synthetic_scenes import QUICK
 
 HREF = "http://account.blob.core.windows.net/container/B04.tif"
 
@@ -25,6 +25,6 @@ def fetch(
     patience: Patience = QUICK,
     threads: int = 2,
 ) -> list[Result]:
-    """Bring assets of loopback and of the invented blob store."""
+    """Bring assets of loopback and of the synthetic blob store."""
     hosts = Hosts(["127.0.0.1", "account.blob.core.windows.net"])
     return bring(assets, signer or NoSigner(), hosts=hosts, local=local, patience=patience, threads=threads)
