@@ -4,8 +4,8 @@
 
 def declared_code(study):
     """Hash of the declarations of a study's files."""
-    module = find_study(study).artifacts
-    return code_version(module, ROOT / "workflow", NOTES) if module else ""
+    declared = find_study(study).artifacts
+    return code_version(declared, ROOT / "workflow", NOTES) if declared else ""
 
 
 # The days of scenes are read from the record that lies beside them, which is no input: what changes it changes the
