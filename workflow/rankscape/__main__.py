@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from cyclopts import App, CycloptsError, Group, Parameter, UnknownCommandError
 
@@ -76,7 +77,7 @@ def command_line(*, listed: bool = True) -> App:
     groups = _groups()
     for place, (command, module) in enumerate(commands().items()):
         study, _, verb = command.rpartition(" ")
-        about = {"help": _summary(module) if listed else None, "sort_key": place}
+        about: dict[str, Any] = {"help": _summary(module) if listed else None, "sort_key": place}
         target = f"{module}:{verb.replace('-', '_')}"
         if study:
             studies[study].command(target, name=verb, **about)
@@ -87,7 +88,7 @@ def command_line(*, listed: bool = True) -> App:
 
 def _groups() -> dict[str, Group]:
     """Heading of every shared verb and of every study in the list of commands."""
-    groups = {}
+    groups: dict[str, Group] = {}
     for place, (title, verbs) in enumerate(SHARED.items()):
         groups |= dict.fromkeys(verbs, Group(title, sort_key=place))
     for place, study in enumerate(find_studies(), start=len(SHARED)):

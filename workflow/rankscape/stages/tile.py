@@ -73,6 +73,6 @@ def tile(
         return
     layout, shares = result
     index = make_index(layout, shares, chosen)
-    inputs = {"source": source, **({"quality": quality} if quality is not None else {})}
+    inputs = {"source": source, **({"quality": quality[0]} if quality else {})}
     write_index(index_of(out), index, layout.grid, provenance("tile", chosen, inputs))
     say(f"{granule}: {len(index)} patches of {layout.grid.patch_px} px, {int(index['usable'].sum())} usable.")
