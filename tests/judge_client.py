@@ -16,9 +16,9 @@ from rankscape.studies.ranking.judges.client import open_judge
 from rankscape.studies.ranking.judges.questions import Question, question_key
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.settings.judges import JudgeSettings
+from workflow_copy import PATIENCE_S
 
 QUESTIONS = 60
-LONGEST_RUN_S = 60.0
 
 
 def questions(count: int = QUESTIONS) -> list[Question]:
@@ -102,7 +102,7 @@ def _asked_to_the_end(
             _wait_for_work(server, client)
             time.sleep(chance.uniform(0, 0.3))
             client.kill()
-        client.join(LONGEST_RUN_S)
+        client.join(PATIENCE_S)
         assert client.exitcode in {0, -9}, client.exitcode
         while server.under_way:
             time.sleep(0.005)  # What a killed client left is counted when its time is over.
@@ -121,7 +121,7 @@ def _asked_to_the_end(
 
 def _wait_for_work(server: JudgeServer, client: multiprocessing.process.BaseProcess) -> None:
     """Until the client has sent something, so that kills meet it at work and not while it starts."""
-    sent, end_s = len(server.bodies), time.monotonic() + LONGEST_RUN_S
+    sent, end_s = len(server.bodies), time.monotonic() + PATIENCE_S
     while len(server.bodies) == sent and client.is_alive() and time.monotonic() < end_s:
         time.sleep(0.001)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from killed_region import CONCURRENCY, REGION, Place, small_region
-from workflow_copy import Project
+from workflow_copy import PATIENCE_S, Project
 
 LEAST_S, SHARE = 0.5, 0.4
 """A run is killed after `LEAST_S` at the earliest; later at most by this share of the time of the undisturbed run."""
@@ -171,11 +171,12 @@ def chain(place: Place, reference: Undisturbed, folder: Path, found: Found, most
     met: Counter[str] = Counter()
     while True:
         run = start(project)
-        longest_s = LEAST_S + SHARE * reference.took_s if found.kills < most else 900.0
+        longest_s = LEAST_S + SHARE * reference.took_s if found.kills < most else PATIENCE_S
         verbs = kill_at(run, chance.uniform(LEAST_S, longest_s) if found.kills < most else longest_s, found)
         if verbs is None:
             break
         met.update(verbs)
+        project.snakemake("--unlock")
         for path in whole_assets(project):
             whole.setdefault(path, place.assets.fetched(path))
     found.chains += 1

@@ -14,6 +14,8 @@ from snakemake.utils import update_config
 
 ROOT = Path(__file__).parents[1]
 CONFIG = "config/config.yaml"
+PATIENCE_S = 7200.0
+"""How long tests wait for a run: this ends what hangs, and nothing that a busy machine does four times slower."""
 
 
 _COMMAND = re.compile(r"python -m rankscape (?:\w+ )?([\w-]+) --")
@@ -36,7 +38,7 @@ class Project:
         if self.path:
             environment["PYTHONPATH"] = self.path
         run = subprocess.run(
-            command, cwd=self.folder, text=True, capture_output=True, check=False, env=environment, timeout=900
+            command, cwd=self.folder, text=True, capture_output=True, check=False, env=environment, timeout=PATIENCE_S
         )
         if check:
             assert run.returncode == 0, run.stdout + run.stderr

@@ -1,5 +1,4 @@
 # In: clusters, judges with their prompts. Out: the patches of every round, and every round of every judge and prompt.
-# Limits and prices of a judge, and how one is started, are resources: they change no reply, so they must not ask anew.
 
 
 rule ranking_sample:

@@ -20,7 +20,6 @@ rule ranking_pretrain:
     threads: 8
     resources:
         gpu=0,
-        checkpoint_epochs=1,
         mem_mb=memory(8000),
         runtime=minutes(600),
     params:
@@ -33,7 +32,7 @@ rule ranking_pretrain:
     shell:
         "python -m rankscape ranking pretrain --settings {params.settings:q} --network {params.network:q} --tiles {input.tiles:q}"
         " --out {output.weights:q} --record {output.record:q} --checkpoints {params.checkpoints:q}"
-        " --checkpoint-epochs {resources.checkpoint_epochs} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+        " --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule ranking_adapt:

@@ -26,8 +26,6 @@ rule ranking_train:
     threads: 8
     resources:
         gpu=0,
-        checkpoint_epochs=1,
-        cache_mb=1000,
         mem_mb=memory(8000),
         runtime=minutes(600),
     params:
@@ -40,7 +38,7 @@ rule ranking_train:
         "python -m rankscape ranking train --settings {params.settings:q} --order {input.order:q} --values {input.values:q}"
         " --tiles {input.tiles:q} --clusters {input.clusters:q} --summary {input.summary:q} --backbone {input.backbone:q}"
         " --out {output.model:q} --record {output.record:q} --card {output.card:q} --checkpoints {params.checkpoints:q}"
-        " --checkpoint-epochs {resources.checkpoint_epochs} --cache-mb {resources.cache_mb} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+        " --memory-mb {resources.mem_mb} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule ranking_predict:

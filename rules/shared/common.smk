@@ -17,14 +17,11 @@ from rankscape.config import check_config, check_granules
 from rankscape.foundation.checkout import run_this_checkout
 from rankscape.foundation.code_version import Notes, code_version, names_in, stage_module
 from rankscape.foundation.errors import InputError
-from rankscape.foundation.locks import release_stale_locks
 from rankscape.foundation.studies import find_study
 from rankscape.samples.listing import look_through
 from rankscape.scenes.granule_table import GRANULE_PATTERN, current_rows, parse_shard, read_granule_table
 
 run_this_checkout(ROOT / "workflow")
-if release_stale_locks(Path(".snakemake")):
-    logger.info("Removed the locks of a run that was killed.")
 
 # Planning allocates much and frees little: with the usual threshold, looking for garbage is a fifth of its time.
 gc.set_threshold(50_000, 20, 20)
@@ -84,6 +81,9 @@ def code(stage, *sections):
     return version
 
 
+# Snakemake compares the params of a job with those of its last run, and not its resources. So resources carry what changes no
+# result and must not make a finished job run again: memory and time, whether downloads are dropped, and a judge's limits, prices
+# and command. There is no other way to a command line that follows wildcards and is not compared.
 def memory(mb):
     """Megabytes for a job, doubled with every attempt."""
     return lambda wildcards, attempt: mb * 2 ** (attempt - 1)

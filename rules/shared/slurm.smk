@@ -25,7 +25,10 @@ def request(job):
 
 
 def submitted():
-    """Jobs and groups of jobs that this run submits, each once."""
+    """Jobs and groups of jobs that this run submits, each once.
+
+    Snakemake tells nobody before the first is submitted: the plan of a run is only in its private graph of jobs.
+    """
     jobs = (job for job in workflow.dag.needrun_jobs() if not job.is_local)
     return {id(unit): unit for unit in (workflow.dag.get_job_group(job) or job for job in jobs)}.values()
 

@@ -10,6 +10,7 @@ import numpy as np
 from asset_server import Handler, running
 from rankscape.scenes.transfers import PIECE_BYTES
 from unit.scenes.synthetic_scenes import make_candidates, make_item, write_tif
+from workflow_copy import PATIENCE_S
 
 PIECES = 5
 
@@ -51,7 +52,7 @@ def test_a_killed_fetch_asks_only_for_what_was_under_way(tmp_path: Path):
         assert len(finished) == 3
         before = server.spans("/visual.tif")
         second = _start(tmp_path)
-        _, err = second.communicate(timeout=60)
+        _, err = second.communicate(timeout=PATIENCE_S)
         assert second.returncode == 0, err
         again = server.spans("/visual.tif")[len(before) :]
     assert (tmp_path / "assets/S2A_01/visual.tif").read_bytes() == source.read_bytes()

@@ -8,9 +8,9 @@ import geopandas as gpd
 import pandas as pd
 import pytest
 from e2e.pucallpa import GROWN, LEFT, SEEN, TOP, UNTOUCHED, tiles_in, write_region
-from workflow_copy import copy_workflow
+from workflow_copy import PATIENCE_S, copy_workflow
 
-pytestmark = [pytest.mark.shared, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.shared, pytest.mark.timeout(PATIENCE_S)]
 
 
 @pytest.fixture(scope="module")

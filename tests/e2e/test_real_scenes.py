@@ -22,9 +22,9 @@ from e2e.real_scenes import (
     write_squares,
     write_surroundings,
 )
-from workflow_copy import copy_workflow
+from workflow_copy import PATIENCE_S, copy_workflow
 
-pytestmark = [pytest.mark.shared, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.shared, pytest.mark.timeout(PATIENCE_S)]
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ from rankscape.foundation.files import sha256
 from rankscape.foundation.studies import find_studies
 from rankscape.stages.artifacts import artifacts_of
 from small_region import results, small_region
-from workflow_copy import Project
+from workflow_copy import PATIENCE_S, Project
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.timeout(PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -129,12 +129,13 @@ def test_a_second_run_from_scratch_that_is_killed_goes_on_to_the_same_result(mad
     run = subprocess.Popen(
         command, cwd=project.folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + PATIENCE_S
     while not list(project.folder.glob("results/demo/features/*.npy")) and time.monotonic() < deadline:
         time.sleep(0.2)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
 
+    project.snakemake("--unlock")
     project.snakemake("--rerun-incomplete")
 
     assert results(project) == results(made)

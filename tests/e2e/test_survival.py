@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 from killed_region import FIT, Place, served
 from killing import RESULTS, Found, Undisturbed, chain, hashes, jobs_of, start, undisturbed
-from workflow_copy import Project
+from workflow_copy import PATIENCE_S, Project
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.timeout(PATIENCE_S)
 
 DAY_S = 86_400
 SCORES = f"{RESULTS}/scores/{FIT}.parquet"
@@ -171,7 +171,7 @@ def test_a_second_start_is_refused_and_does_no_damage(copied: Project, made: Und
 
     assert second.returncode != 0
     assert "Directory cannot be locked" in second.stdout + second.stderr
-    assert first.wait(timeout=600) == 0, said(copied)
+    assert first.wait(timeout=PATIENCE_S) == 0, said(copied)
     assert hashes(copied) == made.hashes
 
 
@@ -194,7 +194,7 @@ def test_a_run_that_is_told_to_stop_goes_on_later(
 
     (os.killpg if to_group else os.kill)(run.pid, sent)
 
-    assert run.wait(timeout=60) != 0
+    assert run.wait(timeout=PATIENCE_S) != 0
     assert list((copied.folder / ".snakemake/locks").glob("*")) == []
     assert not (copied.folder / SCORES).exists()
     copied.snakemake("--rerun-incomplete", SCORES)
@@ -214,7 +214,7 @@ def test_a_clock_that_was_behind_or_has_jumped_ahead_makes_nothing_again(copied:
 
     run = start(copied, SCORES)
 
-    assert run.wait(timeout=600) == 0, said(copied)
+    assert run.wait(timeout=PATIENCE_S) == 0, said(copied)
     assert begun(copied) == LEFT
     assert hashes(copied) == made.hashes
 
@@ -226,12 +226,12 @@ def test_a_clock_that_was_ahead_is_told_and_mended_as_the_documents_say(copied: 
 
     refused = start(copied, SCORES)
 
-    assert refused.wait(timeout=600) != 0
+    assert refused.wait(timeout=PATIENCE_S) != 0
     assert "clock skew" in said(copied)
     assert not (copied.folder / SCORES).exists()
     assert shell(copied, mending) == 0
     (copied.folder / "said.txt").write_text("")
     run = start(copied, SCORES)
-    assert run.wait(timeout=600) == 0, said(copied)
+    assert run.wait(timeout=PATIENCE_S) == 0, said(copied)
     assert begun(copied) == LEFT
     assert hashes(copied) == made.hashes

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from slurm_cluster import Cluster
 from slurm_region import Start
-from workflow_copy import Project
+from workflow_copy import PATIENCE_S, Project
 
 MODEL = "results/demo/model/score.safetensors"
 SUBMITTED = re.compile(r"submitted with SLURM jobid (\d+)")
@@ -32,7 +32,7 @@ def cancel(cluster: Cluster, job: str) -> None:
     cluster.run("scancel", job)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(PATIENCE_S)
 @pytest.mark.parametrize(
     ("fault", "submissions"),
     [(preempt, 1), (let_node_die, 1), (cancel, 2)],
@@ -52,7 +52,7 @@ def test_training_that_was_cut_off_ends_with_the_same_model(
 
     fault(cluster, job)
 
-    assert run.wait(timeout=200) == 0, log.read_text()
+    assert run.wait(timeout=PATIENCE_S) == 0, log.read_text()
     assert model.read_bytes() == expected
     jobs = SUBMITTED.findall(log.read_text())
     assert len(jobs) == submissions

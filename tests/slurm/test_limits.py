@@ -3,7 +3,7 @@
 import pytest
 from slurm_cluster import Cluster
 from slurm_region import Start
-from workflow_copy import Project
+from workflow_copy import PATIENCE_S, Project
 
 URGENT = ("--default-resources", "slurm_partition=urgent")
 
@@ -31,7 +31,7 @@ def test_what_would_wait_for_ever_is_refused(
 ) -> None:
     run = start(copied, *arguments)
 
-    assert run.wait(timeout=60) != 0
+    assert run.wait(timeout=PATIENCE_S) != 0
     lines = (copied.folder / "run.log").read_text().splitlines()
     assert any(line.startswith(said) for line in lines), lines
     assert cluster.waiting_or_running() == []

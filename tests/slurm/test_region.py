@@ -8,7 +8,7 @@ import pytest
 from slurm_cluster import Cluster
 from slurm_region import APPLY, FIT, MOST_MB, Start, two_granules
 from small_region import results
-from workflow_copy import Project
+from workflow_copy import PATIENCE_S, Project
 
 SUBMITTED = re.compile(r"SLURM jobid (\d+) \(log: \S+/slurm_logs/([^/]+)/")
 WHERE = """
@@ -18,7 +18,7 @@ print(MPI.COMM_WORLD.rank, MPI.COMM_WORLD.size, os.environ["SLURMD_NODENAME"])
 """
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(PATIENCE_S)
 def test_region_on_the_cluster_is_the_one_made_without(
     cluster: Cluster, start: Start, made: Project, tmp_path: Path
 ) -> None:
@@ -26,7 +26,7 @@ def test_region_on_the_cluster_is_the_one_made_without(
 
     run = start(project)
 
-    status, log = run.wait(timeout=800), (project.folder / "run.log").read_text()
+    status, log = run.wait(timeout=PATIENCE_S), (project.folder / "run.log").read_text()
     assert status == 0, log
     assert results(project) == results(made)
     assert (project.folder / "results/demo/report/index.html").exists()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from asked_region import asked_region, orders, read_round
-from workflow_copy import ROOT, Project
+from workflow_copy import PATIENCE_S, ROOT, Project
 
 SERVER = ROOT / "tests/served_judge.py"
 LIMITS = "    budget: 3\n    price_in: 1\n    price_out: 2\n    requests_per_minute: 60\n    start_timeout_s: 99\n"
@@ -36,7 +36,7 @@ def running_in(folder: Path) -> list[int]:
     return found
 
 
-def until(condition: Callable[[], bool], longest_s: float = 60.0) -> bool:
+def until(condition: Callable[[], bool], longest_s: float = PATIENCE_S) -> bool:
     deadline = time.monotonic() + longest_s
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -9,6 +9,7 @@ import torch
 from rankscape.foundation.errors import WeightsError
 from rankscape.models import published
 from rankscape.models.backbones import check_input, create_backbone, find_weights
+from workflow_copy import PATIENCE_S
 
 ARCHITECTURE = "test_resnet"
 
@@ -128,13 +129,13 @@ def test_a_torchvision_whose_operators_are_missing_is_mended_once(tmp_path):
         "from rankscape.models.backbones import _timm\n"
         "assert _timm().__version__ == 'mended' == _timm().__version__\n"
     )
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True, timeout=PATIENCE_S)
 
 
 def test_other_failures_of_the_import_are_not_hidden(tmp_path):
     (tmp_path / "timm.py").write_text("raise RuntimeError('something else')\n")
     program = "import sys; sys.path.insert(0, sys.argv[1])\nfrom rankscape.models.backbones import _timm\n_timm()\n"
     done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert "something else" in done.stderr

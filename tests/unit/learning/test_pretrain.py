@@ -22,6 +22,7 @@ from rankscape.models.devices import use_device
 from rankscape.models.weights import load_weights
 from rankscape.samples.patches import open_patches
 from stopping import dying_in
+from workflow_copy import PATIENCE_S
 
 NETWORK = {"architecture": "test_resnet", "colour": "all", "normalisation": "patches"}
 SETTINGS = {"input_px": 32, "epochs": 3, "batch_size": 32, "projection_dims": 16, "patches": 90}
@@ -125,7 +126,7 @@ def test_a_killed_command_goes_on_to_the_same_bytes(land, pretrain, tmp_path):
     command = [sys.executable, "-m", "rankscape", *arguments(land, killed, {}, {"epochs": 6})]
     with log.open("w") as said:
         process = subprocess.Popen(command, stderr=said)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE_S
         while "epoch 2 of 6" not in log.read_text() and time.monotonic() < deadline:
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
@@ -240,4 +241,4 @@ def test_importing_the_library_opens_no_socket():
         "assert os.environ['LIGHTLY_DID_VERSION_CHECK'] == 'True'\n"
         "assert not [name for name in sys.modules if name.startswith(('pytorch_lightning', 'lightly.api'))]\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=PATIENCE_S)

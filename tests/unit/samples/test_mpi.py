@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from rankscape.__main__ import main
 from rankscape.samples.patches import read_index
+from workflow_copy import PATIENCE_S
 
 MPIEXEC = Path(sys.executable).parent / "mpiexec"
 pytestmark = pytest.mark.skipif(not MPIEXEC.exists(), reason="no mpiexec beside this Python")
@@ -37,7 +38,7 @@ def tile(
         [*start, sys.executable, "-m", "rankscape", *arguments(source, out, *more, patch_px=patch_px)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1", **variables},
     )
@@ -114,7 +115,7 @@ main(sys.argv[1:])
 def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing(raster, tmp_path):
     source, out = raster("s.tif", np.ones((3, 160, 160), np.float32)), tmp_path / "out" / "03TVF.npy"
     command = [str(MPIEXEC), "-n", "2", sys.executable, "-c", LIMITED, *arguments(source, out, "--mpi")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 1
     assert f"rankscape: {out} cannot be written" in done.stderr
     assert not list(out.parent.iterdir())

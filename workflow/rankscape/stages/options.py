@@ -58,11 +58,11 @@ CheckpointFolder = Annotated[
     Path | None,
     Parameter(help="Folder for what a killed training needs to go on; emptied at the end. Default: none."),
 ]
-CheckpointEpochs = Annotated[int, Parameter(help="Epochs from one checkpoint to the next.", validator=Number(gte=1))]
 Names = Annotated[
     str,
     Parameter(help='Names of granules, references and so on, as in paths: JSON, {"granule": ["03TVF"], ...}.'),
 ]
+
 
 Value = TypeVar("Value")
 

@@ -25,6 +25,7 @@ from rankscape.studies.ranking.judges.services import (
     wait_for_address,
 )
 from rankscape.studies.ranking.settings.judges import JudgeSettings
+from workflow_copy import PATIENCE_S
 
 ROOT = Path(__file__).parents[5]
 SERVER = ROOT / "tests/served_judge.py"
@@ -53,7 +54,7 @@ def in_session(leader: int) -> list[int]:
     return found
 
 
-def until(condition: Callable[[], bool], longest_s: float = 15.0) -> bool:
+def until(condition: Callable[[], bool], longest_s: float = PATIENCE_S) -> bool:
     deadline = time.monotonic() + longest_s
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -168,7 +169,7 @@ def test_nothing_outlives_the_one_who_asked(tmp_path: Path, how: signal.Signals)
     words += [json.dumps({"model": "tester/bright", "command": command})]
     words += ["--command-log", str(tmp_path / "anna.log"), "--out", str(out)]
     serve = subprocess.Popen(words, start_new_session=True)
-    assert until(lambda: out.exists() and read_address(out).state == "ready", 30)
+    assert until(lambda: out.exists() and read_address(out).state == "ready")
     leader = int(pidfile.read_text())
     assert read_address(out).pid == serve.pid
 
@@ -191,7 +192,7 @@ def test_serve_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
     words += ["--command-log", str(tmp_path / "anna.log"), "--out", str(out)]
     script = f"import subprocess, sys, time; subprocess.Popen({words!r}, start_new_session=True); time.sleep(600)"
     parent = subprocess.Popen([sys.executable, "-c", script])
-    assert until(lambda: out.exists() and read_address(out).state == "ready", 30)
+    assert until(lambda: out.exists() and read_address(out).state == "ready")
     leader, keeper = int(pidfile.read_text()), read_address(out).pid
 
     parent.kill()

@@ -35,6 +35,7 @@ from rankscape.studies.ranking.scoring.training import Fit, Lesson, train_networ
 from rankscape.studies.ranking.settings.scoring import TrainSettings
 from rankscape.studies.ranking.stages.train import train
 from torch import nn
+from workflow_copy import PATIENCE_S
 
 from .conftest import World
 
@@ -301,7 +302,7 @@ def test_a_killed_command_goes_on_to_the_same_bytes(world: World, tmp_path: Path
         process = subprocess.Popen(
             command(world, folder, settings, "--checkpoints", str(folder / "training")), stderr=said
         )
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE_S
         while log.read_text().count("training loss") < kill_after and time.monotonic() < deadline:
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)

@@ -23,6 +23,7 @@ from rankscape.studies.ranking.scoring.objectives import objective_of
 from rankscape.studies.ranking.settings.scoring import TrainSettings
 from rankscape.studies.ranking.stages.train import Given, Kept, Made, train_together
 from torch import nn
+from workflow_copy import PATIENCE_S
 
 from .conftest import World
 
@@ -104,7 +105,7 @@ def task(world: World, name: str, checkpoints: Path | None = None) -> tuple[Any,
     )  # fmt: skip
     out = world.folder / name / "score.safetensors"
     made = Made(out, out.with_suffix(".json"), out.with_suffix(".md"), out.with_name("score-curves.png"))
-    return settings, given, made, Kept(checkpoints, 1, 1.0)
+    return settings, given, made, Kept(checkpoints, 1.0)
 
 
 def curve(folder: Path) -> np.ndarray:
@@ -147,7 +148,7 @@ def test_two_processes_train_the_curve_of_one_also_after_a_kill(world: World):
     )
     (world.folder / "task").write_bytes(pickle.dumps(arguments))
     process = subprocess.Popen([sys.executable, "-c", begin, str(world.folder / "task")], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + PATIENCE_S
     while not list(kept.glob("*/seed-0.safetensors")) and time.monotonic() < deadline:
         time.sleep(0.02)
     members = children(process.pid)

@@ -18,7 +18,7 @@ from rankscape.learning.settings import AdaptSettings, PretrainSettings
 from rankscape.models.backbones import find_weights
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of
-from rankscape.stages.options import CheckpointEpochs, CheckpointFolder, Gpus, Threads, Tiles, settings_of
+from rankscape.stages.options import CheckpointFolder, Gpus, Threads, Tiles, settings_of
 from rankscape.studies.ranking.scoring.artifacts import PRETRAINED_RECORD
 
 _OF_ADAPT = ("architecture", "colour", "normalisation")
@@ -35,7 +35,6 @@ def pretrain(
     out: Annotated[Path, Parameter(help="Backbone to write (.safetensors).")],
     record: Annotated[Path, Parameter(help="Record of the training to write (.json).")],
     checkpoints: CheckpointFolder = None,
-    checkpoint_epochs: CheckpointEpochs = 1,
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
@@ -50,7 +49,7 @@ def pretrain(
         inputs |= {f"tiles/{path.stem}": path, f"index/{path.stem}": index_of(path)}
     origin = provenance("ranking pretrain", chosen, inputs, seed=chosen.seed, backend=device.type)
     origin["network"] = shared.model_dump(mode="json", include=set(_OF_ADAPT))
-    kept = None if checkpoints is None else CheckpointFiles.of(checkpoints, origin, checkpoint_epochs)
+    kept = None if checkpoints is None else CheckpointFiles.of(checkpoints, origin)
     backbone, found = pretrain_backbone(chosen, shared, stores, device, kept)
     save_adapted(out, backbone, origin)
     PRETRAINED_RECORD.write(record, found, origin)

@@ -20,7 +20,6 @@ from rankscape.learning.selection import Selection
 from rankscape.learning.teams import Team, together
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import (
-    CheckpointEpochs,
     CheckpointFolder,
     Clusters,
     Gpus,
@@ -64,14 +63,13 @@ def train(
         ),
     ] = None,
     checkpoints: CheckpointFolder = None,
-    checkpoint_epochs: CheckpointEpochs = 1,
-    cache_mb: Annotated[
+    memory_mb: Annotated[
         float,
         Parameter(
-            help="Memory in MB for patches at the size that the network sees; changes no result.",
+            help="Memory in MB; an eighth of it keeps patches at the size that the network sees. It changes no result.",
             validator=Number(gte=0),
         ),
-    ] = 1000.0,
+    ] = 8000.0,
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
@@ -82,7 +80,7 @@ def train(
     given = Given(only(order), tuple(values or ()), tuple(tiles), clusters, summary, backbone)
     text = card or out.with_suffix(".md")
     made = Made(out, record, text, text.with_name(f"{text.stem}-curves.png"))
-    kept = Kept(checkpoints, checkpoint_epochs, cache_mb)
+    kept = Kept(checkpoints, memory_mb / 8)
     together(train_together, gpus, threads, chosen, given, made, kept)
 
 
@@ -131,8 +129,6 @@ class Kept:
 
     checkpoints: Path | None = None
     """Folder of the checkpoints."""
-    every: int = 1
-    """Epochs from one checkpoint to the next."""
     cache_mb: float = 0.0
     """Memory for resized patches."""
 
@@ -141,7 +137,7 @@ def train_together(team: Team, settings: TrainSettings, given: Given, made: Made
     """Train in every process of a team; the first writes the files."""
     pool, targets = given.labelled(settings)
     origin = provenance("ranking train", settings, given.named(), seed=settings.seed, backend=team.backend)
-    checkpoints = None if kept.checkpoints is None else Checkpoints.of(kept.checkpoints, origin, kept.every)
+    checkpoints = None if kept.checkpoints is None else Checkpoints.of(kept.checkpoints, origin)
     trained = train_ensemble(pool, targets, given.backbone, settings, team.device, checkpoints, kept.cache_mb, team)
     if trained is None:
         return
