@@ -1,74 +1,74 @@
-"""Write the page that people open: map, evaluation, order, clusters, judges, training, versions.
+"""Write the pages that people open: one a study, and one over all studies of the region.
 
-One HTML file that carries its pictures, its scripts and the numbers behind its map; it opens from disk without a
-network, and without scripts it shows the map as a picture.
+Each is one HTML file that carries its images, its scripts and the numbers behind its map; it opens from disk without a
+network, and without scripts its map is an image.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
+from rankscape.foundation.settings import parse_json
+from rankscape.foundation.studies import find_study
+from rankscape.products.report.costs import cost_of
+from rankscape.products.report.cross_study import render_index
+from rankscape.products.report.page import StudyPage, draw_page, render
+from rankscape.products.report.reading import RunReader
+from rankscape.products.report.sections import page_code, sections_of
 from rankscape.products.report.settings import ReportSettings
-from rankscape.stages.options import Clusters, MaybeFile, Summary, Tiles, only, settings_of
-from rankscape.studies.ranking.page.inputs import Files, read_material
-from rankscape.studies.ranking.page.page import render
-
-Paths = list[Path] | None
-"""Files of one kind; there may be none."""
+from rankscape.stages.options import settings_of
 
 
 def report(
     *,
     settings: Annotated[str, settings_of(ReportSettings)],
-    region: Annotated[str, Parameter(help="Name of the region.")],
-    order: Annotated[Path, Parameter(help="The merged order: order.json.")],
-    orders: Annotated[list[Path], Parameter(help="Partial orders (JSON), a source each.")],
-    audit: Annotated[Path, Parameter(help="What the sources of orders can be trusted with: audit.json.")],
-    summary: Summary,
-    clusters: Clusters,
-    tiles: Tiles,
-    training: Annotated[Path, Parameter(help="Record of the score networks' training: score.json.")],
-    backbone: Annotated[Path, Parameter(help="Record of the backbone's adaptation: backbone.json.")],
-    scores: Annotated[list[Path], Parameter(help="Scores (.parquet), a granule each.")],
-    out: Annotated[Path, Parameter(help="Page to write (HTML).")],
-    preview: Annotated[
-        MaybeFile, Parameter(help="Picture of the region map (PNG); none where no patch has coordinates.")
-    ] = (),
-    evaluations: Annotated[
-        Paths, Parameter(help="Evaluations (JSON), a reference each; the table of places lies beside (.parquet).")
-    ] = None,
-    rounds: Annotated[Paths, Parameter(help="Rounds (JSON), for counts of missing replies.")] = None,
-    review: Annotated[
-        Path | None,
-        Parameter(help="Folder of sheets to judge the score by, as `rankscape ranking inspection-sheets` wrote it."),
-    ] = None,
-    saliency: Annotated[
-        Paths, Parameter(help="What the networks responded to (JSON), a granule each; the maps lie beside.")
-    ] = None,
-    districts: Annotated[Paths, Parameter(help="Districts (JSON); the table and the picture lie beside.")] = None,
-    change: Annotated[Paths, Parameter(help="Changes (JSON); the table and the pictures lie beside.")] = None,
-    regressions: Annotated[Paths, Parameter(help="Regressions (JSON).")] = None,
-    scenes: Annotated[
-        Paths, Parameter(help="What was fetched (download.json), for dates; records dropped since are passed over.")
-    ] = None,
-    configuration: Annotated[
-        str | None,
-        Parameter(help="The whole configuration, JSON or a YAML file; without it the inputs' records are shown."),
+    region_folder: Annotated[Path, Parameter(help="The region's folder: results/<region>.")],
+    studies: Annotated[list[str], Parameter(help="Studies that have a page.")],
+    out: Annotated[Path, Parameter(help="Page over all studies to write (HTML); one a study is written beside it.")],
+    names: Annotated[
+        list[str] | None,
+        Parameter(
+            help="Names in the run by study and list, JSON objects that are joined: "
+            '{"ranking": {"references": ["lights"]}}. Without them, all files that are found are shown.'
+        ),
     ] = None,
 ) -> None:
-    """Write the page that people open."""
+    """Write the pages that people open."""
     chosen = ReportSettings.from_text(settings, "report")
-    lists = (saliency, districts, change, regressions, [path for path in scenes or () if path.is_file()])
-    files = Files(
-        order, orders, audit, summary, clusters, tiles, training, backbone, only(preview), scores, evaluations or (),
-        rounds or (), review, *(given or () for given in lists),
-    )  # fmt: skip
-    material = read_material(files)
-    record = provenance("report", chosen, files.by_role(), seed=chosen.seed)
-    page = render(material, chosen, region, configuration, record).encode()
-    write_bytes(out, page)
-    say(f"{out}: {len(page) / 1e6:.1f} MB, opens in any browser")
+    if not region_folder.is_dir():
+        raise InputError(f"--region-folder {region_folder} is no folder: give results/<region> of a run.")
+    known, cost = _joined(names or []), cost_of(region_folder)
+    pages: list[StudyPage] = []
+    records = []
+    for study in map(find_study, studies):
+        run = RunReader(region_folder, sections_of(study), known.get(study.name, {}) if names else None, chosen)
+        page = draw_page(study, sections_of(study), run)
+        record = provenance("report", chosen, run.inputs(), seed=chosen.seed) | {"code": page_code(study)}
+        _write(out.with_name(f"{study.name}.html"), render(page, run, cost, record, up=out.name))
+        pages.append(page)
+        records.append(record)
+    whole = records[0] | {"inputs": {path: mark for record in records for path, mark in record["inputs"].items()}}
+    _write(out, render_index(pages, region_folder.resolve().name, chosen, cost, whole))
+
+
+def _joined(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Join objects of names; later ones add lists to what earlier ones say of a study."""
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        for study, lists in parse_json(text, "the names", "--names").items():
+            if not isinstance(lists, dict):
+                raise InputError(f"--names: {study} is {lists!r}: give an object of lists of names by study.")
+            found[study] = found.get(study, {}) | lists
+    return found
+
+
+def _write(path: Path, page: str) -> None:
+    content = page.encode()
+    write_bytes(path, content)
+    say(f"{path}: {len(content) / 1e6:.1f} MB, opens in any browser")

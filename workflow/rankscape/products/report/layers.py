@@ -1,4 +1,4 @@
-"""Layers of values on the page's map: a number for each patch, packed small."""
+"""What lies on a page's map: layers of values, a number for each patch, and images of granules, all packed small."""
 
 import base64
 import io
@@ -8,22 +8,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from affine import Affine
 from matplotlib import colormaps
 from PIL import Image
+from rasterio.warp import Resampling, reproject
 
-from rankscape.products.report.geography import Plane, spread
-from rankscape.products.report.images import MapPicture, data_uri
-from rankscape.products.report.palette import DIFFERENCE, DOUBT, RAMP, REFERENCE
-from rankscape.studies.ranking.page.aggregates import Change
-from rankscape.studies.ranking.page.inputs import Material
-from rankscape.studies.ranking.page.residuals import against_reference, against_trivial
+from rankscape.products.report.geography import Placed, Plane, spread
+from rankscape.products.report.images import EmbeddedImage, png_image
+from rankscape.samples.patches import Patches
+from rankscape.samples.rendering import as_rgb
 
+LARGEST_PX = 2048
+"""Longest side of a granule's image."""
+_QUALITIES = (82, 70, 58, 45, 30)
+_SMALLEST_PX = 4
+"""Smallest side of a patch on the images."""
+_BLACK = 3
+"""A patch without a value is black; what is lighter is land."""
 _MISSING = 65535
 """Stands for a patch without a value; the others are 0 ... 65534 between the layer's ends."""
-_SHOWN = (0.01, 0.99)
+SHOWN = (0.01, 0.99)
 """Colours span these quantiles: a few extreme places would leave all others in one colour."""
-AGAINST = "Score against"
-"""Group of the differences; their titles begin with it."""
 Values = dict[str, np.ndarray]
 """For each granule, float64 of shape (rows, columns); NaN without a value."""
 
@@ -61,72 +66,19 @@ class Layer:
         }  # fmt: skip
 
 
-def layers(material: Material, plane: Plane) -> list[Layer]:
-    """Return the layers of a page: score and its uncertainty, each reference, and where score and reference differ."""
-    scores = material.scores
-    found = [
-        Layer("score", "Score", "Score", "Place in the order of all patches, from 0 (poor) to 1 (rich).", RAMP,
-              (0.0, 1.0), gridded(plane, scores, "score"), ("poor", "rich")),
-    ]  # fmt: skip
-    doubt = scores["score_std"].dropna().to_numpy()
-    if len(doubt) and np.ptp(doubt) > 0:
-        found.append(
-            Layer("uncertainty", "Score", "Uncertainty", "Standard deviation of the score.", DOUBT,
-                  (0.0, float(np.quantile(doubt, _SHOWN[1]))), gridded(plane, scores, "score_std"),
-                  ("sure", "unsure"))
-        )  # fmt: skip
-    for number, comparison in enumerate(material.comparisons):
-        facts, places = comparison.evaluation, comparison.places
-        known = places["value"].dropna().to_numpy(np.float64)
-        if not len(known):
-            continue
-        group = "Known truth" if facts.truth else "References"
-        found.append(
-            Layer(f"reference-{number}", group, facts.title, "Mean over each patch.", REFERENCE, spans(known),
-                  gridded(plane, places, "value"), transform=facts.transform)
-        )  # fmt: skip
-        note = "Rank of the score less rank of the reference, as shares of all compared patches."
-        found.append(_difference(plane, f"residual-{number}", f"{AGAINST} {facts.title}", note,
-                                 against_reference(comparison)))  # fmt: skip
-    trivial = against_trivial(material.comparisons)
-    if trivial is not None:
-        note = "Rank of the score less what gradient, brightness and blue-green ratio together say it should be."
-        found.append(_difference(plane, "residual-trivial", f"{AGAINST} trivial measures", note, trivial))
-    return found + [_change(plane, number, change) for number, change in enumerate(material.changes)]
-
-
-def _change(plane: Plane, number: int, change: Change) -> Layer:
-    before, _, after = change.name.partition("--")
-    note = "Score at the later date less score at the earlier one; seasonal and sensor effects are taken out."
-    end = float(np.nanquantile(np.abs(change.table["change"].to_numpy(np.float64)), _SHOWN[1], method="lower"))
-    return Layer(f"change-{number}", "Change", f"Change, {before} to {after}", note, DIFFERENCE,
-                 (-max(end, 0.05), max(end, 0.05)), gridded(plane, change.table, "change"), ("fell", "rose"),
-                 signed=True)  # fmt: skip
-
-
-def _difference(plane: Plane, key: str, title: str, note: str, table: pd.DataFrame) -> Layer:
-    words = ("score is lower", "score is higher")
-    values = gridded(plane, table, "residual")
-    end = float(np.nanquantile(np.abs(table["residual"].to_numpy(np.float64)), 0.98)) if len(table) else 1.0
-    return Layer(key, AGAINST, title, note, DIFFERENCE, (-max(end, 0.05), max(end, 0.05)), values, words,
-                 signed=True)  # fmt: skip
-
-
-def thumbnail(plane: Plane, layer: Layer) -> MapPicture:
+def thumbnail(plane: Plane, layer: Layer) -> EmbeddedImage:
     """Draw a layer small, a pixel about a patch, for print and for readers without scripts."""
     grid = spread(plane, layer.values)
     low, high = layer.ends
     shares = np.clip((grid - low) / (high - low), 0, 1)
     pixels = (colormaps[layer.ramp](np.nan_to_num(shares)) * 255).round().astype(np.uint8)
     pixels[~np.isfinite(grid), 3] = 0
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG", optimize=True)
-    return MapPicture(data_uri(buffer.getvalue(), "png"), grid.shape[1], grid.shape[0])
+    return png_image(pixels)
 
 
 def spans(known: np.ndarray) -> tuple[float, float]:
     """Return the values between which colours are spread; never one and the same."""
-    low, high = (float(v) for v in np.quantile(known, _SHOWN))
+    low, high = (float(v) for v in np.quantile(known, SHOWN))
     return (low, high) if high > low else (float(known.min()), float(known.min()) + max(float(np.ptp(known)), 1.0))
 
 
@@ -159,3 +111,96 @@ def _packed(values: np.ndarray, low: float, high: float) -> str:
 
 def _short(value: float) -> float:
     return float(f"{value:.6g}")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A granule's image."""
+
+    uri: str
+    """WebP as a data URI; transparent outside the granule."""
+    bounds: tuple[float, float, float, float]
+    """Left, lower, right, upper end on the plane."""
+    patch_px: float
+    """Side of a patch on the image, in pixels."""
+
+
+def previews(plane: Plane, patches: Mapping[str, Patches], limit_mb: float) -> dict[str, Preview]:
+    """Draw every granule, as finely as `limit_mb` allows.
+
+    Args:
+        plane: Where granules lie.
+        patches: Patches by granule.
+        limit_mb: Largest size of all images together on the page, in megabytes; 0 draws none.
+
+    Returns:
+        Images by granule; none where even the coarsest would be too large.
+    """
+    if not plane.granules or limit_mb <= 0:
+        return {}
+    share = limit_mb * 1e6 * 3 / 4 / len(plane.granules)
+    side = min(_finest(granule, share) for granule in plane.granules)
+    drawn = {g.granule: _drawn(g, plane, patches[g.granule], side) for g in plane.granules}
+    for quality in _QUALITIES:
+        encoded = {name: _encoded(pixels, quality) for name, (pixels, _) in drawn.items()}
+        if sum(map(len, encoded.values())) <= share * len(encoded):
+            found = {}
+            for granule in plane.granules:
+                data = base64.b64encode(encoded[granule.granule]).decode()
+                pixels, bounds = drawn[granule.granule]
+                px = pixels.shape[1] * (granule.bounds[2] - granule.bounds[0]) / (bounds[2] - bounds[0])
+                found[granule.granule] = Preview(f"data:image/webp;base64,{data}", bounds, px / granule.grid.cols)
+            return found
+    return {}
+
+
+def _finest(granule: Placed, share: float) -> int:
+    """Side of a patch that the size of an image allows at about one and a half bits a pixel, at most its own."""
+    grid = granule.grid
+    pixels = share * 8 / 1.5
+    allowed = int(min((pixels / (grid.rows * grid.cols)) ** 0.5, LARGEST_PX / max(grid.rows, grid.cols)))
+    return max(min(grid.patch_px, allowed), min(grid.patch_px, _SMALLEST_PX))
+
+
+def _drawn(
+    granule: Placed, plane: Plane, store: Patches, side: int
+) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    """The granule's image on the plane, RGBA, and its ends."""
+    pixels = np.zeros((granule.grid.rows * side, granule.grid.cols * side, 4), np.uint8)
+    for place, (row, col) in enumerate(zip(granule.rows, granule.cols, strict=True)):
+        patch = _small(as_rgb(np.asarray(store.array[place])), side)
+        target = pixels[row * side : (row + 1) * side, col * side : (col + 1) * side]
+        target[..., :3] = patch
+        target[..., 3] = 255 if patch.max() > _BLACK else 0
+    if granule.straight and granule.grid.transform[0] > 0 > granule.grid.transform[4]:
+        return pixels, granule.bounds
+    return _turned(granule, plane, pixels, side)
+
+
+def _small(image: np.ndarray, side: int) -> np.ndarray:
+    if image.shape[0] == side:
+        return image
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX))
+
+
+def _turned(
+    granule: Placed, plane: Plane, pixels: np.ndarray, side: int
+) -> tuple[np.ndarray, tuple[float, float, float, float]]:
+    left, low, right, high = granule.bounds
+    scale = (right - left) / (granule.grid.cols * side)
+    cols, rows = max(1, round((right - left) / scale)), max(1, round((high - low) / scale))
+    there = Affine.translation(left + plane.origin[0], high + plane.origin[1])
+    there = there @ Affine.scale((right - left) / cols, -(high - low) / rows)
+    here = Affine(*granule.grid.transform) @ Affine.scale(granule.grid.patch_px / side)
+    found = np.zeros((4, rows, cols), np.uint8)
+    reproject(
+        np.moveaxis(pixels, -1, 0), found, src_crs=granule.grid.crs, src_transform=here, dst_crs=plane.crs,
+        dst_transform=there, resampling=Resampling.bilinear,
+    )  # fmt: skip
+    return np.ascontiguousarray(np.moveaxis(found, 0, -1)), granule.bounds
+
+
+def _encoded(pixels: np.ndarray, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="WEBP", quality=quality, method=4)
+    return buffer.getvalue()

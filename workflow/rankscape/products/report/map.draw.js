@@ -1,5 +1,5 @@
 "use strict";
-// What lies on the map: a picture and a canvas of values for each granule, and the districts.
+// What lies on the map: an image and a canvas of values for each granule, and the districts.
 
 const BENT_PX = 6; // Pixels a patch on the canvas of a granule whose grid is turned against the map.
 
@@ -8,7 +8,7 @@ function rectangle([left, low, right, high]) {
   return [[low, left], [high, right]];
 }
 
-/** A canvas that lies on the map as a picture does. */
+/** A canvas that lies on the map as an image does. */
 const CanvasOverlay = L.ImageOverlay.extend({
   _initImage() {
     this._image = this._url;
@@ -21,7 +21,7 @@ const CanvasOverlay = L.ImageOverlay.extend({
 });
 
 class Ground {
-  /** Pictures below, values above them, districts on top: a pane each, so that a pane fades as a whole. */
+  /** Images below, values above them, districts on top: a pane each, so that a pane fades as a whole. */
   constructor(map, data) {
     this.map = map;
     this.data = data;
@@ -51,7 +51,7 @@ class Ground {
     return { district, drawn: drawn.addTo(this.districts) };
   }
 
-  /** Show one layer; null shows the pictures alone. */
+  /** Show one layer; null shows the images alone. */
   show(layer) {
     const isDistricts = layer && layer.key === "districts";
     for (const granule of this.data.granules) this.paint(granule, isDistricts ? null : layer);

@@ -28,7 +28,7 @@
 
   const layers = new Map(data.layers.map((layer) => [layer.key, layer]));
   if (data.districts.length) {
-    layers.set("districts", { ...layers.get("score"), key: "districts", title: "Districts", note: "Mean score of each district." });
+    layers.set("districts", { ...data.layers[0], key: "districts", title: "Districts", note: `Mean of each district: ${data.layers[0].title.toLowerCase()}.` });
   }
   let layer = null;
 
@@ -44,7 +44,7 @@
   function legend() {
     const box = find("map-legend");
     if (!layer) {
-      box.replaceChildren(made("p", "The pictures that were scored."));
+      box.replaceChildren(made("p", "The images that the patches were cut from."));
       return;
     }
     const bar = made("span", "", "bar");

@@ -38,27 +38,29 @@ class Panel {
       const layer = this.data.layers.find((one) => one.key === key);
       return layer ? valueOf(layer, found.granule, found.place) : null;
     };
-    const [score, deviation] = [value("score"), value("uncertainty")];
-    if (score === null) say("Score", "none", "no clear view, or no image");
-    else if (deviation === null) say("Score", written(score, { key: "score" }));
-    else say("Score", `${score.toFixed(2)} ± ${deviation.toFixed(2)}`, this.interval(score, deviation));
-    say("Cluster", ...this.cluster(found));
+    const main = this.data.layers[0];
+    const [own, deviation] = [value(main.key), value("uncertainty")];
+    if (own === null) say(main.title, "none", "no clear view, or no image");
+    else if (deviation === null) say(main.title, written(own, main));
+    else say(main.title, `${written(own, main)} ± ${written(deviation, main)}`, this.interval(own, deviation, main));
+    if (this.data.clusters) say("Cluster", ...this.cluster(found));
     say("Granule", found.granule.id, found.granule.learned ? "learned from" : "only scored");
     for (const layer of this.data.layers) {
-      const own = valueOf(layer, found.granule, found.place);
-      if (["score", "uncertainty"].includes(layer.key) || own === null) continue;
+      const other = valueOf(layer, found.granule, found.place);
+      if ([main.key, "uncertainty"].includes(layer.key) || other === null) continue;
       if (/^residual-\d/.test(layer.key)) continue;
       const apart = value(layer.key.replace("reference", "residual"));
-      const beside = layer.group === "Change" ? "" : this.difference(apart === null ? own : apart);
-      say(layer.title, written(own, layer), beside);
+      const beside = layer.group === "Change" ? "" : this.difference(apart === null ? other : apart);
+      say(layer.title, written(other, layer), beside);
     }
     const middle = corner(found.granule, found.row + 0.5, found.col + 0.5);
     say("Place", readable(...degrees(this.data, ...middle)));
     return list;
   }
 
-  interval(score, deviation) {
-    const ends = [-1.96, 1.96].map((z) => Math.min(Math.max(score + z * deviation, 0), 1).toFixed(2));
+  interval(middle, deviation, layer) {
+    const [low, high] = layer.ends;
+    const ends = [-1.96, 1.96].map((z) => written(Math.min(Math.max(middle + z * deviation, low), high), layer));
     return `about 95 %: ${ends[0]} to ${ends[1]}`;
   }
 
@@ -76,13 +78,13 @@ class Panel {
 
   async draw(box, found, turn) {
     if (!found.granule.picture) {
-      box.append(made("p", "The page holds no picture of this granule.", "soft small"));
+      box.append(made("p", "The page has no image of this granule.", "soft small"));
       return;
     }
     const picture = await this.picture(found.granule);
     if (turn !== this.turn) return;
     const canvas = this.crop(picture, found);
-    box.append(captioned(canvas, "Seen from above", `Picture of the patch ${idOf(found.granule, found.row, found.col)}`));
+    box.append(captioned(canvas, "Seen from above", `Image of the patch ${idOf(found.granule, found.row, found.col)}`));
     this.respond(box, found, canvas);
   }
 

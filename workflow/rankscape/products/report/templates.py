@@ -1,5 +1,6 @@
-"""Templates of the pages, and the filters that all of them write numbers with."""
+"""Templates, style sheets and scripts of the pages, and the filters that all templates write numbers with."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,23 @@ from rankscape.products.report import wording
 _FOLDER = Path(__file__).parent
 
 
+@dataclass(frozen=True)
+class TableView:
+    """A plain table of a page, for the macro `table` of parts.html.j2: the first column names the row."""
+
+    caption: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def asset(name: str, folder: Path = _FOLDER) -> str:
+    """Return the text of a style sheet or script; all that a page reads of the package goes through here."""
+    return (folder / name).read_text(encoding="utf-8")
+
+
 def page_styles() -> Markup:
     """Return the style sheet that all pages share."""
-    return Markup((_FOLDER / "page.css").read_text(encoding="utf-8"))
+    return Markup(asset("page.css"))
 
 
 def template(folder: Path, name: str) -> Any:
@@ -28,3 +43,8 @@ def template(folder: Path, name: str) -> Any:
     environment.filters |= {"number": wording.number, "percent": wording.percent, "interval": wording.interval}
     environment.globals |= {"count": wording.count}
     return environment.get_template(name)
+
+
+def fill(folder: Path, name: str, **values: Any) -> Markup:
+    """Return a template filled with values."""
+    return Markup(template(folder, name).render(**values))

@@ -4,12 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
-
-from rankscape.foundation.settings import parse_json, read_yaml
 
 _SECRET_IN_ADDRESS = re.compile(r"(://)[^/@\s]+@|([?&](?:sig|se|key|token|api_key)=)[^&\s]+", re.IGNORECASE)
 
@@ -41,38 +38,21 @@ def mixed_stages(found: Iterable[Version]) -> list[str]:
     return sorted(stage for stage, number in counts.items() if number > 1)
 
 
-def configuration(text: str | None, records: Iterable[dict[str, Any]]) -> str:
-    """Return the settings as YAML: the whole configuration where it was given, else what the inputs' records hold.
-
-    Args:
-        text: A JSON object, or the path of a YAML file; None if it was not given.
-        records: Provenance records, which carry their stage's settings.
-
-    Raises:
-        SettingsError: If the configuration cannot be read.
-    """
-    if text is None:
-        values = _recorded(records)
-    elif text.lstrip().startswith("{"):
-        values = parse_json(text, "the configuration", "--configuration")
-    else:
-        values = read_yaml(Path(text))
-    written: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=110) if values else ""
+def recorded_settings(records: Iterable[dict[str, Any]]) -> str:
+    """Return the settings of every stage as YAML, as the inputs' records have them."""
+    found: dict[str, list[Any]] = {}
+    for record in records:
+        values = record.get("settings")
+        if isinstance(values, dict) and values and values not in found.setdefault(str(record.get("stage")), []):
+            found[str(record.get("stage"))].append(values)
+    stages = {stage: several[0] if len(several) == 1 else several for stage, several in found.items() if several}
+    written: str = yaml.safe_dump(stages, sort_keys=False, allow_unicode=True, width=110) if stages else ""
     return without_secrets(written)
 
 
 def without_secrets(text: str) -> str:
     """Blank out passwords and signatures that stand in addresses."""
     return _SECRET_IN_ADDRESS.sub(lambda match: f"{match[1]}…@" if match[1] else f"{match[2]}…", text)
-
-
-def _recorded(records: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    found: dict[str, list[Any]] = {}
-    for record in records:
-        values = record.get("settings")
-        if isinstance(values, dict) and values and values not in found.setdefault(str(record.get("stage")), []):
-            found[str(record.get("stage"))].append(values)
-    return {stage: several[0] if len(several) == 1 else several for stage, several in found.items() if several}
 
 
 def _key(record: dict[str, Any]) -> tuple[str, str, str, str, str, str]:

@@ -1,4 +1,4 @@
-"""An invented region's documents, as the other stages write them, for the page to read."""
+"""A synthetic region's documents, as the other stages write them, for the page to read."""
 
 import json
 from collections.abc import Callable
@@ -10,15 +10,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import write_patch_store
 from invented_rounds import Temper, invented_round
 from PIL import Image
 from rankscape.__main__ import main
+from rankscape.artifacts import Artifact
 from rankscape.foundation.files import write_json
 from rankscape.foundation.tables import write_table
+from rankscape.samples.artifacts import PATCHES
 from rankscape.samples.patches import open_patches
+from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
 from rankscape.studies.ranking.judges.artifacts import ROUND
+from rankscape.studies.ranking.judges.round_records import read_round
+from rankscape.studies.ranking.orders.artifacts import AUDIT, ORDER
 from rankscape.studies.ranking.orders.audit import agreement_document, judge_rows, round_rows
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
+from rankscape.studies.ranking.product_files import EVALUATION, REGION_PREVIEW
+from rankscape.studies.ranking.scoring.artifacts import BACKBONE_RECORD, SCORES, TRAINING
 from rankscape.studies.ranking.settings.judges import AuditSettings
 
 FINGERPRINT = "f" * 64
@@ -32,48 +40,46 @@ def record(stage: str, **changes: Any) -> dict[str, Any]:
 
 @dataclass
 class Region:
-    """Paths of an invented region; `arguments` makes the command line of them."""
+    """A synthetic region; `arguments` makes the command line of its report."""
 
     folder: Path
     tiles: list[Path] = field(default_factory=list)
-    orders: list[Path] = field(default_factory=list)
-    rounds: list[Path] = field(default_factory=list)
-    scores: list[Path] = field(default_factory=list)
-    evaluations: list[Path] = field(default_factory=list)
+    names: dict[str, Any] = field(default_factory=lambda: {"acquisition": "seasons"})
 
     @property
     def page(self) -> Path:
+        return self.folder / "report" / "ranking.html"
+
+    @property
+    def index(self) -> Path:
         return self.folder / "report" / "index.html"
 
-    def document(self, name: str) -> dict[str, Any]:
-        return json.loads((self.folder / name).read_text())
+    def name(self, key: str, name: str) -> None:
+        """Add a name to a list of names."""
+        self.names.setdefault(key, []).append(name)
 
-    def change(self, name: str, **values: Any) -> None:
+    def file(self, artifact: Artifact, **names: str) -> Path:
+        return artifact.of(self.folder, acquisition="seasons", **names)
+
+    def document(self, artifact: Artifact, **names: str) -> dict[str, Any]:
+        return json.loads(self.file(artifact, **names).read_text())
+
+    def change(self, artifact: Artifact, name: dict[str, str] | None = None, **values: Any) -> None:
         """Change keys of a document; None as a value stays null."""
-        write_json(self.folder / name, {**self.document(name), **values})
+        write_json(self.file(artifact, **name or {}), {**self.document(artifact, **name or {}), **values})
 
     def arguments(self, **settings: Any) -> list[str]:
-        lists = {"orders": self.orders, "tiles": self.tiles, "scores": self.scores}
-        lists |= {"rounds": self.rounds, "evaluations": self.evaluations}
-        single = {
-            "order": "ranking/order.json",
-            "audit": "ranking/audit.json",
-            "summary": "clusters/clusters.json",
-            "preview": "maps/region.png",
-        }
-        single |= {"clusters": "clusters/clusters.parquet", "training": "model/score.json"}
-        single |= {"backbone": "model/backbone.json", "out": "report/index.html"}
-        words = ["report", "--settings", json.dumps(settings), "--region", "invented-land"]
-        for name, path in single.items():
-            words += [f"--{name}", str(self.folder / path)]
-        for name, paths in lists.items():
-            words += [f"--{name}", *map(str, paths)] if paths else []
-        return words
+        words = ["report", "--settings", json.dumps(settings), "--region-folder", str(self.folder)]
+        return [*words, "--studies", "ranking", "--out", str(self.index), *self.given()]
+
+    def given(self) -> list[str]:
+        """Names as the rule gives them, a list in each object."""
+        return ["--names", *(json.dumps({"ranking": {key: value}}) for key, value in self.names.items())]
 
 
 @dataclass
 class Truth:
-    """What the invented region is made of."""
+    """What the synthetic region is made of."""
 
     chance: np.random.Generator
     names: list[str]
@@ -85,7 +91,6 @@ class Truth:
 
 def make_region(
     folder: Path,
-    store: Callable[..., Path],
     *,
     per_category: dict[str, int] | None = None,
     levels: int = 4,
@@ -105,7 +110,7 @@ def make_region(
 ) -> Region:
     """Write every document of a region; the last granule is scored only. `judges` tells which of them is a stand-in."""
     region, truth = Region(folder), _truth(per_category or {"urban": 3, "rural": 3}, levels, uninhabited)
-    members = [_tiles(region, store, truth, g, side, patch_px, i, floats) for i, g in enumerate(granules)]
+    members = [_tiles(region, truth, g, side, patch_px, i, floats) for i, g in enumerate(granules)]
     places = pd.concat(members, ignore_index=True)
     _clusters(region, truth, places[places["granule"] != granules[-1]] if len(granules) > 1 else places, uninhabited)
     judges = {"seer": False} if judges is None else judges
@@ -122,7 +127,8 @@ def make_region(
     references = {"lights": {"title": "Night lights (nW/cm²/sr)"}} if references is None else references
     for name, facts in references.items():
         _evaluation(region, truth, places, name, facts, granules)
-    _preview(folder / "maps" / "region.png")
+    _preview(region.file(REGION_PREVIEW))
+    region.names["located"] = list(granules)
     return region
 
 
@@ -139,23 +145,23 @@ def _truth(per_category: dict[str, int], levels: int, uninhabited: bool) -> Trut
     return Truth(chance, names, development, parts)
 
 
-def _tiles(
-    region: Region, store: Callable[..., Path], truth: Truth, granule: str, side: int, px: int, turn: int, floats: bool
-) -> pd.DataFrame:
+def _tiles(region: Region, truth: Truth, granule: str, side: int, px: int, turn: int, floats: bool) -> pd.DataFrame:
     cluster = truth.chance.integers(0, len(truth.names), (side, side))
     developed = np.kron(truth.development[cluster], np.ones((px, px)))[..., None]
     noise = truth.chance.random((side * px, side * px, 3)) * developed
     colour = np.array([0.12, 0.22, 0.10]) + developed * np.array([0.35, 0.2, 0.32]) + 0.3 * noise
     pixels = (colour * 0.35).astype("float32") if floats else (colour * 255).clip(0, 255).astype("uint8")
-    path = store(granule, pixels=pixels, patch_px=px, origin_m=(400_000.0 + turn * side * px * 10, 4_500_000.0))
+    folder, origin_m = region.file(PATCHES, granule=granule).parent, (400_000.0 + turn * side * px * 10, 4_500_000.0)
+    path = write_patch_store(folder, granule, pixels=pixels, patch_px=px, origin_m=origin_m)
     region.tiles.append(path)
+    region.name("shown", granule)
     index = open_patches(path).index
     return pd.DataFrame({"patch_id": index["patch_id"], "granule": granule, "cluster": cluster.ravel()})
 
 
 def _clusters(region: Region, truth: Truth, places: pd.DataFrame, uninhabited: bool) -> None:
     frame = places.assign(category=[truth.names[c] for c in places["cluster"]])
-    write_table(region.folder / "clusters" / "clusters.parquet", frame, {"rankscape": record("cluster")})
+    write_table(region.file(CLUSTERS), frame, {"rankscape": record("cluster")})
     entries = []
     for cluster, name in enumerate(truth.names):
         ids = frame.loc[frame["cluster"] == cluster, "patch_id"].tolist()
@@ -174,7 +180,7 @@ def _clusters(region: Region, truth: Truth, places: pd.DataFrame, uninhabited: b
     }
     if uninhabited:
         categories["wild"] = {"k": 1, "k_given": True, "silhouettes": {}, "stability": None, "stability_by_seed": []}
-    write_json(region.folder / "clusters" / "clusters.json", {
+    write_json(region.file(SUMMARY), {
         "clusters": entries, "categories": categories, "uninhabited": len(truth.names) - 1 if uninhabited else None,
         "fingerprint": FINGERPRINT, "centroids": [], "provenance": record("cluster"),
     })  # fmt: skip
@@ -189,10 +195,10 @@ def _rounds(
 ) -> None:  # fmt: skip
     points = {c: 100 * float(truth.development[c]) for level in _ranked(truth, uninhabited) for c in level}
     for judge, prompt, number, mode, temper in asked:
-        path = region.folder / "ranking" / "rounds" / judge / prompt / f"{number}.json"
+        path = region.file(ROUND, judge=judge, prompt=prompt, round=str(number))
         document = invented_round(judge, prompt, number, points, mode, temper)
         write_json(path, document | {"stand_in": stand_ins[judge], "provenance": record("rate")})
-        region.rounds.append(path)
+        region.name("rounds", f"{judge}/{prompt}/{number}")
 
 
 def _ranked(truth: Truth, uninhabited: bool) -> list[list[int]]:
@@ -206,13 +212,16 @@ def _orders(
     sources = {f"{j}--{p}--{n}": {"kind": "round", "judge": j, "prompt": p, "round": n} for j, p, n, *_ in asked}
     sources |= {name: _voice(name) for name in people}
     for name, source in sources.items():
-        path = region.folder / "ranking" / "orders" / f"{name}.json"
-        stage = {"round": "rank", "person": "transcribe", "data": "derive"}[source["kind"]]
+        path = region.file(ORDER).parent / "orders" / f"{name}.json"
+        stage = {"round": "ranking rank", "person": "ranking import-order", "data": "ranking order-from-reference"}[
+            source["kind"]
+        ]
         order = _noisy(truth.development, sorted(c for level in ranked for c in level), len(ranked), name)
         write_json(path, {
             "source": source, **order.to_document(), "fingerprint": FINGERPRINT, "provenance": record(stage),
         })  # fmt: skip
-        region.orders.append(path)
+        if source["kind"] != "round":
+            region.name("people" if source["kind"] == "person" else "voting", name.partition("--")[2])
     return sources
 
 
@@ -229,10 +238,12 @@ def _voice(name: str) -> dict[str, Any]:
 
 
 def _audit(region: Region, sources: dict[str, dict[str, Any]]) -> None:
-    orders = {path.stem: PartialOrder.from_document(json.loads(path.read_text()), path.stem) for path in region.orders}
-    agreement = agreement_document(orders, sources, region.document("ranking/order.json")) if orders else {}
-    heard = [ROUND.read(path) for path in region.rounds]
-    write_json(region.folder / "ranking" / "audit.json", {
+    paths = [region.file(ORDER).parent / "orders" / f"{name}.json" for name in sources]
+    orders = {path.stem: PartialOrder.from_document(json.loads(path.read_text()), path.stem) for path in paths}
+    agreement = agreement_document(orders, sources, region.document(ORDER)) if orders else {}
+    rounds = [name.split("/") for name in region.names.get("rounds", [])]
+    heard = [read_round(region.file(ROUND, judge=j, prompt=p, round=n)) for j, p, n in rounds]
+    write_json(region.file(AUDIT), {
         "confidence": 0.95, "judges": judge_rows(heard, {}, AuditSettings(draws=100)), "rounds": round_rows(heard),
         **agreement, "fingerprint": FINGERPRINT, "provenance": record("audit"),
     })  # fmt: skip
@@ -249,7 +260,7 @@ def _merged(region: Region, truth: Truth, sources: list[str], uninhabited: bool)
     edges = [[a, b] for high, low in pairwise(truth.levels) for a, b in product(high, low)]
     noise = truth.chance.uniform(0.55, 0.95, (len(sources), len(sources)))
     matrix = np.where(np.eye(len(sources)) == 1, 1.0, (noise + noise.T) / 2).round(3).tolist()
-    write_json(region.folder / "ranking" / "order.json", {
+    write_json(region.file(ORDER), {
         "method": "robust", "clusters": sorted(c for level in ranked for c in level), "ranks": ranks,
         "intervals": {str(c): [max(1, ranks[str(c)] - 1.5), ranks[str(c)] + 1] for level in ranked for c in level},
         "weights": dict.fromkeys(sources, 1 / max(len(sources), 1)), "effective_judges": 0.83 * len(sources),
@@ -272,14 +283,14 @@ def _models(region: Region, seeds: int) -> None:
     def metrics(shift: float) -> dict[str, Any]:
         return {"patches": 40, "share_within": 0.62 - shift, "mean_absolute_error": 0.081, "kendall_tau_b": 0.77}
 
-    write_json(region.folder / "model" / "score.json", {
+    write_json(region.file(TRAINING), {
         "objective": "regression", "tolerance": 0.07, "validation": metrics(0),
         "seeds": [curve(seed) for seed in range(seeds)], "patches": {"training": 60, "validation": 40},
-        "blocks": {"training": 9, "validation": 3}, "settings": {}, "limits": ["Only 3 blocks of land were held out."],
+        "blocks": {"training": 9, "validation": 3}, "settings": {}, "limits": ["Only 3 blocks were held out."],
         "provenance": record("train"),
     })  # fmt: skip
     epochs = [{"epoch": e, "loss": 1.2 / e, "accuracy": 1 - 0.5 / e} for e in range(1, 6)]
-    write_json(region.folder / "model" / "backbone.json", {
+    write_json(region.file(BACKBONE_RECORD), {
         "architecture": "resnet18", "channels": 3, "preparation": {"input_px": 64, "bands": ["B04", "B03", "B02"]},
         "categories": ["urban", "rural"], "uninhabited": None, "weights": "imagenet", "dims": 512, "labels": 60,
         "epochs": epochs, "fitted": {"patches": 50, "loss": 0.2, "accuracy": 0.96},
@@ -294,10 +305,12 @@ def _scores(region: Region, truth: Truth, places: pd.DataFrame, granules: tuple[
     places["score"], places["score_std"] = score.astype("float32"), std.astype("float32")
     places.loc[3, ["score", "score_std"]] = np.nan
     for granule in granules:
-        path = region.folder / "scores" / f"{granule}.parquet"
-        own = places.loc[places["granule"] == granule, ["patch_id", "granule", "score", "score_std"]]
+        path = region.file(SCORES, granule=granule)
+        own = places.loc[places["granule"] == granule, ["patch_id", "granule", "score", "score_std"]].assign(
+            spread=0.01
+        )
         write_table(path, own, {"rankscape": record("predict")})
-        region.scores.append(path)
+        region.name("current", granule)
 
 
 def agreement(value: float | None, n: int = 100, half: float | None = 0.05) -> dict[str, Any]:
@@ -319,7 +332,7 @@ def _evaluation(
             "granules": {g: agreement(v, 36) for g in granules}}
         for p, v in values.items()
     }  # fmt: skip
-    path = region.folder / "evaluation" / f"{name}.json"
+    path = region.file(EVALUATION, reference=name)
     write_json(path, {
         "reference": name, "title": facts["title"], "truth": facts.get("truth", False), "transform": "log1p",
         "confidence": 0.95, "block_m": 20000.0, "predictors": predictors, "provenance": record("evaluate"),
@@ -327,8 +340,11 @@ def _evaluation(
     role = np.where((places["granule"] == granules[-1]) & (not one), "apply", "fit")
     value = truth.development[places["cluster"]] * 4 + truth.chance.normal(0, 0.5, len(places))
     frame = places[["patch_id", "granule", "score"]].assign(role=role, value=value, distinct=True)
+    frame = frame.assign(
+        **{column: truth.chance.random(len(frame)) for column in ("gradient", "blue_green", "brightness")}
+    )
     write_table(path.with_suffix(".parquet"), frame.dropna(), {"rankscape": record("evaluate")})
-    region.evaluations.append(path)
+    region.name("references", name)
 
 
 def _preview(path: Path) -> None:
@@ -339,19 +355,19 @@ def _preview(path: Path) -> None:
 
 
 @pytest.fixture
-def region(tmp_path: Path, patch_store: Callable[..., Path]) -> Callable[..., Region]:
-    """Write an invented region: `region(**changes)`; see `make_region`."""
+def region(tmp_path: Path) -> Callable[..., Region]:
+    """Write a synthetic region: `region(**changes)`; see `make_region`."""
 
     def make(**changes: Any) -> Region:
-        return make_region(tmp_path, patch_store, **changes)
+        return make_region(tmp_path / "synthetic-land", **changes)
 
     return make
 
 
-def write_region_page(region: Region, more: list[str]) -> None:
-    """Write the region's page; `more` are further options."""
+def write_region_page(region: Region) -> None:
+    """Write the region's pages."""
     with pytest.raises(SystemExit) as stopped:
-        main([*region.arguments(), *more])
+        main(region.arguments())
     assert not stopped.value.code
 
 
@@ -384,6 +400,7 @@ def page(region: Callable[..., Region], run: Callable[..., tuple[int, str]], _ke
                 "truth": {"title": "True development", "truth": True},
             },
         )  # fmt: skip
-        assert run(made.arguments(title="Development map of Invented Land", note="A <b>note</b>"))[0] == 0
+        status, said = run(made.arguments(title="Development map of Synthetic Land", note="A <b>note</b>"))
+        assert status == 0, said
         _kept["page"] = made.page.read_text()
     return _kept["page"]

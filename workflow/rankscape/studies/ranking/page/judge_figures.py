@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from rankscape.products.report.palette import RAMP, colour_of, text_on
-from rankscape.products.report.plots import ACCENT, INK, SERIES, Plot, picture, plot
+from rankscape.products.report.plots import ACCENT, INK, SERIES, Plot, draw_plot, plot
 from rankscape.products.report.wording import count
-from rankscape.studies.ranking.page.audited import Group, GroupTau, Judge, TakenRound
+from rankscape.studies.ranking.orders.artifacts import AuditedJudge, GroupTau, SourceGroup, TakenRound
 
 KIND_COLOURS = {"round": SERIES[0], "person": SERIES[1], "data": SERIES[2]}
 """Colours of the kinds of sources."""
@@ -32,7 +32,7 @@ def short(name: str) -> str:
 
 
 def taus(name: str, tau: GroupTau) -> Plot | None:
-    """Picture the mean tau-b between the orders of every two groups; None for a single group."""
+    """Draw the mean tau-b between the orders of every two groups; None for a single group."""
     matrix = np.array([[np.nan if v is None else v for v in row] for row in tau.matrix], float)
     size = len(tau.groups)
     if size < 2:
@@ -72,7 +72,7 @@ def _write_numbers(axes: Axes, matrix: np.ndarray, lowest: float, size_pt: float
             axes.text(col, row, text, ha="center", va="center", fontsize=size_pt, color=ink)
 
 
-def weights(name: str, groups: Sequence[Group]) -> Plot | None:
+def weights(name: str, groups: Sequence[SourceGroup]) -> Plot | None:
     """Plot what each group weighs beside what it would weigh if all orders counted alike; None without weights."""
     given = sorted((g for g in groups if g.weight is not None), key=lambda g: (-(g.weight or 0.0), g.group))
     if not given:
@@ -95,14 +95,14 @@ def weights(name: str, groups: Sequence[Group]) -> Plot | None:
 
     rest = "" if len(given) <= _MOST_BARS else f" The {len(given) - _MOST_BARS} lightest are left out."
     caption = (
-        "Weight of each source, all its orders together. A bar that ends left of its tick stands for orders that the "
+        "Weight of each source, all its orders together. A bar that ends left of its tick is of orders that the "
         f"ensemble trusts less than the others.{rest}"
     )
-    alt = f"Weights of {len(given)} sources; the table holds the numbers."
+    alt = f"Weights of {len(given)} sources; the table has the numbers."
     return plot(name, alt, caption, (7.4, 0.75 + 0.23 * len(shown)), paint)
 
 
-def distributions(name: str, judges: Sequence[Judge]) -> Plot | None:
+def distributions(name: str, judges: Sequence[AuditedJudge]) -> Plot | None:
     """Plot the distribution of scores of every judge with every prompt, a small panel each; None without scores."""
     shown = [judge for judge in judges if judge.distribution and sum(judge.distribution.counts)][:_MOST_PANELS]
     if not shown:
@@ -130,10 +130,10 @@ def distributions(name: str, judges: Sequence[Judge]) -> Plot | None:
             "each cluster in each round."
         )
     alt = f"Histograms of scores of {count(len(shown), 'judge and prompt', 'judges and prompts')}."
-    return picture(name, alt, caption, (2.35 * columns + 0.4, 1.45 * rows + 0.5), paint)
+    return draw_plot(name, alt, caption, (2.35 * columns + 0.4, 1.45 * rows + 0.5), paint)
 
 
-def _distribution(axes: Axes, judge: Judge) -> None:
+def _distribution(axes: Axes, judge: AuditedJudge) -> None:
     found = judge.distribution
     assert found is not None
     counts = np.array(found.counts, float)
@@ -187,7 +187,7 @@ def taken(name: str, rounds: Sequence[TakenRound]) -> Plot | None:
     caption += f" Without a price: {', '.join(unpriced)}." if unpriced else ""
     caption += "" if currencies else " No judge has a price, so no cost is shown."
     alt = f"{' and '.join(panels).capitalize()} of {count(len(rounds), 'round')} of {count(len(judges), 'judge')}."
-    return picture(name, alt, caption, (3.9 * len(panels) + 0.2, 2.9), paint)
+    return draw_plot(name, alt, caption, (3.9 * len(panels) + 0.2, 2.9), paint)
 
 
 def _lines(axes: Axes, rounds: Sequence[TakenRound], measure: str, colours: Mapping[str, str]) -> None:

@@ -1,16 +1,49 @@
-"""Plots of the merged order: ranks with their intervals, and how many orders stand behind each pair."""
+"""The order of the clusters: as a drawing, in words, and how settled it is."""
 
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from rankscape.products.report import wording
 from rankscape.products.report.palette import RAMP
 from rankscape.products.report.plots import ACCENT, INK, SERIES, Plot, plot
+from rankscape.products.report.reading import RunReader
+from rankscape.products.report.sections import Fragment
+from rankscape.products.report.templates import fill
 from rankscape.products.report.wording import count
-from rankscape.studies.ranking.page.audited import Pairs
+from rankscape.studies.ranking.orders.artifacts import Audit, ClusterPairs
+from rankscape.studies.ranking.page import graph, inputs
+from rankscape.studies.ranking.page.clusters import cluster_views, level_colours
+
+_MOST_PAIRS = 60
+
+
+def draw(run: RunReader) -> Fragment:
+    """Draw the section."""
+    order, audit, views = inputs.order(run), inputs.audit(run), run.once(cluster_views)
+    drawing = graph.draw(order.levels, order.edges or [], order.ranks)
+    colours = {view.cluster: view.colour for view in views}
+    plots = (
+        ranks("ranks", order.ranks, order.intervals, order.leave_one_out, colours),
+        pairs("pairs", audit.pairs, order.ranks),
+    )
+    html: Markup = fill(
+        Path(__file__).parent, "order.html.j2",
+        merged=order, drawing=drawing, views={view.cluster: view for view in views}, colours=level_colours(order),
+        card_width=graph.CARD_WIDTH, card_height=graph.CARD_HEIGHT,
+        strips=graph.strips(drawing.cards, order.ranks, order.intervals),
+        open={c for pair in order.incomparable for level in order.levels if {*pair} <= {*level} for c in pair},
+        incomparable=wording.listed([f"{a} and {b}" for a, b in order.incomparable]),
+        plots=[plot for plot in plots if plot is not None],
+        nobody=nobody_ordered(audit) if audit.pairs.nobody else "",
+    )  # fmt: skip
+    return Fragment(html, gist=f"{count(len(views), 'cluster')} in {count(len(order.levels), 'level')}")
 
 
 def ranks(
@@ -62,12 +95,12 @@ def ranks(
         "order of the two clusters is not settled. The broad stroke is how far the rank moves when any one order is "
         "left out."
     )
-    alt = f"Merged ranks of {len(shown)} clusters with intervals; the list of clusters holds the numbers."
+    alt = f"Merged ranks of {len(shown)} clusters with intervals; the list of clusters has the numbers."
     return plot(name, alt, caption, (5.2, 0.7 + 0.21 * len(shown)), paint)
 
 
-def pairs(name: str, found: Pairs, merged: Mapping[int, float | None]) -> Plot | None:
-    """Picture for every pair how many orders agree with the merged order; None for a single cluster."""
+def pairs(name: str, found: ClusterPairs, merged: Mapping[int, float | None]) -> Plot | None:
+    """Draw for every pair how many orders agree with the merged order; None for a single cluster."""
     place = {cluster: number for number, cluster in enumerate(found.clusters)}
     order = sorted((c for c in found.clusters if merged.get(c) is not None), key=lambda c: (merged[c], c))
     if len(order) < 2:
@@ -107,3 +140,17 @@ def pairs(name: str, found: Pairs, merged: Mapping[int, float | None]) -> Plot |
 
 def _percent(value: float, _: int | None) -> str:
     return f"{100 * value:.0f} %"
+
+
+def nobody_ordered(audit: Audit) -> str:
+    """List the pairs that nobody ordered; clusters that are in no other pair are named once, and many are counted."""
+    open_pairs = Counter(cluster for pair in audit.pairs.nobody for cluster in pair)
+    alone = {cluster for cluster, pairs in open_pairs.items() if pairs == len(audit.pairs.clusters) - 1}
+    others = [f"{a} and {b}" for a, b in audit.pairs.nobody if not {a, b} & alone]
+    rest = len(others) - _MOST_PAIRS
+    names = wording.listed([str(cluster) for cluster in sorted(alone)])
+    return wording.listed([
+        *([f"{names} with any other cluster"] if alone else []),
+        *others[:_MOST_PAIRS],
+        *([wording.count(rest, "further pair")] if rest > 0 else []),
+    ])  # fmt: skip

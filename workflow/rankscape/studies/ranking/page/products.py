@@ -1,20 +1,37 @@
-"""Districts, change and regressions as plain values, ready for the template."""
+"""What is made of the scores: districts, change between dates, regressions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.axes import Axes
 
+from rankscape.foundation.errors import InputError
+from rankscape.products.agreement.artifacts import Estimate
+from rankscape.products.change.artifacts import ChangeImages, ChangeRecord
+from rankscape.products.districts.artifacts import CensusAgreement, DistrictRecord
+from rankscape.products.regressions.artifacts import Coefficient, RegressionRecord
 from rankscape.products.report import wording
-from rankscape.products.report.images import MapPicture
+from rankscape.products.report.images import EmbeddedImage, read_map, read_photographs
 from rankscape.products.report.palette import colour_of
 from rankscape.products.report.plots import ACCENT, INK, SERIES, Plot, plot
-from rankscape.studies.ranking.page.aggregates import Census, Change, Coefficient, Districts, Pictured, RegressionRecord
-from rankscape.studies.ranking.page.documents import Estimate
-from rankscape.studies.ranking.page.tables import TableView
+from rankscape.products.report.reading import RunReader
+from rankscape.products.report.sections import Fragment
+from rankscape.products.report.templates import TableView, fill
+from rankscape.studies.ranking.product_files import (
+    CHANGE,
+    CHANGE_IMAGES_INDEX,
+    CHANGE_PREVIEW,
+    CHANGE_RECORD,
+    DISTRICTS,
+    DISTRICTS_MAP,
+    DISTRICTS_RECORD,
+    REGRESSION,
+)
 
 _RANKED = 60
 """More districts than these are not drawn, only listed."""
@@ -23,38 +40,71 @@ _LISTED = 12
 
 
 @dataclass(frozen=True)
-class AggregateView:
-    """One section's part: districts, change or regression."""
+class PlaceChange:
+    """One change in images."""
+
+    words: str
+    images: tuple[EmbeddedImage, ...]
+    """Both dates and why, as one drawing; or, without the why, each date by itself."""
+    reason: str
+    """Why nobody can say which places made the change; empty where the drawing says it."""
+
+
+@dataclass(frozen=True)
+class ProductView:
+    """One set of districts, one change, or one set of regressions."""
 
     title: str
     lead: str
     tables: tuple[TableView, ...]
     plots: tuple[Plot, ...] = ()
-    picture: tuple[str, MapPicture] | None = None
+    map: tuple[str, EmbeddedImage] | None = None
     """A map, and what it shows."""
-    largest: tuple[Pictured, ...] = ()
-    """Single changes in pictures."""
+    largest: tuple[PlaceChange, ...] = ()
+    """Single changes in images."""
     notes: tuple[str, ...] = ()
 
 
-def district_view(districts: Districts, number: int) -> AggregateView:
-    """Describe the scores of districts."""
-    table, record = districts.table, districts.record
+def districts(run: RunReader) -> Fragment | None:
+    """Draw the section of districts; None where there are none."""
+    return _section([_district_view(run, name, place) for place, name in enumerate(run.names(DISTRICTS_RECORD))])
+
+
+def changes(run: RunReader) -> Fragment | None:
+    """Draw the section of change; None where nothing is compared."""
+    return _section([_change_view(run, name, place) for place, name in enumerate(run.names(CHANGE_RECORD))])
+
+
+def regressions(run: RunReader) -> Fragment | None:
+    """Draw the section of regressions; None where there are none."""
+    return _section([_regression_view(record) for record in run.read_all(REGRESSION).values()])
+
+
+def _section(views: Sequence[ProductView]) -> Fragment | None:
+    if not views:
+        return None
+    html: Markup = fill(Path(__file__).parent, "products.html.j2", views=views)
+    return Fragment(html, gist=wording.listed([view.title for view in views]))
+
+
+def _district_view(run: RunReader, name: str, place: int) -> ProductView:
+    record: DistrictRecord = run.read(DISTRICTS_RECORD, name)
+    table: pd.DataFrame = run.read(DISTRICTS, name)
+    table = table.sort_values(["rank", "district"], na_position="last").reset_index(drop=True)
     known = table.dropna(subset=["score", "rank"])
     means = "population" in table and table["population"].notna().any()
-    headings = ["District", "Rank", "Interval of rank", "Score", "Interval"]
-    headings += ["Patches"] if "patches" in table else []
-    headings += ["Covered"] if "covered_fraction" in table else []
+    headings = ["District", "Rank", "Interval of rank", "Score", "Interval", "Patches", "Covered"]
     headings += ["Population"] if means else []
     rows = tuple(_district(row, headings) for row in known.to_dict("records"))
     lead = f"{wording.count(len(known), 'district')} of {len(table):,} have a score"
     lead += {"population": ", weighted by people", "area": ", weighted by area"}.get(record.weighting, "")
-    tables = [TableView(f"{record.title}, from the richest to the poorest.", tuple(headings), rows)]
+    tables = [TableView(f"{record.title}, from the most to the least developed.", tuple(headings), rows)]
     compared = _census(record.comparisons)
     tables += [compared] if compared is not None else []
-    drawn = (_ranking(f"districts-{number}", known, record.title),) if 1 < len(known) <= _RANKED else ()
-    picture = None if districts.picture is None else (f"{record.title}: mean score.", districts.picture)
-    return AggregateView(record.title, f"{lead}.", tuple(tables), drawn, picture, notes=tuple(record.notes))
+    drawn = (_ranking(f"districts-{place}", known, record.title),) if 1 < len(known) <= _RANKED else ()
+    choropleth = run.find(DISTRICTS_MAP, name)
+    shown = None if choropleth is None else (f"{record.title}: mean score.", read_map(choropleth, DISTRICTS_MAP.verb))
+    return ProductView(record.title, f"{lead}.", tuple(tables), drawn, shown, notes=tuple(record.notes))
 
 
 def _district(row: Mapping[Any, Any], headings: Sequence[str]) -> tuple[str, ...]:
@@ -69,7 +119,7 @@ def _district(row: Mapping[Any, Any], headings: Sequence[str]) -> tuple[str, ...
     return tuple(cells[name] for name in headings)
 
 
-def _census(compared: Mapping[str, Census]) -> TableView | None:
+def _census(compared: Mapping[str, CensusAgreement]) -> TableView | None:
     """Agreement with the columns of a census."""
     rows = tuple(
         (one.title or name, f"{one.n:,}", _estimate(one.pearson), _estimate(one.spearman),
@@ -88,7 +138,7 @@ def _estimate(estimate: Estimate | None) -> str:
 
 
 def _ranking(name: str, known: pd.DataFrame, title: str) -> Plot:
-    """Scores of districts with their intervals, the richest on top."""
+    """Scores of districts with their intervals, the most developed on top."""
 
     def paint(axes: Axes) -> None:
         for place, row in enumerate(known.to_dict("records")):
@@ -101,20 +151,22 @@ def _ranking(name: str, known: pd.DataFrame, title: str) -> Plot:
         axes.set(ylim=(len(known) - 0.5, -0.5), xlabel="score, with its interval")
         axes.tick_params(axis="y", length=0, labelsize=7.5)
 
-    alt = f"Scores of {len(known)} districts with their intervals, the richest on top; the table holds the numbers."
+    alt = (
+        f"Scores of {len(known)} districts with their intervals, the most developed on top; the table has the numbers."
+    )
     return plot(name, alt, f"{title}: score and interval.", (5.2, 0.9 + 0.17 * len(known)), paint)
 
 
-def change_view(change: Change, number: int) -> AggregateView:
-    """Describe what changed between two dates."""
-    known = change.table.dropna(subset=["change"])
+def _change_view(run: RunReader, name: str, place: int) -> ProductView:
+    record: ChangeRecord = run.read(CHANGE_RECORD, name)
+    known: pd.DataFrame = pd.DataFrame(run.read(CHANGE, name)).dropna(subset=["change"])
     found = known[known["significant"].astype(bool)]
     rose, fell = int((found["change"] > 0).sum()), int((found["change"] < 0).sum())
-    record, (before, _, after) = change.record, change.name.partition("--")
+    before, _, after = name.partition("--")
     dates = f"{record.before or before} to {record.after or after}"
     lead = f"Of {wording.count(len(known), 'patch', 'patches')} seen at both dates, {rose + fell:,} changed "
     lead += f"significantly: {rose:,} rose and {fell:,} fell. Seasonal and sensor effects are taken out with places "
-    lead += "that stay alike."
+    lead += "that did not change."
     if record.false_discovery_rate is not None and len(found):
         lead += f" At most {wording.percent(record.false_discovery_rate)} of these are expected to be chance."
     tables = [
@@ -125,11 +177,31 @@ def change_view(change: Change, number: int) -> AggregateView:
         )
         if len(part)
     ]
-    drawn = (_spread_of_changes(f"change-{number}", known, found),) if len(known) > 1 else ()
-    title = record.title or f"From {dates}"
-    picture = None if change.picture is None else (f"{title}: change of the score.", change.picture)
-    blind = dict.fromkeys(one.reason for one in change.largest if one.reason)
-    return AggregateView(title, lead, tuple(tables), drawn, picture, change.largest, (*blind, *record.notes))
+    drawn = (_histogram(f"change-{place}", known, found),) if len(known) > 1 else ()
+    title, preview = record.title or f"From {dates}", run.find(CHANGE_PREVIEW, name)
+    shown = None if preview is None else (f"{title}: change of the score.", read_map(preview, CHANGE_PREVIEW.verb))
+    largest = _largest(run, name)
+    blind = dict.fromkeys(one.reason for one in largest if one.reason)
+    return ProductView(title, lead, tuple(tables), drawn, shown, largest, (*blind, *record.notes))
+
+
+def _largest(run: RunReader, name: str) -> tuple[PlaceChange, ...]:
+    """The largest changes, significant ones first."""
+    index: ChangeImages | None = run.find(CHANGE_IMAGES_INDEX, name)
+    path = run.path(CHANGE_IMAGES_INDEX, name)
+    if index is None or path is None:
+        return ()
+    try:
+        return tuple(_place_change(path.parent, entry) for entry in index.pictures)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} was not written by `rankscape {CHANGE.verb}` ({error!r}): make it again.") from None
+
+
+def _place_change(folder: Path, entry: Mapping[str, Any]) -> PlaceChange:
+    reason = str(entry.get("reason") or "")
+    names = [entry["before"], entry["after"]] if reason else [entry["file"]]
+    images = tuple(read_photographs(folder / str(name), CHANGE.verb) for name in names)
+    return PlaceChange(str(entry["words"]), images, reason)
 
 
 def _changes(part: pd.DataFrame, words: str) -> TableView:
@@ -138,12 +210,12 @@ def _changes(part: pd.DataFrame, words: str) -> TableView:
          _signed(row["change"]), wording.number(row["change_std"]), _small(_float(row.get("q"))))
         for row in part.head(_LISTED).to_dict("records")
     )  # fmt: skip
-    heads = ("Patch", "Before, in the later light", "After", "Change", "Standard deviation", "q")
+    heads = ("Patch", "Before, in later conditions", "After", "Change", "Standard deviation", "q")
     more = f", the largest {_LISTED} of {len(part):,}" if len(part) > _LISTED else ""
     return TableView(f"Places whose score {words} significantly{more}.", heads, rows)
 
 
-def _spread_of_changes(name: str, known: pd.DataFrame, found: pd.DataFrame) -> Plot:
+def _histogram(name: str, known: pd.DataFrame, found: pd.DataFrame) -> Plot:
     values, marked = known["change"].to_numpy(np.float64), found["change"].to_numpy(np.float64)
 
     def paint(axes: Axes) -> None:
@@ -158,8 +230,8 @@ def _spread_of_changes(name: str, known: pd.DataFrame, found: pd.DataFrame) -> P
     return plot(name, alt, "Change of every place; significant ones in vermilion.", (4.4, 2.8), paint)
 
 
-def regression_view(record: RegressionRecord) -> AggregateView:
-    """Describe regressions: a column a model, the error of each coefficient behind it."""
+def _regression_view(record: RegressionRecord) -> ProductView:
+    """A column a model, the error of each coefficient behind it."""
     labels = list(dict.fromkeys(e.label for model in record.models for e in model.estimates if e.shown))
     rows = [
         (label, *(next((_coefficient(e) for e in m.estimates if e.label == label), "") for m in record.models))
@@ -171,7 +243,7 @@ def regression_view(record: RegressionRecord) -> AggregateView:
     rows.append(("R²", *(wording.number(model.r2, 3) for model in record.models)))
     heads = ("Coefficient", *(model.outcome for model in record.models))
     caption = f"{record.title}. Standard errors in parentheses; * p < 0.10, ** p < 0.05, *** p < 0.01."
-    return AggregateView(record.title, "", (TableView(caption, heads, tuple(rows)),), notes=tuple(record.notes))
+    return ProductView(record.title, "", (TableView(caption, heads, tuple(rows)),), notes=tuple(record.notes))
 
 
 def _coefficient(estimate: Coefficient) -> str:

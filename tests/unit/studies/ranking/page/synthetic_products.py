@@ -1,4 +1,4 @@
-"""Districts, change, regressions and responses of an invented region, by the contract of the stages that write them."""
+"""Districts, change, regressions and responses of a synthetic region, by the contract of the stages that write them."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,9 @@ import pandas as pd
 from PIL import Image
 from rankscape.foundation.files import write_array, write_json
 from rankscape.foundation.tables import read_geotable, read_table, write_table
+from rankscape.scenes.artifacts import DOWNLOAD
+from rankscape.studies.ranking.product_files import CHANGE_IMAGES, CHANGE_RECORD, DISTRICTS_RECORD, REGRESSION
+from rankscape.studies.ranking.scoring.artifacts import SALIENCY_RECORD, SCORES
 from shapely.geometry import box
 
 from .conftest import Region, record
@@ -30,7 +33,8 @@ def add_districts(region: Region) -> Path:
         },
         geometry=shapes, crs=land.crs,
     ).to_crs("EPSG:4326")  # fmt: skip
-    path = region.folder / "districts" / "counties.json"
+    path = region.file(DISTRICTS_RECORD, districts="counties")
+    region.name("districts", "counties")
     write_table(path.with_suffix(".parquet"), table, {"rankscape": record("districts")})
     agreement = {"value": 0.9, "low": 0.8, "high": 0.95}
     write_json(path, {
@@ -46,22 +50,26 @@ def add_districts(region: Region) -> Path:
 def add_change(region: Region) -> Path:
     """Every patch at two dates; a few of them changed."""
     land = pd.concat([read_geotable(path.with_suffix(".parquet")) for path in region.tiles], ignore_index=True)
-    score = pd.concat([read_table(path) for path in region.scores], ignore_index=True)["score"]
+    score = pd.concat([read_table(region.file(SCORES, granule=g)) for g in region.names["current"]], ignore_index=True)[
+        "score"
+    ]
     change = np.linspace(-0.3, 0.3, len(land))
     table = gpd.GeoDataFrame(
         {
             "patch_id": land["patch_id"], "before_patch_id": land["patch_id"], "granule": land["granule"],
-            "before_granule": land["granule"], "place": land["granule"], "score_before": score - change,
+            "before_granule": land["granule"], "place": land["granule"], "row": land["row"], "col": land["col"],
+            "score_before": score - change,
             "score_after": score, "change": change, "raw_change": change + 0.01, "change_std": 0.05,
             "p": 0.5, "q": np.where(np.abs(change) > 0.28, 0.0004, 0.7), "significant": np.abs(change) > 0.28,
             "invariant": False,
         },
         geometry=land.geometry, crs=land.crs,
     )  # fmt: skip
-    path = region.folder / "change" / "2016--2019.json"
+    path = region.file(CHANGE_RECORD, change="2016--2019")
+    region.name("changes", "2016--2019")
     write_table(path.with_suffix(".parquet"), table, {"rankscape": record("change")})
     write_json(path, {"before": "2016", "after": "2019", "provenance": record("change")})
-    _draw(path.with_name("2016--2019-pictures"))
+    _draw(region.file(CHANGE_IMAGES, change="2016--2019"))
     return path
 
 
@@ -89,7 +97,8 @@ def add_regression(region: Region) -> Path:
         {"outcome": "Change", "n": 900, "clusters": 9, "r2": 0.31, "estimates": estimates},
         {"outcome": "Lights", "n": 900, "clusters": 9, "r2": 0.2, "estimates": estimates[1:]},
     ]
-    path = region.folder / "regressions" / "mines.json"
+    path = region.file(REGRESSION, regression="mines")
+    region.name("regressions", "mines")
     write_json(path, {"title": "Mines", "models": models, "notes": ["A note."], "provenance": record("regress")})
     return path
 
@@ -102,7 +111,8 @@ def add_responses(region: Region, cells: int = 3) -> list[Path]:
         maps = np.full((count, cells, cells), 128, np.uint8)
         maps[:, 0, 0], maps[:, 1, 1] = 255, 1
         maps[1::2] = 0
-        path = region.folder / "saliency" / f"{tiles.stem}.json"
+        path = region.file(SALIENCY_RECORD, granule=tiles.stem)
+        region.name("explained", tiles.stem)
         write_array(path.with_suffix(".npy"), maps)
         facts = {"granule": tiles.stem, "method": "occlusion", "cells": cells, "scale": 0.4}
         write_json(path, {**facts, "reason": "Only some were covered.", "provenance": record("saliency")})
@@ -114,19 +124,18 @@ def add_scenes(region: Region) -> list[Path]:
     """What was fetched for every granule."""
     paths = []
     for number, tiles in enumerate(region.tiles, 1):
-        path = region.folder / "scenes" / tiles.stem / "download.json"
+        path = region.file(DOWNLOAD, granule=tiles.stem)
+        region.name("imaged", tiles.stem)
         scene = {"item_id": "S2A", "datetime": f"2021-0{number}-19T22:05:31Z", "platform": "Sentinel-2A"}
         write_json(path, {"granule": tiles.stem, "product": "reflectance", "scenes": [scene]})
         paths.append(path)
     return paths
 
 
-def everything(region: Region) -> list[str]:
-    """Options that give the page all of it."""
-    words = ["--districts", str(add_districts(region)), "--change", str(add_change(region))]
-    words += ["--regressions", str(add_regression(region))]
-    words += ["--saliency", *map(str, add_responses(region)), "--scenes", *map(str, add_scenes(region))]
-    return words
+def everything(region: Region) -> None:
+    """All that a run may make of the scores."""
+    for add in (add_districts, add_change, add_regression, add_responses, add_scenes):
+        add(region)
 
 
 def map_data(page: str) -> dict[str, object]:
