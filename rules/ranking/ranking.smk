@@ -160,8 +160,27 @@ include: "change.smk"
 include: "saliency.smk"
 
 
+# Clusters are made of patches of FIT; nothing else is shown that is not current.
+PAGE_NAMES["ranking"] = {
+    "acquisition": ACQUISITION,
+    "shown": list(dict.fromkeys([*CURRENT, *FIT])),
+    "current": CURRENT,
+    "located": LOCATED,
+    "explained": EXPLAINED,
+    "imaged": [name for name in MAPPED if SHEET[name].local is None],
+    "references": REFERENCES,
+    "districts": DISTRICTS,
+    "changes": CHANGES,
+    "regressions": list(RANKING.regressions),
+    "rounds": [
+        f"{judge}/{prompt}/{number}" for judge in RANKING.judges for prompt in RANKING.prompts for number in ROUNDS
+    ],
+    "people": list(PEOPLE),
+    "voting": list(RANKING.order_from_reference.references),
+}
 TARGETS += [
     [rules.ranking_mosaic.output.raster] if MAPPED and not SHARD else [],
+    [] if SHARD else [rules.ranking_contact_sheets.output.sheets],
     expand(rules.ranking_predict.output.scores, granule=own(GRANULES)),
     expand(rules.ranking_rasterize.output.raster, granule=own(LOCATED)),
     expand(rules.ranking_saliency.output.record, granule=own(EXPLAINED)),

@@ -1,36 +1,30 @@
-# In: everything that was made. Out: one page that opens from disk.
+# In: what the sections of the studies' pages read (docs/report.md). Out: a page a study, and one over all studies; each is one
+# file that opens from disk. A new section needs no change here.
 
-# Patches of all that clusters are made of are shown, and of nothing else that is not current.
-SHOWN = list(dict.fromkeys([*CURRENT, *FIT]))
-IMAGED = [name for name in MAPPED if SHEET[name].local is None]
+from rankscape.products.report.sections import files_read, page_code
+
+PAGES = [name for name in CONFIG.studies if find_study(name).sections]
 
 
+def page_files(wildcards):
+    """The files that the sections of all pages declare to read."""
+    found = [path for name in PAGES for path in files_read(find_study(name), PAGE_NAMES.get(name, {}))]
+    return [f"results/{CONFIG.region}/{path}" for path in dict.fromkeys(found)]
+
+
+# Benchmarks and records of downloads are read where they are: they are no inputs, since they change no other result, or may have
+# been removed.
 rule report:
     input:
-        order=rules.ranking_ensemble.output.order,
-        orders=ORDERS,
-        rounds=ROUND_FILES,
-        audit=rules.ranking_audit.output.audit,
-        clusters=rules.ranking_cluster.output.clusters,
-        summary=rules.ranking_cluster.output.summary,
-        sheets=rules.ranking_contact_sheets.output.sheets,
-        review=rules.ranking_inspection_sheets.output.sheets,
-        tiles=each(PATCHES, SHOWN),
-        indices=each(INDEX, SHOWN),
-        training=rules.ranking_train.output.record,
-        backbone=rules.ranking_adapt.output.record,
-        preview=[rules.ranking_mosaic.output.preview] if LOCATED else [],
-        scores=each(rules.ranking_predict.output.scores, CURRENT),
-        evaluations=expand(rules.ranking_evaluate.output.document, reference=REFERENCES),
-        places=expand(rules.ranking_evaluate.output.places, reference=REFERENCES),
-        saliency=each(rules.ranking_saliency.output.record, EXPLAINED),
-        responses=each(rules.ranking_saliency.output.maps, EXPLAINED),
-        districts=expand(rules.ranking_district.output, districts=DISTRICTS),
-        changes=expand(rules.ranking_change.output, change=CHANGES),
-        regressions=expand(rules.ranking_regress.output.document, regression=list(RANKING.regressions)),
+        page_files,
     output:
         page=report(
             "<results>/report/index.html",
+            caption="../../workflow/report/page.rst",
+            category="Report",
+        ),
+        pages=report(
+            expand("<results>/report/{study}.html", study=PAGES),
             caption="../../workflow/report/page.rst",
             category="Report",
         ),
@@ -46,19 +40,17 @@ rule report:
         runtime=minutes(20),
     params:
         settings=settings("report"),
-        region=CONFIG.region,
-        districts=expand(rules.ranking_district.output.document, districts=DISTRICTS),
-        change=expand(rules.ranking_change.output.document, change=CHANGES),
-        # Read for the dates where they lie; no input, since they may be dropped, and a change of them reaches the page anyway.
-        scenes=expand(acquired(rules.fetch.output.download, ACQUISITION), granule=IMAGED),
-        code=code("report"),
+        folder=f"results/{CONFIG.region}",
+        studies=PAGES,
+        names=lambda wildcards: [
+            json.dumps({study: {key: names}}) for study in PAGES for key, names in PAGE_NAMES.get(study, {}).items()
+        ],
+        code=[page_code(find_study(name), ROOT / "workflow", NOTES) for name in PAGES],
     message:
         "Writing the report"
     shell:
-        "python -m rankscape report --settings {params.settings:q} --region {params.region:q} --order {input.order:q}"
-        " --orders {input.orders:q} --audit {input.audit:q} --rounds {input.rounds:q} --summary {input.summary:q}"
-        " --clusters {input.clusters:q} --tiles {input.tiles:q} --training {input.training:q} --backbone {input.backbone:q} --preview {input.preview:q}"
-        " --evaluations {input.evaluations:q} --saliency {input.saliency:q} --districts {params.districts:q} --change {params.change:q} --regressions {input.regressions:q} --scenes {params.scenes:q} --scores {input.scores:q} --review {input.review:q} --out {output.page:q} > {log:q} 2>&1"
+        "python -m rankscape report --settings {params.settings:q} --region-folder {params.folder:q}"
+        " --studies {params.studies:q} --names {params.names:q} --out {output.page:q} > {log:q} 2>&1"
 
 
 TARGETS += [] if SHARD else [rules.report.output.page]

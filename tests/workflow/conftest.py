@@ -17,8 +17,8 @@ from pathlib import Path
 OUTPUTS = {"--out", "--catalogue", "--labels", "--lights", "--population", "--truth", "--districts", "--scene",
            "--counties", "--surroundings", "--record", "--patches", "--item", "--preview", "--colour", "--uncertainty",
            "--places", "--card", "--times", "--table", "--document", "--picture"}
-INPUTS = {"adapt": {"--labels"}, "report": {"--preview"}, "inspection-sheets": {"--record"}, "audit": {"--times"},
-          "change": {"--places"}, "cluster": {"--labels"}}
+INPUTS = {"adapt": {"--labels"}, "inspection-sheets": {"--record"}, "audit": {"--times"}, "change": {"--places"},
+          "cluster": {"--labels"}}
 MORE = {"tile": ".parquet", "embed": ".json", "saliency": ".npy", "rasterize": ".qml", "mosaic": ".qml",
         "change": ".qml", "regress": ".csv .tex"}
 PUBLISHED = ("maps/patches.parquet", "maps/patches.csv.gz", "data-dictionary.csv", "data-dictionary.md", "README.txt",
@@ -33,6 +33,12 @@ if verb == "cluster":
 if verb == "publish":
     for name in PUBLISHED:
         path = Path(arguments[arguments.index("--out") + 1]).parent / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(verb)
+if verb == "report":
+    words = arguments[arguments.index("--studies") + 1:]
+    for study in words[:next(place for place, word in enumerate(words) if word.startswith("--"))]:
+        path = Path(arguments[arguments.index("--out") + 1]).with_name(f"{study}.html")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(verb)
 if verb == "simulate":

@@ -13,7 +13,7 @@ from matplotlib import colormaps
 from rasterio.features import rasterize
 from rasterio.transform import from_bounds
 
-from rankscape.products.agreement.agreement import Terrain, agreement, terrain
+from rankscape.products.agreement.agreement import ComparedRegion, PredictorColumns, agreement, predictor_pairs
 from rankscape.products.agreement.settings import EvaluateSettings
 from rankscape.products.report.costs import RunCost
 from rankscape.products.report.images import EmbeddedImage, png_image
@@ -194,7 +194,7 @@ def correlation_of(frame: pd.DataFrame, seed: int) -> dict[str, Any]:
         seed: Seed of the bootstrap.
     """
     settings = EvaluateSettings(seed=seed)
-    fields = terrain(frame, (_COLUMN,), seed)
+    fields = predictor_pairs(frame, (_COLUMN,), seed)
     pair = fields[_COLUMN]
 
     def blocks(side: float) -> np.ndarray:
@@ -204,7 +204,7 @@ def correlation_of(frame: pd.DataFrame, seed: int) -> dict[str, Any]:
     models = (None, None) if pair is None else (pair.reference, pair.predictor)
     x_m, y_m = frame["x_m"].to_numpy(), frame["y_m"].to_numpy()
     side = choose_block(*models, spacing(x_m, y_m), lambda m: int(blocks(m).max()) + 1, settings.min_blocks).block_m
-    known = Terrain((_COLUMN,), fields, side)
+    known = ComparedRegion(PredictorColumns(_COLUMN), fields, side)
     return agreement(frame.assign(block=blocks(side)), known, settings)[_COLUMN]
 
 

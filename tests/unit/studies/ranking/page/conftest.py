@@ -21,7 +21,6 @@ from rankscape.samples.artifacts import PATCHES
 from rankscape.samples.patches import open_patches
 from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
 from rankscape.studies.ranking.judges.artifacts import ROUND
-from rankscape.studies.ranking.judges.round_records import read_round
 from rankscape.studies.ranking.orders.artifacts import AUDIT, ORDER
 from rankscape.studies.ranking.orders.audit import agreement_document, judge_rows, round_rows
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
@@ -242,7 +241,7 @@ def _audit(region: Region, sources: dict[str, dict[str, Any]]) -> None:
     orders = {path.stem: PartialOrder.from_document(json.loads(path.read_text()), path.stem) for path in paths}
     agreement = agreement_document(orders, sources, region.document(ORDER)) if orders else {}
     rounds = [name.split("/") for name in region.names.get("rounds", [])]
-    heard = [read_round(region.file(ROUND, judge=j, prompt=p, round=n)) for j, p, n in rounds]
+    heard = [ROUND.read(region.file(ROUND, judge=j, prompt=p, round=n)) for j, p, n in rounds]
     write_json(region.file(AUDIT), {
         "confidence": 0.95, "judges": judge_rows(heard, {}, AuditSettings(draws=100)), "rounds": round_rows(heard),
         **agreement, "fingerprint": FINGERPRINT, "provenance": record("audit"),
@@ -307,7 +306,7 @@ def _scores(region: Region, truth: Truth, places: pd.DataFrame, granules: tuple[
     for granule in granules:
         path = region.file(SCORES, granule=granule)
         own = places.loc[places["granule"] == granule, ["patch_id", "granule", "score", "score_std"]].assign(
-            spread=0.01
+            ensemble_std=0.01
         )
         write_table(path, own, {"rankscape": record("predict")})
         region.name("current", granule)

@@ -1,8 +1,8 @@
 """What the page says about agreement, case by case."""
 
 import pytest
-from rankscape.studies.ranking.page.agreement import granule_rows, headline, rival_names, table
-from rankscape.studies.ranking.page.documents import Evaluation
+from rankscape.products.agreement.artifacts import Evaluation
+from rankscape.studies.ranking.page.agreement import agreement_table, granule_rows, headline, other_names
 
 
 def agreement(value, half=0.05, n=100):
@@ -12,40 +12,40 @@ def agreement(value, half=0.05, n=100):
     return {"n": n, "spearman": {"value": value, **ends}, "pearson": {"value": value, **ends}}
 
 
-def evaluation(score, rival=None, part="apply", half=0.05):
+def evaluation(score, statistic=None, part="apply", half=0.05):
     predictors = {"score": {part: agreement(score, half)}}
-    if rival is not None:
-        predictors["brightness"] = {part: agreement(rival, half)}
+    if statistic is not None:
+        predictors["brightness"] = {part: agreement(statistic, half)}
     return Evaluation.model_validate({"reference": "lights", "title": "Lights", "predictors": predictors})
 
 
 @pytest.mark.parametrize(
-    ("score", "rival", "half", "verdict", "words"),
+    ("score", "statistic", "half", "verdict", "words"),
     [
         (0.9, 0.6, 0.05, "good", "ahead by more than the intervals"),
         (0.9, 0.85, 0.05, "caution", "the intervals overlap"),
         (0.9, -0.85, 0.05, "caution", "the intervals overlap"),
         (0.9, 0.6, None, "caution", "without intervals"),
-        (0.9, None, 0.05, "caution", "No trivial measure stands beside it"),
+        (0.9, None, 0.05, "caution", "No pixel statistic is compared with it"),
         (0.6, 0.6, 0.05, "bad", "does as well"),
         (0.6, -0.7, 0.05, "bad", "does as well"),
         (0.03, 0.01, 0.05, "bad", "interval includes zero"),
         (-0.5, 0.1, 0.05, "bad", "runs against the reference"),
     ],
 )
-def test_verdicts(score, rival, half, verdict, words):
-    found = headline(evaluation(score, rival, half=half), ())
+def test_verdicts(score, statistic, half, verdict, words):
+    found = headline(evaluation(score, statistic, half=half), ())
     assert found.verdict == verdict
     assert words in found.conclusion
 
 
-def test_finding_names_figures_and_rival():
+def test_finding_names_figures_and_the_pixel_statistic():
     found = headline(evaluation(0.9, -0.6), ())
     assert found.finding == (
         "On granules that nothing was learned from the score follows this reference with Spearman 0.90 (100 patches, "
-        "95 % interval 0.85 to 0.95). The best trivial measure, brightness, reaches −0.60 (−0.65 to −0.55)."
+        "95 % interval 0.85 to 0.95). The best pixel statistic, brightness, reaches −0.60 (−0.65 to −0.55)."
     )
-    assert found.rival_value.value == -0.6
+    assert found.statistic_value.value == -0.6
 
 
 def test_agreement_on_granules_learned_from_is_never_good():
@@ -79,13 +79,13 @@ def test_table_holds_the_parts_that_exist_with_the_score_first():
             "score": {"pooled": agreement(-0.8), "apply": agreement(None, n=30)},
         },
     }  # fmt: skip
-    found = table(Evaluation.model_validate(document))
+    found = agreement_table(Evaluation.model_validate(document))
     assert found.parts == (("Granules that nothing was learned from", 30), ("All granules", 100))
     assert [row[0].label for row in found.rows] == ["Score of this map", "Gradient of brightness", "own"]
     assert found.rows[0][0].reason == "too few"
     assert found.rows[0][1].spearman == "−0.80"
     assert found.rows[1][0].reason == "not given"
-    assert rival_names(Evaluation.model_validate(document)) == ["Gradient of brightness", "own"]
+    assert other_names(Evaluation.model_validate(document)) == ["Gradient of brightness", "own"]
 
 
 def test_granules_are_sorted_and_carry_their_role():
@@ -97,5 +97,5 @@ def test_granules_are_sorted_and_carry_their_role():
         },
     }  # fmt: skip
     rows = granule_rows(Evaluation.model_validate(document), {"b"})
-    assert [(row.granule, row.role, row.rivals) for row in rows] == [("a", "apply", ("–",)), ("b", "fit", ("0.50",))]
+    assert [(row.granule, row.role, row.others) for row in rows] == [("a", "apply", ("–",)), ("b", "fit", ("0.50",))]
     assert rows[0].row.reason == "not given"

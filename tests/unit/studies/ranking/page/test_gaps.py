@@ -6,6 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from rankscape.foundation.tables import write_table
+from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
+from rankscape.studies.ranking.orders.artifacts import ORDER, PERSON_ORDER
+from rankscape.studies.ranking.product_files import EVALUATION, PLACES, REGION_PREVIEW
+from rankscape.studies.ranking.scoring.artifacts import BACKBONE_RECORD, SCORES, TRAINING
 
 SMALL = {"granules": ("03TUF",), "rounds": 1, "side": 5}
 
@@ -51,21 +55,21 @@ def test_with_one_category_without_the_uninhabited(region, run):
 def test_with_nulls_where_the_contract_allows_them(region, run):
     made = region(**SMALL)
     nulls = ("intervals", "weights", "effective_judges", "tau", "mean_tau", "kendall_w", "leave_one_out", "iterations")
-    made.change("ranking/order.json", **dict.fromkeys(nulls))
-    summary = made.document("clusters/clusters.json")
+    made.change(ORDER, **dict.fromkeys(nulls))
+    summary = made.document(SUMMARY)
     for entry in summary["clusters"]:
         entry["medoid"] = None
     for facts in summary["categories"].values():
         facts |= {"k_given": True, "silhouettes": None, "stability": None}
-    made.change("clusters/clusters.json", **summary)
-    made.change("model/score.json", validation=None, patches=None, blocks=None, limits=None)
-    made.change("model/backbone.json", epochs=[], uninhabited=None)
-    evaluation = made.document("evaluation/lights.json")
+    made.change(SUMMARY, **summary)
+    made.change(TRAINING, validation=None, patches=None, blocks=None, limits=None)
+    made.change(BACKBONE_RECORD, epochs=[], uninhabited=None)
+    evaluation = made.document(EVALUATION, reference="lights")
     for predictor in evaluation["predictors"].values():
         predictor["granules"] = None
         predictor["pooled"]["spearman"] |= {"low": None, "high": None}
         predictor["fit"] = None
-    made.change("evaluation/lights.json", **evaluation)
+    made.change(EVALUATION, {"reference": "lights"}, **evaluation)
     page = made_page(made, run)
     assert "without intervals the lead cannot be told from chance" in page
     assert "given in the settings" not in page
@@ -73,10 +77,10 @@ def test_with_nulls_where_the_contract_allows_them(region, run):
 
 def test_a_number_of_clusters_that_was_given_has_no_plot_of_choices(region, run):
     made = region(**SMALL)
-    summary = made.document("clusters/clusters.json")
+    summary = made.document(SUMMARY)
     for facts in summary["categories"].values():
         facts |= {"k_given": True, "silhouettes": {str(facts["k"]): 0.3}}
-    made.change("clusters/clusters.json", **summary)
+    made.change(SUMMARY, **summary)
     assert "mean silhouette of" not in made_page(made, run).lower()
 
 
@@ -89,9 +93,9 @@ def test_reasons_stand_where_numbers_are_not_given(region, run):
 
 def test_orders_without_levels_and_incomparable_clusters(region, run):
     made = region(**SMALL)
-    made.change("ranking/orders/person--ada.json", levels=None, text="0>1")
-    order = made.document("ranking/order.json")
-    made.change("ranking/order.json", edges=order["edges"][1:], incomparable=[order["edges"][0]])
+    made.change(PERSON_ORDER, {"annotator": "ada"}, levels=None, text="0>1")
+    order = made.document(ORDER)
+    made.change(ORDER, edges=order["edges"][1:], incomparable=[order["edges"][0]])
     page = made_page(made, run)
     assert "Incomparable, since no judge ordered them" in page
     assert 'marker-end="url(#arrowhead)"' in page
@@ -103,66 +107,59 @@ def test_more_orders_than_names_fit(region, run):
     assert "seer, prompt expert" in page
 
 
-def test_whole_configuration_is_shown_without_secrets(region, run):
+def test_settings_are_shown_without_secrets(region, run):
     made = region(**SMALL)
-    values = {
-        "region": "invented-land", "granules": "granules.tsv", "prompts": ["expert"],
-        "judges": {"seer": {"model": "seer", "base_url": "https://me:secret@judge.example/v1?key=ssh-quiet"}},
-    }  # fmt: skip
-    assert run([*made.arguments(), "--configuration", json.dumps(values)])[0] == 0
-    page = made.page.read_text()
+    record = made.document(ORDER)["provenance"]
+    record["settings"] = {"base_url": "https://me:secret@judge.example/v1?key=ssh-quiet"}
+    made.change(ORDER, provenance=record)
+    page = made_page(made, run)
     assert "https://…@judge.example/v1?key=…" in page
     assert "ssh-quiet" not in page
     assert "secret" not in page
     assert "samples_per_cluster: 8" in page
 
 
-def test_wrong_configuration_is_refused(region, run):
-    made = region(**SMALL)
-    status, line = run([*made.arguments(), "--configuration", '{"regoin": "x"}'])
-    assert status == 2
-    assert "regoin is no known key" in line
-    assert not made.page.exists()
-
-
 def test_nothing_scored_at_all(region, run):
     made = region(**SMALL, references={})
-    frame = pd.read_parquet(made.scores[0]).assign(score=np.float32("nan"), score_std=np.float32("nan"))
-    write_table(made.scores[0], frame, {})
+    frame = pd.read_parquet(made.file(SCORES, granule="03TUF")).assign(
+        score=np.float32("nan"), score_std=np.float32("nan")
+    )
+    write_table(made.file(SCORES, granule="03TUF"), frame, {})
     assert "of 25 cut" in made_page(made, run)
 
 
 def _no_levels(made):
-    document = made.document("ranking/order.json")
+    document = made.document(ORDER)
     del document["levels"]
-    (made.folder / "ranking/order.json").write_text(json.dumps(document))
+    made.file(ORDER).write_text(json.dumps(document))
 
 
 def _levels(made, change):
-    levels = made.document("ranking/order.json")["levels"]
-    made.change("ranking/order.json", levels=change(levels))
+    made.change(ORDER, levels=change(made.document(ORDER)["levels"]))
 
 
-def _drop(made, *parts):
-    (made.folder.joinpath(*parts)).unlink()
-
-
+LIGHTS = {"reference": "lights"}
 WRONG = {
     "order.json was not written by `rankscape ranking ensemble` (levels: Field required)": _no_levels,
     "differ in the clusters [6]": lambda m: _levels(m, lambda levels: levels[:-1]),
     "differ in the clusters [0]": lambda m: _levels(m, lambda levels: [[0], *levels]),
-    "ada.json ranks other clusters than": lambda m: m.change("ranking/orders/person--ada.json", fingerprint="0" * 64),
-    "is no whole PNG": lambda m: (m.folder / "maps/region.png").write_bytes(b"PNG, they said"),
-    "region.png does not exist": lambda m: _drop(m, "maps", "region.png"),
-    "lights.parquet does not exist": lambda m: _drop(m, "evaluation", "lights.parquet"),
-    "03TUF.npy does not exist": lambda m: _drop(m, "tiles", "03TUF.npy"),
-    "names the granules ['03TUF'], but --tiles has ['03TVF']": lambda m: m.tiles.pop(0),
-    "lacks the columns ['cluster']": lambda m: write_table(
-        m.folder / "clusters/clusters.parquet", pd.DataFrame({"patch_id": ["a"], "granule": "b", "category": "c"}), {}
+    "ada.json ranks other clusters than": lambda m: m.change(
+        PERSON_ORDER, {"annotator": "ada"}, fingerprint="0" * 64
     ),
-    "score.json is no valid JSON": lambda m: (m.folder / "model/score.json").write_text('{"seeds": ['),
-    "was not written by `rankscape ranking evaluate` (predictors:":
-        lambda m: m.change("evaluation/lights.json", predictors={}),
+    "is no whole PNG": lambda m: m.file(REGION_PREVIEW).write_bytes(b"PNG, they said"),
+    "region.png does not exist, and the section 'The map' needs it: make it with `rankscape mosaic`": lambda m: m.file(
+        REGION_PREVIEW
+    ).unlink(),
+    "lights.parquet does not exist": lambda m: m.file(PLACES, **LIGHTS).unlink(),
+    "03TUF.npy does not exist": lambda m: m.tiles[0].unlink(),
+    "names the granules ['03TUF'], but there are patches of ['03TVF'] alone": lambda m: m.names["shown"].pop(0),
+    "lacks the columns ['cluster']": lambda m: write_table(
+        m.file(CLUSTERS), pd.DataFrame({"patch_id": ["a"], "granule": "b", "category": "c"}), {}
+    ),
+    "score.json is no valid JSON": lambda m: m.file(TRAINING).write_text('{"seeds": ['),
+    "was not written by `rankscape ranking evaluate` (predictors:": lambda m: m.change(
+        EVALUATION, LIGHTS, predictors={}
+    ),
 }  # fmt: skip
 
 

@@ -5,11 +5,23 @@ from typing import Any
 
 import pytest
 from invented_rounds import Temper
-from rankscape.studies.ranking.page import judge_figures, judging, order_figures
-from rankscape.studies.ranking.page.audited import Audit, Group, GroupTau, Judge, Pairs, TakenRound
+from rankscape.studies.ranking.judges.artifacts import ROUND
+from rankscape.studies.ranking.orders.artifacts import (
+    AUDIT,
+    ORDER,
+    Audit,
+    AuditedJudge,
+    ClusterPairs,
+    GroupTau,
+    SourceGroup,
+    TakenRound,
+)
+from rankscape.studies.ranking.page import judge_figures, judges
+from rankscape.studies.ranking.page import order as order_section
 
 from .test_page import Checker
 
+SLOPES = {"rounds": 2, "clusters": 6}
 SMALL = {"granules": ("03TUF",), "rounds": 2, "side": 5, "references": {}}
 
 
@@ -55,11 +67,11 @@ def test_one_order_alone(region, run):
 
 def test_pairs_that_nobody_ordered_are_named(region, run):
     made = region(**SMALL, judges={}, people=("person--ada", "person--bo"))
-    audit = made.document("ranking/audit.json")
+    audit = made.document(AUDIT)
     audit["pairs"]["nobody"] = [[0, 1], *([min(2, c), max(2, c)] for c in range(6) if c != 2)]
-    made.change("ranking/audit.json", **audit)
-    tied = next(level for level in made.document("ranking/order.json")["levels"] if len(level) > 1)
-    made.change("ranking/order.json", incomparable=[tied[:2]])
+    made.change(AUDIT, **audit)
+    tied = next(level for level in made.document(ORDER)["levels"] if len(level) > 1)
+    made.change(ORDER, incomparable=[tied[:2]])
     page = page_of(made, run)
     assert "2 with any other cluster and 0 and 1" in Checker(page).text
     assert page.count('class="card open"') == 2
@@ -67,8 +79,8 @@ def test_pairs_that_nobody_ordered_are_named(region, run):
 
 def test_intervals_and_sources_left_out_are_drawn(region, run):
     made = region(**SMALL)
-    ranks = made.document("ranking/order.json")["ranks"]
-    made.change("ranking/order.json", leave_one_out={"a": ranks, "b": {key: rank + 1 for key, rank in ranks.items()}})
+    ranks = made.document(ORDER)["ranks"]
+    made.change(ORDER, leave_one_out={"a": ranks, "b": {key: rank + 1 for key, rank in ranks.items()}})
     page = page_of(made, run)
     assert page.count('class="span"') == page.count('class="tick"') == 6
     assert "Merged ranks of 6 clusters with intervals" in page
@@ -76,7 +88,7 @@ def test_intervals_and_sources_left_out_are_drawn(region, run):
 
 def test_audit_of_other_clusters_is_refused(region, run):
     made = region(**SMALL)
-    made.change("ranking/audit.json", fingerprint="0" * 64)
+    made.change(AUDIT, fingerprint="0" * 64)
     status, line = run(made.arguments())
     assert status == 2
     assert "audit.json ranks other clusters than" in line
@@ -84,21 +96,26 @@ def test_audit_of_other_clusters_is_refused(region, run):
 
 def test_old_rounds_are_refused(region, run):
     made = region(**SMALL)
-    made.rounds[0].write_text('{"judge": "seer", "prompt": "expert", "round": 1, "images": []}')
+    made.file(ROUND, judge="seer", prompt="expert", round="1").write_text(
+        '{"judge": "seer", "prompt": "expert", "round": 1, "images": []}'
+    )
     status, line = run(made.arguments())
     assert status == 2
     assert "was not written by `rankscape ranking rate` (questions: Field required)" in line
 
 
-def judge(**values: Any) -> Judge:
-    return Judge(judge="seer", prompt="expert", replies=10, usable_share=1.0, **values)
+def judge(**values: Any) -> AuditedJudge:
+    return AuditedJudge(judge="seer", prompt="expert", replies=10, usable_share=1.0, **values)
 
 
-def row(**values: Any) -> judging.JudgeRow:
+def row(**values: Any) -> judges.JudgeRow:
     audit = Audit(
-        judges=[judge(**values)], groups=[], tau=GroupTau(groups=[], matrix=[]), pairs=Pairs(clusters=[], above=[])
+        judges=[judge(**values)],
+        groups=[],
+        tau=GroupTau(groups=[], matrix=[]),
+        pairs=ClusterPairs(clusters=[], above=[]),
     )
-    return judging.judge_rows(audit)[0]
+    return judges.judge_rows(audit)[0]
 
 
 @pytest.mark.parametrize(
@@ -106,14 +123,14 @@ def row(**values: Any) -> judging.JudgeRow:
     [
         ({"position_bias": {"count": 9, "share": 0.62, "low": 0.55, "high": 0.7}}, 2, "62 %", True),
         ({"position_bias": {"count": 9, "share": 0.52, "low": 0.45, "high": 0.6}}, 2, "52 %", False),
-        ({"place_bias": {"mean": 0.3, "low": 0.2, "high": 0.4}}, 2, "tau 0.30", True),
-        ({"place_bias": {"mean": 0.3}}, 2, "tau 0.30", False),
+        ({"place_bias": {"count": 9, "mean": 0.3, "low": 0.2, "high": 0.4}}, 2, "tau 0.30", True),
+        ({"place_bias": {"count": 1, "mean": 0.3, "low": None, "high": None}}, 2, "tau 0.30", False),
         ({"consistency": {"count": 9, "share": 0.5, "low": 0.4, "high": 0.6}}, 3, "50 %", False),
-        ({"drift": {"per_round": 1.25, "low": 0.5, "high": 2}}, 4, "+1.25", True),
-        ({"drift": {"per_round": -1.25, "low": -2.5, "high": 2}}, 4, "−1.25", False),
-        ({"drift": {"per_round": 0.001, "low": -2.5, "high": 2}}, 4, "0.00", False),
+        ({"drift": {"per_round": 1.25, "low": 0.5, "high": 2, **SLOPES}}, 4, "+1.25", True),
+        ({"drift": {"per_round": -1.25, "low": -2.5, "high": 2, **SLOPES}}, 4, "−1.25", False),
+        ({"drift": {"per_round": 0.001, "low": -2.5, "high": 2, **SLOPES}}, 4, "0.00", False),
         ({"tau_between_rounds": 0.7}, 5, "0.70", False),
-        ({"spread": {"mean_deviation": 4.25}}, 6, "4.2", False),
+        ({"spread": {"mean_deviation": 4.25, "questions": 9}}, 6, "4.2", False),
         ({}, 4, "–", False),
     ],
 )
@@ -152,7 +169,7 @@ def test_many_sources_stay_readable(count):
     assert plot is not None
     assert (">.50<" in plot.svg) == (count <= 32)
     assert "…" in plot.svg
-    bars = judge_figures.weights("w", [Group(group=g, kind="round", orders=3, weight=1 / count) for g in groups])
+    bars = judge_figures.weights("w", [SourceGroup(group=g, kind="round", orders=3, weight=1 / count) for g in groups])
     assert bars is not None
     assert ("lightest are left out" in bars.caption) == (count > 40)
 
@@ -168,8 +185,8 @@ def test_time_without_prices_and_many_judges():
 
 
 def test_nothing_to_plot():
-    assert judge_figures.weights("w", [Group(group="a", kind="person", orders=1)]) is None
+    assert judge_figures.weights("w", [SourceGroup(group="a", kind="person", orders=1)]) is None
     assert judge_figures.distributions("d", []) is None
-    assert order_figures.ranks("r", {0: 1.0}, {0: None}, {}, {}) is None
-    assert order_figures.pairs("p", Pairs(clusters=[0], above=[[None]]), {0: 1.0}) is None
-    assert judging.notes([]) == []
+    assert order_section.ranks("r", {0: 1.0}, {0: None}, {}, {}) is None
+    assert order_section.pairs("p", ClusterPairs(clusters=[0], above=[[None]]), {0: 1.0}) is None
+    assert judges.judge_notes([]) == []

@@ -2,18 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from chromium import launched
-from conftest import write_patch_store
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from .conftest import Region, make_region, write_region_page
-from .invented_aggregates import everything
+from .synthetic_products import everything
 
 WAIT_MS = 20_000
 
@@ -31,8 +29,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Region:
         "lights": {"title": "Night lights (nW)"}, "truth": {"title": "True development", "truth": True},
     }  # fmt: skip
     folder = tmp_path_factory.mktemp("map")
-    region = make_region(folder, partial(write_patch_store, folder / "tiles"), references=references)
-    write_region_page(region, everything(region))
+    region = make_region(folder / "synthetic-land", references=references)
+    everything(region)
+    write_region_page(region)
     return region
 
 
@@ -104,8 +103,9 @@ def test_every_layer_shows_itself_and_its_legend(visit: Visit) -> None:
 def test_the_score_has_the_ramps_colours_patch_by_patch(visit: Visit, made: Region) -> None:
     from rankscape.foundation.tables import read_table
     from rankscape.products.report.palette import RAMP, ramp_colours
+    from rankscape.studies.ranking.scoring.artifacts import SCORES
 
-    scores = read_table(made.scores[0])["score"].to_numpy()
+    scores = read_table(made.file(SCORES, granule=made.names["current"][0]))["score"].to_numpy()
     shown = np.array(visit.colours()[0]).reshape(-1, 4)
     ramp = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in ramp_colours(RAMP)])
     known = np.isfinite(scores)

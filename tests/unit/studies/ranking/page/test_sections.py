@@ -5,10 +5,11 @@ import json
 
 import numpy as np
 import pytest
-from rankscape.foundation.files import read_json, write_array, write_json
+from rankscape.foundation.files import write_array, write_json
 from rankscape.foundation.tables import read_geotable, write_table
+from rankscape.studies.ranking.product_files import EVALUATION
 
-from .invented_aggregates import (
+from .synthetic_products import (
     add_change,
     add_districts,
     add_regression,
@@ -19,8 +20,8 @@ from .invented_aggregates import (
 )
 
 
-def written(made, run, *more: str) -> str:
-    status, said = run([*made.arguments(), *more])
+def written(made, run) -> str:
+    status, said = run(made.arguments())
     assert status == 0, said
     return made.page.read_text()
 
@@ -29,9 +30,9 @@ def test_sections_stand_where_their_files_are_given(region, run, page):
     for name in ("districts", "change", "regressions"):
         assert f'id="{name}"' not in page
     made = region()
-    options = everything(made)
-    first = written(made, run, *options)
-    assert written(made, run, *options) == first, "the same inputs give the same bytes"
+    everything(made)
+    first = written(made, run)
+    assert written(made, run) == first, "the same inputs give the same bytes"
     shown = html.unescape(first)
     for name in ("districts", "change", "regressions"):
         assert f'href="#{name}"' in shown
@@ -52,22 +53,23 @@ def test_sections_stand_where_their_files_are_given(region, run, page):
 
 
 def test_surprises_show_both_ends(page):
-    assert "The most surprising beside Night lights (nW)" in page
-    assert "The most surprising beside True development" not in page, "a known truth is no other opinion"
-    assert page.count("Score is higher") == page.count("Score is lower") == 2
+    assert "The most surprising against Night lights (nW)" in page
+    assert "The most surprising against True development" not in page, "a known truth is no other opinion"
+    assert page.count("Score is higher") == page.count("Score is lower") == 3
 
 
 def test_methods_carry_this_runs_numbers(region, run):
     made = region()
-    shown = html.unescape(written(made, run, "--scenes", *map(str, add_scenes(made))))
+    add_scenes(made)
+    shown = html.unescape(written(made, run))
     for words in (
         "3 scenes of 3 granules from Sentinel-2A, taken between 2021-01-19 and 2021-03-19,",
         "3 granules were cut into 108 patches of 8 x 8 pixels (80 m on the ground)",
         "into 7 clusters: urban (3), rural (3) and wild (1)",
         "2 rounds of judges and 1 person",
         "2 networks learned a score between 0 and 1",
-        "They saw 60 patches; 40 on other land",
-        "bootstrap that draws whole blocks of land of 20.0 km a side",
+        "They saw 60 patches; 40 in other blocks",
+        "bootstrap that draws spatial blocks of 20.0 km a side",
     ):
         assert words in shown, words
 
@@ -75,7 +77,7 @@ def test_methods_carry_this_runs_numbers(region, run):
 def test_baselines_and_their_differences_are_shown_where_they_were_measured(region, run, page):
     assert "Lead of the score" not in page
     made = region()
-    document = read_json(made.evaluations[0])
+    document = made.document(EVALUATION, reference="lights")
     baseline = json.loads(json.dumps(document["predictors"]["gradient"]))
     baseline["apply"] |= {
         "difference": {"value": 0.21, "low": 0.1, "high": 0.32}, "kendall": {"value": 0.4, "low": None, "high": None},
@@ -83,7 +85,7 @@ def test_baselines_and_their_differences_are_shown_where_they_were_measured(regi
     }  # fmt: skip
     baseline["apply"]["spearman"]["value"] = 0.99
     document["predictors"]["by-lights"], document["baselines"] = baseline, ["by-lights"]
-    write_json(made.evaluations[0], document)
+    write_json(made.file(EVALUATION, reference="lights"), document)
     shown = html.unescape(written(made, run))
     assert "Lead of the score" in shown
     assert "0.21 (0.10 to 0.32)" in shown
@@ -102,9 +104,7 @@ def test_baselines_and_their_differences_are_shown_where_they_were_measured(regi
 def test_a_broken_file_is_named_in_one_line(region, run, spoil, words):
     made = region(granules=("03TUF",), references={})
     spoil(made)
-    option = "--regressions" if "regress" in words else "--districts"
-    path = made.folder / ("regressions/mines.json" if "regress" in words else "districts/counties.json")
-    status, said = run([*made.arguments(), option, str(path)])
+    status, said = run(made.arguments())
     assert status == 2
     assert words in said
 
@@ -114,7 +114,7 @@ def test_a_table_of_change_without_its_columns_is_refused(region, run):
     path = add_change(made)
     table = read_geotable(path.with_suffix(".parquet")).drop(columns="significant")
     write_table(path.with_suffix(".parquet"), table, {})
-    status, said = run([*made.arguments(), "--change", str(path)])
+    status, said = run(made.arguments())
     assert status == 2
     assert "lacks the columns ['significant']" in said
 
@@ -123,6 +123,6 @@ def test_responses_of_other_patches_are_refused(region, run):
     made = region(granules=("03TUF",), references={})
     path = add_responses(made)[0]
     write_array(path.with_suffix(".npy"), np.zeros((5, 3, 3), np.uint8))
-    status, said = run([*made.arguments(), "--saliency", str(path)])
+    status, said = run(made.arguments())
     assert status == 2
     assert "does not fit the patches of 03TUF" in said

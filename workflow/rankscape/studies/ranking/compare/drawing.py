@@ -11,13 +11,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from rankscape.products.report.images import data_uri
+from rankscape.products.report.images import PatchImage, PatchImages, data_uri
 from rankscape.products.report.palette import RAMP
 from rankscape.products.report.plots import ACCENT, INK, Plot, count_bar, plot
 from rankscape.samples.patches import is_located
 from rankscape.studies.ranking.compare.measures import Mover
 from rankscape.studies.ranking.compare.runs import Run
-from rankscape.studies.ranking.page.gallery import Finder, Picture
 
 DIVERGING = "PuOr_r"
 """Purple to orange, readable with every common colour blindness (Brewer); orange where run B is higher."""
@@ -29,22 +28,22 @@ _PERCENTILE = 99
 
 @dataclass(frozen=True)
 class MovedPatch:
-    """A patch whose score differs much, with its pictures."""
+    """A patch whose score differs much, with its images."""
 
     mover: Mover
-    pictures: tuple[Picture, ...]
+    images: tuple[PatchImage, ...]
     """Of A and of B; one where both runs show the same pixels; none where no array was kept."""
 
 
 def moved_patches(a: Run, b: Run, movers: Sequence[Mover]) -> list[MovedPatch]:
-    """Find the pictures of patches that moved."""
-    finders = [Finder(run.pictures()) for run in (a, b)]
+    """Find the images of patches that moved."""
+    finders = [PatchImages(run.pictures()) for run in (a, b)]
     found = []
     for mover in movers:
         sides = zip(finders, (mover.patch_a, mover.patch_b), ("A", "B"), strict=True)
-        pictures = [finder.picture(patch, f"run {side}") for finder, patch, side in sides if patch in finder]
-        same = len(pictures) == 2 and pictures[0].uri == pictures[1].uri
-        found.append(MovedPatch(mover, tuple(pictures[:1] if same else pictures)))
+        images = [finder.image(patch, f"run {side}") for finder, patch, side in sides if patch in finder]
+        same = len(images) == 2 and images[0].uri == images[1].uri
+        found.append(MovedPatch(mover, tuple(images[:1] if same else images)))
     return found
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from rankscape.artifacts import Interval
+from rankscape.products.agreement.artifacts import Agreement, Estimate
 from rankscape.studies.ranking.compare.runs import Run
-from rankscape.studies.ranking.page.documents import Agreement, Estimate, Interval
 
 PARTS = ("pooled", "fit", "apply")
 _WIDE = 2.0

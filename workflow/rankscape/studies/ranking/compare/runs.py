@@ -12,9 +12,12 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json
 from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_metadata, read_table
+from rankscape.products.agreement.artifacts import Evaluation
 from rankscape.samples.patches import Grid, Patches, open_patches, read_grid, read_index
-from rankscape.studies.ranking.page.documents import Evaluation, MergedOrder, Summary
-from rankscape.studies.ranking.page.training import Training
+from rankscape.studies.ranking.clusters.artifacts import SUMMARY, ClusterSummary
+from rankscape.studies.ranking.orders.artifacts import ORDER, MergedOrder
+from rankscape.studies.ranking.product_files import EVALUATION
+from rankscape.studies.ranking.scoring.artifacts import TRAINING, TrainingRecord
 
 _NEEDED = {
     "clusters/clusters.json": "ranking cluster",
@@ -55,11 +58,11 @@ class Run:
     """Patches by granule."""
     scenes: dict[str, tuple[str, ...]]
     """Ids of the scenes that each granule's image was made of; none for folders of pictures."""
-    summary: Summary
+    summary: ClusterSummary
     clusters: pd.DataFrame
     """Columns patch_id, cluster; one row a patch that was learned from."""
     order: MergedOrder
-    training: Training
+    training: TrainingRecord
     scores: pd.DataFrame
     """Columns patch_id, score, score_std; one row a scored patch."""
     evaluations: dict[str, Evaluation]
@@ -106,9 +109,9 @@ def _read(folder: Path) -> Run:
     downloads = {path.parent.name: read_json(path) for path in sorted((folder / "scenes").glob("*/download.json"))}
     rounds = [read_json(path) for path in sorted((folder / "ranking/rounds").glob("*/*/*.json"))]
     found = sorted((folder / "evaluation").glob("*.json"))
-    evaluations = [Evaluation.read(path) for path in found if "predictors" in read_json(path)]
-    summary = Summary.read(folder / "clusters/clusters.json")
-    order, training = MergedOrder.read(folder / "ranking/order.json"), Training.read(folder / "model/score.json")
+    evaluations = [EVALUATION.read(path) for path in found if "predictors" in read_json(path)]
+    summary = SUMMARY.read(folder / "clusters/clusters.json")
+    order, training = ORDER.read(folder / "ranking/order.json"), TRAINING.read(folder / "model/score.json")
     orders = [read_json(path) for path in sorted((folder / "ranking/orders").glob("*.json"))]
     backbone = [read_json(path) for path in [folder / "model/backbone.json"] if path.is_file()]
     documents = [*downloads.values(), *backbone, *rounds, *orders]

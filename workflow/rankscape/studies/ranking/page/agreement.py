@@ -202,7 +202,7 @@ def _least_lead(evaluation: Evaluation, part: str) -> Estimate | None:
 
 
 def _pixel_statistics(evaluation: Evaluation) -> list[tuple[str, Predictor]]:
-    return [pair for pair in ordered(evaluation) if pair[0] not in (SCORE, *evaluation.rivals)]
+    return [pair for pair in ordered(evaluation) if pair[0] not in (SCORE, *evaluation.baselines)]
 
 
 def _best_statistic(evaluation: Evaluation, part: str) -> tuple[str, Estimate]:
@@ -253,13 +253,18 @@ def all_measures(evaluation: Evaluation, part: str | None) -> TableView | None:
         return None
     rows = tuple(
         (
-            PREDICTORS.get(name, name) + (_TAUGHT if evaluation.predictors[name].learned_from else ""),
+            PREDICTORS.get(name, name) + (_TRAINED if _trained_on(evaluation, name) else ""),
             *("" if name == SCORE and head == _LEAD else tell(a) for head, tell in columns.items()),
         )
         for name, a in known
     )
-    caption = f"Score, pixel statistics and baseline models beside {evaluation.title}: {PARTS[part].lower()}."
+    caption = f"Score, pixel statistics and baseline models compared with {evaluation.title}: {PARTS[part].lower()}."
     return TableView(caption, ("Predictor", *columns), rows)
+
+
+def _trained_on(evaluation: Evaluation, name: str) -> bool:
+    """Whether a baseline model was trained on the very reference that it is compared with."""
+    return evaluation.predictors[name].trained_on == evaluation.reference
 
 
 def _estimated(name: str) -> Callable[[Agreement], str]:
@@ -282,7 +287,7 @@ def _chance(agreement: Agreement) -> str:
 
 
 _LEAD = "Lead of the score"
-_TAUGHT = " (learned from this very reference: no evidence)"
+_TRAINED = " (trained on this very reference: no evidence)"
 _COLUMNS: dict[str, Callable[[Agreement], str]] = {
     "Spearman": _estimated("spearman"),
     _LEAD: _estimated("difference"),

@@ -14,7 +14,7 @@ from rankscape.samples.artifacts import INDEX, PATCHES
 from rankscape.samples.patches import Patches, open_patches
 from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY, ClusterSummary
 from rankscape.studies.ranking.judges.artifacts import ROUND
-from rankscape.studies.ranking.judges.round_records import RoundRecord, read_round
+from rankscape.studies.ranking.judges.round_records import RoundRecord
 from rankscape.studies.ranking.orders.artifacts import (
     AUDIT,
     DATA_ORDER,
@@ -82,11 +82,7 @@ def votes(run: RunReader) -> dict[str, Vote]:
 
 def rounds(run: RunReader) -> tuple[RoundRecord, ...]:
     """Rounds of judges."""
-    return run.once(_rounds)
-
-
-def _rounds(run: RunReader) -> tuple[RoundRecord, ...]:
-    return tuple(read_round(path) for path in run.paths(ROUND).values())
+    return tuple(run.read_all(ROUND).values())
 
 
 def patches(run: RunReader) -> dict[str, Patches]:

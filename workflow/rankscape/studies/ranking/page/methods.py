@@ -210,7 +210,7 @@ def _voted(run: RunReader) -> str:
 
 
 def _baselines(run: RunReader) -> str:
-    names = sorted({name for c in inputs.comparisons(run) for name in c.evaluation.rivals})
+    names = sorted({name for c in inputs.comparisons(run) for name in c.evaluation.baselines})
     if not names:
         return ""
     text = f"Baseline models ({listed(names)}) went through the same steps without judges or people and were compared "

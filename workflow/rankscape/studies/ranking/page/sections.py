@@ -11,6 +11,7 @@ from rankscape.studies.ranking.judges.artifacts import ROUND
 from rankscape.studies.ranking.orders.artifacts import AUDIT, DATA_ORDER, ORDER, PERSON_ORDER, ROUND_ORDER
 from rankscape.studies.ranking.product_files import (
     CHANGE,
+    CHANGE_IMAGES,
     CHANGE_IMAGES_INDEX,
     CHANGE_PREVIEW,
     CHANGE_RECORD,
@@ -24,6 +25,7 @@ from rankscape.studies.ranking.product_files import (
 )
 from rankscape.studies.ranking.scoring.artifacts import (
     BACKBONE_RECORD,
+    INSPECTION,
     INSPECTION_INDEX,
     SALIENCY,
     SALIENCY_RECORD,
@@ -74,7 +76,8 @@ SECTIONS = (
     ),
     PageSection(
         "change", "Change over time", f"{_PAGE}.products:changes",
-        (*_CHANGES, Read(CHANGE_PREVIEW, "changes", "ignore"), Read(CHANGE_IMAGES_INDEX, "changes", "ignore")),
+        (*_CHANGES, Read(CHANGE_PREVIEW, "changes", "ignore"), Read(CHANGE_IMAGES, "changes", "ignore"),
+         Read(CHANGE_IMAGES_INDEX, "changes", "ignore", waits=False)),
         lead="The same places at two dates. A place counts as changed where chance alone would rarely make such a "
         "difference, after allowing for the many places looked at.",
     ),
@@ -104,7 +107,7 @@ SECTIONS = (
     PageSection("uncertainty", "Uncertainty", f"{_PAGE}.training:draw_uncertainty",
                 (Read(TRAINING), _SCORES, *_SAMPLES)),
     PageSection("inspection", "Patches to judge the score by", f"{_PAGE}.inspection:draw",
-                (Read(INSPECTION_INDEX, missing="omit"),)),
+                (Read(INSPECTION, missing="omit"), Read(INSPECTION_INDEX, missing="omit", waits=False))),
     PageSection(
         "methods", "Methods", f"{_PAGE}.methods:draw",
         (Read(DOWNLOAD, "imaged", "ignore", waits=False), *_SAMPLES, *_CLUSTERS, *_VOTES, _ROUNDS, *_ORDER,
