@@ -8,7 +8,7 @@ BIN := .venv/bin
 
 help:
 	@echo "make setup    virtual environment in .venv with the pinned versions"
-	@echo "make demo     the whole workflow on the invented region; ends with the report's path"
+	@echo "make demo     the whole workflow on the synthetic region; ends with the report's path"
 	@echo "make test     all tests, with coverage"
 	@echo "make lint     formatting, types, import layers, workflow lint"
 	@echo "make docs     the documentation site in docs/_build/html; a broken link is an error"

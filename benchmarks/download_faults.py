@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from rankscape.foundation.errors import DownloadError
-from rankscape.scenes import pieces
+from rankscape.scenes import transfers
 from rankscape.scenes.addresses import Hosts
 from rankscape.scenes.downloading import Delivery, bring
 from rankscape.scenes.servers import Patience
@@ -95,7 +95,7 @@ def campaign(count: int, seed: int, *, md5: bool) -> tuple[int, int, int, int]:
     import asset_server as peer
 
     draw, met, failed, files, corrupt = random.Random(seed), Counter[str](), 0, 0, 0
-    pieces.PIECE_BYTES = PIECE_BYTES
+    transfers.PIECE_BYTES = PIECE_BYTES
 
     def counted(kind: str) -> Callable[[Any, bytes], None]:
         fault = kinds[kind](draw)

@@ -33,8 +33,9 @@ GRANULE, CRS, SIDE_PX, PATCH_PX = "48RVU", "EPSG:32648", 10980, 343
 ITEM = "S2B_MSIL2A_20230715T034141_R061_T48RVU_20230715T080000"
 STAGES = ("search", "fetch", "compose", "tile", "embed", "predict", "rasterize")
 FILES = {
-    "fetch": f"scenes/{GRANULE}/assets", "compose": f"scenes/{GRANULE}/*.tif", "tile": f"tiles/{GRANULE}.*",
-    "embed": f"features/{GRANULE}.*", "predict": f"scores/{GRANULE}.*", "rasterize": f"maps/{GRANULE}*",
+    "fetch": "scenes/assets", "compose": f"scenes/sentinel-2/{GRANULE}/*.tif",
+    "tile": f"samples/sentinel-2/{GRANULE}.*", "embed": f"ranking/features/{GRANULE}.*",
+    "predict": f"ranking/scores/{GRANULE}.*", "rasterize": f"ranking/maps/{GRANULE}*",
 }  # fmt: skip
 
 
@@ -78,7 +79,7 @@ def run(folder: Path) -> list[Cost]:
     from workflow_copy import copy_workflow
 
     project = copy_workflow(folder)
-    invent_catalogue(folder / "catalogue")
+    write_catalogue(folder / "catalogue")
     write_labels(folder / "labels.csv")
     (folder / "config/granules/one.tsv").write_text(
         f"granule\trole\tstart\tend\tmax_cloud_percent\n{GRANULE}\tfit\t2023-07-01\t2023-07-31\t20\n"
@@ -93,17 +94,18 @@ def run(folder: Path) -> list[Cost]:
 def configuration() -> dict:
     """The settings of Sichuan, with what others would have to give replaced."""
     config = yaml.safe_load((ROOT / "config/sichuan.yaml").read_text(encoding="utf-8"))
-    config |= {"region": "one", "granules": "config/granules/one.tsv", "prompts": config["prompts"][:1]}
-    config["judges"] = {"stand-in": {"kind": "stand-in", "model": "stand-in"}}
+    config |= {"region": "one", "granules": "config/granules/one.tsv"}
     config["search"] = {"kind": "static", "href": "catalogue/catalog.json", "signing": "none"}
-    config["label"] = {"source": "file", "file": "labels.csv", "categories": ["urban", "rural", "mountain", "highland"]}
-    config["adapt"] |= {"weights": "random", "epochs": 1}
-    config["rate"]["rounds"] = 1
-    config["train"] |= {"epochs": 1, "patches_per_cluster": 20}
+    study = config["ranking"]
+    study |= {"prompts": study["prompts"][:1], "judges": {"stand-in": {"kind": "stand-in", "model": "stand-in"}}}
+    study["label"] = {"source": "file", "file": "labels.csv", "categories": ["urban", "rural", "mountain", "highland"]}
+    study["adapt"] |= {"weights": "random", "epochs": 1}
+    study["rate"]["rounds"] = 1
+    study["train"] |= {"epochs": 1, "patches_per_cluster": 20}
     return config
 
 
-def invent_catalogue(folder: Path) -> None:
+def write_catalogue(folder: Path) -> None:
     """Write a catalogue of one item: a true-colour asset and its classes."""
     item_folder = folder / "sentinel-2-l2a" / ITEM
     item_folder.mkdir(parents=True)
@@ -115,7 +117,7 @@ def invent_catalogue(folder: Path) -> None:
         item_folder / "SCL.tif", classes, transform=transform @ Affine.scale(2), names=("SCL",), resampling="nearest",
         **common,
     )  # fmt: skip
-    catalogue = pystac.Catalog("one", "One invented granule")
+    catalogue = pystac.Catalog("one", "One synthetic granule")
     extent = pystac.Extent(pystac.SpatialExtent([[100, 28, 107, 31]]), pystac.TemporalExtent([[None, None]]))
     collection = pystac.Collection("sentinel-2-l2a", "Sentinel-2 Level-2A", extent)
     catalogue.add_child(collection)
@@ -164,7 +166,7 @@ def write_labels(path: Path) -> None:
 
 def cost_of(results: Path, stage: str) -> Cost:
     """Read what Snakemake measured, and what lies on disk."""
-    measured = next(results.glob(f"benchmarks/*{stage}/{GRANULE}.tsv"))
+    measured = next(results.glob(f"benchmarks/*{stage}/**/{GRANULE}.tsv"))
     table = pd.read_csv(measured, sep="\t")
     found = list(results.glob(FILES[stage])) if stage in FILES else []
     files = [path for top in found for path in (top.rglob("*") if top.is_dir() else [top]) if path.is_file()]

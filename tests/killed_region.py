@@ -131,27 +131,29 @@ def configuration(place: Place) -> dict[str, Any]:
     return {
         "region": REGION,
         "granules": f"config/granules/{REGION}.tsv",
-        "judges": {"anna": {"model": "tester", "base_url": place.judge.url, "concurrency": CONCURRENCY}},
-        "prompts": ["economics-student-en"],
         "references": {"lights": {"path": str(place.folder / "lights.tif"), "title": "Lights", "transform": "log1p"}},
         "search": {"kind": "static", "href": f"{place.assets.address}/catalog.json", "signing": "none"},
-        "fetch": {"product": "reflectance", "bands": ["B04", "B03", "B02", "B08"], "max_scenes": 1},
+        "acquisitions": {"sentinel-2": {"product": "reflectance", "bands": ["B04", "B03", "B02", "B08"]}},
         "tile": {"patch_px": 32, "max_cloud_fraction": 0.3},
-        "label": {
-            "source": "file",
-            "file": str(place.folder / "labels.csv"),
-            "categories": ["urban", "rural", "highland", "uninhabited"],
-            "uninhabited": "uninhabited",
+        "ranking": {
+            "judges": {"anna": {"model": "tester", "base_url": place.judge.url, "concurrency": CONCURRENCY}},
+            "prompts": ["economics-student-en"],
+            "label": {
+                "source": "file",
+                "file": str(place.folder / "labels.csv"),
+                "categories": ["urban", "rural", "highland", "uninhabited"],
+                "uninhabited": "uninhabited",
+            },
+            "adapt": {
+                "architecture": "test_resnet", "weights": "random", "input_px": 32, "colour": "all", "epochs": 2,
+                "block_m": 600, "normalisation": "patches",
+            },
+            "cluster": {"k_min": 2, "k_max": 2},
+            "sample": {"images_per_cluster": 2},
+            "rate": {"rounds": 1, "replies": 2},
+            "train": {"epochs": 2, "seeds": 2, "block_m": 600, "patches_per_cluster": 20},
+            "evaluate": {"block_m": 600, "min_places": 10},
         },
-        "adapt": {
-            "architecture": "test_resnet", "weights": "random", "input_px": 32, "colour": "all", "epochs": 2,
-            "block_m": 600, "normalisation": "patches",
-        },
-        "cluster": {"k_min": 2, "k_max": 2},
-        "draw": {"images_per_cluster": 2},
-        "rate": {"rounds": 1, "replies": 2},
-        "train": {"epochs": 2, "seeds": 2, "block_m": 600, "patches_per_cluster": 20},
-        "evaluate": {"block_m": 600, "min_places": 10},
     }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ APART = ("logs/", "benchmarks/", "ranking/replies/")
 """No results, and full of times: logs, Snakemake's benchmarks, the store of replies."""
 OF_TIMES = (
     "ranking/times/", "ranking/audit.json", "report/index.html", "catalog/collection.json", "catalog/items/region.json",
-    "maps/patches.parquet",
+    "ranking/maps/patches.parquet",
 )  # fmt: skip
 """How long replies took, what shows it, and what names the hashes of that."""
 
@@ -195,7 +195,7 @@ def chain(place: Place, reference: Undisturbed, folder: Path, found: Found, most
 
 def whole_assets(project: Project) -> list[str]:
     """Paths at the server of the assets that a run has brought and verified."""
-    notes = project.folder.glob(f"{RESULTS}/scenes/*/assets/*/*.tif.json")
+    notes = project.folder.glob(f"{RESULTS}/scenes/assets/*/*.tif.json")
     return [f"/sentinel-2-l2a/{note.parent.name}/{note.stem}" for note in notes]
 
 

@@ -137,11 +137,11 @@ def _configuration(before: str) -> dict[str, object]:
         "conley_m": 6000,
     }
     pair = f"{before}--{NOW}"
-    return base_configuration("pucallpa", 5000, "Squares of 11 km") | {
-        "regressions": {
-            "distance": {"title": "Score and distance", "outcomes": [{"column": "score"}], **distances},
-            "growth": {"title": "Change and distance", "places": pair, "outcomes": [{"column": "change"}], **distances},
-        },
+    regressions = {
+        "distance": {"title": "Score and distance", "outcomes": [{"column": "score"}], **distances},
+        "growth": {"title": "Change and distance", "places": pair, "outcomes": [{"column": "change"}], **distances},
+    }
+    return base_configuration("pucallpa", 5000, "Squares of 11 km", regressions=regressions) | {
         "tile": {"patch_px": TILE_PX, "zoom": ZOOM},
         "publish": {"title": "Pucallpa", "imagery": "own"},
         "report": {

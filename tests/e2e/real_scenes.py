@@ -201,27 +201,27 @@ def _write_cog(path: Path, pixels: np.ndarray, profile) -> None:
 
 def configuration(catalogue: Path) -> str:
     """The region's configuration as JSON, which is YAML too."""
-    shared = base_configuration("alps", 1500, "Squares of 2.2 km")
     bare = {
         "path": "cover.tif",
         "title": "Built-up or bare, by the scene classification",
         "classes": {2: None, 3: None, 4: 0, 5: 1, 6: 0, 7: None, 8: None, 9: None, 10: None, 11: 0},
     }
+    distance = {
+        "title": "Score and distance to a town",
+        "tables": [{"path": "surroundings.csv", "key": "patch_id", "match": "patch_id"}],
+        "outcomes": [{"column": "score"}],
+        "explanatory": [{"column": "town_m", "transform": "log", "label": "Log distance to a town"}],
+        "fixed_effects": "scene",
+        "conley_m": 2000,
+    }
+    shared = base_configuration(
+        "alps", 1500, "Squares of 2.2 km", regressions={"distance": distance},
+        baselines={"cover-order": {"kind": "order", "reference": "bare"}},
+    )  # fmt: skip
     own = {
         "references": {"seen": SEEN_BY_A_PERSON, "bare": bare},
-        "baselines": {"cover-order": {"kind": "order", "reference": "bare"}},
-        "regressions": {
-            "distance": {
-                "title": "Score and distance to a town",
-                "tables": [{"path": "surroundings.csv", "key": "patch_id", "match": "patch_id"}],
-                "outcomes": [{"column": "score"}],
-                "explanatory": [{"column": "town_m", "transform": "log", "label": "Log distance to a town"}],
-                "fixed_effects": "scene",
-                "conley_m": 2000,
-            }
-        },
         "search": {"kind": "static", "href": str(catalogue), "signing": "none"},
-        "fetch": {"product": "reflectance", "bands": BANDS},
+        "acquisitions": {"sentinel-2": {"product": "reflectance", "bands": BANDS}},
         "tile": {"patch_px": PATCH_PX},
         "report": {"title": "Bolzano and the Dolomites", "note": "The judge is a stand-in, no vision model."},
     }

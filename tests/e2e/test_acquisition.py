@@ -209,7 +209,7 @@ def test_expired_token_missing_asset_and_broken_connection_on_the_way_to_an_imag
     assert f"item {first}, asset visual: HTTP 404" in logs[1]
     assert place.blobs.fetched(picture) == 2
     assert len(place.blobs.tokens) >= 3
-    delivered = tmp_path / record["scenes"][0]["assets"]["visual"]["path"]
+    delivered = tmp_path / "assets" / record["scenes"][0]["assets"]["visual"]["path"]
     assert delivered.read_bytes() == (place.blobs.folder / picture.lstrip("/")).read_bytes()
     _assert_no_secret(tmp_path, *logs)
 
@@ -242,7 +242,7 @@ def test_reflectance_of_two_scenes_composes(place: Place, tmp_path: Path):
         assert np.all(image.dataset_mask() == 255)
     seen = []
     for scene in record["scenes"]:
-        with rasterio.open(tmp_path / scene["assets"]["B04"]["path"]) as band:
+        with rasterio.open(tmp_path / "assets" / scene["assets"]["B04"]["path"]) as band:
             seen.append((band.read(1).astype(np.float32) - 1000) / 10_000)
     np.testing.assert_allclose(red, np.mean(seen, axis=0), atol=1e-6)
     _assert_no_secret(tmp_path, *logs)

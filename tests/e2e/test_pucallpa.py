@@ -24,7 +24,7 @@ def region(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_city_its_edge_fields_and_forest_follow_each_other(region: Path) -> None:
-    scores = pd.read_parquet(region / "scores/pucallpa_2020.parquet").set_index("patch_id")["score"]
+    scores = pd.read_parquet(region / "ranking/scores/pucallpa_2020.parquet").set_index("patch_id")["score"]
     means = [
         float(scores[[f"pucallpa_2020_{tile}" for tile in tiles_in(SEEN[level])]].mean()) for level in (3, 2, 1, 0)
     ]
@@ -32,12 +32,12 @@ def test_city_its_edge_fields_and_forest_follow_each_other(region: Path) -> None
 
     assert means == sorted(means, reverse=True)
     assert means[0] - means[3] > 0.5
-    evaluation = json.loads((region / "evaluation/seen.json").read_text())
+    evaluation = json.loads((region / "ranking/evaluation/seen.json").read_text())
     assert evaluation["predictors"]["score"]["pooled"]["spearman"]["value"] > 0.7
 
 
 def test_the_city_grew_and_the_forest_stayed(region: Path) -> None:
-    change = gpd.read_parquet(region / "change/1985--2020.parquet").set_index("patch_id")
+    change = gpd.read_parquet(region / "ranking/change/1985--2020.parquet").set_index("patch_id")
     grown, untouched = (
         change.loc[[f"pucallpa_2020_{tile}" for tile in tiles_in(boxes)]] for boxes in (GROWN, UNTOUCHED)
     )

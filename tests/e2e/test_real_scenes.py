@@ -48,7 +48,7 @@ def region(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def scores(region: Path, granule: str, kind: str) -> np.ndarray:
-    table = pd.read_parquet(region / f"scores/{granule}.parquet").set_index("patch_id")
+    table = pd.read_parquet(region / f"ranking/scores/{granule}.parquet").set_index("patch_id")
     places = [f"{granule}_{row}_{col}" for row, col in inside(SEEN[granule][kind])]
     return table.loc[places, "score"].to_numpy()
 
@@ -67,7 +67,7 @@ def test_city_industry_and_villages_stand_out(region: Path) -> None:
 def test_offsets_are_taken_from_the_items(region: Path) -> None:
     offsets = {}
     for granule in SEEN:
-        document = json.loads((region / f"scenes/{granule}/download.json").read_text())
+        document = json.loads((region / f"scenes/sentinel-2/{granule}/download.json").read_text())
         offsets[granule] = document["scenes"][0]["offset_dn"]
         assert set(BANDS) <= set(document["scenes"][0]["assets"])
 

@@ -1,4 +1,4 @@
-"""The whole workflow on a small invented region: made, made again alike, broken in one place, killed half-way."""
+"""The whole workflow on a small synthetic region: made, made again alike, broken in one place, killed half-way."""
 
 import json
 import os
@@ -72,25 +72,26 @@ def test_outputs_travel_whole_and_every_column_is_described(made: Project, tmp_p
 
 def test_rivals_learn_from_references_and_leave_the_score_alone(copied: Project) -> None:
     demo = copied.folder / "results/demo"
-    order = json.loads((demo / "baselines/lights-order/order.json").read_text())
+    order = json.loads((demo / "ranking/baselines/lights-order/order.json").read_text())
     assert list(order["weights"]) == ["data--lights"]
-    assert len(list(demo.glob("baselines/lights-order/scores/*.parquet"))) == 5
+    assert len(list(demo.glob("ranking/baselines/lights-order/scores/*.parquet"))) == 5
     assert not list(demo.glob("ranking/orders/data--*.json")), "a rival's order votes with judges"
-    model = demo / "model/score.safetensors"
+    model = demo / "ranking/model/score.safetensors"
     before = model.stat().st_mtime_ns
     path = copied.folder / "config/config.yaml"
     config = yaml.safe_load(path.read_text())
-    config["baselines"]["people"] = {"kind": "regression", "reference": "population", "train": {"objective": "ridge"}}
+    people = {"kind": "regression", "reference": "population", "train": {"objective": "ridge"}}
+    config["ranking"]["baselines"]["people"] = people
     path.write_text(yaml.safe_dump(config, allow_unicode=True))
 
-    copied.snakemake("results/demo/baselines/people/scores/03TXG.parquet")
+    copied.snakemake("results/demo/ranking/baselines/people/scores/03TXG.parquet")
 
-    scores = pd.read_parquet(demo / "baselines/people/scores/03TXG.parquet")
-    values = pd.read_parquet(demo / "evaluation/references/population/03TXG.parquet")
+    scores = pd.read_parquet(demo / "ranking/baselines/people/scores/03TXG.parquet")
+    values = pd.read_parquet(demo / "samples/references/population/03TXG.parquet")
     joined = scores.merge(values, on="patch_id").dropna()
     assert {"patch_id", "score", "score_std"} <= set(scores)
     assert joined["score"].corr(joined["value"], method="spearman") > 0.3
-    record = json.loads((demo / "baselines/people/model/score.json").read_text())
+    record = json.loads((demo / "ranking/baselines/people/model/score.json").read_text())
     assert (record["learned"], record["objective"]) == ("values", "ridge")
     assert model.stat().st_mtime_ns == before
 
@@ -102,25 +103,25 @@ def test_snakemakes_own_report_is_written(copied: Project) -> None:
 
 
 def test_broken_scene_is_named_and_other_granules_are_unharmed(copied: Project) -> None:
-    catalogue = copied.folder / "results/demo/invented"
+    catalogue = copied.folder / "results/demo/simulated"
     bands = list(catalogue.rglob("*03TXG*/B03.tif"))
     assert bands
     for broken in bands:
         broken.write_bytes(broken.read_bytes()[:20_000])
-    scenes = [f"results/demo/scenes/{granule}/scene.tif" for granule in ("03TXG", "03TVG")]
+    scenes = [f"results/demo/scenes/sentinel-2/{granule}/scene.tif" for granule in ("03TXG", "03TVG")]
     for scene in scenes:
         shutil.rmtree((copied.folder / scene).parent)
 
     run = copied.snakemake("--keep-going", *scenes, check=False)
 
     assert run.returncode != 0
-    log = (copied.folder / "results/demo/logs/fetch/03TXG.log").read_text()
+    log = (copied.folder / "results/demo/logs/fetch/sentinel-2/03TXG.log").read_text()
     line = next(line for line in log.splitlines() if line.startswith("rankscape:"))
     assert "B03" in line
     assert "03TXG" in line
     assert "Traceback" not in log
-    assert not (copied.folder / "results/demo/scenes/03TXG/download.json").exists()
-    assert (copied.folder / "results/demo/scenes/03TVG/scene.tif").exists()
+    assert not (copied.folder / "results/demo/scenes/sentinel-2/03TXG/download.json").exists()
+    assert (copied.folder / "results/demo/scenes/sentinel-2/03TVG/scene.tif").exists()
 
 
 def test_a_second_run_from_scratch_that_is_killed_goes_on_to_the_same_result(made: Project, tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_a_second_run_from_scratch_that_is_killed_goes_on_to_the_same_result(mad
         command, cwd=project.folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + PATIENCE_S
-    while not list(project.folder.glob("results/demo/features/*.npy")) and time.monotonic() < deadline:
+    while not list(project.folder.glob("results/demo/ranking/features/*.npy")) and time.monotonic() < deadline:
         time.sleep(0.2)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()

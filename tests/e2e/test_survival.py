@@ -24,17 +24,17 @@ from workflow_copy import PATIENCE_S, Project
 pytestmark = pytest.mark.timeout(PATIENCE_S)
 
 DAY_S = 86_400
-SCORES = f"{RESULTS}/scores/{FIT}.parquet"
+SCORES = f"{RESULTS}/ranking/scores/{FIT}.parquet"
 LEFT = ["Training the score", f"Scoring granule {FIT}"]
 """What is left to do to make them when the model is gone, too."""
 ROOM_BYTES = 12_288
 """Room that is left on a full disk: for a log, for no output."""
 OUTPUTS = {
-    "fetch": [f"scenes/{FIT}/download.json", f"scenes/{FIT}/assets/*/*"],
-    "compose": [f"scenes/{FIT}/scene.tif", f"scenes/{FIT}/quality.tif"],
-    "tile": [f"tiles/{FIT}.*"],
-    "embed": [f"features/{FIT}.*"],
-    "rasterize": [f"maps/{FIT}.*", f"maps/{FIT}-patches.*"],
+    "fetch": [f"scenes/sentinel-2/{FIT}/download.json", f"scenes/assets/*_T{FIT}_*/*"],
+    "compose": [f"scenes/sentinel-2/{FIT}/scene.tif", f"scenes/sentinel-2/{FIT}/quality.tif"],
+    "tile": [f"samples/sentinel-2/{FIT}.*"],
+    "embed": [f"ranking/features/{FIT}.*"],
+    "rasterize": [f"ranking/maps/{FIT}.*", f"ranking/maps/{FIT}-patches.*"],
 }
 """Files of the granule to learn from that a stage makes."""
 
@@ -58,7 +58,7 @@ def copied(made: Undisturbed, tmp_path: Path) -> Project:
 
 def without_scores(project: Project) -> Project:
     """Take away the model and scores: to make `SCORES`, two jobs are left to do."""
-    for path in [*(project.folder / RESULTS / "model").glob("score*"), project.folder / SCORES]:
+    for path in [*(project.folder / RESULTS / "ranking/model").glob("score*"), project.folder / SCORES]:
         path.unlink()
     return project
 

@@ -7,7 +7,7 @@ PAGES = {"report report/index.html", "publish catalog.json"}
 def test_other_settings_of_districts_average_these_alone(finished):
     finished.edit("config/config.yaml", "    id: code\n", "    id: code\n    min_covered_fraction: 0.3\n")
 
-    assert finished.planned() == {"district districts/invented.parquet"} | PAGES
+    assert finished.planned() == {"district districts/counties.parquet"} | PAGES
 
 
 def test_new_districts_of_a_shapefile_read_all_its_files(finished):

@@ -4,7 +4,7 @@ import os
 import time
 
 REGION_AGGREGATES = {
-    "mosaic maps/region.tif", "district districts/invented.parquet", "regress regressions/distances.json",
+    "mosaic maps/region.tif", "district districts/counties.parquet", "regress regressions/distances.json",
     "inspection-sheets review", "report report/index.html", "publish catalog.json",
 }  # fmt: skip
 EVALUATIONS = {f"evaluate evaluation/{name}.json" for name in ("truth", "lights", "population")}
@@ -282,7 +282,7 @@ def test_a_baseline_of_another_kind_learns_anew(finished):
 def test_another_reference_raster_reruns_the_baselines_that_learned_from_it(finished):
     raster = finished.folder / "lamps.tif"
     raster.write_text("new")
-    finished.edit("config/config.yaml", "path: results/demo/invented/lights.tif", f"path: {raster.name}")
+    finished.edit("config/config.yaml", "path: results/demo/simulated/lights.tif", f"path: {raster.name}")
 
     order = ("order-from-reference", "orders/data--lights.json"), ("ensemble", "order.json")
     values = {f"aggregate evaluation/references/lights/{granule}.parquet" for granule in GRANULES}
