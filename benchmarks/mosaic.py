@@ -8,7 +8,7 @@ A granule is 32 x 32 scores and their deviations, which fill 10976 x 10976 pixel
 - `numpy.repeat`: the same with two calls of numpy instead of the loop.
 - `GDAL alone`: the array is there already and only written, as that COG, and as a tiled GeoTIFF with ZSTD level 3, all
   cores and no overviews; and in between, a COG without them.
-- `rankscape`: `mapping.granules.write_mosaic` with the kernels of the CPU, in float32 and in bytes. The file is
+- `rankscape`: `mapping.granules.write_pixels` with the kernels of the CPU, in float32 and in bytes. The file is
   decoded once more, flushed to disk and renamed, which the others leave out.
 
 The programs run in turns, granule after granule, so that a slow moment of the machine meets all; cells are medians.
@@ -38,7 +38,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from rankscape.products.maps import backends, cuda
-from rankscape.products.maps.granules import write_mosaic
+from rankscape.products.maps.granules import write_pixels
 from rankscape.products.maps.pieces import RasterForm
 from rankscape.products.maps.surface import Surface
 from rankscape.samples.patches import Grid
@@ -141,7 +141,7 @@ def alone(pixels: np.ndarray, folder: Path) -> dict[str, list[np.ndarray]]:
 
 def draw(surface: Surface, path: Path, dtype: str) -> None:
     """Write the file of a granule with Rankscape."""
-    write_mosaic(path, surface, backends.fill, dtype, {}, 3, CORES)
+    write_pixels(path, surface, backends.fill, dtype, {}, CORES)
 
 
 def check(folder: Path) -> None:

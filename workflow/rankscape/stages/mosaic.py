@@ -16,19 +16,19 @@ from rankscape.products.maps.preview import draw_preview
 from rankscape.products.maps.ramp import RAMP, UNCERTAINTY, read_ramp, style_of, write_style
 from rankscape.products.maps.region import (
     largest_uncertainty,
-    merge_surfaces,
+    mosaic_surfaces,
     write_colours,
     write_region,
     write_uncertainty,
 )
-from rankscape.products.maps.settings import MergeSettings
+from rankscape.products.maps.settings import MosaicSettings
 from rankscape.products.maps.surface import read_surfaces
 from rankscape.stages.options import Indices, settings_of
 
 
 def mosaic(
     *,
-    settings: Annotated[str, settings_of(MergeSettings)],
+    settings: Annotated[str, settings_of(MosaicSettings)],
     scores: Annotated[list[Path], Parameter(help="Scores (.parquet), a granule each.")],
     indices: Indices,
     out: Annotated[Path, Parameter(help="Raster to write: score and score_std of the region (COG).")],
@@ -38,16 +38,16 @@ def mosaic(
     item: Annotated[Path, Parameter(help="STAC item to write (JSON), in the folder of the raster or above.")],
 ) -> None:
     """Draw the map of the region in one CRS, as rasters with QGIS styles, a picture and a STAC item."""
-    chosen = MergeSettings.from_text(settings, "*.mosaic")
+    chosen = MosaicSettings.from_text(settings, "*.mosaic")
     ramp, surfaces = read_ramp(), read_surfaces(scores, indices)
-    region = merge_surfaces(surfaces, chosen.crs, chosen.resolution_m)
+    region = mosaic_surfaces(surfaces, chosen.crs, chosen.resolution_m)
     inputs = {f"scores/{path.stem}": path for path in scores} | {f"indices/{path.stem}": path for path in indices}
     record = provenance("mosaic", chosen, {**inputs, "ramp": RAMP, "uncertainty-ramp": UNCERTAINTY})
-    tags, level = {"RANKSCAPE": json.dumps(record, sort_keys=True)}, chosen.compression_level
-    write_region(out, region, tags, level)
+    tags = {"RANKSCAPE": json.dumps(record, sort_keys=True)}
+    write_region(out, region, tags)
     write_style(out, ramp)
-    write_colours(colour, region, ramp, tags, level)
-    write_uncertainty(uncertainty, region, tags, level)
+    write_colours(colour, region, ramp, tags)
+    write_uncertainty(uncertainty, region, tags)
     write_style(uncertainty, read_ramp(UNCERTAINTY), high=largest_uncertainty(region))
     write_bytes(preview, draw_preview(region, ramp, chosen.title, chosen.preview_px))
     assets = {"map": out, "colour": colour, "uncertainty": uncertainty, "preview": preview}

@@ -9,7 +9,7 @@ from rankscape.products.maps.ramp import UNCERTAINTY, read_ramp, write_style
 from rankscape.products.maps.region import (
     colour_table,
     largest_uncertainty,
-    merge_surfaces,
+    mosaic_surfaces,
     write_colours,
     write_uncertainty,
 )
@@ -21,11 +21,11 @@ def region(granule):
     """A map of 600 x 600 pixels, more than a block, with a hole."""
     score = np.random.default_rng(0).random((60, 60))
     score[:20, :20] = np.nan
-    return merge_surfaces([read_surface(*granule(score=score))], None, 8.0)
+    return mosaic_surfaces([read_surface(*granule(score=score))], None, 8.0)
 
 
 def test_colours_are_those_of_the_ramp_and_the_hole_is_transparent(region, tmp_path):
-    write_colours(tmp_path / "colour.tif", region, read_ramp(), {}, 3)
+    write_colours(tmp_path / "colour.tif", region, read_ramp(), {})
     with rasterio.open(tmp_path / "colour.tif") as raster:
         pixels, table = raster.read(1), raster.colormap(1)
         assert raster.colorinterp == (rasterio.enums.ColorInterp.palette,)
@@ -50,7 +50,7 @@ def test_bytes_that_are_no_score_are_transparent():
 
 def test_uncertainty_is_a_layer_of_its_own_with_a_style_that_reaches_its_largest_value(region, tmp_path):
     path = tmp_path / "uncertainty.tif"
-    write_uncertainty(path, region, {}, 3)
+    write_uncertainty(path, region, {})
     write_style(path, read_ramp(UNCERTAINTY), high=largest_uncertainty(region))
     with rasterio.open(path) as raster:
         np.testing.assert_array_equal(raster.read(1), region.values[1])
@@ -62,7 +62,7 @@ def test_uncertainty_is_a_layer_of_its_own_with_a_style_that_reaches_its_largest
 
 
 def test_a_map_without_a_score_has_colours_all_the_same(granule):
-    empty = merge_surfaces([read_surface(*granule(score=np.full((2, 2), np.nan)))], None, None)
+    empty = mosaic_surfaces([read_surface(*granule(score=np.full((2, 2), np.nan)))], None, None)
     assert largest_uncertainty(empty) == 0.05
 
 

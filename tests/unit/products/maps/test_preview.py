@@ -10,7 +10,7 @@ from PIL import Image
 from rankscape.foundation.errors import InputError
 from rankscape.products.maps.preview import draw_preview, metres_per_unit, readable_length, round_length
 from rankscape.products.maps.ramp import read_ramp
-from rankscape.products.maps.region import merge_surfaces
+from rankscape.products.maps.region import mosaic_surfaces
 from rankscape.products.maps.surface import read_surface
 
 
@@ -18,7 +18,7 @@ from rankscape.products.maps.surface import read_surface
 def region(granule):
     score = np.tile(np.linspace(0, 1, 12), (10, 1))
     score[4:6, 4:8] = np.nan
-    return merge_surfaces([read_surface(*granule(score=score))], None, None)
+    return mosaic_surfaces([read_surface(*granule(score=score))], None, None)
 
 
 def picture(region, longer_px=600):
@@ -49,7 +49,7 @@ def test_poor_is_left_in_the_legend_and_in_the_map(region):
 
 @pytest.mark.parametrize("shape", [(3, 60), (60, 3), (1, 1)])
 def test_pictures_of_any_shape_fit(granule, shape):
-    region = merge_surfaces([read_surface(*granule(score=np.full(shape, 0.5)))], None, None)
+    region = mosaic_surfaces([read_surface(*granule(score=np.full(shape, 0.5)))], None, None)
     image = picture(region, 400)
     assert max(image.shape[:2]) == 400
     assert min(image.shape[:2]) >= 80
@@ -60,14 +60,14 @@ def test_many_granules_go_without_labels(granule):
         read_surface(*granule(f"g{i}", score=np.full((2, 2), 0.5), origin_m=(400_000.0 + 160 * i, 4_500_000.0)))
         for i in range(13)
     ]
-    assert picture(merge_surfaces(surfaces, None, None)).any()
+    assert picture(mosaic_surfaces(surfaces, None, None)).any()
 
 
 def test_ground_metres_follow_the_projection(granule):
-    utm = merge_surfaces([read_surface(*granule(score=np.full((2, 2), 0.5)))], None, None)
+    utm = mosaic_surfaces([read_surface(*granule(score=np.full((2, 2), 0.5)))], None, None)
     assert metres_per_unit(utm) == pytest.approx(1, abs=1e-3)
     place = {"origin_m": (14_000_000.0, 4_721_671.6), "crs": "EPSG:3857"}
-    mercator = merge_surfaces([read_surface(*granule(score=np.full((2, 2), 0.5), **place))], None, None)
+    mercator = mosaic_surfaces([read_surface(*granule(score=np.full((2, 2), 0.5), **place))], None, None)
     assert metres_per_unit(mercator) == pytest.approx(np.cos(np.radians(39.0)), rel=0.005)
 
 

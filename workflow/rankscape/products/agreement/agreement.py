@@ -10,7 +10,7 @@ import pandas as pd
 from rankscape.evaluation.correlation import Correlations, PairedSamples, is_constant
 from rankscape.evaluation.intervals import Ends, bootstrap_interval, described, squared
 from rankscape.foundation.progress import track
-from rankscape.products.agreement.settings import EvaluateSettings
+from rankscape.products.agreement.settings import MIN_BLOCKS, SEED, EvaluateSettings
 from rankscape.spatial.autocorrelation import FieldPair, SpatialEffect, field_pairs, permutation_p, spatial_effects
 from rankscape.spatial.blocks import effective_blocks
 
@@ -162,11 +162,11 @@ class _Part:
         model = next((pair.reference for pair in pairs if pair is not None), None)
         return cls(
             names, region.columns, paired, paired.estimate(),
-            paired.bootstrap(blocks, settings.draws, settings.seed) if count >= settings.min_blocks else None,
-            spatial_effects(x_m, y_m, blocks, pairs, settings.seed),
+            paired.bootstrap(blocks, settings.draws, SEED) if count >= MIN_BLOCKS else None,
+            spatial_effects(x_m, y_m, blocks, pairs, SEED),
             None
             if model is None
-            else permutation_p(x_m, y_m, stacked, reference, model, settings.surrogates, settings.seed),
+            else permutation_p(x_m, y_m, stacked, reference, model, settings.surrogates, SEED),
             count, effective_blocks(blocks), region.block_m, settings,
         )  # fmt: skip
 
@@ -237,8 +237,8 @@ class _Part:
         """Why an interval cannot be given, or nothing where all can."""
         if all(estimate["low"] is not None for estimate in estimates.values()):
             return {}
-        if self.blocks < self.settings.min_blocks:
-            fewest = self.settings.min_blocks
+        if self.blocks < MIN_BLOCKS:
+            fewest = MIN_BLOCKS
             return {
                 "interval_reason": f"{self.blocks} blocks of {self.block_m:g} m; an interval needs at least {fewest}"
             }

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rankscape.foundation.errors import InputError, RasterError
-from rankscape.products.agreement.settings import EvaluateSettings
+from rankscape.products.agreement.settings import MIN_BLOCKS, MIN_COVERAGE, EvaluateSettings
 from rankscape.samples.joins import rows_of
 from rankscape.samples.overlap import distinct_places
 from rankscape.samples.places import block_of
@@ -80,19 +80,17 @@ def paired_samples(
     samples: pd.DataFrame,
     values: Sequence[Path],
     predictors: Sequence[PredictorTables],
-    settings: EvaluateSettings,
     reference: ReferenceSettings,
 ) -> pd.DataFrame:
     """Add the reference's values (transformed) and all predictors; keep the samples that have them all.
 
     All predictors are compared over the same samples: those with a finite value and finite predictors, of which the
-    reference covers the share that the settings ask for.
+    reference covers half or more.
 
     Args:
         samples: As `usable_samples` returns them.
         values: Tables of one reference.
         predictors: Tables of the predictors.
-        settings: Smallest coverage.
         reference: The reference and its transform.
 
     Returns:
@@ -110,7 +108,7 @@ def paired_samples(
     if not (value["coverage"] > 0).any():
         granules = sorted(set(samples["granule"]))
         raise RasterError(f"{reference.path} covers no place in the granules {granules}: check its CRS and extent.")
-    raw = value["value"].where(value["coverage"] >= settings.min_coverage)
+    raw = value["value"].where(value["coverage"] >= MIN_COVERAGE)
     joined = samples.assign(raw=raw, value=_transformed(raw, reference), **columns)
     whole = np.isfinite(joined[["value", *columns]].to_numpy(float)).all(axis=1)
     kept: pd.DataFrame = joined[whole].reset_index(drop=True)
@@ -159,7 +157,7 @@ def block_for(
 
     apart_m = spacing(once["x_m"].to_numpy(float), once["y_m"].to_numpy(float))
     reference, predictor = (None, None) if pair is None else (pair.reference, pair.predictor)
-    return choose_block(reference, predictor, apart_m, count, settings.min_blocks)
+    return choose_block(reference, predictor, apart_m, count, MIN_BLOCKS)
 
 
 def baseline_tables(given: Sequence[str], taken: Collection[str], column: str = "score") -> list[PredictorTables]:

@@ -6,6 +6,13 @@ from pydantic import Field
 
 from rankscape.foundation.settings import Section
 
+MIN_BLOCKS = 5
+"""Fewest blocks for which an interval is given."""
+MIN_COVERAGE = 0.5
+"""Samples of which the reference covers a smaller share are left out."""
+SEED = 0
+"""Seed of the bootstrap, of pairs of places, and of the permutation test."""
+
 
 class EvaluateSettings(Section):
     """How agreement with references is measured."""
@@ -19,11 +26,5 @@ class EvaluateSettings(Section):
     """Rearranged references of the permutation test; neighbours stay as alike in them as they are."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the intervals."""
-    min_blocks: Annotated[int, Field(ge=2)] = 5
-    """Fewest blocks of land for which an interval is given."""
     min_places: Annotated[int, Field(ge=3)] = 30
     """Fewest patches with score and reference for which a correlation is given."""
-    min_coverage: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Patches of which the reference covers a smaller share are left out."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the bootstrap, of pairs of places, and of the permutation test."""

@@ -25,6 +25,8 @@ from rankscape.products.change.significance import groups_of, least_called, nois
 
 ScoreAgain = Callable[[PairedDates, Radiometry], tuple[np.ndarray, np.ndarray]]
 """Scores and ensemble standard deviations of the compared patches of the earlier date, normalized to the later one."""
+_INVARIANT_SHARE = 0.5
+"""Share of the places, of every level of the score, that are taken as pseudo-invariant."""
 _MOST_KNOTS = {"monotone": 10, "shift": 1}
 _BH, _BY = "benjamini-hochberg", "benjamini-yekutieli"
 _METHODS = {_BH: "fdr_bh", _BY: "fdr_by"}
@@ -91,7 +93,7 @@ def _measure(
     features = [appearance_of(store.array, rows) for store, rows in zip(one.stores, one.rows, strict=True)]
     frame, after = one.frame.copy(), one.frame["score_after"].to_numpy()
     before, ensemble_std = frame["score_before"].to_numpy(), frame["ensemble_std_before"].to_numpy()
-    invariant = invariant_places(appearance_distance(*features), before, after, settings.invariant_share)
+    invariant = invariant_places(appearance_distance(*features), before, after, _INVARIANT_SHARE)
     radiometry, bands = None, one.before.array.shape[-1]
     if settings.radiometry:
         radiometry = fit_radiometry(features[0][invariant, :bands], features[1][invariant, :bands])
@@ -100,7 +102,7 @@ def _measure(
     change = after - expected
     level = level_of(expected, after) / len(frame)
     among = noise_of(change, level, invariant)
-    noise = among / narrowing(settings.invariant_share, features[0].shape[1])
+    noise = among / narrowing(_INVARIANT_SHARE, features[0].shape[1])
     std = np.hypot(noise, frame["ensemble_std_after"].to_numpy() - ensemble_std)
     frame = frame.assign(
         place=one.place, change=change, raw_change=after - one.frame["score_before"].to_numpy(), change_std=std,

@@ -10,10 +10,9 @@ import pandas as pd
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.package_files import assets
 from rankscape.products.change.dates import PairedDates
-from rankscape.products.change.settings import ChangeSettings
 from rankscape.products.maps.preview import Legend, draw_preview
 from rankscape.products.maps.ramp import read_ramp, round_up, write_style
-from rankscape.products.maps.region import merge_surfaces, write_region
+from rankscape.products.maps.region import mosaic_surfaces, write_region
 from rankscape.products.maps.surface import Surface
 from rankscape.samples.patches import Patches
 
@@ -22,14 +21,13 @@ CHANGE_RAMP = ASSETS.path("../../../../resources/ramps/change.tsv")
 """Colour ramp of changes: violet fell, orange rose; told apart with every common colour blindness."""
 _BANDS = ("change", "change_std")
 """Bands of the map: the change of the score, and its standard deviation."""
-_LEVEL = 3
-"""Level of the ZSTD compression."""
+_PREVIEW_PX = 1200
+"""Longer side of the preview image."""
 _STEP, _QUANTILE = 0.1, 0.995
 
 
 def write_change_map(
     parts: Sequence[tuple[PairedDates, pd.DataFrame]],
-    settings: ChangeSettings,
     title: str,
     files: tuple[Path, Path],
     record: dict[str, object],
@@ -38,7 +36,6 @@ def write_change_map(
 
     Args:
         parts: Granules that were measured, each with its rows: `change` and `change_std`.
-        settings: CRS, pixels, and size of the image.
         title: Words above the image.
         files: Raster and image to write; the style goes beside the raster.
         record: Provenance.
@@ -47,12 +44,12 @@ def write_change_map(
         _surface(one.after, one.rows[1], rows["change"].to_numpy(), rows["change_std"].to_numpy())
         for one, rows in parts
     ]
-    region = merge_surfaces(surfaces, settings.crs, settings.resolution_m)
+    region = mosaic_surfaces(surfaces, None, None)
     change = np.concatenate([rows["change"].to_numpy() for _, rows in parts])
     ramp, legend = read_ramp(CHANGE_RAMP), _legend(change)
-    write_region(files[0], region, {"RANKSCAPE": json.dumps(record, sort_keys=True)}, _LEVEL, _BANDS)
+    write_region(files[0], region, {"RANKSCAPE": json.dumps(record, sort_keys=True)}, _BANDS)
     write_style(files[0], ramp, legend.low, legend.high)
-    write_bytes(files[1], draw_preview(region, ramp, title, settings.preview_px, legend))
+    write_bytes(files[1], draw_preview(region, ramp, title, _PREVIEW_PX, legend))
 
 
 def _surface(patches: Patches, rows: np.ndarray, change: np.ndarray, change_std: np.ndarray) -> Surface:

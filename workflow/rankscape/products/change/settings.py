@@ -27,8 +27,6 @@ class ChangeSettings(Section):
     """Whether the earlier images are normalized radiometrically to the later ones, and scored anew before comparing."""
     effect: Literal["monotone", "shift", "none"] = "monotone"
     """What is left of season and sensor, taken out of the scores: a rising curve, one number, or nothing."""
-    invariant_share: Annotated[float, Field(ge=0.2, le=0.8)] = 0.5
-    """Share of the places, of every level of the score, whose appearance changed least: pseudo-invariant places."""
     level: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Expected share of false discoveries among the places called changed."""
     least_change: Annotated[float, Field(ge=0, lt=1)] = 0.02
@@ -39,12 +37,6 @@ class ChangeSettings(Section):
     """Fewest patches of a granule seen at both dates; a granule with fewer is left out."""
     pictures: Annotated[int, Field(ge=0, le=100)] = 12
     """Largest changes that are shown as images, the significant ones first."""
-    preview_px: Annotated[int, Field(ge=200, le=8000)] = 1200
-    """Longer side of the map's image."""
-    crs: str | None = None
-    """CRS of the map of change; null takes the UTM zone that holds most granules."""
-    resolution_m: Annotated[float, Field(gt=0)] | None = None
-    """Pixel side of the map of change; null takes the patch's side."""
 
 
 def compared_dates(sheet: Mapping[str, GranuleRow], settings: ChangeSettings) -> dict[str, list[tuple[str, str]]]:

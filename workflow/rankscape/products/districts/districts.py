@@ -26,6 +26,8 @@ from rankscape.spatial.geometry import centres, large_areas_m2, plane_around
 from rankscape.spatial.intersections import People, Pieces, cut
 from rankscape.spatial.variogram import correlation_length
 
+DRAWS, SEED = 1000, 0
+"""Joint draws of all scores for the ranks, and their seed."""
 _GEOCENTRIC = "EPSG:4978"
 
 
@@ -175,7 +177,7 @@ def _range(patches: ScoredPatches, settings: DistrictSettings) -> tuple[float, s
     centre = gpd.GeoSeries(shapely.points(patches.longitude, patches.latitude), crs="EPSG:4326")
     flat = centre.to_crs(plane_around("aeqd", centre))
     x, y = flat.x.to_numpy(float), flat.y.to_numpy(float)
-    found = correlation_length(x, y, patches.score, seed=settings.seed)
+    found = correlation_length(x, y, patches.score, seed=SEED)
     if found is None:
         return float(100 * max(np.hypot(np.ptp(x), np.ptp(y)), 1.0)), "region"
     return found, "variogram"
@@ -189,9 +191,7 @@ def _with_intervals(
     unknown = _summed(pieces.district, len(table), np.isnan(patches.score_std[pieces.patch]).astype(float)) > 0
     matrix[unknown | np.isnan(score), unknown | np.isnan(score)] = np.nan
     std = np.sqrt(np.diag(matrix))
-    ranks = ranks_with_intervals(
-        score, matrix, confidence=settings.confidence, draws=settings.draws, seed=settings.seed
-    )
+    ranks = ranks_with_intervals(score, matrix, confidence=settings.confidence, draws=DRAWS, seed=SEED)
     half = ndtri((1 + settings.confidence) / 2) * std
     whole = {"rank": ranks.rank, "rank_low": ranks.low, "rank_high": ranks.high}
     return table.assign(

@@ -59,10 +59,6 @@ class DistrictSettings(Section):
     unrelated errors, `auto` for the range of the score's variogram."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the intervals."""
-    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
-    """Joint draws of all scores for the ranks."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the draws."""
     min_covered_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Districts of whose area scored patches cover a smaller share get no score."""
     max_overlap_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.01

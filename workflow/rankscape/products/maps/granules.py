@@ -43,26 +43,23 @@ def tag_statistics(dataset: Any, values: np.ndarray) -> None:
         dataset.update_tags(place, **{f"STATISTICS_{name.upper()}": f"{value:.9g}" for name, value in found.items()})
 
 
-def write_patches(path: Path, surface: Surface, tags: dict[str, str], level: int) -> None:
+def write_patches(path: Path, surface: Surface, tags: dict[str, str]) -> None:
     """Write the native grid of a granule as a COG, one pixel a patch.
 
     Args:
         path: Raster to write.
         surface: Scores on the native grid.
         tags: Metadata of the raster.
-        level: ZSTD level.
     """
     with cog_writer(
         path, shape=surface.values.shape, dtype="float32", crs=surface.grid.crs, transform=surface.transform,
-        names=BANDS, nodata=np.nan, tags=tags, level=level,
+        names=BANDS, nodata=np.nan, tags=tags,
     ) as dataset:  # fmt: skip
         dataset.write(surface.values)
         tag_statistics(dataset, surface.values)
 
 
-def write_mosaic(
-    path: Path, surface: Surface, fill: Fill, dtype: str, tags: dict[str, str], level: int, threads: int
-) -> None:
+def write_pixels(path: Path, surface: Surface, fill: Fill, dtype: str, tags: dict[str, str], threads: int) -> None:
     """Write the raster of a granule at the pixels of its image as a COG; every patch's score fills its square.
 
     Args:
@@ -71,16 +68,15 @@ def write_mosaic(
         fill: Kernel that fills the raster.
         dtype: `float32`, or `uint8`, whose bands say what a level is worth (GDAL's scale).
         tags: Metadata of the raster.
-        level: ZSTD level.
         threads: Threads that compress.
     """
     grid, values = surface.grid, surface.values
     form = RasterForm(len(BANDS), grid.height_px, grid.width_px, dtype)
     with cog_writer(
         path, shape=(form.layers, form.height, form.width), dtype=dtype, crs=grid.crs,
-        transform=Affine(*grid.transform), names=BANDS, nodata=no_data(dtype), tags=tags, level=level, threads=threads,
+        transform=Affine(*grid.transform), names=BANDS, nodata=no_data(dtype), tags=tags, threads=threads,
         overview=BlockOverviews(values, grid.patch_px, form),
-    ) as dataset, bar(f"mosaic {surface.granule}", unit="row", total=form.height) as progress:  # fmt: skip
+    ) as dataset, bar(f"rasterize {surface.granule}", unit="row", total=form.height) as progress:  # fmt: skip
         if dtype == "uint8":
             dataset.scales = (1 / LEVELS,) * form.layers
         tag_statistics(dataset, np.where(np.isnan(values), np.nan, encoded(values, dtype)))

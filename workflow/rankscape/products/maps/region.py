@@ -47,7 +47,7 @@ class RegionMap:
     """Outline of every granule's grid in the region's CRS, its id as the index."""
 
 
-def merge_surfaces(surfaces: Sequence[Surface], crs: str | None, resolution_m: float | None) -> RegionMap:
+def mosaic_surfaces(surfaces: Sequence[Surface], crs: str | None, resolution_m: float | None) -> RegionMap:
     """Reproject the native grids of granules into one grid, and average them where they overlap.
 
     Every pixel's value is the mean over the patches that lie in it, each weighted by the area that it shares with the
@@ -71,30 +71,29 @@ def merge_surfaces(surfaces: Sequence[Surface], crs: str | None, resolution_m: f
     anchor = next((surface for surface in ordered if surface.grid.crs == target), ordered[0])
     transform, shape = _region_grid(outlines, outlines[anchor.granule], resolution_m or _patch_side_m(anchor, outlines))
     sums = np.zeros((4, *shape))
-    for surface in track(ordered, "merge", unit="granule"):
+    for surface in track(ordered, "mosaic", unit="granule"):
         _add(sums, surface, target, transform, outlines[surface.granule].bounds)
     return RegionMap(target, transform, _means(sums), outlines)
 
 
-def write_region(path: Path, region: RegionMap, tags: dict[str, str], level: int, names: Sequence[str] = BANDS) -> None:
+def write_region(path: Path, region: RegionMap, tags: dict[str, str], names: Sequence[str] = BANDS) -> None:
     """Write a region map as a COG.
 
     Args:
         path: Raster to write.
         region: The map.
         tags: Metadata of the raster.
-        level: ZSTD level.
         names: What the bands are called.
     """
     with cog_writer(
         path, shape=region.values.shape, dtype="float32", crs=region.crs, transform=region.transform, names=names,
-        nodata=np.nan, tags=tags, level=level,
+        nodata=np.nan, tags=tags,
     ) as dataset:  # fmt: skip
         dataset.write(region.values)
         tag_statistics(dataset, region.values)
 
 
-def write_colours(path: Path, region: RegionMap, ramp: Ramp, tags: dict[str, str], level: int) -> None:
+def write_colours(path: Path, region: RegionMap, ramp: Ramp, tags: dict[str, str]) -> None:
     """Write the score of a region as a COG of bytes with a colour table: any program shows it in colour.
 
     A byte is round(250 s), 255 is no data and transparent; overviews take the nearest pixel, since the mean of two
@@ -105,12 +104,11 @@ def write_colours(path: Path, region: RegionMap, ramp: Ramp, tags: dict[str, str
         region: The map.
         ramp: Colours of the score.
         tags: Metadata of the raster.
-        level: ZSTD level.
     """
     pixels = encoded(region.values[:1], "uint8")
     with cog_writer(
         path, shape=pixels.shape, dtype="uint8", crs=region.crs, transform=region.transform, names=BANDS[:1],
-        nodata=NO_DATA, tags=tags, level=level, resampling="nearest",
+        nodata=NO_DATA, tags=tags, resampling="nearest",
     ) as dataset:  # fmt: skip
         dataset.write_colormap(1, colour_table(ramp))
         dataset.scales = (1 / LEVELS,)
@@ -126,19 +124,18 @@ def colour_table(ramp: Ramp) -> dict[int, tuple[int, int, int, int]]:
     }
 
 
-def write_uncertainty(path: Path, region: RegionMap, tags: dict[str, str], level: int) -> None:
+def write_uncertainty(path: Path, region: RegionMap, tags: dict[str, str]) -> None:
     """Write the uncertainty of a region's score as a COG of its own, so that it is a layer with a style of its own.
 
     Args:
         path: Raster to write.
         region: The map; its second band is taken.
         tags: Metadata of the raster.
-        level: ZSTD level.
     """
     values = region.values[1:]
     with cog_writer(
         path, shape=values.shape, dtype="float32", crs=region.crs, transform=region.transform, names=BANDS[1:],
-        nodata=np.nan, tags=tags, level=level,
+        nodata=np.nan, tags=tags,
     ) as dataset:  # fmt: skip
         dataset.write(values)
         tag_statistics(dataset, values)
@@ -157,9 +154,9 @@ def _region_crs(surfaces: Sequence[Surface], crs: str | None) -> str:
     try:
         known = CRS.from_user_input(crs)
     except CRSError:
-        raise SettingsError(f"merge.crs = {crs!r} is no known CRS: give one such as EPSG:32648.") from None
+        raise SettingsError(f"mosaic.crs = {crs!r} is no known CRS: give one such as EPSG:32648.") from None
     if not known.is_projected or {axis.unit_name for axis in known.axis_info} != {"metre"}:
-        raise SettingsError(f"merge.crs = {crs!r} is not in metres: give a projected CRS such as EPSG:32648.")
+        raise SettingsError(f"mosaic.crs = {crs!r} is not in metres: give a projected CRS such as EPSG:32648.")
     return crs
 
 
@@ -190,7 +187,7 @@ def _region_grid(outlines: gpd.GeoSeries, anchor: Polygon, side: float) -> tuple
     shape = (last_row - first_row, last_col - first_col)
     if shape[0] * shape[1] > MAX_PIXELS:
         raise SettingsError(
-            f"merge.resolution_m = {side:g} makes a region map of {shape[0]} x {shape[1]} pixels, more than "
+            f"mosaic.resolution_m = {side:g} makes a region map of {shape[0]} x {shape[1]} pixels, more than "
             f"{MAX_PIXELS}: take larger pixels."
         )
     return Affine(side, 0, west + first_col * side, 0, -side, north - first_row * side), shape

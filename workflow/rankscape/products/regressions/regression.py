@@ -15,6 +15,8 @@ from rankscape.spatial.geometry import on_sphere
 
 _COLLINEAR = 1e-9
 """A column of which the others leave a smaller share has nothing of its own; 1e-9 is far above rounding."""
+_NEIGHBOURS = 8
+"""Nearest places that Moran's I of the residuals looks at."""
 _TAKES_PART = 1e-6
 
 
@@ -107,7 +109,7 @@ def fit(sample: RegressionSample, settings: RegressionSettings) -> FittedModel:
         None if sample.clusters is None else int(sample.clusters.max()) + 1,
         freedom,
         _correction(sample, n, k) * factor,
-        None if points is None else spatial_check(residuals, points, settings.neighbours),
+        None if points is None else spatial_check(residuals, points, _NEIGHBOURS),
     )
 
 

@@ -83,8 +83,6 @@ class RegressionSettings(Section):
     """Zoom of the web-mercator tiles that the first table's keys name as `row_col`: gives its places coordinates."""
     conley_m: Annotated[float, Field(gt=0)] | None = None
     """Distance in metres up to which errors may be correlated: errors of Conley (1999) are given beside the others."""
-    neighbours: Annotated[int, Field(ge=2, le=100)] = 8
-    """Nearest places that Moran's I of the residuals looks at."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the intervals."""
     min_places: Annotated[int, Field(ge=3)] = 30

@@ -211,19 +211,18 @@ def deviations(score: np.ndarray, aim: np.ndarray, cells: int) -> dict[str, floa
     return {"largest": round(float(found.max()), 6), "mean": round(float(found.mean()), 6)}
 
 
-def write_dense(path: Path, found: Dense, tags: dict[str, str], level: int, threads: int) -> None:
+def write_dense(path: Path, found: Dense, tags: dict[str, str], threads: int) -> None:
     """Write a dense map as a COG, one pixel a place.
 
     Args:
         path: Raster to write.
         found: The map.
         tags: Metadata of the raster.
-        level: ZSTD level.
         threads: Threads that compress.
     """
     with cog_writer(
         path, shape=found.values.shape, dtype="float32", crs=found.grid.crs, transform=found.transform, names=BANDS,
-        nodata=np.nan, tags=tags, level=level, threads=threads,
+        nodata=np.nan, tags=tags, threads=threads,
     ) as dataset:  # fmt: skip
         dataset.write(found.values)
         tag_statistics(dataset, found.values)

@@ -8,7 +8,7 @@ from rankscape.foundation.settings import Identifier
 from rankscape.learning.settings import AdaptSettings, EmbedSettings, PretrainSettings
 from rankscape.products.agreement.settings import EvaluateSettings
 from rankscape.products.change.settings import ChangeSettings, compared_dates
-from rankscape.products.maps.settings import DenseSettings, MergeSettings, MosaicSettings
+from rankscape.products.maps.settings import DenseSettings, MosaicSettings, RasterizeSettings
 from rankscape.products.regressions.settings import RegressionSettings
 from rankscape.scenes.granule_table import GranuleRow
 from rankscape.stages.region import RegionSettings, StudySettings
@@ -56,9 +56,9 @@ class RankingSettings(StudySettings):
     predict: PredictSettings = PredictSettings()
     inspection_sheets: InspectionSettings = InspectionSettings()
     saliency: SaliencySettings = SaliencySettings()
-    rasterize: MosaicSettings = MosaicSettings()
+    rasterize: RasterizeSettings = RasterizeSettings()
     dense: DenseSettings = DenseSettings()
-    mosaic: MergeSettings = MergeSettings()
+    mosaic: MosaicSettings = MosaicSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     change: ChangeSettings = ChangeSettings()
 

@@ -67,7 +67,7 @@ def change(
     periods = dict(zip(("before", "after"), change.split("--"), strict=True))
     title = f"{chosen.title}, {' to '.join(periods.values())}"
     CHANGE.write(out, _table(seen, measured), record, periods=periods)
-    write_change_map(_measured(seen, measured), chosen, title, (raster, preview), record)
+    write_change_map(_measured(seen, measured), title, (raster, preview), record)
     write_changes(pictures, _largest(seen, measured, chosen.pictures), networks, device, record)
     CHANGE_RECORD.write(document, {"title": title, **periods, **_levels(chosen), **measured.facts}, record)
     facts = measured.facts

@@ -41,7 +41,7 @@ def dense(
     inputs = {"tiles": tiles, "index": index_of(tiles), "model": model, "ramp": RAMP}
     record = provenance("ranking dense", chosen, inputs, seed=networks.seed, backend=device.type)
     tags = {"RANKSCAPE": json.dumps(record, sort_keys=True), "DEVIATIONS": json.dumps(found.facts, sort_keys=True)}
-    write_dense(out, found, tags, chosen.compression_level, threads)
+    write_dense(out, found, tags, threads)
     write_style(out, read_ramp())
     write_item(
         item, f"{patches.index['granule'].iloc[0]}-dense", {"map": out, "style": style_of(out)}, crs=found.grid.crs,

@@ -13,7 +13,14 @@ from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.products.districts.choropleth import draw_choropleth
-from rankscape.products.districts.districts import ScoredDistricts, comparisons, read_patches, score_districts
+from rankscape.products.districts.districts import (
+    DRAWS,
+    SEED,
+    ScoredDistricts,
+    comparisons,
+    read_patches,
+    score_districts,
+)
 from rankscape.products.districts.polygons import read_polygons
 from rankscape.products.districts.settings import DistrictSettings
 from rankscape.products.maps.preview import readable_length
@@ -39,7 +46,7 @@ def district(
     chosen = DistrictSettings.from_text(settings, f"districts.{name}")
     polygons, ramp = read_polygons(chosen), read_ramp()
     found = score_districts(read_patches(scores, read_indices(indices)), polygons, chosen, threads=threads)
-    record = provenance("ranking district", chosen, _inputs(chosen, scores, indices), seed=chosen.seed)
+    record = provenance("ranking district", chosen, _inputs(chosen, scores, indices), seed=SEED)
     DISTRICTS.write(out, found.table, record)
     DISTRICTS_TABLE.write(table, found.table.drop(columns="geometry"), record)
     write_bytes(picture, draw_choropleth(found.table, ramp, chosen.title, _facts(found)))
@@ -71,7 +78,7 @@ def _document(found: ScoredDistricts, settings: DistrictSettings) -> dict[str, A
     table: gpd.GeoDataFrame = found.table
     return {
         "title": settings.title, "weighting": found.weighting, "correlation_range_m": found.range_m,
-        "correlation_range_from": found.range_from, "confidence": settings.confidence, "draws": settings.draws,
+        "correlation_range_from": found.range_from, "confidence": settings.confidence, "draws": DRAWS,
         "count": len(table), "scored": int(table["score"].notna().sum()), "patches": found.patches,
         "unscored": table["district"][table["score"].isna()].tolist(),
         "comparisons": comparisons(table, settings), "notes": list(found.notes),

@@ -24,7 +24,7 @@ from rankscape.products.agreement.paired_samples import (
     usable_samples,
     with_blocks,
 )
-from rankscape.products.agreement.settings import EvaluateSettings
+from rankscape.products.agreement.settings import SEED, EvaluateSettings
 from rankscape.samples.joins import read_indices
 from rankscape.samples.pixel_statistics import STATISTICS
 from rankscape.samples.settings import ReferenceSettings
@@ -69,8 +69,8 @@ def evaluate(
         *baselines,
     ]
     granules = read_indices(indices)
-    samples = paired_samples(usable_samples(granules, apply or []), values, tables, chosen, reference)
-    pairs = predictor_pairs(samples, columns.names, chosen.seed)
+    samples = paired_samples(usable_samples(granules, apply or []), values, tables, reference)
+    pairs = predictor_pairs(samples, columns.names, SEED)
     block = block_for(samples, granules, pairs[_SCORE], chosen)
     samples = with_blocks(samples, granules, block.block_m)
     found = agreements(samples, _ids(granules), ComparedRegion(columns, pairs, block.block_m), chosen)
@@ -78,7 +78,7 @@ def evaluate(
         found[learner] |= {"trained_on": source}
     if "reason" in found[_SCORE]["pooled"]:
         say(f"No agreement of the score with {name}: {found[_SCORE]['pooled']['reason']}.")
-    record = provenance("ranking evaluate", chosen, _inputs(indices, values, tables), seed=chosen.seed)
+    record = provenance("ranking evaluate", chosen, _inputs(indices, values, tables), seed=SEED)
     PLACES.write(places_out, samples[[*PLACES.needed, *columns.baselines]], record)
     EVALUATION.write(out, {
         "reference": name, "title": reference.title, "truth": reference.truth, "transform": reference.transform,
