@@ -83,7 +83,7 @@ class Hosts:
             allowed = ", ".join(self._names) or "none"
             raise ForeignHostError(
                 f"{label}: {way} the host {host!r}, which is none of those that may be asked ({allowed}): "
-                "if you trust it, add it to fetch.hosts."
+                "if you trust it, add it to the acquisition's hosts."
             )
 
 
