@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from rankscape.studies.ranking.orders.ballots import Merged, tau_of_ranks
+from rankscape.studies.ranking.orders.ballots import Merged
 from rankscape.studies.ranking.orders.ensembles import (
     ROBUST,
     bradley_terry,
@@ -28,6 +28,7 @@ from rankscape.studies.ranking.orders.ensembles import (
     welsch,
 )
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
+from scipy.stats import kendalltau
 
 
 def wider(ranks: np.ndarray) -> Merged:
@@ -79,7 +80,7 @@ def taus(method: Callable[[np.ndarray], Merged], ranks: np.ndarray, kind: str, s
             own = ranks[judge]
             mixed[judge] = own.max() + own.min() - own if kind == "reversed" else generator.permutation(clusters) + 1
         honest = np.delete(ranks, choice, axis=0).mean(axis=0)
-        yield float(tau_of_ranks(np.array([method(mixed).ranks, honest]))[0, 1])
+        yield float(kendalltau(method(mixed).ranks, honest).statistic)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ however it ends, so a killed job keeps no slot.
 """
 
 import contextlib
-import fcntl
 import os
 import random
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+import filelock
 
 from rankscape.foundation.errors import DiskError
 
@@ -53,32 +54,21 @@ class Slots:
         Yields:
             True, or False if `stop` was set before a slot was free.
         """
-        handle = self._take(stop)
+        lock = self._take(stop)
         try:
-            yield handle is not None
+            yield lock is not None
         finally:
-            if handle is not None:
-                os.close(handle)
+            if lock is not None:
+                lock.release()
 
-    def _take(self, stop: threading.Event) -> int | None:
+    def _take(self, stop: threading.Event) -> filelock.BaseFileLock | None:
         with self._turn:
             while not stop.is_set():
                 first = random.randrange(self._count)
                 for place in range(self._count):
-                    handle = self._try((first + place) % self._count)
-                    if handle is not None:
-                        return handle
+                    lock = filelock.FileLock(self._folder / f"{(first + place) % self._count}.lock", thread_local=False)
+                    with contextlib.suppress(filelock.Timeout):
+                        lock.acquire(blocking=False)
+                        return lock
                 stop.wait(_POLL_S * random.uniform(0.5, 1.5))
         return None
-
-    def _try(self, number: int) -> int | None:
-        handle = os.open(self._folder / f"{number}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        except BaseException:
-            os.close(handle)
-            raise
-        return handle

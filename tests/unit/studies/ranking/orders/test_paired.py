@@ -43,8 +43,6 @@ def test_two_clusters_by_hand() -> None:
     assert difference == pytest.approx(np.log(3), abs=1e-6)
     assert fitted.tie == pytest.approx(4 / np.sqrt(12), abs=1e-6)
     np.testing.assert_allclose(fitted.expected_shares(), [8 / 12, 4 / 12], atol=1e-6)
-    # The delta method on the three shares: the difference's variance is 1/6 + 1/2, a strength is half a difference.
-    np.testing.assert_allclose(fitted.standard_errors, np.sqrt(1 / 6 + 1 / 2) / 2, atol=1e-6)
 
 
 @settings(max_examples=30, deadline=None)
@@ -53,7 +51,6 @@ def test_it_is_the_maximum_and_finite(given_counts: tuple[np.ndarray, np.ndarray
     wins, ties = given_counts
     fitted = fit_davidson(wins, ties)
     assert np.isfinite(fitted.strengths).all()
-    assert np.isfinite(fitted.standard_errors).all()
     assert fitted.strengths.mean() == pytest.approx(0, abs=1e-9)
     found = minimize(lambda p: -likelihood(p, wins, ties, paired.PRIOR), np.zeros(len(wins) + 1), method="BFGS")
     np.testing.assert_allclose(fitted.strengths, found.x[:-1] - found.x[:-1].mean(), atol=2e-3)
@@ -68,7 +65,6 @@ def test_names_do_not_matter_and_turning_every_game_turns_the_order(given_counts
     fitted = fit_davidson(wins, ties)
     renamed = fit_davidson(wins[np.ix_(order, order)], ties[np.ix_(order, order)])
     np.testing.assert_allclose(renamed.strengths, fitted.strengths[order], atol=1e-7)
-    np.testing.assert_allclose(renamed.standard_errors, fitted.standard_errors[order], atol=1e-7)
     np.testing.assert_allclose(fit_davidson(wins.T, ties).strengths, -fitted.strengths, atol=1e-7)
 
 
@@ -93,8 +89,7 @@ def test_strengths_come_back() -> None:
         odds = np.array([np.exp(half), np.exp(-half), tie])
         wins[i, j], wins[j, i], ties[i, j] = rng.multinomial(games, odds / odds.sum())
     fitted = fit_davidson(wins, ties + ties.T)
-    assert (np.abs(fitted.strengths - true) < 4 * fitted.standard_errors).all()
-    assert (fitted.standard_errors < 0.03).all()
+    np.testing.assert_allclose(fitted.strengths, true, atol=0.12)
     assert fitted.tie == pytest.approx(tie, rel=0.05)
 
 
@@ -108,7 +103,6 @@ def test_a_cluster_that_won_everything_and_islands() -> None:
     apart = fit_davidson(islands, np.zeros((5, 5)))
     assert apart.strengths[0] == pytest.approx(apart.strengths[2])
     assert apart.strengths[4] == pytest.approx(0, abs=1e-9)
-    assert apart.standard_errors[4] > 1
 
 
 def test_nothing_but_ties_and_nothing_at_all() -> None:

@@ -203,23 +203,6 @@ def tau_matrix(orders: Sequence[PartialOrder]) -> np.ndarray:
     """
     upper = np.triu_indices(len(orders[0].clusters), k=1)
     signs = np.array([(order.higher.astype(np.int8) - order.higher.T)[upper] for order in orders], np.float64)
-    return _correlation(signs)
-
-
-def tau_of_ranks(ranks: np.ndarray) -> np.ndarray:
-    """Return Kendall's tau-b of every two rank vectors.
-
-    Args:
-        ranks: Shape (orders, clusters); 1 is the most developed.
-
-    Returns:
-        float64, shape (orders, orders); NaN where all ranks of an order are equal.
-    """
-    first, second = np.triu_indices(ranks.shape[1], k=1)
-    return _correlation(np.sign(ranks[:, first] - ranks[:, second]))
-
-
-def _correlation(signs: np.ndarray) -> np.ndarray:
     decided = (signs**2).sum(axis=1)
     scale = np.sqrt(decided[:, None] * decided[None, :])
     return np.asarray(np.divide(signs @ signs.T, scale, out=np.full(scale.shape, np.nan), where=scale > 0))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
+from statsmodels.stats.multitest import multipletests
 
 from rankscape.foundation.tables import read_table
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
@@ -93,6 +94,7 @@ def covered_values(paths: Sequence[Path]) -> pd.DataFrame:
 FEWEST_BLOCKS = 2
 """A cluster with values in fewer blocks of land has no spread to judge its mean by."""
 _BATCH_NUMBERS = 4_000_000
+_METHODS = {"benjamini-hochberg": "fdr_bh", "holm": "holm"}
 
 
 @dataclass(frozen=True)
@@ -226,12 +228,4 @@ def significant(p: np.ndarray, alpha: float, correction: str) -> np.ndarray:
     """
     if correction == "none" or not p.size:
         return np.asarray(p < alpha)
-    order = np.argsort(p, kind="stable")
-    place = np.arange(len(p))
-    holm = correction == "holm"
-    passed = p[order] <= (alpha / (len(p) - place) if holm else alpha * (place + 1) / len(p))
-    # Holm stops at the first test that fails; Benjamini and Hochberg take all up to the last that passes.
-    last = (np.argmin(passed) if not passed.all() else len(p)) if holm else np.max(place[passed], initial=-1) + 1
-    result = np.zeros(len(p), bool)
-    result[order[:last]] = True
-    return result
+    return np.asarray(multipletests(p, alpha, _METHODS[correction])[0])

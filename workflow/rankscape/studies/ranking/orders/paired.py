@@ -25,8 +25,6 @@ class Davidson:
     """float64, shape (n,): log scale, mean 0; high is more developed."""
     tie: float
     """Davidson's nu >= 0: of two equally strong clusters, the odds of a tie against a win are nu."""
-    standard_errors: np.ndarray
-    """float64, shape (n,): of each strength against the mean of all, from the observed information."""
 
     def expected_shares(self) -> np.ndarray:
         """Return the expected share of wins (a tie is half a win) against all other clusters.
@@ -69,9 +67,7 @@ def fit_davidson(wins: np.ndarray, ties: np.ndarray, prior: float = PRIOR) -> Da
     parameters = _maximum(games)
     # The information is nearly flat along a common shift of all strengths; differences from their mean are not.
     centring = np.eye(len(wins)) - 1 / len(wins)
-    covariance = np.linalg.inv(games.information(parameters))[:-1, :-1]
-    errors = np.sqrt(np.maximum(np.diag(centring @ covariance @ centring), 0.0))
-    return Davidson(centring @ parameters[:-1], float(np.exp(parameters[-1])), errors)
+    return Davidson(centring @ parameters[:-1], float(np.exp(parameters[-1])))
 
 
 def _checked(wins: np.ndarray, ties: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
