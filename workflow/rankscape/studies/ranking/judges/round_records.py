@@ -100,7 +100,7 @@ class RoundRecord(DocumentKeys):
     """Language of the prompt."""
     fingerprint: str | None = None
     """Hash of which patch is in which cluster."""
-    pictures_sha256: str = ""
+    images_sha256: str = ""
     """Hash of the images shown."""
     questions: tuple[QuestionRecord, ...]
     """Questions with their replies."""
