@@ -127,7 +127,7 @@ def add_scenes(region: Region) -> list[Path]:
         path = region.file(DOWNLOAD, granule=tiles.stem)
         region.name("imaged", tiles.stem)
         scene = {"item_id": "S2A", "datetime": f"2021-0{number}-19T22:05:31Z", "platform": "Sentinel-2A"}
-        write_json(path, {"granule": tiles.stem, "product": "reflectance", "scenes": [scene]})
+        write_json(path, {"granule": tiles.stem, "sensor": "sentinel2", "product": "reflectance", "scenes": [scene]})
         paths.append(path)
     return paths
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from rankscape.foundation.version import package_version
+from rankscape.foundation.checkout import package_version
 from rankscape.products.report.reading import RunReader
 from rankscape.products.report.sections import Fragment
 from rankscape.products.report.templates import fill
