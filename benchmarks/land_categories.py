@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 from published_tiles import CATEGORIES, cluster_tiles, labelled_tiles, store
 from rankscape.evaluation.classification import auc
-from rankscape.learning.adapting import fit_by, lesson_of, prepare
+from rankscape.learning.adapting import fit_by, prepare, task_of
 from rankscape.learning.fitting import assess
 from rankscape.learning.labels import shares_of
 from rankscape.learning.selection import Selection
@@ -110,8 +110,8 @@ def measure(settings: AdaptSettings, patches: Selection, seed: int, device: torc
     fitted, held = (patches.take(rows) for rows in split(shares_of(patches), seed))
     preparation = prepare(settings, fitted, np.random.default_rng(seed))
     backbone = create_backbone(settings.architecture, settings.weights, preparation.channels, seed).to(device)
-    lesson = lesson_of(settings, patches, preparation)
-    head = fit_by(backbone, preparation, fitted, settings, device, np.random.default_rng([seed, 0]), lesson).head
+    task = task_of(settings, patches, preparation)
+    head = fit_by(backbone, preparation, fitted, settings, device, np.random.default_rng([seed, 0]), task).head
     found = assess(backbone, head, preparation, held, settings.batch_size, device, CATEGORIES, "uninhabited")
     return {
         "accuracy": found["unanimous"]["accuracy"],

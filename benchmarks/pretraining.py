@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from published_tiles import LEVELS, cluster_tiles, labelled_tiles, store
+from rankscape.learning.adapted import Adapted
 from rankscape.learning.adapting import prepare
 from rankscape.learning.augmentation import appearance
 from rankscape.learning.filters import usable_patches
 from rankscape.learning.folds import random_folds
-from rankscape.learning.model import Adapted
 from rankscape.learning.pretraining import pretrain_backbone
 from rankscape.learning.ridge import fit_ridge
 from rankscape.learning.settings import AdaptSettings, PretrainSettings

@@ -24,15 +24,15 @@ import numpy as np
 import torch
 from published_tiles import cluster_tiles
 from rankscape.learning.augmentation import augment
-from rankscape.learning.feature_buffer import Spool
+from rankscape.learning.feature_buffer import FeatureBuffer
 from rankscape.learning.folds import Resample, even_parts
 from rankscape.learning.ridge import fit_ridge
 from rankscape.models.convolutions import RandomConvolutions, form_of, whitened_filters
 from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.scoring.ridging import fit_drawn, spooled
-from rankscape.studies.ranking.scoring.training import Lesson
+from rankscape.studies.ranking.scoring.ridging import buffered, fit_drawn
+from rankscape.studies.ranking.scoring.training import ScoreTask
 from rankscape.studies.ranking.settings.scoring import AuxiliarySettings, TrainSettings
 from scipy.stats import kendalltau
 from threadpoolctl import threadpool_limits
@@ -90,9 +90,9 @@ def equality(chosen: argparse.Namespace) -> None:
     rows = np.random.default_rng(0).normal(size=(2000, 256)).astype(np.float32)
     aim = rows @ np.random.default_rng(1).normal(size=256) + np.random.default_rng(2).normal(size=2000)
     draw = Resample(np.arange(2000) % 5, np.ones(2000), 2000)
-    with Spool(256, room_mb=0.1) as spool:
-        spool.append(rows)
-        summed = fit_drawn(spool, (np.zeros(256), np.ones(256)), aim, draw)
+    with FeatureBuffer(256, room_mb=0.1) as buffer:
+        buffer.append(rows)
+        summed = fit_drawn(buffer, (np.zeros(256), np.ones(256)), aim, draw)
     direct = fit_ridge(rows, aim, draw.parts)
     print("\n| compared | largest value | largest difference |\n|---|--:|--:|")
     print(
@@ -238,11 +238,11 @@ def stream(patches: int, room_mb: float) -> tuple[float, float, float]:
     pool: Any = Invented(patches)
     network, preparation = fitted(pool.pixels(np.arange(64)), 64)
     before, start = peak_mb(), time.process_time()
-    lesson = Lesson(pool, pool, preparation, TrainSettings(batch_size=64), CPU)
+    task = ScoreTask(pool, pool, preparation, TrainSettings(batch_size=64), CPU)
     targets = np.random.default_rng(0).random(patches)
     draw = Resample(np.arange(patches) % 5, np.ones(patches), patches)
-    with spooled(network, lesson, 1, 0, room_mb) as spool:
-        fit_drawn(spool, spool.statistics(), targets, draw)
+    with buffered(network, task, 1, 0, room_mb) as buffer:
+        fit_drawn(buffer, buffer.statistics(), targets, draw)
     return patches * network.num_features * 4 / 2**20, peak_mb() - before, time.process_time() - start
 
 

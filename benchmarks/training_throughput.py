@@ -33,7 +33,7 @@ from rankscape.studies.ranking.scoring.model import ScoreModel
 from rankscape.studies.ranking.scoring.network import ScoreNetwork, start_network
 from rankscape.studies.ranking.scoring.objectives import objective_of
 from rankscape.studies.ranking.scoring.prediction import score_patches
-from rankscape.studies.ranking.scoring.training import Lesson
+from rankscape.studies.ranking.scoring.training import ScoreTask
 from rankscape.studies.ranking.settings.scoring import TrainSettings
 
 BANDS = ("B04", "B03", "B02")
@@ -123,14 +123,14 @@ def measured(name: str, precision: str, patches: Patches, given: argparse.Namesp
     settings = TrainSettings(
         batch_size=given.batch_size, precision=precision, appearance=0.5, epochs=1000, learning_rate=1e-4
     )
-    lesson = Lesson(pool, pool, preparation, settings, device, cache_mb=KEPT_MB)
+    task = ScoreTask(pool, pool, preparation, settings, device, cache_mb=KEPT_MB)
     network, bare = (start_network(name, "random", 3, 0).to(device) for _ in range(2))
     for one in (network, bare):
         one.use(precision)
-    course, objective = training._course(network, lesson, 0), objective_of(settings)
+    course, objective = training._course(network, task, 0), objective_of(settings)
     shown = round(given.batch_size * (1 + settings.linearity_share))
     ready = preparation.tensor(patches.array[np.arange(shown) % stored]).to(device)
-    epoch = lambda: training._one_epoch(course, network, lesson, objective, name)  # noqa: E731
+    epoch = lambda: training._one_epoch(course, network, task, objective, name)  # noqa: E731
     steps = bare_training(bare, ready, given.batches)
     bare.train()
     timed(steps, device, clock)

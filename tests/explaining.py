@@ -7,8 +7,7 @@ import torch
 from rankscape.models.backbones import create_backbone
 from rankscape.models.preparation import Preparation
 from rankscape.studies.ranking.scoring.model import ScoreModel
-from rankscape.studies.ranking.scoring.network import Link, ScoreNetwork
-from rankscape.studies.ranking.scoring.parts import Part
+from rankscape.studies.ranking.scoring.network import Link, Part, ScoreNetwork
 
 CPU = torch.device("cpu")
 torch.set_num_threads(1)  # networks as small as these only wait for each other's threads

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from rankscape.learning.embedding import embed_patches
-from rankscape.learning.model import Adapted
+from rankscape.learning.adapted import Adapted, embed_patches
 from rankscape.models.backbones import create_backbone
 from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation

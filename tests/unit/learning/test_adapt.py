@@ -8,7 +8,7 @@ import pytest
 import torch
 from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_metadata, read_table, write_table
-from rankscape.learning.model import load_adapted
+from rankscape.learning.adapted import load_adapted
 from rankscape.models.backbones import create_backbone
 from rankscape.models.weights import load_weights, read_safetensors, under
 

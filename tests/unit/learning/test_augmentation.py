@@ -4,7 +4,7 @@ import pytest
 import torch
 from rankscape.learning import augmentation
 from rankscape.learning.augmentation import appearance, turn
-from rankscape.learning.views import crop
+from rankscape.learning.pretraining import crop
 
 
 def chance(seed=0):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from rankscape.foundation.files import read_array, read_json
-from rankscape.learning.model import load_adapted
+from rankscape.learning.adapted import load_adapted
 from rankscape.models.weights import load_weights, save_weights
 from rankscape.samples.patches import open_patches
 

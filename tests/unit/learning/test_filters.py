@@ -6,10 +6,10 @@ import torch
 from rankscape.foundation.errors import RasterError, TableError, WeightsError
 from rankscape.foundation.files import read_array, read_json
 from rankscape.foundation.tables import read_metadata, read_table, write_table
+from rankscape.learning.adapted import load_adapted
 from rankscape.learning.filters import features_of, fit_filters, sample_patches
-from rankscape.learning.heads import fit_head
+from rankscape.learning.fitting import fit_head
 from rankscape.learning.labels import shares_of
-from rankscape.learning.model import load_adapted
 from rankscape.learning.selection import select_usable
 from rankscape.learning.settings import AdaptSettings
 from rankscape.learning.targets import TargetTable

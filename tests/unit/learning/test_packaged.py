@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 import torch.nn.functional as F  # noqa: N812
 from rankscape.foundation.errors import WeightsError
-from rankscape.learning.model import load_adapted
+from rankscape.learning.adapted import load_adapted
 from rankscape.models import packaged
 from rankscape.models.backbones import check_input, create_backbone, find_weights, published_statistics
 from rankscape.models.preparation import IMAGENET_STATISTICS, fit_preparation

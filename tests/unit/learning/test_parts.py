@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rankscape.foundation.errors import DeviceError, WeightsError
 from rankscape.foundation.tables import read_table
 from rankscape.learning.augmentation import BRIGHTNESS, GAIN, appearance, augment
-from rankscape.learning.fitting import batches, right, settle_batch_norm
+from rankscape.learning.fitting import even_batches, right, settle_batch_norm
 from rankscape.learning.labels import select_labelled
 from rankscape.models.backbones import create_backbone
 from rankscape.models.devices import use_device
@@ -101,7 +101,7 @@ def test_weights_of_others_are_refused(tmp_path):
 @given(st.integers(1, 300), st.integers(2, 70))
 def test_batches_are_of_equal_size_and_hold_everything_once(count, batch_size):
     order = np.random.default_rng(0).permutation(count)
-    parts = list(batches(order, batch_size))
+    parts = list(even_batches(order, batch_size))
     sizes = {len(part) for part in parts}
     assert max(sizes) <= batch_size
     assert max(sizes) - min(sizes) <= 1

@@ -7,11 +7,13 @@ import pytest
 import torch
 from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_table
-from rankscape.learning.fitting import Supervised, fit
+from rankscape.learning.augmentation import augment
+from rankscape.learning.fitting import fit
 from rankscape.learning.labels import select_labelled, shares_of
 from rankscape.learning.selection import sample_unlabelled
 from rankscape.learning.settings import AdaptSettings
-from rankscape.learning.teaching import MeanTeacher, consistency_weight, teacher_decay
+from rankscape.learning.teaching import MeanTeacherTask, consistency_weight, teacher_decay
+from rankscape.learning.trainer import TrainState
 from rankscape.models.backbones import create_backbone
 from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights
@@ -81,52 +83,63 @@ class Line(nn.Module):
 def taught(labelled, **settings):
     unlabelled = sample_unlabelled(labelled, 40, np.random.default_rng(0))
     chosen = AdaptSettings(**{**QUICK, **settings})
-    return MeanTeacher(chosen, unlabelled, PREPARATION, np.random.default_rng(1))
+    return MeanTeacherTask(labelled, PREPARATION, chosen, unlabelled, np.random.default_rng(1))
 
 
-def chance():
-    return torch.Generator().manual_seed(2)
+def state_of(network, epochs=0):
+    light = torch.Generator().manual_seed(2)
+    chance = np.random.default_rng(0)
+    return TrainState(network, (), None, chance, light, torch.device("cpu"), curve=[{}] * epochs)
+
+
+def batch_of(labelled, count):
+    return labelled.images(np.arange(count), PREPARATION), shares_of(labelled)[:count]
 
 
 def test_loss_is_entropy_and_weighted_difference_of_two_views(labelled):
-    lesson, network = taught(labelled, consistency_weight=4.0, ramp_epochs=2), Line(1.5)
-    lesson.begin(network)
-    pictures = labelled.images(np.arange(6), PREPARATION)
-    shares = torch.from_numpy(shares_of(labelled)[:6])
-    losses = {e: lesson.loss(network, pictures, shares, chance(), e) for e in (0, 2)}
-    for epoch, (loss, logits, means) in losses.items():
+    task, network = taught(labelled, consistency_weight=4.0, ramp_epochs=2), Line(1.5)
+    task.begin(network)
+    batch = batch_of(labelled, 6)
+    for epoch in (0, 2):
+        found, light = task.loss(network, batch, state_of(network, epoch)), torch.Generator().manual_seed(2)
         weight = 4.0 * np.exp(-5 * (1 - epoch / 2) ** 2)
-        assert loss.item() == pytest.approx(means["loss"] + weight * means["consistency"], rel=1e-5)
-        assert means["consistency"] > 0, "the two views are differently augmented"
-        expected = -(shares * torch.log_softmax(logits, 1)).sum(1).mean()
-        assert means["loss"] == pytest.approx(expected.item(), rel=1e-5)
-        assert logits.shape == (6, 2), "of the labelled pictures alone"
+        assert found.loss.item() == pytest.approx(
+            found.means["loss"].item() + weight * found.means["consistency"].item(), rel=1e-5
+        )
+        assert found.means["consistency"] > 0, "the two views are differently augmented"
+        assert found.count == 6
+        if epoch == 0:
+            more = taught(labelled)._more(6)
+            logits = network(augment(torch.cat([batch[0], more]), light))[:6]
+            expected = -(torch.from_numpy(batch[1]) * torch.log_softmax(logits, 1)).sum(1).mean()
+            assert found.means["loss"].item() == pytest.approx(expected.item(), rel=1e-5), (
+                "of the labelled images alone"
+            )
 
 
 def test_consistency_teaches_the_network_and_never_the_teacher(labelled):
-    lesson, network = taught(labelled, consistency_weight=4.0, ramp_epochs=0), Line(1.5)
-    lesson.begin(network)
-    pictures = labelled.images(np.arange(6), PREPARATION)
-    loss, _, means = lesson.loss(network, pictures, torch.from_numpy(shares_of(labelled)[:6]), chance(), 0)
-    loss.backward()
+    task, network = taught(labelled, consistency_weight=4.0, ramp_epochs=0), Line(1.5)
+    task.begin(network)
+    found = task.loss(network, batch_of(labelled, 6), state_of(network))
+    found.loss.backward()
     assert network.weight.grad != 0
-    assert lesson.teacher.weight.grad is None
-    assert not lesson.teacher.weight.requires_grad
-    assert means["consistency"] > 0
+    assert task.teacher.module.weight.grad is None
+    assert not task.teacher.module.weight.requires_grad
+    assert found.means["consistency"] > 0
 
 
 def test_the_teacher_is_the_moving_average_and_what_is_kept(labelled):
-    lesson, network = taught(labelled, teacher_decay=0.6), Line(1.0)
-    lesson.begin(network)
+    task, network = taught(labelled, teacher_decay=0.6), Line(1.0)
+    task.begin(network)
     average = 1.0
     for step, weight in enumerate([3.0, 5.0, 7.0], 1):
         network.weight.data.fill_(weight)
-        lesson.stepped(network)
+        task.stepped(state_of(network))
         kept = min(1 - 1 / (step + 1), 0.6)
         average = kept * average + (1 - kept) * weight
-        assert lesson.teacher.weight.item() == pytest.approx(average, rel=1e-6)
+        assert task.teacher.module.weight.item() == pytest.approx(average, rel=1e-6)
     assert network.weight.item() == 7.0
-    lesson.end(network)
+    task.end(network)
     assert network.weight.item() == pytest.approx(average, rel=1e-6)
 
 
@@ -138,19 +151,17 @@ def test_every_unlabelled_patch_is_shown_before_one_is_shown_again(labelled):
 
 
 def test_without_unlabelled_patches_the_labelled_ones_remain(labelled):
-    lesson = MeanTeacher(
-        AdaptSettings(**QUICK), labelled.take(np.zeros(len(labelled), bool)), PREPARATION, np.random.default_rng(0)
-    )
+    none = labelled.take(np.zeros(len(labelled), bool))
+    task = MeanTeacherTask(labelled, PREPARATION, AdaptSettings(**QUICK), none, np.random.default_rng(0))
     network = Line(1.0)
-    lesson.begin(network)
-    pictures, shares = labelled.images(np.arange(4), PREPARATION), torch.from_numpy(shares_of(labelled)[:4])
-    assert np.isfinite(lesson.loss(network, pictures, shares, chance(), 0)[0].item())
+    task.begin(network)
+    assert np.isfinite(task.loss(network, batch_of(labelled, 4), state_of(network)).loss.item())
 
 
 def test_the_network_that_learns_and_the_teacher_differ(labelled):
     weights = []
 
-    class Watched(MeanTeacher):
+    class Watched(MeanTeacherTask):
         def end(self, network):
             weights.append({name: value.clone() for name, value in network.state_dict().items()})
             super().end(network)
@@ -158,32 +169,16 @@ def test_the_network_that_learns_and_the_teacher_differ(labelled):
 
     backbone = create_backbone("test_resnet", "random", 4, seed=0)
     unlabelled = sample_unlabelled(labelled, 40, np.random.default_rng(0))
-    lesson = Watched(AdaptSettings(**QUICK), unlabelled, PREPARATION, np.random.default_rng(1))
-    found = fit(
-        backbone,
-        PREPARATION,
-        labelled,
-        AdaptSettings(**QUICK),
-        torch.device("cpu"),
-        np.random.default_rng(0),
-        lesson,
-    )
+    settings = AdaptSettings(**QUICK)
+    task = Watched(labelled, PREPARATION, settings, unlabelled, np.random.default_rng(1))
+    found = fit(backbone, task, settings, torch.device("cpu"), np.random.default_rng(0))
     student, teacher = weights
     moved = [name for name in student if not torch.equal(student[name], teacher[name])]
-    assert set(dict(lesson.teacher.named_parameters())) <= set(moved)
-    kept = dict(lesson.teacher[0].named_parameters())
+    assert set(dict(task.teacher.module.named_parameters())) <= set(moved)
+    kept = dict(task.teacher.module[0].named_parameters())
     assert all(torch.equal(tensor, kept[name]) for name, tensor in backbone.named_parameters())
-    assert torch.equal(found.head.weight, lesson.teacher[1].weight)
+    assert torch.equal(found.head.weight, task.teacher.module[1].weight)
     assert [set(epoch) for epoch in found.epochs] == [{"epoch", "loss", "consistency", "accuracy"}] * 2
-
-
-def test_labels_alone_are_learned_from_by_default(labelled):
-    plain, named = (create_backbone("test_resnet", "random", 4, seed=0) for _ in range(2))
-    arguments = (PREPARATION, labelled, AdaptSettings(**QUICK), torch.device("cpu"))
-    first = fit(plain, *arguments, np.random.default_rng(0))
-    second = fit(named, *arguments, np.random.default_rng(0), Supervised())
-    assert torch.equal(first.head.weight, second.head.weight)
-    assert first.epochs == second.epochs
 
 
 def test_adapt_learns_by_mean_teacher_the_same_in_every_run(adapt, tmp_path):

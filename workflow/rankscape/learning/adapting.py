@@ -7,14 +7,13 @@ import numpy as np
 import torch
 
 from rankscape.foundation.progress import say
+from rankscape.learning.adapted import Adapted
 from rankscape.learning.filters import fit_filters
-from rankscape.learning.fitting import Fit, Lesson, assess, fit
-from rankscape.learning.heads import fit_head
-from rankscape.learning.model import Adapted
+from rankscape.learning.fitting import CategoryFit, CategoryTask, assess, fit, fit_head
 from rankscape.learning.selection import Selection, sample_unlabelled
 from rankscape.learning.settings import AdaptSettings
 from rankscape.learning.splits import Split, split_by_few_blocks
-from rankscape.learning.teaching import MeanTeacher
+from rankscape.learning.teaching import MeanTeacherTask
 from rankscape.models.backbones import check_input, create_backbone, published_statistics
 from rankscape.models.convolutions import RandomConvolutions
 from rankscape.models.preparation import Preparation, fit_preparation
@@ -60,15 +59,15 @@ def adapt_backbone(
     if len(patches) and settings.epochs:
         split = split_by_few_blocks(patches, settings.block_m, settings.held_out_fraction, held)
         shown = patches.take(split.training)
-        lesson = lesson_of(settings, patches, preparation)
-        result = fit_by(backbone.to(device), preparation, shown, settings, device, fitting, lesson)
+        task = task_of(settings, shown, preparation, patches)
+        result = fit_by(backbone.to(device), task, settings, device, fitting)
         head = result.head
         sides = {
             name: assess(backbone, head, preparation, part, settings.batch_size, device, categories, uninhabited)
             for name, part in (("fitted", shown), ("held_out", patches.take(split.validation)))
             if len(part)
         }
-        unlabelled = len(lesson.unlabelled) if lesson is not None else 0
+        unlabelled = len(task.unlabelled) if isinstance(task, MeanTeacherTask) else 0
         about = {"method": settings.method, "unlabelled": unlabelled, **_about(split, settings)}
         record |= {"epochs": result.epochs, **sides, **about}
         head.cpu()
@@ -78,27 +77,32 @@ def adapt_backbone(
 
 def fit_by(
     backbone: torch.nn.Module,
-    preparation: Preparation,
-    shown: Selection,
+    task: CategoryTask,
     settings: AdaptSettings,
     device: torch.device,
     generator: np.random.Generator,
-    lesson: Lesson | None,
-) -> Fit:
+) -> CategoryFit:
     """Fit backbone and head together, or the head alone, as settings say or where nothing else can be trained."""
     if settings.fitted == "all" and any(True for _ in backbone.parameters()):
-        return fit(backbone, preparation, shown, settings, device, generator, lesson)
-    return fit_head(backbone, preparation, shown, settings)
+        return fit(backbone, task, settings, device, generator)
+    return fit_head(backbone, task.preparation, task.samples, settings)
 
 
-def lesson_of(settings: AdaptSettings, patches: Selection, preparation: Preparation) -> MeanTeacher | None:
-    """Prepare what Mean Teacher learns from beside the labels; patches that are held out count as labelled."""
+def task_of(settings: AdaptSettings, shown: Selection, preparation: Preparation, labelled: Selection) -> CategoryTask:
+    """Return how the backbone learns from the labelled patches shown to it.
+
+    Args:
+        settings: Method, and what belongs to it.
+        shown: Labelled patches to fit to.
+        preparation: How patches become the network's input.
+        labelled: All labelled patches; what Mean Teacher learns from beside the labels is none of these.
+    """
     if settings.method == "supervised":
-        return None
+        return CategoryTask(shown, preparation, settings.batch_size)
     draw, order = (np.random.default_rng([settings.seed, part]) for part in (8, 9))
-    unlabelled = sample_unlabelled(patches, settings.unlabelled_patches, draw)
+    unlabelled = sample_unlabelled(labelled, settings.unlabelled_patches, draw)
     say(f"Mean Teacher learns from {len(unlabelled)} usable patches without a label too.")
-    return MeanTeacher(settings, unlabelled, preparation, order)
+    return MeanTeacherTask(shown, preparation, settings, unlabelled, order)
 
 
 def _about(split: Split, settings: AdaptSettings) -> dict[str, Any]:

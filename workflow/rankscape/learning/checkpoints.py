@@ -15,35 +15,19 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rankscape.foundation import progress
 from rankscape.foundation.errors import WeightsError
+from rankscape.learning.processes import ProcessGroup
+from rankscape.learning.trainer import TrainState
 from rankscape.models.weights import load_weights, save_weights, under
 
 _NAME_DIGITS = 16
 
 
-@dataclass
-class Run:
-    """The state of one training between two epochs, as far as every training has one."""
-
-    network: nn.Module
-    """The network, with the weights of the last epoch."""
-    optimizer: torch.optim.Optimizer
-    """Its moments belong to the state."""
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    """Where the learning rate stands."""
-    chance: np.random.Generator
-    """Source of the epochs' order."""
-    light: torch.Generator
-    """Source of augmentation, on the CPU."""
-    device: torch.device
-    """Where the network lies."""
-
-
 @dataclass(frozen=True)
-class CheckpointFiles:
+class Checkpoints:
     """The checkpoints of one training: of one set of settings, data, code and packages."""
 
     folder: Path
@@ -102,6 +86,31 @@ class CheckpointFiles:
             return None
         return tensors, document
 
+    def keep(self, seed: int, state: TrainState, is_over: bool) -> None:
+        """Write the state of a training, if its turn has come or it is over.
+
+        Raises:
+            DiskError: If the disk is full.
+        """
+        if is_over or len(state.curve) % self.every == 0:
+            self.write(seed, *pack(state, is_over))
+
+    def resume(self, seed: int, state: TrainState, group: ProcessGroup) -> None:
+        """Put a training where its checkpoint left it; without one it stays at its start.
+
+        Call it where the training draws from the global random generators, which are set too. Of several processes the
+        first reads the checkpoint for all.
+        """
+        found = group.broadcast(self.read(seed) if group.rank == 0 else None)
+        if found is None:
+            return
+        tensors, document = found
+        unpack(state, tensors, document)
+        done = f"after epoch {len(state.curve)}, from {self.path(seed)}"
+        progress.say(
+            f"seed {seed}: was trained already, {done}" if document["over"] else f"seed {seed}: goes on {done}"
+        )
+
     def clear(self) -> None:
         """Remove all checkpoints of the folder, and the folder if nothing else lies in it."""
         for path in [*_files(self.folder, "seed-*"), *_files(self.folder, ".seed-*.part*")]:
@@ -131,35 +140,52 @@ def digest(tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> str:
     return total.hexdigest()
 
 
-def pack(run: Run) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Take a training apart into tensors and JSON values."""
-    moments = run.optimizer.state_dict()
-    tensors = {f"network.{name}": tensor for name, tensor in run.network.state_dict().items()}
-    tensors |= {f"moments.{n}.{kind}": value for n, kinds in moments["state"].items() for kind, value in kinds.items()}
-    tensors |= {"chance.light": run.light.get_state(), "chance.cpu": torch.get_rng_state()}
-    if run.device.type == "cuda":
-        tensors["chance.cuda"] = torch.cuda.get_rng_state(run.device)
-    document = {
-        "groups": moments["param_groups"],
-        "schedule": run.schedule.state_dict(),
-        "chance": run.chance.bit_generator.state,
+def pack(state: TrainState, is_over: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Take a training apart into tensors and JSON values; one that is over needs no more than its best weights.
+
+    Numbers that JSON lacks (infinite, NaN) are text or go with the tensors.
+    """
+    tensors = {f"best.{name}": tensor for name, tensor in state.best_state.items()}
+    tensors["losses"] = torch.tensor(state.losses, dtype=torch.float64)
+    tensors["best_loss"] = torch.tensor([state.best], dtype=torch.float64)
+    tensors["best_outputs"] = torch.from_numpy(state.best_outputs)
+    document: dict[str, Any] = {"over": is_over, "curve": json.dumps(state.curve)}
+    if is_over and state.best_state:
+        return tensors, document
+    tensors |= {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
+    tensors |= {"chance.light": state.light.get_state(), "chance.cpu": torch.get_rng_state()}
+    if state.device.type == "cuda":
+        tensors["chance.cuda"] = torch.cuda.get_rng_state(state.device)
+    moments = [optimizer.state_dict() for optimizer in state.optimizers]
+    for place, own in enumerate(moments):
+        tensors |= {f"moments.{place}.{n}.{kind}": v for n, kinds in own["state"].items() for kind, v in kinds.items()}
+    return tensors, {
+        **document,
+        "groups": [own["param_groups"] for own in moments],
+        "schedule": None if state.schedule is None else state.schedule.state_dict(),
+        "chance": state.chance.bit_generator.state,
     }
-    return tensors, document
 
 
-def unpack(run: Run, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
+def unpack(state: TrainState, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
     """Put together again what `pack` took apart, the global random generators included."""
-    run.network.load_state_dict(under(tensors, "network."))
-    groups = [{**group, "betas": tuple(group["betas"])} for group in document["groups"]]
-    run.optimizer.load_state_dict(
-        {"state": _moments(run.optimizer, under(tensors, "moments.")), "param_groups": groups}
-    )
-    run.schedule.load_state_dict(dict(document["schedule"]))
-    run.chance.bit_generator.state = document["chance"]
-    run.light.set_state(tensors["chance.light"])
+    state.curve, state.losses = json.loads(document["curve"]), tensors["losses"].tolist()
+    state.best, state.best_outputs = float(tensors["best_loss"]), tensors["best_outputs"].numpy()
+    state.best_state = under(tensors, "best.")
+    if "groups" not in document:
+        return
+    state.network.load_state_dict(under(tensors, "network."))
+    for place, optimizer in enumerate(state.optimizers):
+        groups = [{**group, "betas": tuple(group["betas"])} for group in document["groups"][place]]
+        moments = _moments(optimizer, under(tensors, f"moments.{place}."))
+        optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    if state.schedule is not None:
+        state.schedule.load_state_dict(dict(document["schedule"]))
+    state.chance.bit_generator.state = document["chance"]
+    state.light.set_state(tensors["chance.light"])
     torch.set_rng_state(tensors["chance.cpu"])
-    if run.device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["chance.cuda"], run.device)
+    if state.device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["chance.cuda"], state.device)
 
 
 def _moments(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:

@@ -15,11 +15,11 @@ _SMALLEST_SCALE = 1e-8
 """Features that change less from row to row are left as large as they are."""
 
 
-class Spool:
+class FeatureBuffer:
     """Rows of float32 features, written once from the first to the last and read any number of times.
 
     Up to `room_mb` they stay in memory; beyond, all lie in a temporary file (in the folder that TMPDIR names), which
-    vanishes with the spool, also when the process is killed.
+    vanishes with the buffer, also when the process is killed.
     """
 
     def __init__(self, dims: int, room_mb: float = ROOM_MB) -> None:

@@ -83,8 +83,6 @@ class PretrainSettings(Section):
     Architecture, colour and normalisation are those of `adapt`.
     """
 
-    method: Literal["vicreg", "simclr", "barlow_twins"] = "vicreg"
-    """What two views of a patch have to agree in (docs/vision.md)."""
     weights: str = "random"
     """What it starts from: as `adapt.weights`, without `self_supervised`."""
     input_px: Annotated[int, Field(ge=32, le=1024)] = 96
@@ -105,8 +103,6 @@ class PretrainSettings(Section):
     """Changes of light, colour, haze and sharpness between views; 1 is what dates do, 0 none."""
     projection_dims: Annotated[int, Field(ge=2, le=8192)] = 512
     """Width of the head that the loss is computed on; it is thrown away afterwards."""
-    temperature: Annotated[float, Field(gt=0, le=10)] = 0.2
-    """Cosines of `simclr` are divided by it."""
     precision: Precision = "float32"
     """`bfloat16`: mixed precision, faster where the processor or GPU knows it; the weights stay float32."""
     seed: Annotated[int, Field(ge=0)] = 0

@@ -1,21 +1,23 @@
-"""Mean Teacher: learning from patches without a label too (docs/vision.md).
+"""Mean Teacher: learning from patches without a label too (docs/methods/learning.md).
 
-Tarvainen & Valpola (2017): a teacher, the moving average of the network that learns, looks at other views of the same
-pictures, and the network is drawn to its answers. Ahn et al. (Nature Communications 2023) find uninhabited land so.
+Tarvainen & Valpola (2017): a teacher, the moving average of the network that learns, sees other views of the same
+images, and the network is drawn to its answers. Ahn et al. (Nature Communications 2023) find uninhabited areas so.
 """
 
-import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from rankscape.learning.augmentation import augment
+from rankscape.learning.fitting import Batch, CategoryTask, right
 from rankscape.learning.selection import Selection
 from rankscape.learning.settings import AdaptSettings
+from rankscape.learning.trainer import BatchLoss, TrainState
 from rankscape.models.preparation import Preparation
 
 
@@ -43,66 +45,66 @@ def teacher_decay(step: int, largest: float) -> float:
     return min(1 - 1 / (step + 1), largest)
 
 
-class MeanTeacher:
-    """A lesson (`vision.fitting.Lesson`): labels where there are some, and consistency with the teacher everywhere."""
+class MeanTeacherTask(CategoryTask):
+    """Labels where there are some, and consistency with the teacher everywhere."""
 
     def __init__(
         self,
+        samples: Selection,
+        preparation: Preparation,
         settings: AdaptSettings,
         unlabelled: Selection,
-        preparation: Preparation,
         generator: np.random.Generator,
     ) -> None:
-        self.unlabelled = unlabelled
-        self.teacher: nn.Module | None = None
-        self._settings, self._preparation = settings, preparation
+        """Learn from labelled samples and unlabelled ones, whose order the generator decides."""
+        super().__init__(samples, preparation, settings.batch_size)
+        self.unlabelled, self._settings = unlabelled, settings
         self._order = _endless(len(unlabelled), generator)
-        self._steps = 0
 
     def begin(self, network: nn.Module) -> None:
         """Start with a teacher that is the network itself."""
-        self.teacher = copy.deepcopy(network).requires_grad_(False).train()
-        self._steps = 0
+        self.teacher = AveragedModel(network, multi_avg_fn=self._average).requires_grad_(False).train()
+        # The network's first weights count as one average, so that the first step moves the teacher half way.
+        self.teacher.n_averaged.fill_(1)
 
-    def loss(
-        self, network: nn.Module, pictures: Tensor, shares: Tensor, chance: torch.Generator, epoch: int
-    ) -> tuple[Tensor, Tensor, dict[str, float]]:
-        """Return cross-entropy plus weighted consistency of a batch of labelled and as many unlabelled pictures.
+    def loss(self, network: nn.Module, batch: Batch, state: TrainState) -> BatchLoss:
+        """Return cross-entropy plus weighted consistency of a batch of labelled and as many unlabelled images.
 
-        Consistency is the mean squared difference of the probabilities that network and teacher give to two views of a
-        picture, over pictures and categories. Both see both kinds of pictures in one batch, so that batch
-        normalisation is the same for them.
+        Consistency is the mean squared difference of the probabilities that network and teacher give to two views of
+        an image, over images and categories. Both see both kinds of images in one batch, so that batch normalisation
+        is the same for them.
         """
-        assert self.teacher is not None
-        count = len(pictures)
-        shown = torch.cat([pictures, self._more(count)])
-        ours, theirs = (augment(shown, chance).to(shares.device) for _ in range(2))
+        images, shares = batch
+        count = len(images)
+        shown = torch.cat([images, self._more(count)])
+        ours, theirs = (augment(shown, state.light).to(state.device) for _ in range(2))
         logits = network(ours)
         with torch.no_grad():
             wanted = self.teacher(theirs).softmax(1)
-        entropy, consistency = F.cross_entropy(logits[:count], shares), F.mse_loss(logits.softmax(1), wanted)
-        weight = consistency_weight(epoch, self._settings.consistency_weight, self._settings.ramp_epochs)
-        means = {"loss": entropy.item(), "consistency": consistency.item()}
-        return entropy + weight * consistency, logits[:count], means
+        entropy = F.cross_entropy(logits[:count], torch.from_numpy(shares).to(state.device))
+        consistency = F.mse_loss(logits.softmax(1), wanted)
+        weight = consistency_weight(len(state.curve), self._settings.consistency_weight, self._settings.ramp_epochs)
+        told = right(logits[:count].detach(), shares)
+        means = {"loss": entropy, "consistency": consistency}
+        return BatchLoss(entropy + weight * consistency, means, count, {"accuracy": told})
 
-    def stepped(self, network: nn.Module) -> None:
+    def stepped(self, state: TrainState) -> None:
         """Move the teacher's weights towards the network's."""
-        assert self.teacher is not None
-        self._steps += 1
-        kept = teacher_decay(self._steps, self._settings.teacher_decay)
-        with torch.no_grad():
-            for own, new in zip(self.teacher.parameters(), network.parameters(), strict=True):
-                own.lerp_(new, 1 - kept)
+        self.teacher.update_parameters(state.network)
 
     def end(self, network: nn.Module) -> None:
         """Give the network the teacher's weights: the teacher is what is kept."""
-        assert self.teacher is not None
-        network.load_state_dict(self.teacher.state_dict())
+        network.load_state_dict(self.teacher.module.state_dict())
+
+    def _average(self, averaged: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor) -> None:
+        kept = teacher_decay(int(steps), self._settings.teacher_decay)
+        for own, new in zip(averaged, current, strict=True):
+            own.lerp_(new, 1 - kept)
 
     def _more(self, count: int) -> Tensor:
-        """Return the next unlabelled pictures, each shown once before any is shown again."""
+        """Return the next unlabelled images, each shown once before any is shown again."""
         chosen = np.array([next(self._order) for _ in range(min(count, len(self.unlabelled)))], np.int64)
-        return self.unlabelled.images(chosen, self._preparation)
+        return self.unlabelled.images(chosen, self.preparation)
 
 
 def _endless(count: int, generator: np.random.Generator) -> Iterator[int]:

@@ -11,9 +11,8 @@ import torch
 from rankscape.__main__ import main
 from rankscape.foundation.files import read_array, read_json, write_array
 from rankscape.foundation.tables import read_table, write_table
-from rankscape.learning.embedding import embed_patches
+from rankscape.learning.adapted import Adapted, embed_patches, load_adapted, save_adapted
 from rankscape.learning.filters import features_of
-from rankscape.learning.model import Adapted, load_adapted, save_adapted
 from rankscape.learning.selection import select_usable
 from rankscape.models.backbones import create_backbone
 from rankscape.models.preparation import Preparation

@@ -6,8 +6,7 @@ import pytest
 from jinja2 import UndefinedError
 from PIL import Image
 from rankscape.foundation.files import read_json
-from rankscape.studies.ranking.scoring.card import model_card
-from rankscape.studies.ranking.scoring.curves import draw_curves
+from rankscape.studies.ranking.scoring.card import draw_curves, model_card
 from rankscape.studies.ranking.stages.train import train
 
 from .conftest import World

@@ -19,19 +19,19 @@ import torch
 from rankscape.foundation.errors import DiskError
 from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_table
-from rankscape.learning.checkpoints import digest
-from rankscape.learning.teams import Team
+from rankscape.learning import trainer
+from rankscape.learning.checkpoints import Checkpoints, digest
+from rankscape.learning.processes import ProcessGroup
+from rankscape.learning.trainer import TrainState
 from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights, save_weights
 from rankscape.studies.ranking.scoring import training
-from rankscape.studies.ranking.scoring.checkpoints import Checkpoints
-from rankscape.studies.ranking.scoring.course import Course, Epoch
 from rankscape.studies.ranking.scoring.ensemble import split_ranked
 from rankscape.studies.ranking.scoring.network import ScoreNetwork
 from rankscape.studies.ranking.scoring.samples import open_ranked
 from rankscape.studies.ranking.scoring.targets import cluster_targets
-from rankscape.studies.ranking.scoring.training import Fit, Lesson, train_network
+from rankscape.studies.ranking.scoring.training import FitResult, ScoreTask, train_network
 from rankscape.studies.ranking.settings.scoring import TrainSettings
 from rankscape.studies.ranking.stages.train import train
 from torch import nn
@@ -59,7 +59,7 @@ class Small(nn.Module):
 dying_in = partial(stopping.dying_in, training)
 
 
-def make_lesson(world: World, **changes: Any) -> Lesson:
+def make_task(world: World, **changes: Any) -> ScoreTask:
     use_device(0, 1)
     settings = TrainSettings.from_text(world.settings(epochs=EPOCHS, batch_size=8, **changes), "train")
     targets = cluster_targets(read_json(world.order), read_json(world.summary), "levels", "order.json")
@@ -67,18 +67,20 @@ def make_lesson(world: World, **changes: Any) -> Lesson:
     split = split_ranked(pool, settings, np.random.default_rng(0))
     preparation = Preparation.from_document(load_weights(world.backbone)[1]["preparation"])
     sides = pool.take(split.training[:24]), pool.take(split.validation)
-    return Lesson(*sides, preparation, settings, torch.device("cpu"))
+    return ScoreTask(*sides, preparation, settings, torch.device("cpu"))
 
 
-def taught(lesson: Lesson, kept: Checkpoints | None = None, seed: int = 3) -> tuple[dict[str, torch.Tensor], Fit]:
+def taught(
+    task: ScoreTask, kept: Checkpoints | None = None, seed: int = 3
+) -> tuple[dict[str, torch.Tensor], FitResult]:
     torch.manual_seed(1)
     network = ScoreNetwork(Small())
-    network.use(lesson.settings.precision)
-    fit = train_network(network, lesson, seed, kept)
+    network.use(task.settings.precision)
+    fit = train_network(network, task, seed, kept)
     return network.state_dict(), fit
 
 
-def same(first: tuple[dict[str, torch.Tensor], Fit], second: tuple[dict[str, torch.Tensor], Fit]) -> bool:
+def same(first: tuple[dict[str, torch.Tensor], FitResult], second: tuple[dict[str, torch.Tensor], FitResult]) -> bool:
     weights = all(torch.equal(first[0][name], second[0][name]) for name in first[0])
     return weights and first[1].to_document() == second[1].to_document() and (first[1].scores == second[1].scores).all()
 
@@ -93,89 +95,92 @@ def kept(tmp_path: Path) -> Checkpoints:
 def test_a_training_stopped_at_any_epoch_gives_the_same_curve_and_weights(
     world: World, kept: Checkpoints, monkeypatch: pytest.MonkeyPatch, epoch: int, precision: str
 ):
-    lesson = make_lesson(world, precision=precision)
-    whole = taught(lesson)
-    with dying_in("predict_pool", epoch, monkeypatch):
-        taught(lesson, kept)
+    task = make_task(world, precision=precision)
+    whole = taught(task)
+    with dying_in("predict_samples", epoch, monkeypatch):
+        taught(task, kept)
     assert kept.path(3).exists() == (epoch > 1)
-    assert same(taught(lesson, kept), whole)
+    assert same(taught(task, kept), whole)
 
 
 @pytest.mark.parametrize("batch", [2, 5, 9])
 def test_a_training_stopped_within_an_epoch_starts_that_epoch_again(
     world: World, kept: Checkpoints, monkeypatch: pytest.MonkeyPatch, batch: int
 ):
-    lesson = make_lesson(world)
-    whole = taught(lesson)
+    task = make_task(world)
+    whole = taught(task)
     with dying_in("augment", batch, monkeypatch):
-        taught(lesson, kept)
-    assert same(taught(lesson, kept), whole)
+        taught(task, kept)
+    assert same(taught(task, kept), whole)
 
 
 def test_checkpoints_change_nothing_and_may_be_far_between(world: World, tmp_path: Path, monkeypatch):
-    lesson = make_lesson(world)
+    task = make_task(world)
     kept = Checkpoints.of(tmp_path / "training", {}, every=3)
-    with dying_in("predict_pool", 3, monkeypatch):
-        taught(lesson, kept)
+    with dying_in("predict_samples", 3, monkeypatch):
+        taught(task, kept)
     assert not kept.path(3).exists()
-    assert same(taught(lesson, kept), taught(lesson))
+    assert same(taught(task, kept), taught(task))
 
 
 def test_early_stopping_counts_the_epochs_before_a_stop(world: World, kept: Checkpoints, monkeypatch):
-    lesson = make_lesson(world, patience=2)
+    task = make_task(world, patience=2)
     losses = [0.5, 0.3, 0.4, 0.35]
     monkeypatch.setattr(training, "balanced_mean", lambda values, groups: losses[calls.pop(0)])
     calls = [0, 1, 2]
-    with dying_in("_report", 3, monkeypatch):
-        taught(lesson, kept)
+    with stopping.dying_in(trainer, "_report", 3, monkeypatch):
+        taught(task, kept)
     calls = [2, 3]
-    _, fit = taught(lesson, kept)
-    assert [epoch.validation_loss for epoch in fit.epochs] == losses
+    _, fit = taught(task, kept)
+    assert [epoch["validation_loss"] for epoch in fit.epochs] == losses
     assert fit.best_epoch == 2
 
 
 def test_a_seed_that_is_over_is_not_trained_again(world: World, kept: Checkpoints, monkeypatch, capsys):
-    lesson = make_lesson(world)
-    whole = taught(lesson, kept)
+    task = make_task(world)
+    whole = taught(task, kept)
     names = load_weights(kept.path(3))[0]
     assert not [name for name in names if name.startswith(("network.", "moments."))]
-    monkeypatch.delattr(training, "_one_epoch")
-    assert same(taught(lesson, kept), whole)
+    monkeypatch.delattr(trainer, "_one_epoch")
+    assert same(taught(task, kept), whole)
     assert "seed 3: was trained already, after epoch 4" in capsys.readouterr().err
 
 
 def test_the_global_random_state_stays_as_it_was(world: World, kept: Checkpoints, monkeypatch):
-    lesson = make_lesson(world)
-    with dying_in("predict_pool", 3, monkeypatch):
-        taught(lesson, kept)
+    task = make_task(world)
+    with dying_in("predict_samples", 3, monkeypatch):
+        taught(task, kept)
     network, before = ScoreNetwork(Small()), torch.random.get_rng_state()
-    train_network(network, lesson, 3, kept)
+    train_network(network, task, 3, kept)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_losses_that_are_no_numbers_survive_too(kept: Checkpoints):
-    def course() -> Course:
+    def state() -> TrainState:
         network = ScoreNetwork(Small())
         optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=9)
         sources = np.random.default_rng(0), torch.Generator()
-        return Course(network, optimizer, schedule, *sources, torch.device("cpu"))
+        made = TrainState(network, (optimizer,), schedule, *sources, torch.device("cpu"))
+        made.remember()
+        return made
 
-    first, second = course(), course()
-    first.note(Epoch(1, 0.1, math.nan, 0.0), np.ones(4))
+    first, second = state(), state()
+    first.note({"validation_loss": math.nan}, math.nan, np.ones(4))
     kept.keep(1, first, False)
-    kept.resume(1, second, Team(torch.device("cpu")))
+    kept.resume(1, second, ProcessGroup(torch.device("cpu")))
     assert len(second.curve) == 1
-    assert math.isnan(second.curve[0].validation_loss)
-    assert (second.best, len(second.best_scores)) == (math.inf, 0)
+    assert math.isnan(second.curve[0]["validation_loss"])
+    assert math.isnan(second.losses[0])
+    assert (second.best, len(second.best_outputs)) == (math.inf, 0)
     assert all(torch.equal(value, second.network.state_dict()[name]) for name, value in first.best_state.items())
 
 
 def half(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, record: dict[str, Any]) -> Checkpoints:
     """Checkpoints of a training that was stopped in its third epoch."""
     kept = Checkpoints.of(folder, record)
-    with dying_in("predict_pool", 3, monkeypatch):
-        taught(make_lesson(world), kept)
+    with dying_in("predict_samples", 3, monkeypatch):
+        taught(make_task(world), kept)
     return kept
 
 
@@ -210,12 +215,12 @@ def test_a_broken_checkpoint_is_put_aside_with_one_line(
     kept = half(world, tmp_path / "training", monkeypatch, {})
     spoil(kept.path(3))
     capsys.readouterr()
-    again = taught(make_lesson(world), kept)
+    again = taught(make_task(world), kept)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 + EPOCHS
     assert "seed 3 starts anew, its checkpoint is put aside as" in lines[0]
     assert kept.path(3).with_suffix(".broken").exists()
-    assert same(again, taught(make_lesson(world)))
+    assert same(again, taught(make_task(world)))
 
 
 def test_another_training_starts_anew_and_the_first_can_still_go_on(world: World, tmp_path: Path, monkeypatch, capsys):
@@ -225,9 +230,9 @@ def test_another_training_starts_anew_and_the_first_can_still_go_on(world: World
     said = capsys.readouterr().err
     assert "holds 1 checkpoint(s) of other settings, data or code: not used" in said
     assert len(said.splitlines()) == 1
-    taught(make_lesson(world), other)
+    taught(make_task(world), other)
     assert "goes on" not in capsys.readouterr().err
-    taught(make_lesson(world), Checkpoints.of(tmp_path / "training", {"settings": {"epochs": 4}}))
+    taught(make_task(world), Checkpoints.of(tmp_path / "training", {"settings": {"epochs": 4}}))
     assert f"seed 3: goes on after epoch 2, from {first.path(3)}" in capsys.readouterr().err
 
 
@@ -265,7 +270,7 @@ def test_a_full_disk_is_one_clear_error_and_keeps_the_last_checkpoint(world: Wor
 
     monkeypatch.setattr("rankscape.models.weights.write_bytes", full)
     with pytest.raises(DiskError):
-        taught(make_lesson(world), kept)
+        taught(make_task(world), kept)
     assert kept.path(3).read_bytes() == before
 
 
@@ -323,7 +328,7 @@ def test_a_killed_command_goes_on_to_the_same_bytes(world: World, tmp_path: Path
 
 def test_the_stage_knows_checkpoints_of_other_settings_and_data(world: World, tmp_path: Path, monkeypatch, capsys):
     def stopped(settings: str) -> str:
-        with dying_in("predict_pool", 2, monkeypatch):
+        with dying_in("predict_samples", 2, monkeypatch):
             train(settings=settings, **files(world, tmp_path / "out"), checkpoints=tmp_path / "training")
         return capsys.readouterr().err
 
@@ -341,7 +346,7 @@ def test_the_stage_knows_checkpoints_of_other_settings_and_data(world: World, tm
 def test_other_objectives_go_on_too(world: World, tmp_path: Path, monkeypatch, objective: str):
     settings = world.settings(objective=objective, epochs=3)
     train(settings=settings, **files(world, tmp_path / "whole"))
-    with dying_in("predict_pool", 5, monkeypatch):
+    with dying_in("predict_samples", 5, monkeypatch):
         train(settings=settings, **files(world, tmp_path / "killed"), checkpoints=tmp_path / "training")
     train(settings=settings, **files(world, tmp_path / "killed"), checkpoints=tmp_path / "training")
     for name in ("score.safetensors", "score.json", "score.md"):

@@ -7,15 +7,15 @@ import pytest
 import torch
 from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_table
+from rankscape.learning import feeding
+from rankscape.learning.feeding import ResizedSamples
 from rankscape.learning.selection import Selection
 from rankscape.models.preparation import Preparation
-from rankscape.studies.ranking.scoring import feeding
-from rankscape.studies.ranking.scoring.feeding import Pictures
 from rankscape.studies.ranking.scoring.samples import open_ranked
 from rankscape.studies.ranking.scoring.targets import cluster_targets
 
 from .conftest import PATCH_PX, World
-from .test_checkpoints import make_lesson, same, taught
+from .test_checkpoints import make_task, same, taught
 
 BYTES = 8 * 8 * 3
 
@@ -46,7 +46,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize("rows", [0, 7, 1000])
 def test_what_is_kept_changes_no_picture(pool: Selection, rows: int):
-    kept, small = Pictures(pool, preparation(8), rows * BYTES / 1e6), preparation(8)
+    kept, small = ResizedSamples(pool, preparation(8), rows * BYTES / 1e6), preparation(8)
     generator = np.random.default_rng(0)
     for _ in range(12):
         chosen = generator.integers(0, len(pool), 20)
@@ -54,7 +54,7 @@ def test_what_is_kept_changes_no_picture(pool: Selection, rows: int):
 
 
 def test_a_patch_is_read_once_where_all_fit(pool: Selection, reads: list[int]):
-    pictures = Pictures(pool, preparation(8), 1.0)
+    pictures = ResizedSamples(pool, preparation(8), 1.0)
     for _ in range(3):
         for chosen in np.array_split(np.random.default_rng(1).permutation(len(pool)), 5):
             pictures.resized(chosen)
@@ -62,7 +62,7 @@ def test_a_patch_is_read_once_where_all_fit(pool: Selection, reads: list[int]):
 
 
 def test_memory_is_bounded_and_holds_what_came_first(pool: Selection, reads: list[int]):
-    pictures = Pictures(pool, preparation(8), 10 * BYTES / 1e6)
+    pictures = ResizedSamples(pool, preparation(8), 10 * BYTES / 1e6)
     pictures.resized(np.array([5, 5, 6]))
     pictures.resized(np.arange(20, 40))
     assert len(pictures._kept) == 10
@@ -72,22 +72,22 @@ def test_memory_is_bounded_and_holds_what_came_first(pool: Selection, reads: lis
 
 
 def test_patches_of_the_networks_size_are_not_kept(pool: Selection):
-    pictures = Pictures(pool, preparation(PATCH_PX), 1.0)
+    pictures = ResizedSamples(pool, preparation(PATCH_PX), 1.0)
     pictures.resized(np.arange(9))
     assert len(pictures._kept) == 0
 
 
 def test_neither_memory_nor_reading_ahead_changes_a_training(world: World, monkeypatch: pytest.MonkeyPatch):
-    lesson = make_lesson(world)
-    small = dataclasses.replace(lesson.preparation, input_px=8)
-    plain = taught(dataclasses.replace(lesson, preparation=small))
-    assert same(taught(dataclasses.replace(lesson, preparation=small, cache_mb=20 * BYTES / 1e6)), plain)
+    task = make_task(world)
+    small = dataclasses.replace(task.preparation, input_px=8)
+    plain = taught(dataclasses.replace(task, preparation=small))
+    assert same(taught(dataclasses.replace(task, preparation=small, cache_mb=20 * BYTES / 1e6)), plain)
     monkeypatch.setitem(feeding._AHEAD, "cpu", 3)
-    assert same(taught(dataclasses.replace(lesson, preparation=small, cache_mb=1.0)), plain)
+    assert same(taught(dataclasses.replace(task, preparation=small, cache_mb=1.0)), plain)
 
 
 def test_batches_lie_on_the_device(pool: Selection):
     parts = [np.array([3, 1]), np.array([2])]
-    batches = list(Pictures(pool, preparation(8)).batches(parts, torch.device("cpu")))
+    batches = list(ResizedSamples(pool, preparation(8)).batches(parts, torch.device("cpu")))
     assert [tuple(batch.shape) for batch in batches] == [(2, 8, 8, 3), (1, 8, 8, 3)]
     assert all(batch.dtype == torch.uint8 for batch in batches)

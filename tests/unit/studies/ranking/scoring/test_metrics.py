@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from rankscape.studies.ranking.scoring.metrics import balanced_mean, validation_metrics
+from rankscape.studies.ranking.scoring.samples import balanced_mean, validation_metrics
 
 
 def test_metrics_by_hand():

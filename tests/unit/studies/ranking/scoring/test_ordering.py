@@ -10,8 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rankscape.foundation.errors import OrderError
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.scoring.objectives import OBJECTIVES, Objective, objective_of
-from rankscape.studies.ranking.scoring.ordering import Listwise, Rank, misplaced, smooth_ranks
+from rankscape.studies.ranking.scoring.objectives import (
+    OBJECTIVES,
+    Listwise,
+    Objective,
+    Rank,
+    misplaced,
+    objective_of,
+    smooth_ranks,
+)
 from rankscape.studies.ranking.scoring.samples import clusters_of
 from rankscape.studies.ranking.settings.scoring import TrainSettings
 from scipy.special import expit

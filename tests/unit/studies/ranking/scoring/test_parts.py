@@ -11,8 +11,7 @@ from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation, channels_of
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.model import ScoreModel, read_model, write_model
-from rankscape.studies.ranking.scoring.network import ScoreNetwork
-from rankscape.studies.ranking.scoring.parts import Part, combine, read_part
+from rankscape.studies.ranking.scoring.network import Part, ScoreNetwork, combine, read_part
 from rankscape.studies.ranking.scoring.targets import Targets
 
 from .conftest import ARCHITECTURE

@@ -10,7 +10,7 @@ import torch
 from rankscape.foundation.errors import SettingsError, TableError, WeightsError
 from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_table
-from rankscape.learning import feature_buffer as spooling
+from rankscape.learning import feature_buffer
 from rankscape.learning.ridge import fit_ridge
 from rankscape.models.backbones import create_backbone
 from rankscape.models.devices import use_device
@@ -18,13 +18,12 @@ from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights
 from rankscape.studies.ranking.scoring.auxiliary import auxiliary_part, balance
 from rankscape.studies.ranking.scoring.ensemble import split_ranked, train_ensemble
-from rankscape.studies.ranking.scoring.metrics import validation_metrics
 from rankscape.studies.ranking.scoring.model import read_model
-from rankscape.studies.ranking.scoring.parts import combine
-from rankscape.studies.ranking.scoring.ridging import _draw, fit_drawn, ridge_part, spooled
-from rankscape.studies.ranking.scoring.samples import levels_of, open_ranked, targets_of
+from rankscape.studies.ranking.scoring.network import combine
+from rankscape.studies.ranking.scoring.ridging import _draw, buffered, fit_drawn, ridge_part
+from rankscape.studies.ranking.scoring.samples import levels_of, open_ranked, targets_of, validation_metrics
 from rankscape.studies.ranking.scoring.targets import cluster_targets
-from rankscape.studies.ranking.scoring.training import Lesson
+from rankscape.studies.ranking.scoring.training import ScoreTask
 from rankscape.studies.ranking.settings.scoring import AuxiliarySettings, TrainSettings
 from rankscape.studies.ranking.stages.predict import predict
 from rankscape.studies.ranking.stages.train import train
@@ -48,11 +47,11 @@ def pool(world: World):
     return open_ranked(world.tiles, read_table(world.clusters), targets)
 
 
-def lesson_of(pool, world: World, **changes: Any) -> Lesson:
+def task_of(pool, world: World, **changes: Any) -> ScoreTask:
     settings = TrainSettings.from_text(world.settings(objective="ridge", **changes), "train")
     split = split_ranked(pool, settings, np.random.default_rng(0))
     preparation = Preparation.from_document(load_weights(world.backbone)[1]["preparation"])
-    return Lesson(pool.take(split.training), pool.take(split.validation), preparation, settings, CPU)
+    return ScoreTask(pool.take(split.training), pool.take(split.validation), preparation, settings, CPU)
 
 
 def backbone_of(world: World) -> nn.Module:
@@ -65,21 +64,21 @@ def trained(world: World, name: str = "score", **changes: Any):
     return out, read_json(out.with_suffix(".json"))
 
 
-def features_by_hand(backbone: nn.Module, lesson: Lesson, pool) -> np.ndarray:
+def features_by_hand(backbone: nn.Module, task: ScoreTask, pool) -> np.ndarray:
     with torch.inference_mode():
-        images = lesson.preparation.tensor(pool.pixels(np.arange(len(pool))))
+        images = task.preparation.tensor(pool.pixels(np.arange(len(pool))))
         return backbone(images).double().numpy()
 
 
 @pytest.mark.parametrize("resample", [False, True])
 def test_the_network_scores_as_the_ridge_predicts(pool, world: World, resample: bool):
-    lesson, backbone = lesson_of(pool, world), backbone_of(world)
-    part, fits = ridge_part(backbone, ARCHITECTURE, lesson, [3], 1, resample)
-    seen = features_by_hand(backbone, lesson, lesson.training)
+    task, backbone = task_of(pool, world), backbone_of(world)
+    part, fits = ridge_part(backbone, ARCHITECTURE, task, [3], 1, resample)
+    seen = features_by_hand(backbone, task, task.training)
     mean, scale = seen.mean(0), np.where(seen.std(0) < 1e-8, 1.0, seen.std(0))
-    draw = _draw(lesson, 3, resample)
-    direct = fit_ridge((seen - mean) / scale, targets_of(lesson.training), draw.parts, weights=draw.weights)
-    expected = direct.predict((features_by_hand(backbone, lesson, lesson.validation) - mean) / scale)
+    draw = _draw(task, 3, resample)
+    direct = fit_ridge((seen - mean) / scale, targets_of(task.training), draw.parts, weights=draw.weights)
+    expected = direct.predict((features_by_hand(backbone, task, task.validation) - mean) / scale)
     np.testing.assert_allclose(fits[0].scores, expected, atol=2e-4)
     assert fits[0].ridge.penalty == direct.penalty
     assert part.link == "clip"
@@ -89,16 +88,16 @@ def test_the_network_scores_as_the_ridge_predicts(pool, world: World, resample: 
 
 
 def test_sums_and_all_rows_at_once_give_the_same_ridge(pool, world: World, monkeypatch: pytest.MonkeyPatch):
-    lesson = lesson_of(pool, world)
-    draw, narrow = _draw(lesson, 0, True), nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
+    task = task_of(pool, world)
+    draw, narrow = _draw(task, 0, True), nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
     narrow.num_features = 12
-    monkeypatch.setattr(spooling, "BLOCK_MB", 0.001)
-    with spooled(narrow, lesson, 2, 0, room_mb=0.001) as spool:
-        assert len(spool) == 2 * len(lesson.training) > spool.dims
-        unit = spool.statistics()
-        summed = fit_drawn(spool, unit, targets_of(lesson.training), draw)
-        rows = (np.concatenate([block for _, block in spool.blocks()]) - unit[0]) / unit[1]
-    doubled = (np.tile(values, 2) for values in (targets_of(lesson.training), draw.parts, draw.weights))
+    monkeypatch.setattr(feature_buffer, "BLOCK_MB", 0.001)
+    with buffered(narrow, task, 2, 0, room_mb=0.001) as buffer:
+        assert len(buffer) == 2 * len(task.training) > buffer.dims
+        unit = buffer.statistics()
+        summed = fit_drawn(buffer, unit, targets_of(task.training), draw)
+        rows = (np.concatenate([block for _, block in buffer.blocks()]) - unit[0]) / unit[1]
+    doubled = (np.tile(values, 2) for values in (targets_of(task.training), draw.parts, draw.weights))
     labels, parts, weights = doubled
     direct = fit_ridge(rows, labels, parts, weights=weights)
     np.testing.assert_allclose(summed.predict(rows), direct.predict(rows), atol=1e-8)
@@ -111,15 +110,15 @@ def test_copies_look_as_training_shows_patches(pool, world: World):
     flat.num_features = 3
     rows = {}
     for strength in (0.0, 1.0):
-        lesson = lesson_of(pool, world, appearance=strength)
-        with spooled(flat, lesson, 2, 0) as spool:
-            found = np.concatenate([block for _, block in spool.blocks()])
+        task = task_of(pool, world, appearance=strength)
+        with buffered(flat, task, 2, 0) as buffer:
+            found = np.concatenate([block for _, block in buffer.blocks()])
         rows[strength] = np.split(found, 2)
-        np.testing.assert_allclose(rows[strength][0], features_by_hand(flat, lesson, lesson.training), atol=1e-6)
+        np.testing.assert_allclose(rows[strength][0], features_by_hand(flat, task, task.training), atol=1e-6)
     plain, changed = (np.abs(copy - patch).max() for patch, copy in rows.values())
     assert plain < 0.4 < changed
     light = torch.Generator().manual_seed(0)
-    shown = lesson.varied(torch.from_numpy(lesson.preparation.resized(lesson.training.pixels(np.arange(32)))), light)
+    shown = task.varied(torch.from_numpy(task.preparation.resized(task.training.pixels(np.arange(32)))), light)
     np.testing.assert_allclose(rows[1.0][1][:32], flat(shown), atol=1e-6)
 
 
@@ -164,12 +163,12 @@ def test_features_that_are_not_finite_are_refused(pool, world: World):
             return torch.full((len(images), 2), torch.nan)
 
     with pytest.raises(TableError, match="finite features"):
-        ridge_part(Broken(), "broken", lesson_of(pool, world), [0], 1, False)
+        ridge_part(Broken(), "broken", task_of(pool, world), [0], 1, False)
 
 
 def test_ridge_needs_two_places(pool, world: World):
-    lesson = lesson_of(pool, world)
-    far = replace(lesson, settings=lesson.settings.model_copy(update={"block_m": 5e6}))
+    task = task_of(pool, world)
+    far = replace(task, settings=task.settings.model_copy(update={"block_m": 5e6}))
     with pytest.raises(SettingsError, match="into one block of land, so the penalty"):
         ridge_part(backbone_of(world), ARCHITECTURE, far, [0], 1, True)
 
@@ -222,22 +221,22 @@ def test_an_auxiliary_model_of_weight_0_is_left_out(world: World):
 
 
 def test_the_auxiliary_models_filters_come_from_the_patches_trained_on(pool, world: World):
-    lesson = lesson_of(pool, world)
+    task = task_of(pool, world)
     settings = AuxiliarySettings(**AUXILIARY)
-    first, fits = auxiliary_part(settings, lesson, 0)
+    first, fits = auxiliary_part(settings, task, 0)
     hidden = pool.take(np.arange(len(pool)))
     for store in hidden.stores:
-        own = [p for s, p in zip(lesson.validation.store, lesson.validation.position, strict=True)
+        own = [p for s, p in zip(task.validation.store, task.validation.position, strict=True)
                if hidden.stores[s] is store]  # fmt: skip
         copy = np.array(store.array)
         copy[own] = 0
         object.__setattr__(store, "array", copy)
-    again, _ = auxiliary_part(settings, lesson, 0)
+    again, _ = auxiliary_part(settings, task, 0)
     assert all(
         torch.equal(a.backbone.filters, b.backbone.filters) for a, b in zip(first.networks, again.networks, strict=True)
     )
     assert (
-        validation_metrics(fits[0].scores, targets_of(lesson.validation), levels_of(lesson.validation))["kendall_tau_b"]
+        validation_metrics(fits[0].scores, targets_of(task.validation), levels_of(task.validation))["kendall_tau_b"]
         > 0.5
     )
 
@@ -257,7 +256,7 @@ def test_an_auxiliary_model_that_cannot_be_is_refused(auxiliary: dict[str, Any],
 
 def test_an_auxiliary_model_whose_name_cannot_be_read_is_refused(pool, world: World):
     with pytest.raises(WeightsError, match="cannot be read"):
-        auxiliary_part(AuxiliarySettings(architecture="random-convolutions-3px"), lesson_of(pool, world), 0)
+        auxiliary_part(AuxiliarySettings(architecture="random-convolutions-3px"), task_of(pool, world), 0)
 
 
 def test_score_std_is_calibrated_on_held_out_patches_and_can_be_left_as_it_is(world: World):

@@ -22,7 +22,7 @@ from rankscape.studies.ranking.explanations.overlays import (
 )
 from rankscape.studies.ranking.explanations.saliency import explain, explain_change, interpolated
 from rankscape.studies.ranking.scoring.model import write_model
-from rankscape.studies.ranking.scoring.parts import combine
+from rankscape.studies.ranking.scoring.network import combine
 
 
 class Targets:

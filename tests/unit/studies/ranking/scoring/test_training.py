@@ -13,11 +13,10 @@ from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights, save_weights
 from rankscape.studies.ranking.scoring import training
 from rankscape.studies.ranking.scoring.ensemble import split_ranked, train_ensemble
-from rankscape.studies.ranking.scoring.metrics import balanced_mean
 from rankscape.studies.ranking.scoring.network import start_network
-from rankscape.studies.ranking.scoring.samples import clusters_of, levels_of, open_ranked, targets_of
+from rankscape.studies.ranking.scoring.samples import balanced_mean, clusters_of, levels_of, open_ranked, targets_of
 from rankscape.studies.ranking.scoring.targets import cluster_targets
-from rankscape.studies.ranking.scoring.training import Lesson, predict_pool, train_network
+from rankscape.studies.ranking.scoring.training import ScoreTask, predict_samples, train_network
 from rankscape.studies.ranking.settings.scoring import TrainSettings
 
 from .conftest import ARCHITECTURE, write_backbone
@@ -30,18 +29,18 @@ def pool(world):
     return open_ranked(world.tiles, read_table(world.clusters), targets)
 
 
-def lesson_of(pool, world, **changes: Any) -> Lesson:
+def task_of(pool, world, **changes: Any) -> ScoreTask:
     settings = TrainSettings.from_text(world.settings(**changes), "train")
     split = split_ranked(pool, settings, np.random.default_rng(0))
     preparation = Preparation.from_document(load_weights(world.backbone)[1]["preparation"])
-    return Lesson(
+    return ScoreTask(
         pool.take(split.training), pool.take(split.validation), preparation, settings, torch.device("cpu")
     )  # fmt: skip
 
 
-def fitted(lesson: Lesson, world, seed: int = 0):
+def fitted(task: ScoreTask, world, seed: int = 0):
     network = start_network(ARCHITECTURE, str(world.backbone), 3, seed)
-    return network, train_network(network, lesson, seed)
+    return network, train_network(network, task, seed)
 
 
 def test_a_new_network_scores_everything_one_half(world):
@@ -50,47 +49,47 @@ def test_a_new_network_scores_everything_one_half(world):
 
 
 def test_training_learns_an_invented_gradient_of_pictures(pool, world):
-    _, fit = fitted(lesson_of(pool, world, epochs=10), world)
-    assert fit.epochs[-1].training_loss < fit.epochs[0].training_loss / 2
-    assert min(epoch.validation_loss for epoch in fit.epochs) < 0.1
+    _, fit = fitted(task_of(pool, world, epochs=10), world)
+    assert fit.epochs[-1]["training_loss"] < fit.epochs[0]["training_loss"] / 2
+    assert min(epoch["validation_loss"] for epoch in fit.epochs) < 0.1
 
 
 def test_the_network_is_left_with_the_weights_of_its_best_epoch(pool, world):
-    lesson = lesson_of(pool, world)
-    network, fit = fitted(lesson, world)
-    scores = predict_pool(network, lesson.validation, lesson)
-    error = balanced_mean(np.abs(scores - targets_of(lesson.validation)), levels_of(lesson.validation))
+    task = task_of(pool, world)
+    network, fit = fitted(task, world)
+    scores = predict_samples(network, task.validation, task)
+    error = balanced_mean(np.abs(scores - targets_of(task.validation)), levels_of(task.validation))
     assert np.array_equal(scores, fit.scores)
-    assert error == pytest.approx(min(epoch.validation_loss for epoch in fit.epochs))
-    assert fit.epochs[fit.best_epoch - 1].validation_loss == pytest.approx(error)
+    assert error == pytest.approx(min(epoch["validation_loss"] for epoch in fit.epochs))
+    assert fit.epochs[fit.best_epoch - 1]["validation_loss"] == pytest.approx(error)
 
 
 def test_training_stops_when_validation_gets_no_better(pool, world, monkeypatch: pytest.MonkeyPatch):
     losses = iter([0.5, 0.3, 0.4, 0.35, 0.2])
     monkeypatch.setattr(training, "balanced_mean", lambda values, groups: next(losses))
-    _, fit = fitted(lesson_of(pool, world, epochs=9, patience=2), world)
-    assert [epoch.validation_loss for epoch in fit.epochs] == [0.5, 0.3, 0.4, 0.35]
+    _, fit = fitted(task_of(pool, world, epochs=9, patience=2), world)
+    assert [epoch["validation_loss"] for epoch in fit.epochs] == [0.5, 0.3, 0.4, 0.35]
     assert fit.best_epoch == 2
 
 
 def test_equal_seeds_give_equal_weights_and_other_seeds_others(pool, world):
-    lesson = lesson_of(pool, world, epochs=2)
-    first, again, other = (fitted(lesson, world, seed)[0].state_dict() for seed in (0, 0, 1))
+    task = task_of(pool, world, epochs=2)
+    first, again, other = (fitted(task, world, seed)[0].state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
 def test_training_leaves_the_global_random_state_alone(pool, world):
     before = torch.random.get_rng_state()
-    fitted(lesson_of(pool, world, epochs=1), world)
+    fitted(task_of(pool, world, epochs=1), world)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_frozen_batch_norm_keeps_the_statistics_of_the_backbone(pool, world):
     before = start_network(ARCHITECTURE, str(world.backbone), 3, 0).state_dict()
     names = [name for name in before if name.endswith(("running_mean", "running_var"))]
-    frozen = fitted(lesson_of(pool, world, epochs=1, batch_norm="frozen"), world)[0].state_dict()
-    moving = fitted(lesson_of(pool, world, epochs=1), world)[0].state_dict()
+    frozen = fitted(task_of(pool, world, epochs=1, batch_norm="frozen"), world)[0].state_dict()
+    moving = fitted(task_of(pool, world, epochs=1), world)[0].state_dict()
     assert names
     assert all(torch.equal(before[name], frozen[name]) for name in names)
     assert not any(torch.equal(before[name], moving[name]) for name in names)
@@ -158,9 +157,9 @@ def test_weights_of_another_architecture_are_refused(pool, world):
 
 @pytest.mark.parametrize(("rate", "groups"), [(1.0, 1), (0.1, 2)])
 def test_the_backbone_learns_at_its_own_rate(pool, world, rate, groups):
-    lesson = lesson_of(pool, world, backbone_rate=rate)
+    task = task_of(pool, world, backbone_rate=rate)
     network = start_network(ARCHITECTURE, str(world.backbone), 3, 0)
-    optimizer, _ = training._optimizer(network, 64, lesson.settings)
+    optimizer, _ = training._optimizer(network, 64, task.settings)
     rates = [group["max_lr"] for group in optimizer.param_groups]
     assert len(rates) == groups
     assert rates == pytest.approx([5e-3 * rate, 5e-3][-groups:])
@@ -169,16 +168,15 @@ def test_the_backbone_learns_at_its_own_rate(pool, world, rate, groups):
 
 def test_with_rate_0_the_head_alone_is_trained(pool, world):
     before = start_network(ARCHITECTURE, str(world.backbone), 3, 0).state_dict()
-    network, fit = fitted(lesson_of(pool, world, epochs=4, backbone_rate=0.0), world)
+    network, fit = fitted(task_of(pool, world, epochs=4, backbone_rate=0.0), world)
     changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
     assert changed == {"head.weight", "head.bias"}
-    assert fit.epochs[-1].validation_loss < fit.epochs[0].validation_loss
+    assert fit.epochs[-1]["validation_loss"] < fit.epochs[0]["validation_loss"]
 
 
 def test_appearance_changes_training_and_repeats_itself(pool, world):
     first, again, plain = (
-        fitted(lesson_of(pool, world, epochs=1, appearance=strength), world)[0].state_dict()
-        for strength in (0.5, 0.5, 0)
+        fitted(task_of(pool, world, epochs=1, appearance=strength), world)[0].state_dict() for strength in (0.5, 0.5, 0)
     )
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["head.weight"], plain["head.weight"])

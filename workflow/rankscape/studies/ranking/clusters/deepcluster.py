@@ -1,7 +1,7 @@
 """DeepCluster: a network trained on groups of its own features within land categories (Caron et al. 2018)."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from rankscape.foundation.errors import TableError, WeightsError
 from rankscape.foundation.progress import say
+from rankscape.learning.adapted import Adapted
 from rankscape.learning.augmentation import augment
 from rankscape.learning.filters import features_of
-from rankscape.learning.fitting import batches, settle_batch_norm, step
-from rankscape.learning.model import Adapted
+from rankscape.learning.fitting import GRADIENT_NORM, even_batches, settle_batch_norm
 from rankscape.learning.selection import Selection
+from rankscape.learning.trainer import BatchLoss, Measured, TrainingTask, TrainState, seeded, train
+from rankscape.models.preparation import Preparation
 from rankscape.samples.overlap import distinct_places
 from rankscape.samples.patches import Patches
 from rankscape.studies.ranking.clusters.clustering import usable_patches
@@ -85,90 +87,76 @@ def refine_category(
     """
     backbone = copy.deepcopy(adapted.backbone).to(device)
     generator = np.random.default_rng(list(seed))
-
-    def look() -> np.ndarray:
-        return features_of(backbone.eval(), patches, adapted.preparation, settings.batch_size)
-
-    features = look()
+    features = features_of(backbone.eval(), patches, adapted.preparation, settings.batch_size)
     groups = groups_of(reduced(features, settings.pca_dims), settings.groups)
     if groups < 2:
         say(f"{name}: {len(patches)} patches are too few to learn from; their features stay as they are.")
         return None
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(int(generator.integers(2**63)))
-        train = _trainer(backbone, adapted, patches, settings, device, generator)
-        group = _grouper(groups, settings, generator)
-        epochs, labels = [], group(features)
-        for epoch in range(1, settings.epochs + 1):
-            told = train(labels, groups)
-            features = look()
-            before, labels = labels, group(features)
-            epochs.append({"epoch": epoch, **told, **_sizes(labels), "kept": _agreement(before, labels)})
-            say(f"{name}, epoch {epoch} of {settings.epochs}: {_line(epochs[-1])}")
-    record = {"patches": len(patches), "groups": groups, "epochs": epochs}
-    return Refined(backbone.cpu(), features.astype(np.float32), labels, record)
+    with seeded(int(generator.integers(2**63)), device):
+        light = torch.Generator().manual_seed(int(generator.integers(2**63)))
+        body = torch.optim.AdamW(backbone.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+        state = TrainState(backbone, (body,), None, generator, light, device)
+        task = GroupTask(backbone, patches, adapted.preparation, settings, groups)
+        task.group(features, state)
+        train(task, state, epochs=settings.epochs, name=name)
+    record = {"patches": len(patches), "groups": groups, "epochs": state.curve}
+    return Refined(backbone.cpu(), task.features.astype(np.float32), task.labels, record)
 
 
-def _grouper(
-    groups: int, settings: RefineSettings, generator: np.random.Generator
-) -> Callable[[np.ndarray], np.ndarray]:
-    def group(features: np.ndarray) -> np.ndarray:
-        start = int(generator.integers(2**31))
-        return pseudo_labels(reduced(features, settings.pca_dims), groups, start)
+class GroupTask(TrainingTask):
+    """Tell the groups that the network's own features make; they are made anew after every epoch.
 
-    return group
+    The backbone's optimiser lives on; every epoch has a fresh classifier with an optimiser of its own.
+    """
 
+    gradient_norm = GRADIENT_NORM
 
-def _trainer(
-    backbone: nn.Module,
-    adapted: Adapted,
-    patches: Selection,
-    settings: RefineSettings,
-    device: torch.device,
-    generator: np.random.Generator,
-) -> Callable[[np.ndarray, int], dict[str, float]]:
-    """Return what trains the backbone for one epoch; its optimiser lives on, that of the classifier does not."""
-    chance = torch.Generator().manual_seed(int(generator.integers(2**63)))
-    body = torch.optim.AdamW(backbone.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+    def __init__(
+        self, backbone: nn.Module, samples: Selection, preparation: Preparation, settings: RefineSettings, groups: int
+    ) -> None:
+        """Learn from samples without labels."""
+        self.features, self.labels = np.empty(0), np.empty(0, np.int64)
+        self._backbone, self._samples, self._preparation = backbone, samples, preparation
+        self._settings, self._groups = settings, groups
 
-    def train(labels: np.ndarray, groups: int) -> dict[str, float]:
-        head = nn.Linear(adapted.dims, groups).to(device)
+    def group(self, features: np.ndarray, state: TrainState) -> None:
+        """Group features, and let the groups be what the network learns to tell."""
+        start = int(state.chance.integers(2**31))
+        self.features = features
+        self.labels = pseudo_labels(reduced(features, self._settings.pca_dims), self._groups, start)
+
+    def start_epoch(self, state: TrainState) -> None:
+        """Put a fresh classifier on the backbone."""
+        settings = self._settings
+        head = nn.Linear(self.features.shape[1], self._groups).to(state.device)
         top = torch.optim.AdamW(head.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-        network, order = nn.Sequential(backbone, head).train(), uniform_order(labels, generator)
-        sums = np.zeros(2)
-        for chosen in batches(order, settings.batch_size):
-            pictures = augment(patches.images(chosen, adapted.preparation), chance).to(device)
-            wanted = torch.from_numpy(labels[chosen]).to(device)
-            sums += _learn(network, pictures, wanted, body, top)
-        some = patches.take(np.sort(generator.permutation(len(patches))[:_NORM_SAMPLE]))
-        settle_batch_norm(backbone, adapted.preparation, some, settings.batch_size, device)
-        loss, accuracy = (sums / len(order)).tolist()
-        return {"loss": loss, "accuracy": accuracy}
+        state.network = nn.Sequential(self._backbone, head).train()
+        state.optimizers = (state.optimizers[0], top)
 
-    return train
+    def batches(self, state: TrainState) -> Iterator[tuple[Tensor, Tensor]]:
+        """Show each group equally often."""
+        for chosen in even_batches(uniform_order(self.labels, state.chance), self._settings.batch_size):
+            images = augment(self._samples.images(chosen, self._preparation), state.light).to(state.device)
+            yield images, torch.from_numpy(self.labels[chosen]).to(state.device)
 
+    def loss(self, network: nn.Module, batch: tuple[Tensor, Tensor], state: TrainState) -> BatchLoss:  # noqa: ARG002
+        """Return the cross-entropy, and how many images' groups are told."""
+        images, wanted = batch
+        logits = network(images)
+        loss = F.cross_entropy(logits, wanted)
+        told = int((logits.argmax(1) == wanted).sum())
+        return BatchLoss(loss, {"loss": loss}, len(wanted), {"accuracy": told})
 
-def _learn(
-    network: nn.Module, pictures: Tensor, wanted: Tensor, *optimisers: torch.optim.Optimizer
-) -> tuple[float, int]:
-    """One step; return the sum of the losses and the number of pictures whose group is told."""
-    logits = network(pictures)
-    loss = F.cross_entropy(logits, wanted)
-    step(network, loss, *optimisers)
-    return loss.item() * len(wanted), int((logits.argmax(1) == wanted).sum())
-
-
-def _sizes(labels: np.ndarray) -> dict[str, int]:
-    sizes = np.bincount(labels)
-    return {"smallest": int(sizes.min()), "largest": int(sizes.max())}
-
-
-def _agreement(before: np.ndarray, after: np.ndarray) -> float:
-    return float(adjusted_rand_score(before, after))
-
-
-def _line(epoch: dict[str, Any]) -> str:
-    return f"loss {epoch['loss']:.4f}, accuracy {epoch['accuracy']:.3f}, labels kept {epoch['kept']:.2f}"
+    def end_epoch(self, state: TrainState, means: dict[str, float]) -> Measured:
+        """Group the features of the images as they are, and compare the groups with those before."""
+        some = self._samples.take(np.sort(state.chance.permutation(len(self._samples))[:_NORM_SAMPLE]))
+        batch_size = self._settings.batch_size
+        settle_batch_norm(self._backbone, self._preparation, some, batch_size, state.device)
+        before = self.labels
+        self.group(features_of(self._backbone.eval(), self._samples, self._preparation, batch_size), state)
+        sizes = np.bincount(self.labels)
+        kept = float(adjusted_rand_score(before, self.labels))
+        return Measured({**means, "smallest": int(sizes.min()), "largest": int(sizes.max()), "kept": kept})
 
 
 def refine_features(

@@ -13,7 +13,7 @@ from rankscape.foundation.progress import track
 from rankscape.models.places import at_each_place
 from rankscape.studies.ranking.explanations.local import Sight, head_value, link_of, places_a_side, sights
 from rankscape.studies.ranking.scoring.model import ScoreModel
-from rankscape.studies.ranking.scoring.parts import combine
+from rankscape.studies.ranking.scoring.network import combine
 from rankscape.studies.ranking.settings.saliency import SaliencySettings
 
 GRAD_CAM, OCCLUSION = "grad-cam", "occlusion"

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from rankscape.foundation.errors import RasterError
 from rankscape.studies.ranking.explanations.local import Sight, head_value, link_of, sights
 from rankscape.studies.ranking.scoring.model import ScoreModel
-from rankscape.studies.ranking.scoring.network import ScoreNetwork
-from rankscape.studies.ranking.scoring.parts import combine
+from rankscape.studies.ranking.scoring.network import ScoreNetwork, combine
 
 
 @dataclass(frozen=True)

@@ -141,8 +141,6 @@ class PretrainedRecord(DocumentKeys):
     """None, likewise."""
     dims: int
     """Length of a feature vector."""
-    method: str
-    """Method of the pretraining."""
     weights: str
     """What it started from."""
     patches: int

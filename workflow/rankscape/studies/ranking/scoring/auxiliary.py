@@ -18,10 +18,10 @@ from rankscape.learning.selection import Selection
 from rankscape.models.backbones import RANDOM, check_input, create_backbone
 from rankscape.models.convolutions import RandomConvolutions
 from rankscape.models.preparation import Preparation, fit_preparation
-from rankscape.studies.ranking.scoring.metrics import held_out_metrics
-from rankscape.studies.ranking.scoring.parts import Part
+from rankscape.studies.ranking.scoring.network import Part
 from rankscape.studies.ranking.scoring.ridging import RidgeFit, joined, ridge_part
-from rankscape.studies.ranking.scoring.training import Lesson
+from rankscape.studies.ranking.scoring.samples import held_out_metrics
+from rankscape.studies.ranking.scoring.training import ScoreTask
 from rankscape.studies.ranking.settings.scoring import AuxiliarySettings
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -29,12 +29,12 @@ WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _CHUNK = 64
 
 
-def auxiliary_part(settings: AuxiliarySettings, lesson: Lesson, first_seed: int) -> tuple[Part, list[RidgeFit]]:
+def auxiliary_part(settings: AuxiliarySettings, task: ScoreTask, first_seed: int) -> tuple[Part, list[RidgeFit]]:
     """Fit the auxiliary model to the training patches; each seed has filters of its own.
 
     Args:
         settings: Architecture, preparation, seeds and copies.
-        lesson: Patches and settings of the training; the auxiliary model sees the same colours.
+        task: Patches and settings of the training; the auxiliary model sees the same colours.
         first_seed: First seed.
 
     Returns:
@@ -45,9 +45,9 @@ def auxiliary_part(settings: AuxiliarySettings, lesson: Lesson, first_seed: int)
         SettingsError: If they lie in one block of land.
         WeightsError: If the architecture's name cannot be read, or does not take the input.
     """
-    preparation = _preparation(settings, lesson)
+    preparation = _preparation(settings, task)
     # The memory for resized patches is filled with those of the networks.
-    own = replace(lesson, preparation=preparation, cache_mb=0.0)
+    own = replace(task, preparation=preparation, cache_mb=0.0)
     seeds = range(first_seed, first_seed + settings.seeds)
     found = [
         ridge_part(
@@ -91,22 +91,22 @@ def _tau(scores: np.ndarray, held_out: Selection) -> float | None:
     return held_out_metrics(scores, held_out)["kendall_tau_b"]
 
 
-def _preparation(settings: AuxiliarySettings, lesson: Lesson) -> Preparation:
-    starts: Sequence[np.ndarray] = np.array_split(np.arange(len(lesson.training)), -(-len(lesson.training) // _CHUNK))
+def _preparation(settings: AuxiliarySettings, task: ScoreTask) -> Preparation:
+    starts: Sequence[np.ndarray] = np.array_split(np.arange(len(task.training)), -(-len(task.training) // _CHUNK))
     return fit_preparation(
-        (lesson.training.pixels(rows) for rows in starts),
-        lesson.preparation.bands,
+        (task.training.pixels(rows) for rows in starts),
+        task.preparation.bands,
         input_px=settings.input_px,
-        colour=lesson.preparation.colour,
+        colour=task.preparation.colour,
         normalisation=settings.normalisation,
     )
 
 
-def _backbone(settings: AuxiliarySettings, lesson: Lesson, seed: int) -> nn.Module:
-    channels = lesson.preparation.channels
+def _backbone(settings: AuxiliarySettings, task: ScoreTask, seed: int) -> nn.Module:
+    channels = task.preparation.channels
     backbone = create_backbone(settings.architecture, RANDOM, channels, seed)
     if not isinstance(backbone, RandomConvolutions):
         raise WeightsError(f"train.auxiliary.architecture = {settings.architecture!r} is no random convolutions.")
-    draw_filters(backbone, lesson.training, lesson.preparation, np.random.default_rng([seed, 11]), lesson.device)
+    draw_filters(backbone, task.training, task.preparation, np.random.default_rng([seed, 11]), task.device)
     check_input(backbone, channels, settings.input_px, settings.architecture)
     return backbone

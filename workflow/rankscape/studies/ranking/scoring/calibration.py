@@ -26,7 +26,7 @@ from scipy.stats import norm
 
 from rankscape.studies.ranking.scoring.network import ScoreNetwork
 from rankscape.studies.ranking.scoring.samples import levels_of, targets_of
-from rankscape.studies.ranking.scoring.training import Fit, Lesson, predict_pool
+from rankscape.studies.ranking.scoring.training import FitResult, ScoreTask, predict_samples
 
 _NEAREST = 1e-6
 """Scores in float32 can reach 0 and 1, whose logits are infinite."""
@@ -35,21 +35,21 @@ _SLOPES = (0.02, 20.0)
 _SHIFT = 50.0
 
 
-def calibrate(network: ScoreNetwork, lesson: Lesson, fit: Fit) -> Fit:
+def calibrate(network: ScoreNetwork, task: ScoreTask, fit: FitResult) -> FitResult:
     """Bring a trained network to the scale of the targets of the patches that it was trained on.
 
     Args:
         network: Network with its best weights; its head changes.
-        lesson: Patches and settings.
+        task: Patches and settings.
         fit: History of the network.
 
     Returns:
         The history with the new scores of the held-out patches, and the calibration.
     """
-    training = lesson.training
-    slope, shift = logistic_fit(predict_pool(network, training, lesson), targets_of(training), levels_of(training))
+    training = task.training
+    slope, shift = logistic_fit(predict_samples(network, training, task), targets_of(training), levels_of(training))
     network.rescale(slope, shift)
-    return replace(fit, scores=predict_pool(network, lesson.validation, lesson), calibration=(slope, shift))
+    return replace(fit, scores=predict_samples(network, task.validation, task), calibration=(slope, shift))
 
 
 def logistic_fit(scores: np.ndarray, targets: np.ndarray, levels: np.ndarray) -> tuple[float, float]:

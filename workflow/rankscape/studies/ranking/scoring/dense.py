@@ -22,7 +22,7 @@ from rankscape.samples.patches import Grid, Patches, is_located
 from rankscape.scenes.cogs import cog_writer
 from rankscape.studies.ranking.explanations.local import Sight, local_scores, places_a_side, sights
 from rankscape.studies.ranking.scoring.model import ScoreModel
-from rankscape.studies.ranking.scoring.parts import combine
+from rankscape.studies.ranking.scoring.network import combine
 from rankscape.studies.ranking.scoring.prediction import check_store
 
 TOLERANCE = 0.02

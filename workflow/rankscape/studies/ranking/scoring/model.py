@@ -12,8 +12,7 @@ from rankscape.foundation.errors import RasterError, WeightsError
 from rankscape.learning.settings import Precision
 from rankscape.models.weights import load_weights, save_weights, under
 from rankscape.studies.ranking.scoring.calibration import Calibration
-from rankscape.studies.ranking.scoring.network import ScoreNetwork
-from rankscape.studies.ranking.scoring.parts import Part, combine, read_part
+from rankscape.studies.ranking.scoring.network import Part, ScoreNetwork, combine, read_part
 from rankscape.studies.ranking.scoring.targets import Targets
 
 _DOCUMENT_KEYS = ("parts", "pixels", "patch_px", "calibration")

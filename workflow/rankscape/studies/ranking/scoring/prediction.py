@@ -9,8 +9,8 @@ import torch
 
 from rankscape.foundation import progress
 from rankscape.foundation.errors import RasterError
+from rankscape.learning.feeding import fed
 from rankscape.samples.patches import Patches
-from rankscape.studies.ranking.scoring.feeding import fed
 from rankscape.studies.ranking.scoring.images import (
     MIN_VALID_FRACTION,
     Raster,
@@ -21,7 +21,7 @@ from rankscape.studies.ranking.scoring.images import (
     valid_fraction,
 )
 from rankscape.studies.ranking.scoring.model import ScoreModel
-from rankscape.studies.ranking.scoring.parts import Part
+from rankscape.studies.ranking.scoring.network import Part
 
 _WHITE = 255.0
 

@@ -14,17 +14,15 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from rankscape.foundation import progress
-from rankscape.learning.feature_buffer import ROOM_MB, Spool
+from rankscape.learning.feature_buffer import ROOM_MB, FeatureBuffer
 from rankscape.learning.folds import Resample, resample_places
-from rankscape.learning.gram import Rows, fit_streamed
-from rankscape.learning.ridge import PENALTIES, Ridge, fit_ridge
+from rankscape.learning.ridge import PENALTIES, Ridge, Rows, fit_ridge, fit_streamed
 from rankscape.learning.selection import Selection
 from rankscape.models.backbones import RANDOM, create_backbone
-from rankscape.studies.ranking.scoring.network import ScoreNetwork
-from rankscape.studies.ranking.scoring.parts import Part
+from rankscape.studies.ranking.scoring.network import Part, ScoreNetwork
 from rankscape.studies.ranking.scoring.samples import clusters_of, levels_of, targets_of
 from rankscape.studies.ranking.scoring.sampling import balance_weights, batches
-from rankscape.studies.ranking.scoring.training import Lesson
+from rankscape.studies.ranking.scoring.training import ScoreTask
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class RidgeFit:
         return {"seed": self.seed, "best_epoch": None, "epochs": [], "ridge": known}
 
 
-def ridges_of(architecture: str, start: str, lesson: Lesson, seeds: Sequence[int]) -> tuple[Part, list[RidgeFit]]:
+def ridges_of(architecture: str, start: str, task: ScoreTask, seeds: Sequence[int]) -> tuple[Part, list[RidgeFit]]:
     """Fit the score networks of `train.objective: ridge`, one a seed.
 
     Several seeds learn from places drawn with replacement each; one learns from all. They share the adapted backbone;
@@ -58,7 +56,7 @@ def ridges_of(architecture: str, start: str, lesson: Lesson, seeds: Sequence[int
     Args:
         architecture: Name of the backbone.
         start: Path of the adapted backbone, or `random`.
-        lesson: Patches and settings.
+        task: Patches and settings.
         seeds: Seeds.
 
     Raises:
@@ -68,8 +66,8 @@ def ridges_of(architecture: str, start: str, lesson: Lesson, seeds: Sequence[int
     groups = [[seed] for seed in seeds] if start == RANDOM else [list(seeds)]
     found = []
     for group in groups:
-        backbone = create_backbone(architecture, start, lesson.preparation.channels, group[0])
-        found.append(ridge_part(backbone, architecture, lesson, group, lesson.settings.copies, len(seeds) > 1))
+        backbone = create_backbone(architecture, start, task.preparation.channels, group[0])
+        found.append(ridge_part(backbone, architecture, task, group, task.settings.copies, len(seeds) > 1))
     return joined(found)
 
 
@@ -81,14 +79,14 @@ def joined(found: Sequence[tuple[Part, list[RidgeFit]]]) -> tuple[Part, list[Rid
 
 
 def ridge_part(
-    backbone: nn.Module, architecture: str, lesson: Lesson, seeds: Sequence[int], copies: int, resample: bool
+    backbone: nn.Module, architecture: str, task: ScoreTask, seeds: Sequence[int], copies: int, resample: bool
 ) -> tuple[Part, list[RidgeFit]]:
     """Fit one head a seed to the features of one backbone.
 
     Args:
         backbone: Prepared images to features; it stays as it is.
         architecture: Its name.
-        lesson: Patches and settings; `balance` says how much every patch counts.
+        task: Patches and settings; `balance` says how much every patch counts.
         seeds: Seeds of the heads.
         copies: Rows a patch: the patch as it is, and copies of it as training varies them.
         resample: Whether each head learns from places drawn with replacement, so that heads of different seeds
@@ -101,14 +99,14 @@ def ridge_part(
         SettingsError: If all patches lie in one block of land.
         TableError: If a feature is not finite.
     """
-    progress.say(f"ridge on {architecture}: {copies * len(lesson.training)} rows, {len(seeds)} seed(s)")
-    with spooled(backbone, lesson, copies, seeds[0]) as spool:
-        mean, scale = spool.statistics()
-        draws = [_draw(lesson, seed, resample) for seed in seeds]
-        ridges = [fit_drawn(spool, (mean, scale), targets_of(lesson.training), draw) for draw in draws]
-    networks = tuple(_ready(head_of(backbone, ridge, mean, scale), lesson) for ridge in ridges)
-    part = Part(networks, architecture, lesson.preparation, tuple(seeds))
-    scores = predicted(part, lesson.validation, lesson)
+    progress.say(f"ridge on {architecture}: {copies * len(task.training)} rows, {len(seeds)} seed(s)")
+    with buffered(backbone, task, copies, seeds[0]) as buffer:
+        mean, scale = buffer.statistics()
+        draws = [_draw(task, seed, resample) for seed in seeds]
+        ridges = [fit_drawn(buffer, (mean, scale), targets_of(task.training), draw) for draw in draws]
+    networks = tuple(_ready(head_of(backbone, ridge, mean, scale), task) for ridge in ridges)
+    part = Part(networks, architecture, task.preparation, tuple(seeds))
+    scores = predicted(part, task.validation, task)
     for network in networks:
         network.cpu()
     fits = [
@@ -118,44 +116,44 @@ def ridge_part(
     return part, fits
 
 
-def spooled(backbone: nn.Module, lesson: Lesson, copies: int, seed: int, room_mb: float = ROOM_MB) -> Spool:
+def buffered(backbone: nn.Module, task: ScoreTask, copies: int, seed: int, room_mb: float = ROOM_MB) -> FeatureBuffer:
     """Compute the features of the training patches: all as they are, then as training varies them, copy by copy.
 
     Args:
         backbone: Prepared images to features.
-        lesson: Patches and settings.
+        task: Patches and settings.
         copies: Rows a patch.
         seed: Seed of the variation.
         room_mb: MB of features that may be held in memory; more lie in a temporary file.
     """
-    network, light = _ready(ScoreNetwork(backbone, "clip"), lesson), torch.Generator().manual_seed(seed)
-    spool = Spool(int(backbone.num_features), room_mb)  # type: ignore[arg-type]
-    chosen = batches(np.arange(len(lesson.training)), lesson.settings.batch_size)
+    network, light = _ready(ScoreNetwork(backbone, "clip"), task), torch.Generator().manual_seed(seed)
+    buffer = FeatureBuffer(int(backbone.num_features), room_mb)  # type: ignore[arg-type]
+    chosen = batches(np.arange(len(task.training)), task.settings.batch_size)
     shown = [(copy, rows) for copy in range(copies) for rows in chosen]
-    patches = lesson.pictures(lesson.training).batches((rows for _, rows in shown), lesson.device)
+    patches = task.resized(task.training).batches((rows for _, rows in shown), task.device)
     with torch.inference_mode():
         for copy, _ in progress.track(shown, "features", unit="batch"):
-            images = lesson.varied(next(patches), light) if copy else lesson.prepared(next(patches))
-            spool.append(network.features(images).cpu().numpy())
-    return spool
+            images = task.varied(next(patches), light) if copy else task.prepared(next(patches))
+            buffer.append(network.features(images).cpu().numpy())
+    return buffer
 
 
-def fit_drawn(spool: Spool, unit: tuple[np.ndarray, np.ndarray], targets: np.ndarray, draw: Resample) -> Ridge:
+def fit_drawn(buffer: FeatureBuffer, unit: tuple[np.ndarray, np.ndarray], targets: np.ndarray, draw: Resample) -> Ridge:
     """Fit the ridge to the rows of a draw; features lose `unit[0]` and are divided by `unit[1]`.
 
     With fewer rows than features all rows are held; with more, sums of products.
     """
-    copies = len(spool) // len(targets)
+    copies = len(buffer) // len(targets)
     labels, parts, weights = (np.tile(values, copies) for values in (targets, draw.parts, draw.weights))
 
     def blocks() -> Iterator[Rows]:
-        for place, block in spool.blocks():
+        for place, block in buffer.blocks():
             standard = (block - unit[0]) / unit[1]
             yield Rows(standard, labels[place], parts[place], weights[place])
 
     # As many threads as PyTorch was given: more of them than free cores make a small matrix many times slower.
     with threadpool_limits(torch.get_num_threads(), "blas"):
-        if len(spool) > spool.dims:
+        if len(buffer) > buffer.dims:
             return fit_streamed(blocks)
         features = np.concatenate([rows.features for rows in blocks()])
         return fit_ridge(features, labels, parts, weights=weights)
@@ -173,19 +171,19 @@ def head_of(backbone: nn.Module, ridge: Ridge, mean: np.ndarray, scale: np.ndarr
     return network
 
 
-def predicted(part: Part, pool: Selection, lesson: Lesson) -> np.ndarray:
-    """Score every patch of a pool with a part's networks on the lesson's device, float64, shape (networks, n)."""
-    chosen = batches(np.arange(len(pool)), lesson.settings.batch_size)
-    return np.concatenate([part.scores(part.images(pool.pixels(rows)), lesson.device) for rows in chosen], axis=1)
+def predicted(part: Part, pool: Selection, task: ScoreTask) -> np.ndarray:
+    """Score every patch of a pool with a part's networks on the task's device, float64, shape (networks, n)."""
+    chosen = batches(np.arange(len(pool)), task.settings.batch_size)
+    return np.concatenate([part.scores(part.images(pool.pixels(rows)), task.device) for rows in chosen], axis=1)
 
 
-def _ready(network: ScoreNetwork, lesson: Lesson) -> ScoreNetwork:
-    network.eval().to(lesson.device).use(lesson.settings.precision)
+def _ready(network: ScoreNetwork, task: ScoreTask) -> ScoreNetwork:
+    network.eval().to(task.device).use(task.settings.precision)
     return network
 
 
-def _draw(lesson: Lesson, seed: int, resample: bool) -> Resample:
-    pool, settings = lesson.training, lesson.settings
+def _draw(task: ScoreTask, seed: int, resample: bool) -> Resample:
+    pool, settings = task.training, task.settings
     levels = levels_of(pool)
     weights = balance_weights(clusters_of(pool), levels, settings.balance) * pool.targets.weights
     places, chance = pool.places(settings.block_m), np.random.default_rng([seed, 4])

@@ -1,4 +1,4 @@
-"""The samples that a score model learns from: what an order or a reference's values make of them.
+"""The samples that a score model learns from, what an order or a reference's values make of them, and metrics.
 
 Their targets are the columns `cluster`, `level` (0 the best) and `target` (the score that the sample should get).
 """
@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
+from scipy.stats import kendalltau, rankdata
 
 from rankscape.foundation.errors import OrderError, TableError
 from rankscape.learning.selection import Selection, open_stores, select
 from rankscape.learning.targets import TargetTable
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.targets import Targets
+
+TOLERANCE = 0.07
+"""A score this near to its target counts as right (the Sichuan report, 2024)."""
 
 
 def clusters_of(samples: Selection) -> np.ndarray:
@@ -143,6 +146,38 @@ def strata_of(targets: np.ndarray, count: int) -> np.ndarray:
     place = np.minimum(np.floor((1 - targets) * parts), parts - 1).astype(np.int64)
     _, stratum = np.unique(place, return_inverse=True)
     return stratum.astype(np.int64)
+
+
+def validation_metrics(scores: np.ndarray, targets: np.ndarray, levels: np.ndarray) -> dict[str, float | int | None]:
+    """Compare scores with pseudo labels.
+
+    Args:
+        scores: Score of every patch, shape (n,).
+        targets: Target of every patch, shape (n,).
+        levels: Level of every patch, 0 the best, shape (n,).
+
+    Returns:
+        `patches`; `share_within` 0.07 of the target; `mean_absolute_error`; `kendall_tau_b` between score and level,
+        1 if every better level scores higher, null if all scores or all levels are equal.
+    """
+    error = np.abs(scores.astype(np.float64) - targets)
+    tau = kendalltau(scores, -levels, variant="b").statistic
+    return {
+        "patches": len(scores),
+        "share_within": float(np.mean(error <= TOLERANCE)),
+        "mean_absolute_error": float(np.mean(error)),
+        "kendall_tau_b": float(tau) if np.isfinite(tau) else None,
+    }
+
+
+def held_out_metrics(scores: np.ndarray, held_out: Selection) -> dict[str, float | int | None]:
+    """Compare scores with the pseudo labels of held-out patches; see `validation_metrics`."""
+    return validation_metrics(scores, targets_of(held_out), levels_of(held_out))
+
+
+def balanced_mean(values: np.ndarray, groups: np.ndarray) -> float:
+    """Return the mean over groups of the mean of each, so that a common group does not outvote a rare one."""
+    return float(np.mean([values[groups == group].mean() for group in np.unique(groups)]))
 
 
 def _check_values(known: pd.DataFrame, patches: int) -> None:

@@ -12,9 +12,9 @@ from rankscape.foundation.errors import WeightsError
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_metadata, read_table
+from rankscape.learning.adapted import save_adapted
 from rankscape.learning.adapting import adapt_backbone
 from rankscape.learning.labels import select_labelled
-from rankscape.learning.model import save_adapted
 from rankscape.learning.selection import open_stores
 from rankscape.learning.settings import SELF_SUPERVISED, AdaptSettings
 from rankscape.models.backbones import find_weights

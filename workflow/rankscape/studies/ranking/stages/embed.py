@@ -11,8 +11,7 @@ from cyclopts import Parameter
 
 from rankscape.foundation.files import write_array
 from rankscape.foundation.provenance import provenance
-from rankscape.learning.embedding import embed_patches
-from rankscape.learning.model import load_adapted
+from rankscape.learning.adapted import embed_patches, load_adapted
 from rankscape.learning.settings import EmbedSettings
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of, open_patches

@@ -10,8 +10,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from rankscape.foundation.provenance import provenance
-from rankscape.learning.checkpoints import CheckpointFiles
-from rankscape.learning.model import save_adapted
+from rankscape.learning.adapted import save_adapted
+from rankscape.learning.checkpoints import Checkpoints
 from rankscape.learning.pretraining import pretrain_backbone
 from rankscape.learning.selection import open_stores
 from rankscape.learning.settings import AdaptSettings, PretrainSettings
@@ -49,7 +49,7 @@ def pretrain(
         inputs |= {f"tiles/{path.stem}": path, f"index/{path.stem}": index_of(path)}
     origin = provenance("ranking pretrain", chosen, inputs, seed=chosen.seed, backend=device.type)
     origin["network"] = shared.model_dump(mode="json", include=set(_OF_ADAPT))
-    kept = None if checkpoints is None else CheckpointFiles.of(checkpoints, origin)
+    kept = None if checkpoints is None else Checkpoints.of(checkpoints, origin)
     backbone, found = pretrain_backbone(chosen, shared, stores, device, kept)
     save_adapted(out, backbone, origin)
     PRETRAINED_RECORD.write(record, found, origin)

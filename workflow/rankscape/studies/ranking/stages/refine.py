@@ -12,7 +12,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import write_array
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_metadata, read_table
-from rankscape.learning.model import load_adapted
+from rankscape.learning.adapted import load_adapted
 from rankscape.learning.selection import open_stores
 from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of

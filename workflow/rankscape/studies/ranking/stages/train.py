@@ -16,8 +16,9 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json, write_bytes
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
+from rankscape.learning.checkpoints import Checkpoints
+from rankscape.learning.processes import ProcessGroup, launch
 from rankscape.learning.selection import Selection
-from rankscape.learning.teams import Team, together
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import (
     CheckpointFolder,
@@ -32,9 +33,7 @@ from rankscape.stages.options import (
 )
 from rankscape.studies.ranking.orders.order_from_values import covered_values
 from rankscape.studies.ranking.scoring.artifacts import TRAINING
-from rankscape.studies.ranking.scoring.card import model_card
-from rankscape.studies.ranking.scoring.checkpoints import Checkpoints
-from rankscape.studies.ranking.scoring.curves import draw_curves
+from rankscape.studies.ranking.scoring.card import draw_curves, model_card
 from rankscape.studies.ranking.scoring.ensemble import train_ensemble
 from rankscape.studies.ranking.scoring.model import write_model
 from rankscape.studies.ranking.scoring.samples import open_ranked, open_valued
@@ -81,7 +80,7 @@ def train(
     text = card or out.with_suffix(".md")
     made = Made(out, record, text, text.with_name(f"{text.stem}-curves.png"))
     kept = Kept(checkpoints, memory_mb / 8)
-    together(train_together, gpus, threads, chosen, given, made, kept)
+    launch(train_together, gpus, threads, chosen, given, made, kept)
 
 
 @dataclass(frozen=True)
@@ -133,12 +132,12 @@ class Kept:
     """Memory for resized patches."""
 
 
-def train_together(team: Team, settings: TrainSettings, given: Given, made: Made, kept: Kept) -> None:
-    """Train in every process of a team; the first writes the files."""
+def train_together(group: ProcessGroup, settings: TrainSettings, given: Given, made: Made, kept: Kept) -> None:
+    """Train in every process of a group; the first writes the files."""
     pool, targets = given.labelled(settings)
-    origin = provenance("ranking train", settings, given.named(), seed=settings.seed, backend=team.backend)
+    origin = provenance("ranking train", settings, given.named(), seed=settings.seed, backend=group.backend)
     checkpoints = None if kept.checkpoints is None else Checkpoints.of(kept.checkpoints, origin)
-    trained = train_ensemble(pool, targets, given.backbone, settings, team.device, checkpoints, kept.cache_mb, team)
+    trained = train_ensemble(pool, targets, given.backbone, settings, group.device, checkpoints, kept.cache_mb, group)
     if trained is None:
         return
     model, document = trained

@@ -14,7 +14,7 @@ import pytest
 import torch
 from rankscape.foundation.errors import DeviceError, OrderError
 from rankscape.foundation.files import read_json
-from rankscape.learning.teams import Team, together
+from rankscape.learning.processes import ProcessGroup, launch
 from rankscape.models.weights import load_weights
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring import ensemble
@@ -27,7 +27,7 @@ from workflow_copy import PATIENCE_S
 
 from .conftest import World
 
-ALONE = Team(torch.device("cpu"))
+ALONE = ProcessGroup(torch.device("cpu"))
 ORDER = PartialOrder.from_levels([(0,), (1,), (2,)])
 
 
@@ -44,12 +44,12 @@ class Flat(nn.Module):
         return self.layer(images).relu().mean((2, 3))
 
 
-def gradient(team: Team, objective: str, count: int) -> torch.Tensor:
+def gradient(group: ProcessGroup, objective: str, count: int) -> torch.Tensor:
     """Gradient of a batch's loss, every parameter after the other."""
     torch.manual_seed(0)
     network = ScoreNetwork(Flat())
     nn.init.normal_(network.head.weight)
-    images, taught = torch.randn(count, 3, 8, 8), team.taught(network)
+    images, taught = torch.randn(count, 3, 8, 8), group.distributed(network)
     settings = TrainSettings(objective=objective)
     labels = torch.linspace(0, 1, count) if objective == "regression" else torch.arange(count) % 3
     loss = objective_of(settings, ORDER).loss(taught, images, labels, torch.Generator().manual_seed(1))
@@ -60,23 +60,23 @@ def gradient(team: Team, objective: str, count: int) -> torch.Tensor:
 CASES = [(objective, count) for objective in ("regression", "rank", "listwise") for count in (9, 4)] + [("listwise", 1)]
 
 
-def compared(team: Team) -> list[float]:
+def compared(group: ProcessGroup) -> list[float]:
     """Largest difference of each gradient from that of one process, relative to its largest number."""
     found = []
     for case in CASES:
-        alone, shared = gradient(ALONE, *case), gradient(team, *case)
+        alone, shared = gradient(ALONE, *case), gradient(group, *case)
         found.append(float((shared - alone).abs().max() / alone.abs().max().clamp(min=1e-3)))
     rows = torch.arange(7.0)
     for count in (7, 2, 1):
-        whole = team.gather(rows[:count][team.share(count)], count)
+        whole = group.gather(rows[:count][group.share(count)], count)
         assert torch.equal(whole, rows[:count])
     return found
 
 
-def failing(team: Team, how: str) -> None:
-    if team.rank == 1 and how == "raises":
+def failing(group: ProcessGroup, how: str) -> None:
+    if group.rank == 1 and how == "raises":
         raise OrderError("The order is upside down.")
-    if team.rank == 1:
+    if group.rank == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     torch.distributed.barrier()
 
@@ -87,11 +87,11 @@ def children(parent: int) -> list[int]:
     return [pid for pid in listed if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
-def alone_after_training(team: Team, *given: Any) -> None:
+def alone_after_training(group: ProcessGroup, *given: Any) -> None:
     """Train with an auxiliary model, which fails on all processes but the first."""
-    if team.rank:
+    if group.rank:
         ensemble.assemble = None
-    train_together(team, *given)
+    train_together(group, *given)
 
 
 def task(world: World, name: str, checkpoints: Path | None = None) -> tuple[Any, ...]:
@@ -115,7 +115,7 @@ def curve(folder: Path) -> np.ndarray:
 
 def test_the_shares_give_the_gradient_of_the_whole_batch_whatever_the_objective():
     before = children(os.getpid())
-    assert together(compared, 0, 2, processes=2) == pytest.approx([0.0] * len(CASES), abs=1e-5)
+    assert launch(compared, 0, 2, processes=2) == pytest.approx([0.0] * len(CASES), abs=1e-5)
     assert children(os.getpid()) == before
 
 
@@ -126,14 +126,14 @@ def test_the_shares_give_the_gradient_of_the_whole_batch_whatever_the_objective(
 def test_a_process_that_fails_ends_all_with_one_error(how: str, error: type[Exception], message: str):
     before = children(os.getpid())
     with pytest.raises(error, match=message):
-        together(failing, 0, 2, how, processes=2)
+        launch(failing, 0, 2, how, processes=2)
     assert children(os.getpid()) == before
 
 
 def test_two_processes_train_the_curve_of_one_also_after_a_kill(world: World):
     """The parent is killed with SIGKILL after its first epoch: its processes end, and a new start goes on."""
     for name, processes in (("one", 1), ("two", 2)):
-        together(alone_after_training, 0, 2, *task(world, name), processes=processes)
+        launch(alone_after_training, 0, 2, *task(world, name), processes=processes)
     np.testing.assert_allclose(curve(world.folder / "two"), curve(world.folder / "one"), rtol=1e-3)
     first, second = (load_weights(world.folder / name / "score.safetensors")[0] for name in ("one", "two"))
     assert all(torch.allclose(first[name].float(), second[name].float(), atol=1e-3) for name in first)
@@ -142,9 +142,9 @@ def test_two_processes_train_the_curve_of_one_also_after_a_kill(world: World):
     kept = world.folder / "training"
     arguments = task(world, "killed", kept)
     begin = (
-        "import pickle, sys; from rankscape.learning.teams import together; "
-        "from rankscape.stages.train import train_together; "
-        "together(train_together, 0, 2, *pickle.load(open(sys.argv[1], 'rb')), processes=2)"
+        "import pickle, sys; from rankscape.learning.processes import launch; "
+        "from rankscape.studies.ranking.stages.train import train_together; "
+        "launch(train_together, 0, 2, *pickle.load(open(sys.argv[1], 'rb')), processes=2)"
     )
     (world.folder / "task").write_bytes(pickle.dumps(arguments))
     process = subprocess.Popen([sys.executable, "-c", begin, str(world.folder / "task")], stderr=subprocess.DEVNULL)
@@ -160,7 +160,7 @@ def test_two_processes_train_the_curve_of_one_also_after_a_kill(world: World):
         time.sleep(0.02)
     assert not (world.folder / "killed" / "score.safetensors").exists()
 
-    together(train_together, 0, 2, *arguments, processes=2)
+    launch(train_together, 0, 2, *arguments, processes=2)
     for name in ("score.safetensors", "score.json", "score-curves.png"):
         assert (world.folder / "killed" / name).read_bytes() == (world.folder / "two" / name).read_bytes()
     assert not kept.exists()
@@ -173,7 +173,7 @@ def test_ridges_are_fitted_by_the_first_process_alone(world: World, monkeypatch:
     monkeypatch.setattr(ensemble, "ridges_of", lambda *given: fitted.append(given) or fit(*given))
     settings, given, files, _ = task(world, "ridge")
     ridge = settings.model_copy(update={"objective": "ridge", "auxiliary": None})
-    train_together(Team(torch.device("cpu"), rank, 2), ridge, given, files, Kept())
+    train_together(ProcessGroup(torch.device("cpu"), rank, 2), ridge, given, files, Kept())
     assert (len(fitted), files.out.exists()) == (made, bool(made))
 
 

@@ -2,7 +2,7 @@
 
 What costs the most is done once: a patch of 256 px that the network sees at 128 px is resized when it is first shown
 and kept as bytes, a quarter of the patch. Everything that chance changes comes after that, on the network's device. So
-a training shows the same pictures, bit for bit, whatever is kept and however far ahead is read.
+a training shows the same images, bit for bit, whatever is kept and however far ahead is read.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,24 +17,25 @@ from rankscape.models.preparation import Preparation
 
 _BYTES_PER_MB = 1_000_000
 _AHEAD = {"cpu": 0, "cuda": 3}
-"""Batches made ahead. On the CPU a second thread takes from the network what it gives (docs/benchmarks.md)."""
+"""Batches made ahead. On the CPU a second thread takes from the network what it gives (docs/benchmarks.md). A thread,
+not the processes of PyTorch's DataLoader: these would each keep resized samples of their own."""
 
 
-class Pictures:
-    """The patches of a pool at the size that the network sees; those shown first are kept while there is room."""
+class ResizedSamples:
+    """Samples at the size that the network sees; those shown first are kept while there is room."""
 
-    def __init__(self, pool: Selection, preparation: Preparation, keep_mb: float = 0.0) -> None:
+    def __init__(self, samples: Selection, preparation: Preparation, keep_mb: float = 0.0) -> None:
         """Read nothing yet.
 
         Args:
-            pool: The patches.
+            samples: The samples.
             preparation: How they become network input.
             keep_mb: Memory for resized patches, in units of 1,000,000 bytes; patches that have the network's size
                 already are not kept, since the operating system keeps files that are read again.
         """
-        self._pool, self._preparation = pool, preparation
+        self._samples, self._preparation = samples, preparation
         self._keep_bytes = keep_mb * _BYTES_PER_MB
-        self._slot = np.full(len(pool), -1)
+        self._slot = np.full(len(samples), -1)
         self._kept: np.ndarray | None = None
         self._used = 0
 
@@ -42,7 +43,7 @@ class Pictures:
         """Return patches as `Preparation.resized` does.
 
         Args:
-            chosen: Positions in the pool, int64, shape (m,).
+            chosen: Positions in the selection, int64, shape (m,).
 
         Returns:
             The patches' type, shape (m, input_px, input_px, bands seen), in the order of `chosen`.
@@ -61,7 +62,7 @@ class Pictures:
         return fed(self.resized, parts, device)
 
     def _remembered(self, chosen: np.ndarray) -> np.ndarray:
-        made = self._preparation.resized(self._pool.pixels(chosen))
+        made = self._preparation.resized(self._samples.pixels(chosen))
         if self._kept is None:
             self._kept = self._room(made)
         # A patch may stand twice in a batch.
@@ -76,8 +77,8 @@ class Pictures:
         return made
 
     def _room(self, made: np.ndarray) -> np.ndarray:
-        is_resized = made.shape[1:3] != self._pool.stores[0].array.shape[1:3]
-        rows = int(min(len(self._pool), self._keep_bytes // made[0].nbytes)) if is_resized else 0
+        is_resized = made.shape[1:3] != self._samples.stores[0].array.shape[1:3]
+        rows = int(min(len(self._samples), self._keep_bytes // made[0].nbytes)) if is_resized else 0
         return np.empty((rows, *made.shape[1:]), made.dtype)
 
 

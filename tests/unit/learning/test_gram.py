@@ -5,8 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from rankscape.foundation.errors import TableError
-from rankscape.learning.gram import Rows, fit_streamed
-from rankscape.learning.ridge import fit_ridge
+from rankscape.learning.ridge import Rows, fit_ridge, fit_streamed
 
 from .test_ridge import invented
 

@@ -37,8 +37,8 @@ _DIE_WITH_PARENT = 1
 
 
 @dataclass(frozen=True)
-class Team:
-    """The processes that train one network together, as one of them sees it."""
+class ProcessGroup:
+    """Processes that train one network together, as one of them sees it."""
 
     device: torch.device
     """This process's device."""
@@ -86,12 +86,12 @@ class Team:
             row = max(row, stop)
         return torch.cat(found)
 
-    def agreed(self, value: Anything) -> Anything:
+    def broadcast(self, value: Anything) -> Anything:
         """Return process 0's value on every process."""
         return value if self.fabric is None else self.fabric.broadcast(value)
 
-    def taught(self, network: nn.Module) -> nn.Module:
-        """Return the network as it is trained: itself, or one that takes a whole batch and computes a share of it.
+    def distributed(self, network: nn.Module) -> nn.Module:
+        """Return the network to train: itself, or one that takes a whole batch and computes a share of it.
 
         On GPUs batch normalisation then takes the statistics of the whole batch; the network is changed for that.
         """
@@ -105,24 +105,24 @@ class Team:
 class _Sharded(nn.Module):
     """A whole batch in, all its scores out, of which this process computes its share and passes gradients to it."""
 
-    def __init__(self, network: nn.Module, team: Team) -> None:
+    def __init__(self, network: nn.Module, group: ProcessGroup) -> None:
         super().__init__()
-        self.network, self._team = network, team
+        self.network, self._group = network, group
 
     def forward(self, images: Tensor) -> Tensor:
         count = len(images)
-        share = self._team.share(count)
+        share = self._group.share(count)
         own = self.network(images[share])
-        scores = self._team.gather(own, count)
+        scores = self._group.gather(own, count)
         if own.requires_grad:
             # DistributedDataParallel takes the mean over processes, each of which has the gradient of its share alone.
-            weight = self._team.size / self._sharers(share, count)
+            weight = self._group.size / self._sharers(share, count)
             own.register_hook(lambda gradient: gradient * weight)
         return torch.cat([scores[: share.start], own, scores[share.stop :]])
 
     def _sharers(self, share: slice, count: int) -> int:
         """Return how many processes have this share; more than one only where there are fewer rows than processes."""
-        shares = [_share(count, rank, self._team.size) for rank in range(self._team.size)]
+        shares = [_share(count, rank, self._group.size) for rank in range(self._group.size)]
         return shares.count((share.start, share.stop))
 
 
@@ -134,11 +134,12 @@ def _share(count: int, rank: int, size: int) -> tuple[int, int]:
     return int(cuts[rank]), int(cuts[rank + 1])
 
 
-def together(work: Callable[..., Result], gpus: int, threads: int, *given: Any, processes: int | None = None) -> Result:
+def launch(work: Callable[..., Result], gpus: int, threads: int, *given: Any, processes: int | None = None) -> Result:
     """Do work on the CPU, on a GPU, or on several GPUs, with a process each.
 
     Args:
-        work: A function of a module, called in every process with its `Team` first; process 0's result is returned.
+        work: A function of a module, called in every process with its `ProcessGroup` first; process 0's result is
+            returned.
         gpus: GPUs; 0 is the CPU.
         threads: CPU threads of all processes together.
         given: Further arguments of `work`, which can be pickled where there are several processes.
@@ -150,7 +151,7 @@ def together(work: Callable[..., Result], gpus: int, threads: int, *given: Any, 
     """
     size = max(1, gpus) if processes is None else processes
     if size == 1:
-        return work(Team(use_device(gpus, threads)), *given)
+        return work(ProcessGroup(use_device(gpus, threads)), *given)
     use_device(gpus, threads)
     result: Result = _launched(work, size, gpus, max(1, threads // size), given)
     return result
@@ -182,7 +183,7 @@ def _launched(work: Any, size: int, gpus: int, threads: int, given: tuple[Any, .
             return fabric.launch(member, task, gpus, threads, os.getpid(), said)
         except ProcessRaisedException:
             if said.exists():
-                raise _heard(said) from None
+                raise _raised(said) from None
             raise
         except ProcessExitedException as error:
             raise DeviceError(
@@ -200,10 +201,10 @@ def _member(fabric: Any, task: bytes, gpus: int, threads: int, parent: int, said
     if rank:
         # Process 0 speaks for all.
         sys.stderr = io.StringIO()
-    team = Team(use_device(gpus, threads, rank), rank, int(fabric.world_size), fabric)
+    group = ProcessGroup(use_device(gpus, threads, rank), rank, int(fabric.world_size), fabric)
     work, given = pickle.loads(task)
     try:
-        return work(team, *given)
+        return work(group, *given)
     except RankscapeError as error:
         part = said.with_suffix(f".{rank}")
         part.write_text(json.dumps([type(error).__name__, str(error)]))
@@ -218,7 +219,7 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _heard(said: Path) -> RankscapeError:
+def _raised(said: Path) -> RankscapeError:
     name, message = json.loads(said.read_text())
     found: RankscapeError = getattr(errors, name, RankscapeError)(message)
     return found
