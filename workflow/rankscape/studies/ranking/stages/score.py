@@ -3,7 +3,7 @@
 For people who have a trained model and images of their own; the workflow itself uses `predict`.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -49,29 +49,66 @@ def score(
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
-    """Score any images: every picture of a folder and the folders in it, or the patches of a GeoTIFF."""
+    """Score any images: every image of a folder and the folders in it, or the patches of a GeoTIFF."""
+    options = {"patch_px": patch_px, "white_reflectance": white_reflectance, "broken": broken}
+    scored = score_source(source, model, **options, views=views, gpus=gpus, threads=threads)
+    _write(out, scored.table)
+    inputs = {"model": model, **{f"source {name}": path for name, path in scored.images.items()}}
+    origin = provenance("ranking score", scored.settings, inputs, seed=scored.seed, backend=scored.device)
+    write_json(out.with_name(f"{out.name}.json"), {"options": options, "provenance": origin})
+    found = int(scored.table["score"].notna().sum())
+    say(f"{found} scores of {len(scored.table)} in {out}, where they come from in {out.name}.json")
+
+
+@dataclass(frozen=True)
+class ScoredImages:
+    """Scores of images, and what they come from."""
+
+    table: pd.DataFrame
+    """A row an image, or a patch."""
+    images: dict[str, Path]
+    """Files by their names below the folder."""
+    settings: PredictSettings
+    seed: int | None
+    """First seed of the model."""
+    device: str
+    """What computed them, such as `cpu`."""
+
+
+def score_source(
+    source: Path,
+    model: Path,
+    *,
+    patch_px: int | None = None,
+    white_reflectance: float | None = None,
+    views: int = 1,
+    broken: Broken = "refuse",
+    gpus: int = 0,
+    threads: int = 1,
+) -> ScoredImages:
+    """Score images; the options are those of the command.
+
+    Raises:
+        InputError: If there is no such file, or images are of another kind than those trained on.
+    """
     values = PredictSettings.checked({"views": views}, "options of score")
     if not source.exists():
-        raise InputError(f"{source} does not exist: give a folder of pictures or a GeoTIFF.")
+        raise InputError(f"{source} does not exist: give a folder of images or a GeoTIFF.")
     whole = source.is_file() and source.suffix.lower() in RASTERS
     if patch_px is not None and not whole:
-        raise InputError(f"--patch-px cuts a GeoTIFF; {source} is none. Pictures are scored whole.")
+        raise InputError(f"--patch-px cuts a GeoTIFF; {source} is none. Images are scored whole.")
     device = use_device(gpus, threads)
     networks = replace(read_model(model, device), views=values.views)
     exposure = exposure_of(networks, white_reflectance)
     folder = source if source.is_dir() else source.parent
-    pictures = find_pictures(source)
+    images = find_pictures(source)
     if whole:
         side = patch_px or networks.patch_px
         frame = score_raster(networks, source, side, device, values.batch_size, exposure)
     else:
-        frame = score_pictures(networks, pictures, folder, device, values.batch_size, exposure, skip=broken == "skip")
-    _write(out, frame)
-    inputs = {"model": model, **{f"source {path.relative_to(folder).as_posix()}": path for path in pictures}}
-    origin = provenance("ranking score", values, inputs, seed=networks.seed, backend=device.type)
-    options = {"patch_px": patch_px, "white_reflectance": white_reflectance, "broken": broken}
-    write_json(out.with_name(f"{out.name}.json"), {"options": options, "provenance": origin})
-    say(f"{int(frame['score'].notna().sum())} scores of {len(frame)} in {out}, where they come from in {out.name}.json")
+        frame = score_pictures(networks, images, folder, device, values.batch_size, exposure, skip=broken == "skip")
+    named = {path.relative_to(folder).as_posix(): path for path in images}
+    return ScoredImages(frame, named, values, networks.seed, device.type)
 
 
 def _write(out: Path, frame: pd.DataFrame) -> None:
