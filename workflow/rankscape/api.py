@@ -16,7 +16,7 @@ from rankscape.artifacts import Artifact, Document, Table
 from rankscape.foundation.errors import InputError, TableError
 from rankscape.foundation.studies import find_studies
 from rankscape.products.agreement.agreement import ComparedRegion, PredictorColumns, agreement, predictor_pairs
-from rankscape.products.agreement.settings import EvaluateSettings
+from rankscape.products.agreement.settings import SEED, EvaluateSettings
 from rankscape.spatial.blocks import block_numbers
 from rankscape.spatial.geometry import centres, plane_around
 from rankscape.stages.artifacts import artifacts_of
@@ -108,7 +108,7 @@ def evaluate(
         "raw": whole[reference].to_numpy(float), "x_m": x_m, "y_m": y_m, "distinct": True,
         "block": block_numbers(longitude, latitude, block_m),
     })  # fmt: skip
-    pairs = predictor_pairs(frame, ["predicted"], settings.seed)
+    pairs = predictor_pairs(frame, ["predicted"], SEED)
     found = agreement(frame, ComparedRegion(PredictorColumns("predicted"), pairs, block_m), settings)["predicted"]
     if found.get("reason"):
         raise InputError(f"No correlation of {predicted} and {reference}: {found['reason']}.")
