@@ -25,7 +25,7 @@ from rankscape.studies.ranking.judges.asking import SCORE_SCHEMA
 from rankscape.studies.ranking.judges.client import open_judge
 from rankscape.studies.ranking.judges.questions import Question
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 SERVER = Path(__file__).parents[1] / "tests" / "judge_server.py"
 CLUSTERS, IMAGES, REPLIES = 23, 3, 3

@@ -32,8 +32,8 @@ from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.ridging import buffered, fit_drawn
+from rankscape.studies.ranking.scoring.settings import AuxiliarySettings, TrainSettings
 from rankscape.studies.ranking.scoring.training import ScoreTask
-from rankscape.studies.ranking.settings.scoring import AuxiliarySettings, TrainSettings
 from scipy.stats import kendalltau
 from threadpoolctl import threadpool_limits
 

@@ -33,8 +33,8 @@ from rankscape.studies.ranking.scoring.model import ScoreModel
 from rankscape.studies.ranking.scoring.network import ScoreNetwork, start_network
 from rankscape.studies.ranking.scoring.objectives import objective_of
 from rankscape.studies.ranking.scoring.prediction import score_patches
+from rankscape.studies.ranking.scoring.settings import TrainSettings
 from rankscape.studies.ranking.scoring.training import ScoreTask
-from rankscape.studies.ranking.settings.scoring import TrainSettings
 
 BANDS = ("B04", "B03", "B02")
 PATCH_PX = 256

@@ -15,7 +15,7 @@ from rankscape.studies.ranking.judges.asking import SCORE_SCHEMA
 from rankscape.studies.ranking.judges.client import open_judge
 from rankscape.studies.ranking.judges.questions import Question, question_key
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 from workflow_copy import PATIENCE_S
 
 QUESTIONS = 60

@@ -8,7 +8,7 @@ from rankscape.foundation.code_version import ROOT
 from rankscape.foundation.errors import SettingsError
 from rankscape.scenes.granule_table import GranuleRow
 from rankscape.stages.region import RegionSettings, read_study
-from rankscape.studies.ranking.settings.section import RankingSettings
+from rankscape.studies.ranking.settings import RankingSettings
 
 JUDGED = {
     "region": "here",

@@ -22,7 +22,7 @@ from rankscape.spatial.geometry import centres, plane_around
 from rankscape.stages.artifacts import artifacts_of
 from rankscape.studies.ranking.orders.consensus import find_consensus
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.settings.judges import EnsembleSettings
+from rankscape.studies.ranking.orders.settings import EnsembleSettings
 from rankscape.studies.ranking.stages.score import score_source
 
 _MEASURES = ("pearson", "spearman", "kendall")

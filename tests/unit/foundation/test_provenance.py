@@ -4,7 +4,7 @@ from rankscape.foundation.checkout import package_version
 from rankscape.foundation.code_version import code_version
 from rankscape.foundation.files import sha256
 from rankscape.foundation.provenance import KEY, provenance
-from rankscape.studies.ranking.settings.clusters import ClusterSettings
+from rankscape.studies.ranking.clusters.settings import ClusterSettings
 
 
 def test_the_record_names_package_code_settings_inputs_seed_and_backend(tmp_path):

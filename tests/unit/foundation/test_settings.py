@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from rankscape.foundation.errors import SettingsError
 from rankscape.foundation.settings import at_path, parse_json, read_yaml
 from rankscape.samples.settings import TileSettings
-from rankscape.studies.ranking.settings.clusters import ClusterSettings, LabelSettings
+from rankscape.studies.ranking.clusters.settings import ClusterSettings, LabelSettings
 
 
 def test_settings_are_read_from_json_and_from_the_configuration_file(tmp_path):

@@ -19,7 +19,7 @@ from rankscape.products.change.change import neighbour_correlation
 from rankscape.products.change.significance import least_called, p_values, tail_of, tails_of
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.studies.ranking.scoring.prediction import score_patches
-from rankscape.studies.ranking.settings.scoring import PredictSettings
+from rankscape.studies.ranking.scoring.settings import PredictSettings
 from scipy import stats
 from synthetic_change import LIGHT, discoveries, fewer, synthetic_dates
 

@@ -14,7 +14,7 @@ STUDY = Study(
     title="Ranking",
     question="How developed does this place look?",
     verbs={verb: f"rankscape.studies.ranking.stages.{verb.replace('-', '_')}" for verb in _VERBS},
-    settings="rankscape.studies.ranking.settings.section:RankingSettings",
+    settings="rankscape.studies.ranking.settings:RankingSettings",
     sections="rankscape.studies.ranking.page.sections",
     artifacts="rankscape.studies.ranking.artifacts",
 )

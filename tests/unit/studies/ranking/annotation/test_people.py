@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rankscape.foundation.errors import OrderError
 from rankscape.studies.ranking.orders.people import PersonOrder, annotation_files, check_annotator, orders_of_people
-from rankscape.studies.ranking.settings.judges import PeopleSettings
+from rankscape.studies.ranking.orders.settings import PeopleSettings
 
 
 @pytest.mark.parametrize("name", ["anna", "Li-Wei", "expert_2", "a-b-c", "7"])

@@ -11,7 +11,7 @@ from rankscape.foundation.tables import read_metadata, read_table, write_table
 from rankscape.samples.patches import read_index
 from rankscape.studies.ranking.clusters.clustering import cluster_patches, fingerprint, places_once
 from rankscape.studies.ranking.clusters.granule_features import open_features
-from rankscape.studies.ranking.settings.clusters import ClusterSettings
+from rankscape.studies.ranking.clusters.settings import ClusterSettings
 from rankscape.studies.ranking.stages.categorize import categorize
 from rankscape.studies.ranking.stages.cluster import cluster
 

@@ -19,7 +19,7 @@ from rankscape.models.preparation import Preparation
 from rankscape.samples.patches import index_of, open_patches, read_index
 from rankscape.studies.ranking.clusters import deepcluster
 from rankscape.studies.ranking.clusters.deepcluster import refine_category
-from rankscape.studies.ranking.settings.clusters import RefineSettings
+from rankscape.studies.ranking.clusters.settings import RefineSettings
 from rankscape.studies.ranking.stages.cluster import cluster
 
 PREPARATION = Preparation(32, "rgb", "patches", (0.35,) * 3, (0.25,) * 3, ("B04", "B03", "B02"))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rankscape.studies.ranking.clusters.kmeans import group, ks_to_try, scaled
-from rankscape.studies.ranking.settings.clusters import ClusterSettings
+from rankscape.studies.ranking.clusters.settings import ClusterSettings
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 

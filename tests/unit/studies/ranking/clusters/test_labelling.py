@@ -24,7 +24,7 @@ from rankscape.studies.ranking.clusters.labelling import (
     sample_patches,
     schema,
 )
-from rankscape.studies.ranking.settings.clusters import LabelSettings
+from rankscape.studies.ranking.clusters.settings import LabelSettings
 from rankscape.studies.ranking.stages.label import label
 from starlette.applications import Starlette
 from starlette.requests import Request

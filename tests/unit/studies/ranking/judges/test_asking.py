@@ -18,7 +18,7 @@ from rankscape.studies.ranking.judges.client import network, open_judge
 from rankscape.studies.ranking.judges.judge import Judge
 from rankscape.studies.ranking.judges.questions import Question, Reply
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 from ..conftest import Endpoint
 

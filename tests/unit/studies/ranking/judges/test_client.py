@@ -15,7 +15,7 @@ from rankscape.studies.ranking.judges.client import open_judge
 from rankscape.studies.ranking.judges.completions import retry_after_s
 from rankscape.studies.ranking.judges.judge import Judge
 from rankscape.studies.ranking.judges.questions import Question, Reply
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from ..conftest import Endpoint, completion

@@ -21,7 +21,7 @@ from rankscape.studies.ranking.judges.client import open_judge
 from rankscape.studies.ranking.judges.completions import Failure, Secret, read_completion
 from rankscape.studies.ranking.judges.questions import Question, Reply
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 from ..conftest import Endpoint
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from rankscape.config import check_config
 from rankscape.foundation.errors import SettingsError
-from rankscape.studies.ranking.settings.judges import LIMITS, JudgeSettings
+from rankscape.studies.ranking.judges.settings import LIMITS, JudgeSettings
 
 WHOLE = JudgeSettings(
     model="m",

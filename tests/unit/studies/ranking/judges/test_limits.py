@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rankscape.foundation.errors import BudgetError
 from rankscape.studies.ranking.judges.limits import Limits, Pace, SharedState
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 
 class LoopOfItsOwnTime(asyncio.SelectorEventLoop):

@@ -21,7 +21,7 @@ from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Reply
 from rankscape.studies.ranking.judges.round_samples import PAPER, RoundSample, montage, side_by_side
 from rankscape.studies.ranking.judges.rounds import questions_of, round_text
-from rankscape.studies.ranking.settings.judges import RateSettings
+from rankscape.studies.ranking.judges.settings import RateSettings
 
 COLOURS = [(20, 30, 40), (90, 60, 30), (60, 120, 60), (200, 30, 30), (30, 30, 200), (120, 120, 20)]
 

@@ -25,9 +25,9 @@ from rankscape.studies.ranking.judges.plans import basis_of
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Reply, image_tokens, question_tokens, text_tokens
 from rankscape.studies.ranking.judges.round_samples import round_sample_table, write_round_sample
+from rankscape.studies.ranking.judges.settings import JudgeSettings, RateSettings, SampleSettings
 from rankscape.studies.ranking.orders.order_files import Ranked
-from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings, SampleSettings
-from rankscape.studies.ranking.settings.section import RankingSettings
+from rankscape.studies.ranking.settings import RankingSettings
 
 from ..conftest import Endpoint
 

@@ -20,7 +20,7 @@ from rankscape.studies.ranking.judges.questions import (
     repair_messages,
     request_body,
 )
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 SCHEMA = {"type": "object", "properties": {"score": {"type": "number"}}}
 QUESTION = Question((b"one", b"two"), "Which?", SCHEMA, (1, 2), 7, ("A:", "B:"))

@@ -12,7 +12,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json
 from rankscape.studies.ranking.judges.requests import read_requests
 from rankscape.studies.ranking.judges.services import Address
-from rankscape.studies.ranking.settings.judges import SERVED, JudgeSettings, RateSettings
+from rankscape.studies.ranking.judges.settings import SERVED, JudgeSettings, RateSettings
 
 from ..conftest import Endpoint
 from .test_plans import write_draws

@@ -18,8 +18,8 @@ from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.judges.round_samples import RoundSample, enlarged, load_images, sample_patches
 from rankscape.studies.ranking.judges.rounds import ask_round, round_text, to_document, to_times
+from rankscape.studies.ranking.judges.settings import JudgeSettings, RateSettings, SampleSettings
 from rankscape.studies.ranking.orders.order_from_values import order_of_scores
-from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings, SampleSettings
 
 from ..conftest import JudgeServer, Region, completion
 

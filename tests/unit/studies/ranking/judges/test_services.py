@@ -24,7 +24,7 @@ from rankscape.studies.ranking.judges.services import (
     running,
     wait_for_address,
 )
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 from workflow_copy import PATIENCE_S
 
 ROOT = Path(__file__).parents[5]

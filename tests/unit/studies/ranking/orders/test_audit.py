@@ -23,7 +23,7 @@ from rankscape.studies.ranking.orders.judge_measures import (
     spread,
 )
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.settings.judges import AuditSettings
+from rankscape.studies.ranking.orders.settings import AuditSettings
 
 from ..conftest import Region
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from rankscape.studies.ranking.orders.consensus import best_splits, find_consensus, levels_of, silhouette, to_document
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.settings.judges import EnsembleSettings
+from rankscape.studies.ranking.orders.settings import EnsembleSettings
 from sklearn.metrics import silhouette_score
 
 FEW = EnsembleSettings(bootstrap_draws=100)

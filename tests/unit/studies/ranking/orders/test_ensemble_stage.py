@@ -70,7 +70,9 @@ def test_every_method_from_text(tmp_path: Path, method: str) -> None:
 
 
 def test_a_configuration_file_and_files_of_the_workflow(tmp_path: Path) -> None:
-    configuration = text(tmp_path, "config.yaml", "ensemble:\n  method: mean\n  bootstrap_draws: 0\n  levels: 2\n")
+    configuration = text(
+        tmp_path, "config.yaml", "ranking:\n  ensemble: {method: mean, bootstrap_draws: 0, levels: 2}\n"
+    )
     orders = [workflow_file(tmp_path, "x.json", "0>1>2"), text(tmp_path, "y.txt", "0>1>2>3")]
     assert run("--orders", *orders, "--settings", configuration, "--out", tmp_path / "o.json") == 0
     document = read_json(tmp_path / "o.json")

@@ -13,7 +13,7 @@ from rankscape.studies.ranking.orders.ballots import completed_ranks, never_comp
 from rankscape.studies.ranking.orders.ensembles import bradley_terry, kemeny, mean, report, robust, welsch
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.orders.resampling import Ballots
-from rankscape.studies.ranking.settings.judges import EnsembleSettings
+from rankscape.studies.ranking.orders.settings import EnsembleSettings
 from scipy.stats import kendalltau
 
 METHODS = [robust, welsch, mean, kemeny, bradley_terry, report]

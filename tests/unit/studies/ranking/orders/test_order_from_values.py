@@ -21,7 +21,7 @@ from rankscape.studies.ranking.orders.order_from_values import (
     significant,
 )
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.settings.judges import OrderFromReferenceSettings
+from rankscape.studies.ranking.orders.settings import OrderFromReferenceSettings
 
 from ..conftest import Region
 

@@ -10,8 +10,8 @@ from rankscape.studies.ranking.orders import ensembles, weighting
 from rankscape.studies.ranking.orders.ensembles import bradley_terry, kemeny, mean, report, robust, welsch
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.orders.resampling import Ballots, merge_draws, rank_intervals
+from rankscape.studies.ranking.orders.settings import EnsembleSettings
 from rankscape.studies.ranking.orders.weighting import Blocks, Span
-from rankscape.studies.ranking.settings.judges import EnsembleSettings
 from scipy.stats import rankdata
 
 

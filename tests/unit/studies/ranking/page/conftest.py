@@ -24,9 +24,9 @@ from rankscape.studies.ranking.judges.artifacts import ROUND
 from rankscape.studies.ranking.orders.artifacts import AUDIT, ORDER
 from rankscape.studies.ranking.orders.audit import agreement_document, judge_rows, round_rows
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
+from rankscape.studies.ranking.orders.settings import AuditSettings
 from rankscape.studies.ranking.product_files import EVALUATION, REGION_PREVIEW
 from rankscape.studies.ranking.scoring.artifacts import BACKBONE_RECORD, SCORES, TRAINING
-from rankscape.studies.ranking.settings.judges import AuditSettings
 
 FINGERPRINT = "f" * 64
 

@@ -6,7 +6,7 @@ import torch
 from rankscape.studies.ranking.scoring.objectives import Regression, mix, objective_of
 from rankscape.studies.ranking.scoring.samples import clusters_of, levels_of, targets_of
 from rankscape.studies.ranking.scoring.sampling import epoch_order
-from rankscape.studies.ranking.settings.scoring import TrainSettings
+from rankscape.studies.ranking.scoring.settings import TrainSettings
 from torch import Tensor, nn
 
 

@@ -13,8 +13,8 @@ from rankscape.models.devices import use_device
 from rankscape.studies.ranking.scoring.ensemble import train_ensemble
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.samples import levels_of, open_ranked
+from rankscape.studies.ranking.scoring.settings import TrainSettings
 from rankscape.studies.ranking.scoring.targets import cluster_targets
-from rankscape.studies.ranking.settings.scoring import TrainSettings
 from rankscape.studies.ranking.stages.train import train
 
 CPU = torch.device("cpu")

@@ -20,7 +20,7 @@ from rankscape.studies.ranking.scoring.objectives import (
     smooth_ranks,
 )
 from rankscape.studies.ranking.scoring.samples import clusters_of
-from rankscape.studies.ranking.settings.scoring import TrainSettings
+from rankscape.studies.ranking.scoring.settings import TrainSettings
 from scipy.special import expit
 from scipy.stats import kendalltau
 from torch import Tensor, nn

@@ -11,7 +11,7 @@ from rankscape.foundation.tables import read_table
 from rankscape.models.weights import load_weights
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.network import ScoreNetwork, start_network
-from rankscape.studies.ranking.settings.scoring import PredictSettings, TrainSettings
+from rankscape.studies.ranking.scoring.settings import PredictSettings, TrainSettings
 from rankscape.studies.ranking.stages.predict import predict
 from rankscape.studies.ranking.stages.train import train
 

@@ -20,7 +20,7 @@ from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring import ensemble
 from rankscape.studies.ranking.scoring.network import ScoreNetwork
 from rankscape.studies.ranking.scoring.objectives import objective_of
-from rankscape.studies.ranking.settings.scoring import TrainSettings
+from rankscape.studies.ranking.scoring.settings import TrainSettings
 from rankscape.studies.ranking.stages.train import Given, Kept, Made, train_together
 from torch import nn
 from workflow_copy import PATIENCE_S

@@ -13,7 +13,7 @@ from rankscape.samples.patches import open_patches
 from rankscape.studies.ranking.explanations.responses import respond
 from rankscape.studies.ranking.explanations.saliency import explain
 from rankscape.studies.ranking.scoring.model import write_model
-from rankscape.studies.ranking.settings.saliency import SaliencySettings
+from rankscape.studies.ranking.scoring.settings import SaliencySettings
 
 
 class Targets:

@@ -9,7 +9,7 @@ import torch
 from rankscape.foundation.errors import InputError, SettingsError
 from rankscape.models.views import square_views
 from rankscape.studies.ranking.scoring.model import ScoreModel
-from rankscape.studies.ranking.settings.scoring import PredictSettings
+from rankscape.studies.ranking.scoring.settings import PredictSettings
 from torch import nn
 
 from .test_parts import CPU, PATCHES, invented_part

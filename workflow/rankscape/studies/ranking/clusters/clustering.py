@@ -13,7 +13,7 @@ from rankscape.foundation.progress import say
 from rankscape.samples.overlap import distinct_places
 from rankscape.studies.ranking.clusters.granule_features import GranuleFeatures
 from rankscape.studies.ranking.clusters.kmeans import Grouping, group, scaled
-from rankscape.studies.ranking.settings.clusters import ClusterSettings
+from rankscape.studies.ranking.clusters.settings import ClusterSettings
 
 CLUSTER_COLUMNS = ("patch_id", "granule", "category", "cluster")
 _DECIMALS = 6

@@ -26,7 +26,7 @@ from rankscape.samples.patches import Patches
 from rankscape.studies.ranking.clusters.clustering import usable_patches
 from rankscape.studies.ranking.clusters.granule_features import GranuleFeatures
 from rankscape.studies.ranking.clusters.kmeans import groups_of, pseudo_labels, reduced, uniform_order
-from rankscape.studies.ranking.settings.clusters import RefineSettings
+from rankscape.studies.ranking.clusters.settings import RefineSettings
 
 _NORM_SAMPLE = 2000
 """Patches that batch normalisation takes its statistics from after an epoch."""

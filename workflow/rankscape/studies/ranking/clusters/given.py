@@ -14,7 +14,7 @@ from rankscape.studies.ranking.clusters.folders import cluster_of_folder
 from rankscape.studies.ranking.clusters.granule_features import GranuleFeatures
 from rankscape.studies.ranking.clusters.kmeans import Grouping, scaled
 from rankscape.studies.ranking.clusters.labels import PATCH_ID, read_rows
-from rankscape.studies.ranking.settings.clusters import ClusterSettings
+from rankscape.studies.ranking.clusters.settings import ClusterSettings
 
 _NONE = -1
 

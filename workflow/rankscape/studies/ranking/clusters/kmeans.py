@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score, pairwise_distances, silhouette_
 from threadpoolctl import threadpool_limits
 
 from rankscape.foundation.progress import say, track
-from rankscape.studies.ranking.settings.clusters import ClusterSettings
+from rankscape.studies.ranking.clusters.settings import ClusterSettings
 
 STARTS = 4
 """Starts of each k-means; the one with the least inertia is kept."""

@@ -18,7 +18,7 @@ from rankscape.studies.ranking.explanations.review import Reviewed, contradictio
 from rankscape.studies.ranking.explanations.saliency import explain
 from rankscape.studies.ranking.scoring.artifacts import INSPECTION_INDEX
 from rankscape.studies.ranking.scoring.model import ScoreModel
-from rankscape.studies.ranking.settings.scoring import InspectionSettings
+from rankscape.studies.ranking.scoring.settings import InspectionSettings
 
 INDEX = "index.json"
 EXPLAINED = "explained"

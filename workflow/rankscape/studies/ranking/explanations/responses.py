@@ -14,7 +14,7 @@ from rankscape.models.places import at_each_place
 from rankscape.studies.ranking.explanations.local import Sight, head_value, link_of, places_a_side, sights
 from rankscape.studies.ranking.scoring.model import ScoreModel
 from rankscape.studies.ranking.scoring.network import combine
-from rankscape.studies.ranking.settings.saliency import SaliencySettings
+from rankscape.studies.ranking.scoring.settings import SaliencySettings
 
 GRAD_CAM, OCCLUSION = "grad-cam", "occlusion"
 _OCCLUDED_CELLS = 4

@@ -12,7 +12,7 @@ import numpy as np
 from rankscape.foundation.errors import JudgeError
 from rankscape.studies.ranking.judges.questions import Reply
 from rankscape.studies.ranking.judges.round_samples import RoundSample
-from rankscape.studies.ranking.settings.judges import RateSettings
+from rankscape.studies.ranking.judges.settings import RateSettings
 
 Answer = float | str | tuple[tuple[int, ...], ...]
 """A score; `first`, `second` or `tie`; or tiers of clusters, best first."""

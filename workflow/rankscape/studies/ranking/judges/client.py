@@ -16,7 +16,7 @@ from rankscape.studies.ranking.judges.completions import Completion, Failure, Se
 from rankscape.studies.ranking.judges.judge import Judge
 from rankscape.studies.ranking.judges.questions import Question, request_body
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 LONGEST_REPLY_BYTES = 1_000_000
 """A reply is one short JSON object; the rest is a mistake or an attack on memory."""

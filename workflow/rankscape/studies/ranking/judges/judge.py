@@ -24,7 +24,7 @@ from rankscape.studies.ranking.judges.questions import (
     repair_messages,
 )
 from rankscape.studies.ranking.judges.reply_store import Ledger, ReplyStore
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 Read = Callable[[Reply], str | None]
 """Says why a reply cannot be used; None where it can."""

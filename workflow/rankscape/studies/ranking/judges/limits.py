@@ -14,7 +14,7 @@ from typing import Any
 import filelock
 
 from rankscape.foundation.errors import BudgetError
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 BURST_S = 1.0
 """A limit a minute is kept as a bucket that holds so many seconds' worth: endpoints count in short windows too."""

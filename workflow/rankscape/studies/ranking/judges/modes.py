@@ -24,8 +24,8 @@ from rankscape.studies.ranking.judges.pairs import PAIRS
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Reply
 from rankscape.studies.ranking.judges.round_samples import RoundSample, montage
+from rankscape.studies.ranking.judges.settings import RateSettings
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.settings.judges import RateSettings
 
 
 def show_patches(sample: RoundSample, settings: RateSettings) -> list[Shown]:

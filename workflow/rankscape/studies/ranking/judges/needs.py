@@ -13,8 +13,8 @@ from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Question, Reply, estimated_prompt_tokens, question_key
 from rankscape.studies.ranking.judges.round_samples import RoundSample
 from rankscape.studies.ranking.judges.rounds import questions_of, round_text
-from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings, SampleSettings
-from rankscape.studies.ranking.settings.section import RankingSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings, RateSettings, SampleSettings
+from rankscape.studies.ranking.settings import RankingSettings
 
 Verdict = Literal["no budget", "suffices", "suffices if answers are short", "does not suffice"]
 

@@ -20,8 +20,8 @@ from rankscape.studies.ranking.judges.asking import (
 )
 from rankscape.studies.ranking.judges.questions import Reply
 from rankscape.studies.ranking.judges.round_samples import RoundSample, montage, side_by_side
+from rankscape.studies.ranking.judges.settings import RateSettings
 from rankscape.studies.ranking.orders.paired import fit_davidson
-from rankscape.studies.ranking.settings.judges import RateSettings
 
 Pair = tuple[int, int]
 

@@ -16,7 +16,7 @@ from rankscape.studies.ranking.judges.questions import Question, estimated_promp
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.judges.round_samples import RoundSample, read_round_sample
 from rankscape.studies.ranking.orders.order_files import read_ranked
-from rankscape.studies.ranking.settings.section import RankingSettings
+from rankscape.studies.ranking.settings import RankingSettings
 
 LABELS = "(land categories)"
 """Stands for a prompt where a judge labels patches."""

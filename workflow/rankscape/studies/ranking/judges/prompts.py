@@ -11,7 +11,7 @@ from pydantic import Field
 
 from rankscape.foundation.errors import PromptError, SettingsError
 from rankscape.foundation.settings import Section
-from rankscape.studies.ranking.settings.judges import ModeName
+from rankscape.studies.ranking.judges.settings import ModeName
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<yaml>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 PIXELS_A_TOKEN = 28
 """Qwen2-VL makes one token of a square of 28 pixels: 14-pixel patches, merged 2 by 2 (Wang et al. 2024, 2.1)."""

@@ -19,7 +19,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import raise_if_disk_full, sync_folder
 from rankscape.studies.ranking.judges.completions import Completion
 from rankscape.studies.ranking.judges.questions import Question, Reply, endpoint_name
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _NUMBER = (int, float)

@@ -17,7 +17,7 @@ from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.judges.round_samples import RoundSample
 from rankscape.studies.ranking.judges.rounds import ask_round, round_text
 from rankscape.studies.ranking.judges.services import LOOK_S, raise_if_failed, read_address
-from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings, RateSettings
 
 
 @dataclass(frozen=True)

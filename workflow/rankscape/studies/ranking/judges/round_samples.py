@@ -17,8 +17,8 @@ from rankscape.foundation.tables import read_metadata, read_table
 from rankscape.samples.patches import open_patches
 from rankscape.samples.rendering import as_png, as_rgb, enlarged
 from rankscape.studies.ranking.judges.artifacts import SAMPLE
+from rankscape.studies.ranking.judges.settings import SampleSettings
 from rankscape.studies.ranking.orders.order_files import Ranked
-from rankscape.studies.ranking.settings.judges import SampleSettings
 
 _COLUMNS = ["cluster", "patch_id", "image"]
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

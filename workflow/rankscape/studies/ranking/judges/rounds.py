@@ -10,7 +10,7 @@ from rankscape.studies.ranking.judges.judge import Judge
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Question, Reply, question_key
 from rankscape.studies.ranking.judges.round_samples import RoundSample
-from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings, RateSettings
 
 
 def round_text(prompt: Prompt, mode: Mode, settings: RateSettings) -> str:

@@ -23,7 +23,7 @@ from rankscape.studies.ranking.judges import command_guard as guard
 from rankscape.studies.ranking.judges.client import read_key
 from rankscape.studies.ranking.judges.completions import Secret
 from rankscape.studies.ranking.judges.questions import endpoint_name
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 State = Literal["starting", "ready", "failed"]
 

@@ -11,7 +11,7 @@ from rankscape.studies.ranking.judges.round_records import RoundRecord
 from rankscape.studies.ranking.orders.ballots import completed_ranks, kendall_w, mean_tau, tau_matrix
 from rankscape.studies.ranking.orders.judge_measures import consistency, drift, place_bias, position_bias, spread
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.settings.judges import AuditSettings
+from rankscape.studies.ranking.orders.settings import AuditSettings
 
 BIN_POINTS = 5
 """Width of the bins of the distribution of scores."""

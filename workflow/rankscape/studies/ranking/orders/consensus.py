@@ -17,7 +17,7 @@ from rankscape.studies.ranking.orders.ballots import (
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.orders.relations import closure, reduction
 from rankscape.studies.ranking.orders.resampling import Ballots, rank_intervals, without_each
-from rankscape.studies.ranking.settings.judges import EnsembleSettings
+from rankscape.studies.ranking.orders.settings import EnsembleSettings
 
 _SAME = 9
 """Decimals to which ranks that differ by rounding alone are the same."""

@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from rankscape.foundation.tables import read_table
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.settings.judges import OrderFromReferenceSettings
+from rankscape.studies.ranking.orders.settings import OrderFromReferenceSettings
 
 TieRule = Literal["leader", "chain", "interval"]
 

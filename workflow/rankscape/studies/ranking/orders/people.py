@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rankscape.foundation.errors import OrderError
 from rankscape.studies.ranking.orders.notation import order_lines, read_text
-from rankscape.studies.ranking.settings.judges import PeopleSettings
+from rankscape.studies.ranking.orders.settings import PeopleSettings
 
 ANNOTATOR_PATTERN = r"[A-Za-z0-9_]+(-[A-Za-z0-9_]+)*"
 """Name of an annotator: part of file names, and of the source `person--{annotator}`."""

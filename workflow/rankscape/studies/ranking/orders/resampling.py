@@ -29,8 +29,8 @@ from rankscape.studies.ranking.orders.ensembles import (
     welsch,
 )
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
+from rankscape.studies.ranking.orders.settings import EnsembleSettings
 from rankscape.studies.ranking.orders.weighting import AGREED
-from rankscape.studies.ranking.settings.judges import EnsembleSettings
 
 MOST_FITS = 200
 """Bootstrap draws of method `bradley_terry`, each a fit of its own, at most."""

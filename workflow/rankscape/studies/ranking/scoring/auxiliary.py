@@ -21,8 +21,8 @@ from rankscape.models.preparation import Preparation, fit_preparation
 from rankscape.studies.ranking.scoring.network import Part
 from rankscape.studies.ranking.scoring.ridging import RidgeFit, joined, ridge_part
 from rankscape.studies.ranking.scoring.samples import held_out_metrics
+from rankscape.studies.ranking.scoring.settings import AuxiliarySettings
 from rankscape.studies.ranking.scoring.training import ScoreTask
-from rankscape.studies.ranking.settings.scoring import AuxiliarySettings
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of the auxiliary model that `auto` tries."""

@@ -14,9 +14,9 @@ from rankscape.foundation.package_files import assets
 from rankscape.learning.selection import Selection
 from rankscape.learning.splits import Split
 from rankscape.studies.ranking.scoring.samples import TOLERANCE, clusters_of, held_out_metrics
+from rankscape.studies.ranking.scoring.settings import TrainSettings
 from rankscape.studies.ranking.scoring.targets import Learned, Targets
 from rankscape.studies.ranking.scoring.training import History
-from rankscape.studies.ranking.settings.scoring import TrainSettings
 
 ASSETS = assets(__file__, "card.md.j2")
 

@@ -20,7 +20,7 @@ from rankscape.learning.selection import Selection
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.samples import clusters_of, levels_of, targets_of
 from rankscape.studies.ranking.scoring.sampling import batches, chain_batches, epoch_order
-from rankscape.studies.ranking.settings.scoring import TrainSettings
+from rankscape.studies.ranking.scoring.settings import TrainSettings
 
 
 @dataclass(frozen=True)

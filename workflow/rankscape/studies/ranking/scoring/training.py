@@ -22,7 +22,7 @@ from rankscape.studies.ranking.scoring.network import ScoreNetwork, freeze_batch
 from rankscape.studies.ranking.scoring.objectives import Objective, objective_of
 from rankscape.studies.ranking.scoring.samples import balanced_mean, held_out_metrics, levels_of
 from rankscape.studies.ranking.scoring.sampling import batches
-from rankscape.studies.ranking.settings.scoring import TrainSettings
+from rankscape.studies.ranking.scoring.settings import TrainSettings
 
 Batch = tuple[Tensor, Tensor]
 """Augmented images and their labels, on the device."""

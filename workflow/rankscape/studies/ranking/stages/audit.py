@@ -21,7 +21,7 @@ from rankscape.studies.ranking.orders.artifacts import AUDIT
 from rankscape.studies.ranking.orders.audit import agreement_document, judge_rows, round_rows
 from rankscape.studies.ranking.orders.order_files import Ranked, read_ranked
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder, check_clusters
-from rankscape.studies.ranking.settings.judges import AuditSettings
+from rankscape.studies.ranking.orders.settings import AuditSettings
 
 _Record = TypeVar("_Record", RoundRecord, TimesRecord)
 

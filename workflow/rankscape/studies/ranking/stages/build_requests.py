@@ -10,7 +10,7 @@ from rankscape.stages.options import settings_of
 from rankscape.studies.ranking.judges.artifacts import REQUESTS
 from rankscape.studies.ranking.judges.prompts import read_prompt
 from rankscape.studies.ranking.judges.requests import JudgeRequests
-from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings, RateSettings
 
 
 def build_requests(

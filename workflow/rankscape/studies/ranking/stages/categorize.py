@@ -11,7 +11,7 @@ from rankscape.models.weights import load_weights
 from rankscape.stages.options import Indices, settings_of
 from rankscape.studies.ranking.clusters.artifacts import CATEGORIES
 from rankscape.studies.ranking.clusters.granule_features import categorize_patches, head_of, open_features
-from rankscape.studies.ranking.settings.clusters import LabelSettings
+from rankscape.studies.ranking.clusters.settings import LabelSettings
 
 
 def categorize(

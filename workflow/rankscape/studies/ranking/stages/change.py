@@ -32,7 +32,7 @@ from rankscape.studies.ranking.explanations.changes import Changed, write_change
 from rankscape.studies.ranking.product_files import CHANGE, CHANGE_RECORD
 from rankscape.studies.ranking.scoring.model import ScoreModel, read_model
 from rankscape.studies.ranking.scoring.prediction import score_patches
-from rankscape.studies.ranking.settings.scoring import PredictSettings
+from rankscape.studies.ranking.scoring.settings import PredictSettings
 
 
 def change(

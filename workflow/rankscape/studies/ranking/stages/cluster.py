@@ -12,7 +12,7 @@ from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
 from rankscape.studies.ranking.clusters.clustering import cluster_patches, places_once
 from rankscape.studies.ranking.clusters.given import as_labelled, given_clusters, take_given
 from rankscape.studies.ranking.clusters.granule_features import open_features
-from rankscape.studies.ranking.settings.clusters import ClusterSettings
+from rankscape.studies.ranking.clusters.settings import ClusterSettings
 
 
 def cluster(

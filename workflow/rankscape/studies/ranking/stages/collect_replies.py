@@ -14,7 +14,7 @@ from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.judges.requests import JudgeRequests, collect_from_judge, read_requests
 from rankscape.studies.ranking.judges.round_samples import RoundSample, read_round_sample
 from rankscape.studies.ranking.judges.services import wait_for_address
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 
 def collect_replies(

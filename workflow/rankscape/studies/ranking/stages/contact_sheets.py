@@ -11,7 +11,7 @@ from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Clusters, Summary, Tiles, settings_of
 from rankscape.studies.ranking.clusters.contact_sheets import plan_contact_sheets, write_contact_sheets
-from rankscape.studies.ranking.settings.clusters import ClusterSettings
+from rankscape.studies.ranking.clusters.settings import ClusterSettings
 
 
 def contact_sheets(

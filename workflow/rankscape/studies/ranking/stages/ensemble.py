@@ -16,7 +16,7 @@ from rankscape.studies.ranking.orders.artifacts import ORDER
 from rankscape.studies.ranking.orders.consensus import find_consensus, to_document
 from rankscape.studies.ranking.orders.order_files import read_ranked, read_sources
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.settings.judges import EnsembleSettings
+from rankscape.studies.ranking.orders.settings import EnsembleSettings
 
 
 def ensemble(

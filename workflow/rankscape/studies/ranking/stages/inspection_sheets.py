@@ -20,7 +20,7 @@ from rankscape.studies.ranking.clusters.contact_sheets import PatchImages
 from rankscape.studies.ranking.explanations.galleries import explained, galleries, write_galleries
 from rankscape.studies.ranking.explanations.review import scored_patches
 from rankscape.studies.ranking.scoring.model import read_model
-from rankscape.studies.ranking.settings.scoring import InspectionSettings
+from rankscape.studies.ranking.scoring.settings import InspectionSettings
 
 
 def inspection_sheets(

@@ -19,7 +19,7 @@ from rankscape.studies.ranking.judges.plans import plan as plan_of
 from rankscape.studies.ranking.judges.prompts import read_prompt
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.judges.services import check_judge
-from rankscape.studies.ranking.settings.section import RankingSettings
+from rankscape.studies.ranking.settings import RankingSettings
 
 judges = App(
     "judges",

@@ -28,11 +28,11 @@ from rankscape.studies.ranking.clusters.labelling import (
     schema,
 )
 from rankscape.studies.ranking.clusters.labels import PATCH_ID, labels_table, picture_names, read_labels
+from rankscape.studies.ranking.clusters.settings import LabelSettings
 from rankscape.studies.ranking.judges.client import open_judge
 from rankscape.studies.ranking.judges.questions import Question
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
-from rankscape.studies.ranking.settings.clusters import LabelSettings
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 
 def label(

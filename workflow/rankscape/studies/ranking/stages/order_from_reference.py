@@ -22,7 +22,7 @@ from rankscape.stages.options import Clusters, Indices, Summary, settings_of
 from rankscape.studies.ranking.orders.artifacts import DATA_ORDER
 from rankscape.studies.ranking.orders.order_files import read_ranked
 from rankscape.studies.ranking.orders.order_from_values import Values, covered_values, means_of_values, order_of_means
-from rankscape.studies.ranking.settings.judges import OrderFromReferenceSettings
+from rankscape.studies.ranking.orders.settings import OrderFromReferenceSettings
 
 
 def order_from_reference(

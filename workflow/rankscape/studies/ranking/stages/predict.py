@@ -16,7 +16,7 @@ from rankscape.stages.options import Gpus, OneTiles, Threads, settings_of
 from rankscape.studies.ranking.scoring.artifacts import SCORES
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.prediction import score_patches
-from rankscape.studies.ranking.settings.scoring import PredictSettings
+from rankscape.studies.ranking.scoring.settings import PredictSettings
 
 
 def predict(

@@ -16,7 +16,7 @@ from rankscape.studies.ranking.orders.artifacts import ROUND_ORDER
 from rankscape.studies.ranking.orders.order_files import read_ranked
 from rankscape.studies.ranking.orders.order_from_values import order_of_scores
 from rankscape.studies.ranking.orders.partial_orders import check_clusters
-from rankscape.studies.ranking.settings.judges import RankSettings
+from rankscape.studies.ranking.orders.settings import RankSettings
 
 
 def rank(

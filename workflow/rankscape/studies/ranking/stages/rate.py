@@ -25,7 +25,7 @@ from rankscape.studies.ranking.judges.questions import endpoint_name
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
 from rankscape.studies.ranking.judges.round_samples import RoundSample, read_round_sample
 from rankscape.studies.ranking.judges.rounds import ask_round, to_document, to_times
-from rankscape.studies.ranking.settings.judges import JudgeSettings, RateSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings, RateSettings
 
 ANSWERING = lazy({"stand-in": "rankscape.synthetic.stand_in"})
 """Judges that answer in process; a round of another judge does not depend on their code."""

@@ -20,7 +20,7 @@ from rankscape.stages.options import Gpus, Threads, Tiles, settings_of
 from rankscape.studies.ranking.clusters.artifacts import REFINED
 from rankscape.studies.ranking.clusters.deepcluster import check_trainable, refine_features
 from rankscape.studies.ranking.clusters.granule_features import open_features
-from rankscape.studies.ranking.settings.clusters import RefineSettings
+from rankscape.studies.ranking.clusters.settings import RefineSettings
 
 
 def refine(

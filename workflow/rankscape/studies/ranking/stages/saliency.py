@@ -22,7 +22,7 @@ from rankscape.studies.ranking.explanations.responses import respond
 from rankscape.studies.ranking.scoring.artifacts import SALIENCY_RECORD
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.prediction import check_store
-from rankscape.studies.ranking.settings.saliency import SaliencySettings
+from rankscape.studies.ranking.scoring.settings import SaliencySettings
 
 
 def saliency(

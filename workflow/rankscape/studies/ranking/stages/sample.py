@@ -15,8 +15,8 @@ from rankscape.studies.ranking.judges.round_samples import (
     sample_patches,
     write_round_sample,
 )
+from rankscape.studies.ranking.judges.settings import SampleSettings
 from rankscape.studies.ranking.orders.order_files import read_ranked
-from rankscape.studies.ranking.settings.judges import SampleSettings
 
 
 def sample(

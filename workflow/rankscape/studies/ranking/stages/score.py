@@ -21,7 +21,7 @@ from rankscape.stages.options import Gpus, Threads, WhiteReflectance
 from rankscape.studies.ranking.scoring.images import RASTERS, find_pictures
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.prediction import exposure_of, score_pictures, score_raster
-from rankscape.studies.ranking.settings.scoring import PredictSettings
+from rankscape.studies.ranking.scoring.settings import PredictSettings
 
 
 def score(

@@ -19,7 +19,7 @@ from rankscape.foundation.errors import JudgeError
 from rankscape.foundation.progress import say
 from rankscape.studies.ranking.judges.client import read_key
 from rankscape.studies.ranking.judges.services import LOOK_S, Address, running
-from rankscape.studies.ranking.settings.judges import JudgeSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 
 def serve(

@@ -37,8 +37,8 @@ from rankscape.studies.ranking.scoring.card import draw_curves, model_card
 from rankscape.studies.ranking.scoring.ensemble import train_ensemble
 from rankscape.studies.ranking.scoring.model import write_model
 from rankscape.studies.ranking.scoring.samples import open_ranked, open_valued
+from rankscape.studies.ranking.scoring.settings import TrainSettings
 from rankscape.studies.ranking.scoring.targets import Targets, cluster_targets
-from rankscape.studies.ranking.settings.scoring import TrainSettings
 
 
 def train(

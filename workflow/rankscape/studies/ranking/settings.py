@@ -12,20 +12,23 @@ from rankscape.products.maps.settings import DenseSettings, MosaicSettings, Rast
 from rankscape.products.regressions.settings import RegressionSettings
 from rankscape.scenes.granule_table import GranuleRow
 from rankscape.stages.region import RegionSettings, StudySettings
-from rankscape.studies.ranking.settings.baselines import BaselineSettings, check_baselines
-from rankscape.studies.ranking.settings.clusters import ClusterSettings, LabelSettings, RefineSettings
-from rankscape.studies.ranking.settings.judges import (
+from rankscape.studies.ranking.clusters.settings import ClusterSettings, LabelSettings, RefineSettings
+from rankscape.studies.ranking.judges.settings import JudgeSettings, RateSettings, SampleSettings
+from rankscape.studies.ranking.orders.settings import (
     AuditSettings,
     EnsembleSettings,
-    JudgeSettings,
     OrderFromReferenceSettings,
     PeopleSettings,
     RankSettings,
-    RateSettings,
-    SampleSettings,
 )
-from rankscape.studies.ranking.settings.saliency import SaliencySettings
-from rankscape.studies.ranking.settings.scoring import InspectionSettings, PredictSettings, TrainSettings
+from rankscape.studies.ranking.scoring.settings import (
+    BaselineSettings,
+    InspectionSettings,
+    PredictSettings,
+    SaliencySettings,
+    TrainSettings,
+    check_baselines,
+)
 
 
 class RankingSettings(StudySettings):
