@@ -132,7 +132,9 @@ def score_districts(
 
 
 def _counting(population: PopulationSettings | None) -> People | None:
-    return population and partial(people_on, Path(population.path), population.band, population.unit)
+    if population is None:
+        return None
+    return partial(people_on, Path(population.path), population.band, population.unit)
 
 
 def _span(degrees: np.ndarray) -> str:
