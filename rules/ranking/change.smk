@@ -1,5 +1,5 @@
-# In: scores, patches and the score model, of the rows of the sheet that show one place at two periods. Out: how much the
-# score of every place changed, with its uncertainty, which changes are significant, a map, and pictures of the largest.
+# In: scores, patches and the score model, of the rows of the granule table that show one place at two periods. Out: how much the
+# score of every place changed, with its uncertainty, which changes are significant, a map, and images of the largest.
 
 import re
 
@@ -32,7 +32,7 @@ rule ranking_change:
             caption="../../workflow/report/change.rst",
             category="Change",
         ),
-        pictures=directory("<results>/ranking/change/{change}-images"),
+        images=directory("<results>/ranking/change/{change}-images"),
     log:
         "<logs>/ranking_change/{change}.log",
     benchmark:
@@ -55,4 +55,4 @@ rule ranking_change:
         " --before-scores {input.before_scores:q} --before-tiles {input.before_tiles:q}"
         " --after-scores {input.after_scores:q} --after-tiles {input.after_tiles:q} --model {input.model:q}"
         " --out {output.table:q} --document {output.document:q} --raster {output.raster:q} --preview {output.preview:q}"
-        " --pictures {output.pictures:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+        " --images {output.images:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"

@@ -44,11 +44,11 @@ if verb == "report":
 if verb == "simulate":
     outputs |= {"--truth-earlier"}
 if verb == "change":
-    outputs |= {"--document", "--raster", "--pictures"}
+    outputs |= {"--document", "--raster", "--images"}
 for option, value in zip(arguments, arguments[1:]):
     if option in outputs:
         path = Path(value)
-        if verb in ("contact-sheets", "inspection-sheets") or option == "--pictures":
+        if verb in ("contact-sheets", "inspection-sheets") or option == "--images":
             path = path / "00.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(verb)

@@ -29,6 +29,7 @@ RENAMED = {
     "ranking.derive": "ranking.order_from_reference",
     "ranking.review": "ranking.inspection_sheets",
     "ranking.merge": "ranking.mosaic",
+    "ranking.change.pictures": "ranking.change.images",
     "ranking.train.partner": "ranking.train.auxiliary",
     "ranking.train.land_shares": "ranking.train.area_shares",
 }

@@ -1,4 +1,4 @@
-"""How well a classifier tells land categories from soft labels (docs/vision.md)."""
+"""Metrics of a classifier against soft labels (docs/methods/learning.md)."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -20,7 +20,7 @@ class WeightedRanks:
         self._groups = len(values)
 
     def ranks(self, weights: np.ndarray) -> np.ndarray:
-        """Return the average ranks in the sample in which place i stands `weights[i]` times.
+        """Return the average ranks in the sample in which place i occurs `weights[i]` times.
 
         A value that fills b places after c lower ones gets c + (b + 1)/2, like any tied group. Places of weight 0 get
         the rank that they would share; they do not count.
@@ -100,7 +100,7 @@ def _below(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Of every place, how many have both a lower x and a lower y; int64, shape (n,).
 
     Bottom-up merging: places are sorted by x, and at each level each place of a right half counts the lower y of the
-    left half beside it. Among equal x the higher y stands first, so that none of them counts another.
+    left half beside it. Among equal x the higher y comes first, so that none of them counts another.
     """
     order = np.lexsort((-y, x))
     sorted_y = y[order] - y.min()
@@ -180,10 +180,10 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
     Negative eigenvalues of the correlations become 0, and rows are scaled to length 1 again (Rebonato and Jäckel 2000).
     """
-    spread = np.sqrt(np.diag(covariance))
-    scale = np.where(spread > 0, spread, 1.0)
+    deviation = np.sqrt(np.diag(covariance))
+    scale = np.where(deviation > 0, deviation, 1.0)
     values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     length = np.linalg.norm(root, axis=1, keepdims=True)
     unit: np.ndarray = np.divide(root, length, out=np.zeros_like(root), where=length > 0)
-    return unit * spread[:, None]
+    return unit * deviation[:, None]

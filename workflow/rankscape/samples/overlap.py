@@ -12,7 +12,7 @@ from rankscape.spatial.geometry import centres
 
 
 def distinct_places(indices: Sequence[gpd.GeoDataFrame], *, every_date: bool = False) -> list[np.ndarray]:
-    """Say which patches lie on land that no earlier granule covers already.
+    """Say which patches lie where no earlier granule has one already.
 
     Granules are taken in the order of their ids, whatever the order given, so that the choice does not depend on how
     files are listed. A patch is dropped when its centre lies inside, or on the edge of, a usable patch of an earlier
@@ -21,8 +21,8 @@ def distinct_places(indices: Sequence[gpd.GeoDataFrame], *, every_date: bool = F
 
     Args:
         indices: Patch indices (columns of `INDEX_COLUMNS`), a granule each, each in its own CRS.
-        every_date: Whether granules on one grid, which show one land at two dates, both count: land counts once where
-            it is measured, but what learns from images has an image of it for each date.
+        every_date: Whether granules on one grid, which show one place at two dates, both count: a place counts
+            once where it is measured, but what learns from images has an image of it for each date.
 
     Returns:
         One mask for each index in the order given, bool, shape (patches,): False for places that were counted before.
@@ -57,9 +57,9 @@ def _covered(index: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> np.ndarray:
 
 
 def _on_one_grid(index: gpd.GeoDataFrame, other: gpd.GeoDataFrame) -> bool:
-    """Whether the patches of two granules are the same squares of land.
+    """Whether the patches of two granules are the same squares.
 
-    Neighbours may have patches on the very same land, but not at the same row and column.
+    Neighbours may have patches at the very same place, but not at the same row and column.
     """
     if not (is_located(index) and is_located(other)) or CRS(index.crs) != CRS(other.crs):
         return False

@@ -1,4 +1,4 @@
-"""Square blocks of land, so that what is learned and what it is tested on never share a place.
+"""Square blocks, so that training and validation never share a place.
 
 Of images without coordinates every image is a place of its own, and images of the same bytes are one place.
 """
@@ -29,7 +29,7 @@ def block_of(indices: Sequence[gpd.GeoDataFrame], block_m: float) -> list[np.nda
 
 
 def places_of(stores: Sequence[Patches], store: np.ndarray, position: np.ndarray, block_m: float) -> np.ndarray:
-    """Number the place of chosen patches: their block of land, or of images without coordinates what they show.
+    """Number the place of chosen patches: their block, or of images without coordinates what they show.
 
     Args:
         stores: Patch stores of the granules.
@@ -38,7 +38,7 @@ def places_of(stores: Sequence[Patches], store: np.ndarray, position: np.ndarray
         block_m: Side of a block in metres.
 
     Returns:
-        int64, shape (n,). Blocks of land are not negative; images are, and have the same number where all their
+        int64, shape (n,). Blocks are not negative; images are, and have the same number where all their
         bytes are the same.
     """
     numbers = np.zeros(len(store), np.int64)

@@ -70,7 +70,7 @@ class ReferenceSettings(Section):
     transform: Literal["none", "log1p"] = "none"
     """`log1p` for radiance and counts."""
     truth: bool = False
-    """True for the known truth of an invented region; it is shown apart from real references."""
+    """True for the known truth of a synthetic region; it is shown apart from real references."""
     classes: dict[int, float | None] | None = None
     """For land cover: a weight for each class of the raster, averaged by area; null for a class that does not count."""
 
@@ -80,7 +80,7 @@ class ReferenceSettings(Section):
             return self
         weights = {weight for weight in self.classes.values() if weight is not None}
         if len(weights) < 2:
-            raise ValueError("classes needs two different weights at least: with one, all places are alike")
+            raise ValueError("classes needs two different weights at least: with one, all places are equal")
         if self.transform == "log1p" and min(weights) < 0:
             raise ValueError("transform = log1p takes no negative weights")
         return self

@@ -97,7 +97,7 @@ def check_polygons(
         path: The file, for messages.
         shapes: Polygons, shape (n,).
         names: Name of each.
-        most: Two may share this part of the smaller one: borders are drawn twice, and not alike.
+        most: Two may share this part of the smaller one: borders are digitized twice, and not equally.
         setting: Name of the setting that says so.
 
     Raises:
@@ -119,7 +119,7 @@ def check_polygons(
         worst = int(np.argmax(part))
         raise TableError(
             f"{path}: the polygons of {names[one[worst]]} and {names[other[worst]]} overlap in "
-            f"{100 * part[worst]:.3g} % of the smaller one, so that land would count twice: mend the borders"
+            f"{100 * part[worst]:.3g} % of the smaller one, so that the area would count twice: mend the borders"
             f"{'' if setting is None else f', or raise {setting} = {most:g}'}."
         )
 

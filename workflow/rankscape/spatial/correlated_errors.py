@@ -145,7 +145,7 @@ class SpatialCheck:
     neighbours: int
     """Nearest places that count as neighbours."""
     moran: float
-    """Moran's I: 0 where neighbours' residuals are unrelated, near 1 where they are alike."""
+    """Moran's I: 0 where neighbours' residuals are uncorrelated, near 1 where they are equal."""
     expected: float
     """Its expectation for unrelated values, -1/(n - 1)."""
     statistic: float
@@ -171,11 +171,11 @@ def spatial_check(residuals: np.ndarray, points: np.ndarray, neighbours: int) ->
     count = min(neighbours, len(points) - 1)
     weights = _nearest(points, count)
     energy = float(residuals @ residuals)
-    alike = float(residuals @ (weights @ residuals))
+    lagged = float(residuals @ (weights @ residuals))
     trace = float((weights * weights).sum() + (weights * weights.T).sum())
-    statistic = (alike / (energy / len(residuals))) ** 2 / trace
+    statistic = (lagged / (energy / len(residuals))) ** 2 / trace
     expected = -1 / (len(residuals) - 1)
-    return SpatialCheck(count, alike / energy, expected, statistic, float(chi2.sf(statistic, 1)))
+    return SpatialCheck(count, lagged / energy, expected, statistic, float(chi2.sf(statistic, 1)))
 
 
 def _nearest(points: np.ndarray, count: int) -> csr_array:

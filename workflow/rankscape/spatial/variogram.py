@@ -1,8 +1,8 @@
-"""Over what distance places resemble each other: the semivariogram and the model that is fitted to it.
+"""The range of spatial autocorrelation: the semivariogram and the model that is fitted to it.
 
 The semivariance of a distance is half the mean squared difference of places so far apart (Matheron 1963). It rises from
 the nugget (noise, and what varies within a place) to the sill, and reaches it at the range: places farther apart than
-that tell something new. What draws or averages land needs that distance.
+that tell something new. Resampling and averaging over a region need that distance.
 """
 
 from dataclasses import dataclass
@@ -244,7 +244,7 @@ def variogram(
 
 
 def correlation_length(x_m: np.ndarray, y_m: np.ndarray, values: np.ndarray, *, seed: int = 0) -> float | None:
-    """Return the distance in metres over which values resemble each other: the practical range of their variogram.
+    """Return the range of the spatial autocorrelation of values in metres: the practical range of their variogram.
 
     Args:
         x_m: Easting in metres, shape (n,).
@@ -253,8 +253,8 @@ def correlation_length(x_m: np.ndarray, y_m: np.ndarray, values: np.ndarray, *, 
         seed: Seed of the pairs that are drawn where there are many places.
 
     Returns:
-        The range, at most twice the longest lag that was measured; 0 where neighbours are no more alike than any two
-        places; None where no model can be fitted.
+        The range, at most twice the longest lag that was measured; 0 where neighbours are no more correlated than
+        any two places; None where no model can be fitted.
     """
     fitted = variogram(x_m, y_m, values, seed=seed)
     return None if fitted is None else fitted.range_m

@@ -131,7 +131,7 @@ def dates(tmp_path, patch_store, monkeypatch):
         record = {"inputs": {"model": sha256(weights)}, "settings": settings.model_dump(mode="json")}
         write_table(scores, score_patches(model, open_patches(tiles), CPU, 64, granule), {KEY: record})
         options |= {f"--{date}-tiles": str(tiles), f"--{date}-scores": str(scores)}
-    files = {"out": "c.parquet", "document": "c.json", "raster": "c.tif", "preview": "c.png", "pictures": "pictures"}
+    files = {"out": "c.parquet", "document": "c.json", "raster": "c.tif", "preview": "c.png", "images": "images"}
     return options | {f"--{name}": str(tmp_path / "out" / file) for name, file in files.items()}
 
 
@@ -142,8 +142,8 @@ def run(options: dict[str, str], **settings: object) -> int:
     return int(ended.value.code or 0)
 
 
-def test_the_stage_writes_table_summary_map_style_picture_and_pictures(dates, capsys):
-    assert run(dates, pictures=3) == 0
+def test_the_stage_writes_table_summary_map_style_preview_and_images(dates, capsys):
+    assert run(dates, images=3) == 0
     table = gpd.read_parquet(dates["--out"])
     assert table.crs.to_epsg() == 4326
     assert len(table) == 144
@@ -163,17 +163,17 @@ def test_the_stage_writes_table_summary_map_style_picture_and_pictures(dates, ca
         assert np.nanmax(raster.read(1)) == pytest.approx(table["change"].max(), abs=1e-6)
     assert 'value="0" label="0.00" color="#ececec"' in Path(dates["--raster"]).with_suffix(".qml").read_text()
     assert Path(dates["--preview"]).read_bytes().startswith(b"\x89PNG")
-    listed = json.loads((Path(dates["--pictures"]) / "index.json").read_text())["pictures"]
+    listed = json.loads((Path(dates["--images"]) / "index.json").read_text())["images"]
     assert [entry["file"] for entry in listed] == ["01-why.png", "02-why.png", "03-why.png"]
-    assert all((Path(dates["--pictures"]) / entry[name]).is_file() for entry in listed for name in ("before", "after"))
+    assert all((Path(dates["--images"]) / entry[name]).is_file() for entry in listed for name in ("before", "after"))
     assert listed[0]["explained"]["difference"] > 0.05
     assert "4 rose and 0 fell" in capsys.readouterr().err
 
 
-def test_fewer_pictures_leave_none_of_an_earlier_run(dates):
-    assert run(dates, pictures=3) == 0
-    assert run(dates, pictures=1) == 0
-    names = {path.name for path in Path(dates["--pictures"]).iterdir()}
+def test_fewer_images_leave_none_of_an_earlier_run(dates):
+    assert run(dates, images=3) == 0
+    assert run(dates, images=1) == 0
+    names = {path.name for path in Path(dates["--images"]).iterdir()}
     assert names == {"01-before.png", "01-after.png", "01-why.png", "index.json"}
 
 

@@ -51,7 +51,7 @@ def test_changed_places_are_far_and_light_makes_no_difference():
     assert stats.spearmanr(plain, lit).statistic > 0.99
 
 
-def test_the_same_pictures_and_bands_that_hold_the_same_are_no_trouble():
+def test_the_same_images_and_equal_bands_are_no_trouble():
     before = land(200, 5)
     before[..., 2] = before[..., 1]
     rows = np.arange(200)

@@ -1,4 +1,4 @@
-"""What an evaluation against one reference holds: keys of its document, columns of its table."""
+"""An evaluation against one reference: keys of its document, columns of its table."""
 
 from typing import Annotated
 

@@ -18,12 +18,12 @@ class EvaluateSettings(Section):
     """How agreement with references is measured."""
 
     block_m: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
-    """Side of the blocks of land that the bootstrap draws whole; `auto` takes the distance over which reference and
+    """Side of the blocks that the bootstrap resamples; `auto` takes the distance over which reference and
     score are correlated, from their variograms, or 20000 where none can be fitted."""
     draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
     """Bootstrap draws."""
     surrogates: Annotated[int, Field(ge=99, le=100_000)] = 999
-    """Rearranged references of the permutation test; neighbours stay as alike in them as they are."""
+    """Surrogates of the reference in the permutation test, with its spatial autocorrelation."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the intervals."""
     min_places: Annotated[int, Field(ge=3)] = 30

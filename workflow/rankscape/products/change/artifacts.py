@@ -1,4 +1,4 @@
-"""What a change between two dates holds: keys of its documents, columns of its table."""
+"""A change between two dates: keys of its documents, columns of its table."""
 
 from typing import Annotated, Any
 
@@ -56,7 +56,7 @@ class ChangeRecord(DocumentKeys):
 class ChangeImages(DocumentKeys):
     """Images of the largest changes."""
 
-    pictures: list[dict[str, Any]]
+    images: list[dict[str, Any]]
     """Files, places and numbers of each."""
     note: str
     """What a reader must bear in mind."""

@@ -191,12 +191,12 @@ def _notes(
         f"{len(frame)} patches are compared; {lost} are left out: cloud or no score at one of the dates.",
         f"Scores of the places that changed least differ between the dates by {counts['noise']:.2f} (standard "
         f"deviation, in the middle of all levels): {size} is called significant at a place of such noise. Over many "
-        "years land that changed least has changed too, and less stands out.",
+        "years even the places that changed least have changed, and fewer changes are significant.",
         f"Changes of at most {settings.least_change:g} are of no interest, and none is called significant for them.",
-        "Neighbouring places change alike: under any dependence between them (Benjamini and Yekutieli), "
+        "Changes of neighbouring places are correlated: under any dependence between them (Benjamini and Yekutieli), "
         f"{_under_any_dependence(frame, settings)} places would be called changed.",
         "A change of the score is a change of what the network sees from above, less season and light where places "
-        "that stay alike show them; it is no growth of income.",
+        "that stay the same show them; it is no growth of income.",
     ]
 
 

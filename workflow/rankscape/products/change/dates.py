@@ -75,9 +75,7 @@ def _seen(place: str, before: tuple[Path, Path], after: tuple[Path, Path], max_c
     stores = open_patches(before[0]), open_patches(after[0])
     _check_grids(place, before[0], after[0], stores[0].grid, stores[1].grid)
     if not is_located(stores[0].index) or not is_located(stores[1].index):
-        raise TableError(
-            f"{before[0]} and {after[0]}: pictures without coordinates are not the same places: leave out."
-        )
+        raise TableError(f"{before[0]} and {after[0]}: images without coordinates are not the same places: leave out.")
     first, second = (
         _patches(store, tiles, scores, max_cloud_fraction)
         for store, (tiles, scores) in zip(stores, (before, after), strict=True)

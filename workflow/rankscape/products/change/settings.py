@@ -35,15 +35,15 @@ class ChangeSettings(Section):
     """`benjamini-yekutieli` holds the level under any dependence between places, and finds less."""
     min_places: Annotated[int, Field(ge=10)] = 30
     """Fewest patches of a granule seen at both dates; a granule with fewer is left out."""
-    pictures: Annotated[int, Field(ge=0, le=100)] = 12
+    images: Annotated[int, Field(ge=0, le=100)] = 12
     """Largest changes that are shown as images, the significant ones first."""
 
 
-def compared_dates(sheet: Mapping[str, GranuleRow], settings: ChangeSettings) -> dict[str, list[tuple[str, str]]]:
+def compared_dates(table: Mapping[str, GranuleRow], settings: ChangeSettings) -> dict[str, list[tuple[str, str]]]:
     """Find the pairs of rows that a change is measured between.
 
     Args:
-        sheet: The granule table.
+        table: The granule table.
         settings: The pairs of periods asked for.
 
     Returns:
@@ -54,21 +54,21 @@ def compared_dates(sheet: Mapping[str, GranuleRow], settings: ChangeSettings) ->
     Raises:
         SettingsError: If a pair that was asked for is in no order, or names periods that no place shows both.
     """
-    dated = {name: row for name, row in sheet.items() if row.located and row.period is not None}
+    dated = {name: row for name, row in table.items() if row.located and row.period is not None}
     by_date = {(row.location, row.period): name for name, row in dated.items()}
     found = {}
     for before, after in _pairs(sorted({period for _, period in by_date if period}), settings):
         rows = [
-            (by_date[land, before], name)
-            for (land, period), name in by_date.items()
-            if period == after and (land, before) in by_date
+            (by_date[place, before], name)
+            for (place, period), name in by_date.items()
+            if period == after and (place, before) in by_date
         ]
         if rows:
             found[f"{before}--{after}"] = rows
         elif settings.pairs != "auto":
             raise SettingsError(
-                f"change.pairs names {before}--{after}, but no place of the sheet has both periods: give rows of one "
-                "place with both, or take the pair out."
+                f"change.pairs names {before}--{after}, but no place of the granule table has both periods: give rows "
+                "of one place with both, or take the pair out."
             )
     return found
 
@@ -82,6 +82,6 @@ def _pairs(periods: list[str], settings: ChangeSettings) -> list[tuple[str, str]
     for pair in settings.pairs:
         before, _, after = pair.partition("--")
         if before >= after:
-            raise SettingsError(f"change.pairs names {pair}: the earlier period stands first.")
+            raise SettingsError(f"change.pairs names {pair}: the earlier period comes first.")
         asked.append((before, after))
     return asked

@@ -72,7 +72,7 @@ def tail_of(z: np.ndarray) -> float:
     """Return the degrees of freedom of Student's t that z of places without change follows best.
 
     Its quartiles are those of the normal that the median absolute deviation stands for; of `_TAILS` the likeliest is
-    taken. Scores of real pictures have heavier tails than the normal, which would call far too much significant.
+    taken. Scores of real images have heavier tails than the normal, which would call far too much significant.
     """
     return max(_TAILS, key=lambda tail: float((stats.t.logpdf(z * _scale(tail), tail) + np.log(_scale(tail))).sum()))
 

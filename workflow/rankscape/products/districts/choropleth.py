@@ -1,4 +1,4 @@
-"""The picture of districts: their score and its uncertainty side by side, in the colours of the map."""
+"""The map of districts: their score and its uncertainty side by side, in the colours of the map."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from rankscape.products.maps.ramp import Ramp, round_up
 from rankscape.spatial.geometry import plane_around
 
 _UNITS = 100
-"""The longer side of the picture measures so many units."""
+"""The longer side of the image measures so many units."""
 _SIDE, _GAP, _HEAD, _FOOT = 3.0, 4.0, 9.5, 9.0
 """Margins beside, between, above and below the two maps, in units."""
 _LABELLED = 30
@@ -44,7 +44,7 @@ def draw_choropleth(table: gpd.GeoDataFrame, ramp: Ramp, title: str, facts: str,
         ramp: Colours of the score; the uncertainty takes them from 0 to its largest value.
         title: Words above the maps.
         facts: A line below the title.
-        longer_px: Longer side of the picture.
+        longer_px: Longer side of the image.
 
     Returns:
         PNG, RGBA, transparent outside the districts.
@@ -53,11 +53,11 @@ def draw_choropleth(table: gpd.GeoDataFrame, ramp: Ramp, title: str, facts: str,
     page, frames = _lay_out(flat.total_bounds, longer_px)
     unit = page.unit_px
     page.heading(_SIDE * unit, title, facts)
-    spread = flat["score_std"].to_numpy(float)
-    top = round_up(float(np.nanmax(spread)), _STEP) if np.isfinite(spread).any() else _STEP
+    deviation = flat["score_std"].to_numpy(float)
+    top = round_up(float(np.nanmax(deviation)), _STEP) if np.isfinite(deviation).any() else _STEP
     panels = (
         (flat["score"].to_numpy(float), 1.0, "development score"),
-        (spread, top, "standard deviation of the score"),
+        (deviation, top, "standard deviation of the score"),
     )
     for frame, (values, most, words) in zip(frames, panels, strict=True):
         axes = page.axes(frame.left, frame.top, frame.width, frame.height)
@@ -65,7 +65,7 @@ def draw_choropleth(table: gpd.GeoDataFrame, ramp: Ramp, title: str, facts: str,
         if len(flat) <= _LABELLED:
             _draw_names(axes, page, flat)
         _draw_legend(page, frame, ramp, most, words)
-    _draw_hatch_legend(page, frames[1], bool(flat["score"].isna().any() or np.isnan(spread).any()))
+    _draw_hatch_legend(page, frames[1], bool(flat["score"].isna().any() or np.isnan(deviation).any()))
     return page.png(title)
 
 

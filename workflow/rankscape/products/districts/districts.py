@@ -172,7 +172,7 @@ def _range(patches: ScoredPatches, settings: DistrictSettings) -> tuple[float, s
     """Range of the correlation of errors, and what says so.
 
     Networks err by appearance, so that errors are correlated as far as appearances are: the range of the score's own
-    variogram stands for theirs. Without a variogram, all errors of the region count as equal.
+    variogram is taken for theirs. Without a variogram, all errors of the region count as equal.
     """
     if settings.correlation_range_m != "auto":
         return float(settings.correlation_range_m), "settings"

@@ -1,4 +1,4 @@
-"""The preview picture of a region: the map with a title, a legend and a scale bar, transparent outside."""
+"""The preview image of a region: the map with a title, a legend and a scale bar, transparent outside."""
 
 from dataclasses import dataclass
 from math import floor, log10
@@ -13,13 +13,13 @@ from rankscape.products.maps.ramp import Ramp
 from rankscape.products.maps.region import RegionMap
 
 _UNITS = 100
-"""The longer side of the picture measures so many units."""
+"""The longer side of the image measures so many units."""
 _SIDE, _HEAD, _FOOT = 3.0, 9.5, 10.5
 """Margins beside, above and below the map, in units."""
 _NARROWEST = 62.0
 """Title, legend and scale bar need so many units across."""
 _LABELLED_GRANULES = 12
-"""More granules than this stay without their ids: the picture would be all text."""
+"""More granules than this stay without their ids: the image would be all text."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Legend:
     high: float
     """Value with the last colour."""
     words: tuple[str, str, str]
-    """What stands above the left end, the middle and the right end."""
+    """Words above the left end, the middle and the right end."""
     tick: str = "g"
     """How numbers are written."""
 
@@ -69,7 +69,7 @@ def draw_preview(region: RegionMap, ramp: Ramp, title: str, longer_px: int, lege
         region: The map.
         ramp: Colours of the map's first band.
         title: Words above the map.
-        longer_px: Longer side of the picture.
+        longer_px: Longer side of the image.
         legend: What the colours mean.
 
     Returns:

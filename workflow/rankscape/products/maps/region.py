@@ -207,8 +207,8 @@ def _add(
         src_nodata=np.nan, dst_crs=crs, dst_transform=fine, dst_nodata=np.nan, resampling=Resampling.nearest,
     )  # fmt: skip
     given = np.isfinite(seen[0])
-    score, spread, weight = np.where(given, seen, 0.0)
-    parts = np.stack([score * weight, np.nan_to_num(spread) * weight, weight, given])
+    score, deviation, weight = np.where(given, seen, 0.0)
+    parts = np.stack([score * weight, np.nan_to_num(deviation) * weight, weight, given])
     blocks = parts.reshape(4, rows, points, cols, points).sum(axis=(2, 4), dtype=np.float64) / points**2
     sums[:, top : top + rows, left : left + cols] += blocks
 

@@ -23,8 +23,8 @@ class WindowStrip:
 class Windows:
     """Windows as large as a patch; every second one, down and across, is a patch.
 
-    A window is read where all the patches that it touches are usable: clouds and land without data in a neighbour
-    would change how the rest of it looks. So every usable patch is seen in its own window at least.
+    A window is read where all the patches that it touches are usable: clouds and missing pixels in a neighbour
+    would change how the rest of it appears. So every usable patch is seen in its own window at least.
     A patch is divided into `cells` a side, and windows begin at cells.
     """
 
@@ -56,10 +56,10 @@ class Windows:
             across = self._across(down)
             if not len(across):
                 continue
-            land = self._land(down)
+            rows = self._pixel_rows(down)
             for start in range(0, len(across), at_once):
                 chosen = across[start : start + at_once]
-                yield WindowStrip(down, chosen, self._cut(land, down, chosen))
+                yield WindowStrip(down, chosen, self._cut(rows, down, chosen))
 
     def _rows(self, down: int) -> slice:
         return slice(down // 2, (down + 1) // 2 + 1)
@@ -70,17 +70,17 @@ class Windows:
         found[::2], found[1::2] = whole, whole[1:] & whole[:-1]
         return np.flatnonzero(found)
 
-    def _land(self, down: int) -> np.ndarray:
+    def _pixel_rows(self, down: int) -> np.ndarray:
         """The patches of one row, or of two, side by side; pixels of patches that are not usable are 0."""
         array, positions = self._patches.array, self._position[self._rows(down)]
         side, bands = array.shape[1], array.shape[3]
         rows, cols = positions.shape
-        land = np.zeros((rows, side, cols, side, bands), array.dtype)
+        pixels = np.zeros((rows, side, cols, side, bands), array.dtype)
         for row, col in zip(*np.nonzero(positions >= 0), strict=True):
-            land[row, :, col] = array[positions[row, col]]
-        return land.reshape(rows * side, cols * side, bands)
+            pixels[row, :, col] = array[positions[row, col]]
+        return pixels.reshape(rows * side, cols * side, bands)
 
-    def _cut(self, land: np.ndarray, down: int, across: np.ndarray) -> np.ndarray:
+    def _cut(self, rows: np.ndarray, down: int, across: np.ndarray) -> np.ndarray:
         side = self._patches.grid.patch_px
         top, *lefts = (round(self.offset(step) * side / self._cells) for step in (down % 2, *across.tolist()))
-        return np.stack([land[top : top + side, left : left + side] for left in lefts])
+        return np.stack([rows[top : top + side, left : left + side] for left in lefts])

@@ -82,7 +82,7 @@ def _draw(folder: Path) -> None:
         for place, name in enumerate(files.values(), 1):
             Image.new("RGB", (20 * place, 20), (80 * place, 90, 40)).save(folder / name)
         entries.append({"words": f"change {number}", **files, **more})
-    write_json(folder / "index.json", {"pictures": entries, "note": "", "provenance": record("change")})
+    write_json(folder / "index.json", {"images": entries, "note": "", "provenance": record("change")})
 
 
 def add_regression(region: Region) -> Path:

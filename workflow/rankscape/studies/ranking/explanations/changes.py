@@ -41,10 +41,10 @@ class Changed:
 def write_changes(
     folder: Path, changes: Sequence[Changed], model: ScoreModel, device: torch.device, record: dict[str, Any]
 ) -> None:
-    """Write pictures of both dates and of the reasons for every change, and last `index.json`, which lists them.
+    """Write images of both dates and of the reasons for every change, and last `index.json`, which lists them.
 
     Args:
-        folder: Where the pictures go; those of earlier runs that are not written again go.
+        folder: Where the images go; those of earlier runs that are not written again go.
         changes: The changes, the largest first.
         model: The score model.
         device: Device that holds the model.
@@ -55,11 +55,11 @@ def write_changes(
     for old in folder.glob("*.png"):
         if old.name not in kept:
             old.unlink()
-    CHANGE_IMAGES_INDEX.write(folder / INDEX, {"pictures": listed, "note": NOTE}, record)
+    CHANGE_IMAGES_INDEX.write(folder / INDEX, {"images": listed, "note": NOTE}, record)
 
 
 def _write(folder: Path, rank: int, one: Changed, model: ScoreModel, device: torch.device) -> dict[str, Any]:
-    """Write the pictures of one change, and describe them; `file` shows both dates and why, where the model can say."""
+    """Write the images of one change, and describe them; `file` shows both dates and why, where the model can say."""
     dates = {"before": f"{rank:02d}-before.png", "after": f"{rank:02d}-after.png"}
     for name, pixels in zip(dates.values(), (one.before, one.after), strict=True):
         write_bytes(folder / name, as_png(fitted(as_rgb(pixels))))

@@ -192,7 +192,7 @@ def _largest(run: RunReader, name: str) -> tuple[PlaceChange, ...]:
     if index is None or path is None:
         return ()
     try:
-        return tuple(_place_change(path.parent, entry) for entry in index.pictures)
+        return tuple(_place_change(path.parent, entry) for entry in index.images)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} was not written by `rankscape {CHANGE.verb}` ({error!r}): make it again.") from None
 

@@ -49,7 +49,7 @@ def change(
     document: Annotated[Path, Parameter(help="Summary to write (JSON): counts, what was taken out, noise.")],
     raster: Annotated[Path, Parameter(help="Map to write: change and change_std (COG); its style goes beside it.")],
     preview: Annotated[Path, Parameter(help="Picture of the map to write (PNG).")],
-    pictures: Annotated[Path, Parameter(help="Folder to write: before, after and why of the largest changes.")],
+    images: Annotated[Path, Parameter(help="Folder to write: before, after and why of the largest changes.")],
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
@@ -68,7 +68,7 @@ def change(
     title = f"{chosen.title}, {' to '.join(periods.values())}"
     CHANGE.write(out, _table(seen, measured), record, periods=periods)
     write_change_map(_measured(seen, measured), title, (raster, preview), record)
-    write_changes(pictures, _largest(seen, measured, chosen.pictures), networks, device, record)
+    write_changes(images, _largest(seen, measured, chosen.images), networks, device, record)
     CHANGE_RECORD.write(document, {"title": title, **periods, **_levels(chosen), **measured.facts}, record)
     facts = measured.facts
     say(f"{change}: {facts['n']} patches, {facts['up']} rose and {facts['down']} fell at a false-discovery rate of "
