@@ -41,6 +41,8 @@ class Study:
     """Module that registers the sections of its page; empty where it has none."""
     artifacts: str = ""
     """Module that declares its output files; empty where it has none."""
+    compare: str = ""
+    """`module:function` that compares two runs beyond the numbers of their files; empty where there is none."""
 
     def rules(self, checkout: Path) -> Path:
         """Return the study's rule file, `<name>.smk`, which includes its others.

@@ -17,4 +17,5 @@ STUDY = Study(
     settings="rankscape.studies.ranking.settings:RankingSettings",
     sections="rankscape.studies.ranking.page.sections",
     artifacts="rankscape.studies.ranking.artifacts",
+    compare="rankscape.studies.ranking.compare.comparison:compare_study",
 )

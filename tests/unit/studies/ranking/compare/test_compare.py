@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.tables import read_metadata, read_table, write_table
+from rankscape.products.compare.differences import open_runs
 from rankscape.samples.patches import NOWHERE, index_of, read_grid, read_index, write_index
 from rankscape.studies.ranking.compare.groups import compare_groups, tau_b
 from rankscape.studies.ranking.compare.matching import matched_patches
@@ -18,14 +19,22 @@ from rankscape.studies.ranking.compare.runs import read_runs
 from scipy.stats import kendalltau, spearmanr
 from sklearn.metrics import adjusted_rand_score
 
+LAYOUT = {"tiles": "samples/seasons"} | {
+    name: f"ranking/{name}" for name in ("clusters", "model", "scores", "evaluation", "maps")
+}
+"""Where a run has what the page is given by its path."""
+
 
 @pytest.fixture
 def two(region, tmp_path, tmp_path_factory):
     """Folders of an invented run and of its copy."""
     made = region(judges={"seer": False, "mimic": True})
+    for old, new in LAYOUT.items():
+        if (made.folder / old).is_dir():
+            shutil.move(made.folder / old, made.folder / new)
     for granule in ("03TUF", "03TVF", "03TWF"):
         scenes = {"scenes": [{"item_id": f"S2A_{granule}_1"}, {"item_id": f"S2B_{granule}_2"}]}
-        write_json(made.folder / f"scenes/{granule}/download.json", scenes)
+        write_json(made.folder / f"scenes/seasons/{granule}/download.json", scenes)
     copy = tmp_path_factory.mktemp("other") / "run"
     shutil.copytree(made.folder, copy)
     return made.folder, copy
@@ -44,6 +53,14 @@ def compared(two, run, tmp_path_factory):
     return compare
 
 
+def files_of(granule):
+    return (f"samples/seasons/{granule}.npy", f"samples/seasons/{granule}.parquet", f"ranking/scores/{granule}.parquet")
+
+
+def opened(folders):
+    return read_runs(open_runs(folders, []))
+
+
 def change_table(path, change):
     """Rewrite a Parquet table, keeping its record."""
     write_table(path, change(read_table(path)), {"rankscape": read_metadata(path, "rankscape")})
@@ -57,15 +74,15 @@ def test_a_run_and_its_copy_are_the_same(compared):
     document, rows, page = compared()
 
     assert not document["settings"] + document["scenes"] + document["versions"]
-    assert document["groups"]["same"] is True
-    assert document["groups"]["rand_index"] == 1
-    assert document["groups"]["tau_patches"] == pytest.approx(1)
-    assert document["groups"]["flipped"] == 0
-    assert document["scores"]["spearman"] == pytest.approx(1)
-    assert document["scores"]["largest"] == 0
-    assert document["scores"]["only_a"] == document["scores"]["only_b"] == 0
-    assert not document["scores"]["movers"]
-    assert {one["difference"] for one in document["evaluations"]} == {0}
+    assert document["ranking"]["groups"]["same"] is True
+    assert document["ranking"]["groups"]["rand_index"] == 1
+    assert document["ranking"]["groups"]["tau_patches"] == pytest.approx(1)
+    assert document["ranking"]["groups"]["flipped"] == 0
+    assert document["ranking"]["scores"]["spearman"] == pytest.approx(1)
+    assert document["ranking"]["scores"]["largest"] == 0
+    assert document["ranking"]["scores"]["only_a"] == document["ranking"]["scores"]["only_b"] == 0
+    assert not document["ranking"]["scores"]["movers"]
+    assert {one["difference"] for one in document["ranking"]["evaluations"]} == {0}
     assert not set(rows["section"]) & {"settings", "scenes", "versions", "movers"}
     assert "No setting\n  differs" in page
     assert "No score differs" in page
@@ -89,13 +106,13 @@ def test_the_same_runs_give_the_same_bytes(compared):
 
 def test_settings_scenes_prompts_and_versions_that_differ(two, compared):
     other = two[1]
-    for path in sorted((other / "scores").glob("*.parquet")):
+    for path in sorted((other / "ranking/scores").glob("*.parquet")):
         record = read_metadata(path, "rankscape")
         record |= {"settings": {"views": 4, "href": "https://me:secret@host/x"}, "code": "fedc"}
         write_table(path, read_table(path), {"rankscape": record})
     asked = other / "ranking/rounds/seer/expert/2.json"
     change_json(asked, temperature=0.25, prompt_sha256="b" * 64)
-    write_json(other / "scenes/03TVF/download.json", {"scenes": [{"item_id": "S2C_3"}]})
+    write_json(other / "scenes/seasons/03TVF/download.json", {"scenes": [{"item_id": "S2C_3"}]})
 
     document, rows, page = compared()
 
@@ -111,7 +128,7 @@ def test_settings_scenes_prompts_and_versions_that_differ(two, compared):
 
 
 def test_scores_that_moved(two, compared):
-    path = two[1] / "scores/03TVF.parquet"
+    path = two[1] / "ranking/scores/03TVF.parquet"
     before = read_table(path)
 
     def raise_some(table):
@@ -123,7 +140,7 @@ def test_scores_that_moved(two, compared):
 
     document, _, page = compared("--movers", "2")
 
-    scores = document["scores"]
+    scores = document["ranking"]["scores"]
     movers = {mover["patch_a"]: mover["difference"] for mover in scores["movers"]}
     expected = {before["patch_id"][7]: 0.99 - before["score"][7], before["patch_id"][8]: 0.5 - before["score"][8]}
     assert movers == pytest.approx(expected, abs=1e-6)
@@ -136,7 +153,7 @@ def test_scores_that_moved(two, compared):
 def test_spearman_over_common_places(two, compared):
     chance = np.random.default_rng(0)
     frames = []
-    for path in sorted((two[1] / "scores").glob("*.parquet")):
+    for path in sorted((two[1] / "ranking/scores").glob("*.parquet")):
         before = read_table(path)
         noise = pd.Series(chance.normal(0, 0.2, len(before)))
         change_table(path, lambda table, noise=noise: table.assign(score=(table["score"] + noise).astype("float32")))
@@ -145,23 +162,23 @@ def test_spearman_over_common_places(two, compared):
 
     document, _, _ = compared()
 
-    assert document["scores"]["spearman"] == pytest.approx(spearmanr(both["score"], both["b"]).statistic)
-    assert document["scores"]["n"] == len(both)
+    assert document["ranking"]["scores"]["spearman"] == pytest.approx(spearmanr(both["score"], both["b"]).statistic)
+    assert document["ranking"]["scores"]["n"] == len(both)
 
 
 def test_a_granule_that_one_run_lacks(two, compared):
-    for path in ("tiles/03TWF.npy", "tiles/03TWF.parquet", "scores/03TWF.parquet"):
+    for path in ("samples/seasons/03TWF.npy", "samples/seasons/03TWF.parquet", "ranking/scores/03TWF.parquet"):
         (two[1] / path).unlink()
 
     document, _, page = compared()
 
     assert document["scenes"] == [{"name": "03TWF", "a": "S2A_03TWF_1, S2B_03TWF_2", "b": None}]
-    assert document["scores"]["only_a"] == 36
+    assert document["ranking"]["scores"]["only_a"] == 36
     assert "36 by A only" in page
 
 
 def test_evaluations_and_weights_side_by_side(two, compared):
-    path = two[1] / "evaluation/lights.json"
+    path = two[1] / "ranking/evaluation/lights.json"
     document = read_json(path)
     for part in ("pooled", "fit"):
         document["predictors"]["score"][part]["spearman"] = {"value": 0.61, "low": 0.55, "high": 0.67}
@@ -173,12 +190,12 @@ def test_evaluations_and_weights_side_by_side(two, compared):
 
     found, rows, page = compared()
 
-    pooled = found["evaluations"][0]
+    pooled = found["ranking"]["evaluations"][0]
     assert (pooled["reference"], pooled["part"], pooled["measure"]) == ("lights", "pooled", "spearman")
     assert pooled["difference"] == pytest.approx(0.61 - pooled["a"])
     assert pooled["interval_b"] == [0.55, 0.67]
     assert pooled["apart"] is True
-    shown = {one["source"]: (one["a"], one["b"]) for one in found["weights"]}
+    shown = {one["source"]: (one["a"], one["b"]) for one in found["ranking"]["weights"]}
     assert shown["newcomer--expert--1"] == (None, 0.2)
     assert shown["seer--expert--1"][1] is None
     assert rows[rows["item"] == "lights pooled spearman"]["b"].astype(float).tolist() == [0.61]
@@ -186,12 +203,12 @@ def test_evaluations_and_weights_side_by_side(two, compared):
 
 
 def test_a_reference_of_one_run_only(two, compared):
-    (two[1] / "evaluation/lights.json").unlink()
+    (two[1] / "ranking/evaluation/lights.json").unlink()
 
     document, _, _ = compared()
 
-    assert document["evaluations"][0]["b"] is None
-    assert document["evaluations"][0]["difference"] is None
+    assert document["ranking"]["evaluations"][0]["b"] is None
+    assert document["ranking"]["evaluations"][0]["difference"] is None
 
 
 def test_pairs_that_turned(two, compared):
@@ -203,7 +220,7 @@ def test_pairs_that_turned(two, compared):
 
     document, _, _ = compared()
 
-    groups = document["groups"]
+    groups = document["ranking"]["groups"]
     clusters = sorted(ranks)
     expected = kendalltau([ranks[c] for c in clusters], [swapped[c] for c in clusters]).statistic
     assert groups["tau_clusters"] == pytest.approx(expected)
@@ -222,12 +239,12 @@ def test_clusters_are_paired_by_their_patches(two):
         cluster = np.where(moved, chance.integers(0, 7, len(table)), table["cluster"])
         return table.assign(cluster=[names[int(c)] for c in cluster])
 
-    before = read_table(two[0] / "clusters/clusters.parquet")
-    change_table(two[1] / "clusters/clusters.parquet", rename)
-    change_json(two[1] / "clusters/clusters.json", fingerprint="a" * 64)
-    after = read_table(two[1] / "clusters/clusters.parquet")
+    before = read_table(two[0] / "ranking/clusters/clusters.parquet")
+    change_table(two[1] / "ranking/clusters/clusters.parquet", rename)
+    change_json(two[1] / "ranking/clusters/clusters.json", fingerprint="a" * 64)
+    after = read_table(two[1] / "ranking/clusters/clusters.parquet")
 
-    a, b = read_runs(two)
+    a, b = opened(two)
     groups = compare_groups(a, b, matched_patches(a, b))
 
     assert not groups.same
@@ -246,11 +263,11 @@ def test_tau_of_ranks_that_are_missing():
 
 def moved_run(two, patch_store, shift_m, patch_px=8):
     """Cut run B's first granule anew, its corner moved to the east."""
-    store = partial(patch_store.func, two[1] / "tiles")
+    store = partial(patch_store.func, two[1] / "samples/seasons")
     pixels = np.full((6 * 8, 6 * 8, 3), 90, np.uint8)
     path = store("03TUF", pixels=pixels, patch_px=patch_px, origin_m=(400_000.0 + shift_m, 4_500_000.0))
     change_table(
-        two[1] / "scores/03TUF.parquet",
+        two[1] / "ranking/scores/03TUF.parquet",
         lambda table: table.iloc[: (48 // patch_px) ** 2].assign(patch_id=read_table(index_of(path))["patch_id"]),
     )
 
@@ -258,7 +275,7 @@ def moved_run(two, patch_store, shift_m, patch_px=8):
 def test_patches_of_a_moved_grid_are_matched_by_overlap(two, patch_store):
     moved_run(two, patch_store, -30.0)
 
-    pairs = matched_patches(*read_runs(two)).set_index("patch_a")
+    pairs = matched_patches(*opened(two)).set_index("patch_a")
 
     # 30 of 80 m to the west: 50 of 80 m are shared with the patch of the same place, the last column with a neighbour.
     assert pairs.loc["03TUF_2_3", "patch_b"] == "03TUF_2_3"
@@ -270,7 +287,7 @@ def test_patches_of_a_moved_grid_are_matched_by_overlap(two, patch_store):
 def test_a_grid_moved_by_more_than_half_a_patch(two, patch_store):
     moved_run(two, patch_store, -50.0)
 
-    pairs = matched_patches(*read_runs(two)).set_index("patch_a")
+    pairs = matched_patches(*opened(two)).set_index("patch_a")
 
     assert pairs.loc["03TUF_2_3", "patch_b"] == "03TUF_2_4"
     assert pairs.loc["03TUF_2_3", "share"] == pytest.approx(50 / 80)
@@ -278,7 +295,11 @@ def test_a_grid_moved_by_more_than_half_a_patch(two, patch_store):
 
 def test_runs_of_other_patches_are_refused(two, patch_store, run, tmp_path):
     for granule in ("03TVF", "03TWF"):
-        for path in (f"tiles/{granule}.npy", f"tiles/{granule}.parquet", f"scores/{granule}.parquet"):
+        for path in (
+            f"samples/seasons/{granule}.npy",
+            f"samples/seasons/{granule}.parquet",
+            f"ranking/scores/{granule}.parquet",
+        ):
             (two[1] / path).unlink()
     moved_run(two, patch_store, 0.0, patch_px=16)
 
@@ -291,7 +312,11 @@ def test_runs_of_other_patches_are_refused(two, patch_store, run, tmp_path):
 
 def test_runs_of_other_land_are_refused(two, patch_store, run, tmp_path):
     for granule in ("03TVF", "03TWF"):
-        for path in (f"tiles/{granule}.npy", f"tiles/{granule}.parquet", f"scores/{granule}.parquet"):
+        for path in (
+            f"samples/seasons/{granule}.npy",
+            f"samples/seasons/{granule}.parquet",
+            f"ranking/scores/{granule}.parquet",
+        ):
             (two[1] / path).unlink()
     moved_run(two, patch_store, 50_000.0)
 
@@ -303,17 +328,14 @@ def test_runs_of_other_land_are_refused(two, patch_store, run, tmp_path):
 
 def test_what_incomplete_runs_lack_is_said_in_one_line(two, run, tmp_path):
     (two[0] / "ranking/order.json").unlink()
-    (two[1] / "scores/03TVF.parquet").unlink()
-    shutil.rmtree(two[1] / "model")
+    (two[1] / "ranking/scores/03TVF.parquet").unlink()
+    shutil.rmtree(two[1] / "ranking/model")
 
     status, line = run(["compare", *map(str, two), "--out", str(tmp_path / "out")])
 
     assert status == 2
     assert f"{two[0]} lacks ranking/order.json (`rankscape ranking ensemble`)" in line
-    assert (
-        f"{two[1]} lacks model/score.json (`rankscape ranking train`), scores of 03TVF (`rankscape ranking predict`)"
-        in line
-    )
+    assert f"{two[1]} lacks ranking/model/score.json (`rankscape ranking train`), scores of 03TVF (`rankscape" in line
     assert not (tmp_path / "out").exists()
 
 
@@ -333,21 +355,21 @@ def test_one_folder_twice(two, run, tmp_path):
 
 def test_runs_whose_patches_were_dropped_have_no_pictures(two, compared):
     for folder in two:
-        for path in folder.glob("tiles/*.npy"):
+        for path in folder.glob("samples/seasons/*.npy"):
             path.unlink()
-    change_table(two[1] / "scores/03TVF.parquet", lambda table: table.assign(score=0.5))
+    change_table(two[1] / "ranking/scores/03TVF.parquet", lambda table: table.assign(score=0.5))
 
     document, _, page = compared()
 
-    assert document["scores"]["movers"]
+    assert document["ranking"]["scores"]["movers"]
     assert 'class="crisp"' not in page
 
 
 def test_both_pictures_are_shown_where_the_scenes_differ(two, compared):
-    array = np.load(two[1] / "tiles/03TVF.npy")
-    np.save(two[1] / "tiles/03TVF.npy", 255 - array)
+    array = np.load(two[1] / "samples/seasons/03TVF.npy")
+    np.save(two[1] / "samples/seasons/03TVF.npy", 255 - array)
     for granule in ("03TUF", "03TVF"):
-        path = two[1] / f"scores/{granule}.parquet"
+        path = two[1] / f"ranking/scores/{granule}.parquet"
         score = read_table(path)["score"].fillna(0).to_numpy().copy()
         score[9] = 1 - score[9]
         change_table(path, lambda table, score=score: table.assign(score=score))
@@ -364,11 +386,11 @@ def test_pictures_without_coordinates_are_matched_by_name(two, compared):
         two, ([f"p{n}.png" for n in range(36)], [f"p{n + 6}.png" for n in range(36)]), strict=True
     ):
         for granule in ("03TUF", "03TVF", "03TWF"):
-            path = folder / f"tiles/{granule}.parquet"
+            path = folder / f"samples/seasons/{granule}.parquet"
             index = read_index(path).set_crs(NOWHERE, allow_override=True).assign(image=names)
             write_index(path, index, replace(read_grid(path), crs=NOWHERE), read_metadata(path, "rankscape"))
 
-    pairs = matched_patches(*read_runs(two)).set_index("patch_a")
+    pairs = matched_patches(*opened(two)).set_index("patch_a")
     _, _, page = compared()
 
     assert len(pairs) == 90

@@ -1,154 +1,128 @@
-"""Everything that was found between two runs, as a document, as rows, and as a page."""
+"""What the study finds between two runs: groups, order, judges, scores, agreement with references."""
 
-import json
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from rankscape.foundation.errors import InputError
-from rankscape.products.report.palette import ramp_css
-from rankscape.products.report.templates import page_styles, template
+from rankscape.products.compare.comparison import ComparedSection, ComparedStudy, Row
+from rankscape.products.compare.differences import ComparedRun, differences, text_of, values_of
+from rankscape.products.report.templates import template
+from rankscape.products.report.wording import count, number, percent
 from rankscape.studies.ranking.compare import drawing
-from rankscape.studies.ranking.compare.differences import (
-    Difference,
-    scene_differences,
-    settings_differences,
-    version_differences,
-)
-from rankscape.studies.ranking.compare.groups import Grouping, Weight, compare_groups, compare_weights
+from rankscape.studies.ranking.compare.groups import Grouping, compare_groups, compare_weights
 from rankscape.studies.ranking.compare.matching import matched_patches
-from rankscape.studies.ranking.compare.measures import (
-    Scores,
-    Yardstick,
-    compare_evaluations,
-    compare_scores,
-    score_table,
-)
-from rankscape.studies.ranking.compare.runs import Run
+from rankscape.studies.ranking.compare.measures import Scores, compare_evaluations, compare_scores, score_table
+from rankscape.studies.ranking.compare.runs import RankingRun, read_runs
 
 _FOLDER = Path(__file__).parent
 _VALIDATION = ("share_within", "mean_absolute_error", "kendall_tau_b")
+_SECTIONS = {"score": "Score", "order": "Clusters and order", "judges": "Judges", "evaluation": "Evaluation"}
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """What differs between two runs."""
-
-    a: str
-    b: str
-    settings: list[Difference]
-    scenes: list[Difference]
-    groups: Grouping
-    weights: list[Weight]
-    training: dict[str, tuple[float | None, float | None]]
-    """Metrics on the held-out patches of each run, by name."""
-    scores: Scores
-    evaluations: list[Yardstick]
-    versions: list[Difference]
-
-
-def compare_runs(a: Run, b: Run, movers: int) -> tuple[Comparison, pd.DataFrame]:
+def compare_study(one: ComparedRun, other: ComparedRun, movers: int) -> ComparedStudy:
     """Compare two runs.
 
     Args:
-        a: One run.
-        b: Another.
+        one: One run.
+        other: Another.
         movers: How many of the largest differences of the score to name.
 
-    Returns:
-        What differs, and the scores at the common places (columns of `score_table`).
-
     Raises:
-        InputError: If patches have other sizes, or no patch was scored by both.
+        InputError: If a run is not finished, patches have other sizes, or no patch was scored by both.
     """
+    a, b = read_runs([one, other])
     pairs = matched_patches(a, b)
     both = score_table(a, b, pairs)
     if both.empty:
         raise InputError(f"no patch was scored in both {a.folder} and {b.folder}: compare runs of one region.")
-    comparison = Comparison(
-        str(a.folder),
-        str(b.folder),
-        settings_differences(a, b),
-        scene_differences(a, b),
-        compare_groups(a, b, pairs),
-        compare_weights(a, b),
-        {name: (a.training.validation.get(name), b.training.validation.get(name)) for name in _VALIDATION},
-        compare_scores(a, b, both, movers),
-        compare_evaluations(a, b),
-        version_differences(a, b),
+    found: dict[str, Any] = {
+        "groups": compare_groups(a, b, pairs),
+        "weights": compare_weights(a, b),
+        "training": {name: tuple(run.training.validation.get(name) for run in (a, b)) for name in _VALIDATION},
+        "scores": compare_scores(a, b, both, movers),
+        "evaluations": compare_evaluations(a, b),
+    }
+    return ComparedStudy(
+        "ranking", _lead(found["scores"]), list(_figures(found["groups"], found["scores"])),
+        _sections(a, b, found, both[both["distinct"]].reset_index(drop=True)),
+        differences(*(_asked(run) for run in (a, b))), _as_document(found), list(_rows(found)),
+    )  # fmt: skip
+
+
+def _asked(run: RankingRun) -> dict[str, str]:
+    """How judges were asked: model, temperature and so on of each, its rounds, and the hash of each prompt."""
+    found = []
+    for one in run.rounds:
+        facts = {name: value for name, value in one.items() if name not in {"judge", "prompt", "prompt_sha256"}}
+        found += [(f"judges.{one['judge']}.{name}", text_of(value)) for name, value in facts.items()]
+        found.append((f"prompts.{one['prompt']}", str(one["prompt_sha256"])[:12]))
+    return values_of(found)
+
+
+def _lead(scores: Scores) -> str:
+    alike = "" if scores.spearman is None else f", and their Spearman correlation is {number(scores.spearman, 3)}"
+    return (
+        f"Both runs scored {count(scores.n, 'place')}; their scores differ by "
+        f"{number(scores.mean_absolute_difference, 3)} in the mean{alike}."
     )
-    return comparison, both[both["distinct"]].reset_index(drop=True)
 
 
-def document_of(comparison: Comparison, record: dict[str, Any]) -> dict[str, Any]:
-    """Return the comparison as a JSON document."""
-    return {**_finite(asdict(comparison)), "provenance": record}
+def _figures(groups: Grouping, scores: Scores) -> Iterator[tuple[str, str, str]]:
+    common = count(groups.patches, "common patch", "common patches")
+    yield "Scores, Spearman correlation", number(scores.spearman, 3), "1: the same order of places"
+    largest = f"largest {number(scores.largest, 3)}"
+    yield "Mean absolute difference of scores", number(scores.mean_absolute_difference, 3), largest
+    beyond = "of places, twice the standard deviation"
+    yield "Differences beyond the scores' uncertainty", percent(scores.beyond), beyond
+    yield "Order, Kendall's tau-b", number(groups.tau_patches, 3), f"over {common} learned from"
+    yield "Pairs of clusters that turned", str(groups.flipped), f"of {groups.compared} that both orders tell apart"
+    same = "the very same clusters" if groups.same else "1: the same groups, 0: chance"
+    yield "Clusters, adjusted Rand index", number(groups.rand_index, 3), same
 
 
-def _finite(value: Any) -> Any:
-    """NaN is no JSON: it becomes null."""
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def rows_of(comparison: Comparison) -> pd.DataFrame:
-    """Return the comparison as one row a thing compared: columns section, item, a, b, difference."""
-    groups, scores = comparison.groups, comparison.scores
-    rows: list[tuple[str, str, Any, Any, Any]] = []
-    for section in ("settings", "scenes", "versions"):
-        found: Sequence[Difference] = getattr(comparison, section)
-        rows += [(section, one.name, one.a, one.b, None) for one in found]
-    rows += [("clusters", "adjusted Rand index", None, None, groups.rand_index)]
-    rows += [("order", "Kendall tau-b of patches", None, None, groups.tau_patches)]
-    rows += [("order", "Kendall tau-b of clusters", None, None, groups.tau_clusters)]
-    rows += [("order", "pairs of clusters that turned", groups.compared, groups.flipped, None)]
-    rows += [("ranks", f"{pair.a} and {pair.b}", *_minus(pair.rank_a, pair.rank_b)) for pair in groups.pairs]
-    rows += [("weights", one.source, *_minus(one.a, one.b)) for one in comparison.weights]
-    rows += [("training", name, *_minus(*values)) for name, values in comparison.training.items()]
-    for name in ("n", "spearman", "pearson", "mean_difference", "mean_absolute_difference", "largest", "beyond"):
-        rows.append(("score", name, None, None, getattr(scores, name)))
-    rows += [("movers", mover.patch_a, mover.a, mover.b, mover.difference) for mover in scores.movers]
-    rows += [
-        ("evaluation", f"{one.reference} {one.part} {one.measure}", one.a, one.b, one.difference)
-        for one in comparison.evaluations
+def _sections(a: RankingRun, b: RankingRun, found: dict[str, Any], both: pd.DataFrame) -> list[ComparedSection]:
+    shown = {
+        "found": found,
+        "patches": {
+            side: sum(len(granule.index) for granule in run.granules.values()) for side, run in (("a", a), ("b", b))
+        },
+        "map": drawing.difference_map(a, both),
+        "plots": [drawing.score_scatter(both), drawing.difference_histogram(both)],
+        "moved": drawing.moved_patches(a, b, found["scores"].movers),
+    }
+    page = template(_FOLDER, "ranking.html.j2")
+    return [
+        ComparedSection(name, title, Markup(page.render(section=name, **shown))) for name, title in _SECTIONS.items()
     ]
-    return pd.DataFrame(rows, columns=["section", "item", "a", "b", "difference"])
+
+
+def _as_document(found: dict[str, Any]) -> dict[str, Any]:
+    listed = {name: [asdict(one) for one in found[name]] for name in ("weights", "evaluations")}
+    return {**found, **listed, "groups": asdict(found["groups"]), "scores": asdict(found["scores"])}
+
+
+def _rows(found: dict[str, Any]) -> Iterator[Row]:
+    groups, scores = found["groups"], found["scores"]
+    yield "clusters", "adjusted Rand index", None, None, groups.rand_index
+    yield "order", "Kendall tau-b of patches", None, None, groups.tau_patches
+    yield "order", "Kendall tau-b of clusters", None, None, groups.tau_clusters
+    yield "order", "pairs of clusters that turned", groups.compared, groups.flipped, None
+    yield from (("ranks", f"{pair.a} and {pair.b}", *_minus(pair.rank_a, pair.rank_b)) for pair in groups.pairs)
+    yield from (("weights", one.source, *_minus(one.a, one.b)) for one in found["weights"])
+    yield from (("training", name, *_minus(*values)) for name, values in found["training"].items())
+    for name in ("n", "spearman", "pearson", "mean_difference", "mean_absolute_difference", "largest", "beyond"):
+        yield "score", name, None, None, getattr(scores, name)
+    yield from (("movers", mover.patch_a, mover.a, mover.b, mover.difference) for mover in scores.movers)
+    for one in found["evaluations"]:
+        yield "evaluation", f"{one.reference} {one.part} {one.measure}", one.a, one.b, one.difference
 
 
 def _minus(a: float | None, b: float | None) -> tuple[float | None, float | None, float | None]:
-    return a, b, None if a is None or b is None else b - a
-
-
-def render(a: Run, b: Run, comparison: Comparison, both: pd.DataFrame, record: dict[str, Any]) -> str:
-    """Write the comparison as an HTML page that carries its pictures and needs neither network nor scripts.
-
-    Args:
-        a: One run.
-        b: Another.
-        comparison: What differs.
-        both: Scores at the common places, each once.
-        record: Provenance of the page.
-
-    Returns:
-        HTML; the same inputs give the same text.
-    """
-    page: str = template(_FOLDER, "compare.html.j2").render(
-        css=page_styles(),
-        ramp=ramp_css(),
-        record=json.dumps(record, ensure_ascii=False, sort_keys=True),
-        found=comparison,
-        patches={
-            side: sum(len(granule.index) for granule in run.granules.values()) for side, run in (("a", a), ("b", b))
-        },
-        map=drawing.difference_map(a, both),
-        plots=[drawing.score_scatter(both), drawing.difference_histogram(both)],
-        moved=drawing.moved_patches(a, b, comparison.scores.movers),
-    )
-    return page
+    known = a is not None and b is not None and not math.isnan(a) and not math.isnan(b)
+    return a, b, b - a if known and a is not None and b is not None else None

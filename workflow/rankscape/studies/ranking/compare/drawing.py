@@ -16,7 +16,7 @@ from rankscape.products.report.palette import RAMP
 from rankscape.products.report.plots import ACCENT, INK, Plot, count_bar, plot
 from rankscape.samples.patches import is_located
 from rankscape.studies.ranking.compare.measures import Mover
-from rankscape.studies.ranking.compare.runs import Run
+from rankscape.studies.ranking.compare.runs import RankingRun
 
 DIVERGING = "PuOr_r"
 """Purple to orange, readable with every common colour blindness (Brewer); orange where run B is higher."""
@@ -35,9 +35,9 @@ class MovedPatch:
     """Of A and of B; one where both runs show the same pixels; none where no array was kept."""
 
 
-def moved_patches(a: Run, b: Run, movers: Sequence[Mover]) -> list[MovedPatch]:
+def moved_patches(a: RankingRun, b: RankingRun, movers: Sequence[Mover]) -> list[MovedPatch]:
     """Find the images of patches that moved."""
-    finders = [PatchImages(run.pictures()) for run in (a, b)]
+    finders = [PatchImages(run.images()) for run in (a, b)]
     found = []
     for mover in movers:
         sides = zip(finders, (mover.patch_a, mover.patch_b), ("A", "B"), strict=True)
@@ -79,7 +79,7 @@ def difference_histogram(both: pd.DataFrame) -> Plot:
     return plot("histogram", alt, "Beyond the ends of the axis lies at most one patch in a hundred.", (3.9, 3.2), paint)
 
 
-def difference_map(a: Run, both: pd.DataFrame) -> str | None:
+def difference_map(a: RankingRun, both: pd.DataFrame) -> str | None:
     """Draw the differences where they lie, as a PNG in a data URI; None where no patch has coordinates."""
     frames = [
         granule.index[["patch_id", "geometry"]].to_crs(4326)

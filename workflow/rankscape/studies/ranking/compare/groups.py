@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.stats import kendalltau
 from sklearn.metrics import adjusted_rand_score
 
-from rankscape.studies.ranking.compare.runs import Run
+from rankscape.studies.ranking.compare.runs import RankingRun
 
 _FEWEST = 2
 _MOST_FLIPS = 20
@@ -76,7 +76,7 @@ class Weight:
     b: float | None
 
 
-def compare_groups(a: Run, b: Run, pairs: pd.DataFrame) -> Grouping:
+def compare_groups(a: RankingRun, b: RankingRun, pairs: pd.DataFrame) -> Grouping:
     """Compare clusters and orders over the patches that both runs learned from.
 
     Clusters are paired one to one so that as many patches as possible lie in paired clusters (Kuhn 1955).
@@ -121,7 +121,7 @@ def tau_b(one: np.ndarray, other: np.ndarray) -> float | None:
     return None if np.isnan(value) else value
 
 
-def _pairs(a: Run, b: Run, both: pd.DataFrame) -> list[Pair]:
+def _pairs(a: RankingRun, b: RankingRun, both: pd.DataFrame) -> list[Pair]:
     if both.empty:
         return []
     table = pd.crosstab(both["a"], both["b"])
@@ -151,7 +151,7 @@ def _flips(ranked: list[Pair]) -> tuple[int, list[Flip]]:
     return compared, flips
 
 
-def compare_weights(a: Run, b: Run) -> list[Weight]:
+def compare_weights(a: RankingRun, b: RankingRun) -> list[Weight]:
     """Return what every source of orders weighs in both ensembles."""
     names = dict.fromkeys([*a.order.weights, *b.order.weights])
     return [Weight(name, a.order.weights.get(name), b.order.weights.get(name)) for name in names]

@@ -11,13 +11,13 @@ from pyproj import CRS
 from rankscape.foundation.errors import InputError, brief_list
 from rankscape.samples.overlap import distinct_places
 from rankscape.samples.patches import IMAGE, is_located
-from rankscape.studies.ranking.compare.runs import Granule, Run
+from rankscape.studies.ranking.compare.runs import GranulePatches, RankingRun
 
 SHARE = 0.5
 """Two patches show the same land if they share at least so much of their area."""
 
 
-def matched_patches(a: Run, b: Run) -> pd.DataFrame:
+def matched_patches(a: RankingRun, b: RankingRun) -> pd.DataFrame:
     """Pair the patches of two runs.
 
     Patches of one grid are paired by their id, pictures without coordinates by their name, all others by the largest
@@ -50,7 +50,7 @@ def matched_patches(a: Run, b: Run) -> pd.DataFrame:
     return pairs
 
 
-def _check_sides(a: Run, b: Run) -> None:
+def _check_sides(a: RankingRun, b: RankingRun) -> None:
     sides = [{_side(granule) for granule in run.granules.values()} for run in (a, b)]
     if sides[0].isdisjoint(sides[1]):
         said = [" and ".join(f"{px} px ({m} m)" for px, m in sorted(found)) for found in sides]
@@ -60,17 +60,17 @@ def _check_sides(a: Run, b: Run) -> None:
         )
 
 
-def _side(granule: Granule) -> tuple[int, int]:
+def _side(granule: GranulePatches) -> tuple[int, int]:
     """Side of a patch in pixels and in metres."""
     grid = granule.grid
     return grid.patch_px, round(grid.patch_px * abs(grid.transform[0]))
 
 
-def _names(run: Run) -> str:
+def _names(run: RankingRun) -> str:
     return brief_list(sorted(run.granules), 5)
 
 
-def _matched(name: str, granule: Granule, others: Mapping[str, Granule]) -> pd.DataFrame:
+def _matched(name: str, granule: GranulePatches, others: Mapping[str, GranulePatches]) -> pd.DataFrame:
     other, located = others.get(name), is_located(granule.index)
     if other is not None and not located and IMAGE in granule.index and IMAGE in other.index:
         return _by(IMAGE, granule.index, other.index)
@@ -80,7 +80,7 @@ def _matched(name: str, granule: Granule, others: Mapping[str, Granule]) -> pd.D
     return _by_overlap(granule.index, near)
 
 
-def _same_crs(one: Granule, other: Granule) -> bool:
+def _same_crs(one: GranulePatches, other: GranulePatches) -> bool:
     return CRS(one.index.crs) == CRS(other.index.crs)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from rankscape.artifacts import Interval
 from rankscape.products.agreement.artifacts import Agreement, Estimate
-from rankscape.studies.ranking.compare.runs import Run
+from rankscape.studies.ranking.compare.runs import RankingRun
 
 PARTS = ("pooled", "fit", "apply")
 _WIDE = 2.0
@@ -68,7 +68,7 @@ class Yardstick:
     """Whether the intervals do not overlap; None where one is not given."""
 
 
-def score_table(a: Run, b: Run, pairs: pd.DataFrame) -> pd.DataFrame:
+def score_table(a: RankingRun, b: RankingRun, pairs: pd.DataFrame) -> pd.DataFrame:
     """Return the scores of both runs at their common patches, with `difference` B - A; `pairs` and its columns stay."""
     left = a.scores.set_axis(["patch_a", "a", "std_a"], axis=1)
     right = b.scores.set_axis(["patch_b", "b", "std_b"], axis=1)
@@ -78,7 +78,7 @@ def score_table(a: Run, b: Run, pairs: pd.DataFrame) -> pd.DataFrame:
     return both
 
 
-def compare_scores(a: Run, b: Run, both: pd.DataFrame, movers: int) -> Scores:
+def compare_scores(a: RankingRun, b: RankingRun, both: pd.DataFrame, movers: int) -> Scores:
     """Measure how far the scores differ.
 
     Args:
@@ -120,7 +120,7 @@ def _correlation(both: pd.DataFrame) -> float | None:
     return float(np.corrcoef(both["a"], both["b"])[0, 1])
 
 
-def compare_evaluations(a: Run, b: Run) -> list[Yardstick]:
+def compare_evaluations(a: RankingRun, b: RankingRun) -> list[Yardstick]:
     """Return the agreement of the score with every reference that one of the runs has."""
     names = dict.fromkeys([*a.evaluations, *b.evaluations])
     return [
@@ -132,7 +132,7 @@ def compare_evaluations(a: Run, b: Run) -> list[Yardstick]:
     ]
 
 
-def _yardstick(a: Run, b: Run, name: str, part: str, measure: str) -> Yardstick | None:
+def _yardstick(a: RankingRun, b: RankingRun, name: str, part: str, measure: str) -> Yardstick | None:
     one, other = _agreement(a, name, part), _agreement(b, name, part)
     mine: Estimate = getattr(one, measure) or Estimate()
     theirs: Estimate = getattr(other, measure) or Estimate()
@@ -146,7 +146,7 @@ def _yardstick(a: Run, b: Run, name: str, part: str, measure: str) -> Yardstick 
     )
 
 
-def _agreement(run: Run, name: str, part: str) -> Agreement:
+def _agreement(run: RankingRun, name: str, part: str) -> Agreement:
     """Agreement of the score; empty where the run was not compared with the reference."""
     evaluation = run.evaluations.get(name)
     predictor = evaluation.predictors.get("score") if evaluation is not None else None

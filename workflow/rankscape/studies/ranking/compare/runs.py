@@ -1,6 +1,6 @@
-"""One finished run, read from its results folder: what two runs are compared by."""
+"""One finished run of the study, read through the declarations of its files: what two runs are compared by."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,55 +9,41 @@ import geopandas as gpd
 import pandas as pd
 
 from rankscape.foundation.errors import InputError
-from rankscape.foundation.files import read_json
-from rankscape.foundation.provenance import KEY
-from rankscape.foundation.tables import read_metadata, read_table
 from rankscape.products.agreement.artifacts import Evaluation
+from rankscape.products.compare.differences import ComparedRun
+from rankscape.samples.artifacts import INDEX, PATCHES
 from rankscape.samples.patches import Grid, Patches, open_patches, read_grid, read_index
-from rankscape.studies.ranking.clusters.artifacts import SUMMARY, ClusterSummary
+from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY, ClusterSummary
+from rankscape.studies.ranking.judges.artifacts import ROUND
 from rankscape.studies.ranking.orders.artifacts import ORDER, MergedOrder
 from rankscape.studies.ranking.product_files import EVALUATION
-from rankscape.studies.ranking.scoring.artifacts import TRAINING, TrainingRecord
+from rankscape.studies.ranking.scoring.artifacts import SCORES, TRAINING, TrainingRecord
 
-_NEEDED = {
-    "clusters/clusters.json": "ranking cluster",
-    "clusters/clusters.parquet": "ranking cluster",
-    "ranking/order.json": "ranking ensemble",
-    "model/score.json": "ranking train",
-}
-"""Files that every finished run has, and the verb that makes each."""
+_NEEDED = (SUMMARY, CLUSTERS, ORDER, TRAINING)
+"""Files that every finished run has, beside scores of every granule."""
 ASKED = (
-    "judge",
-    "prompt",
-    "prompt_sha256",
-    "round",
-    "model",
-    "endpoint",
-    "mode",
-    "temperature",
-    "detail",
-    "max_tokens",
-)
+    "judge", "prompt", "prompt_sha256", "round", "model", "endpoint", "mode", "temperature", "detail", "max_tokens",
+)  # fmt: skip
 """What a round says of how its judge was asked."""
 
 
 @dataclass(frozen=True)
-class Granule:
-    """Patches of one granule: where they lie, without their pixels."""
+class GranulePatches:
+    """Patches of one granule: where they are, without their pixels."""
 
     index: gpd.GeoDataFrame
     grid: Grid
+    array: Path
+    """File of their pixels, which may have been dropped."""
 
 
 @dataclass(frozen=True)
-class Run:
+class RankingRun:
     """A finished run."""
 
     folder: Path
-    granules: dict[str, Granule]
-    """Patches by granule."""
-    scenes: dict[str, tuple[str, ...]]
-    """Ids of the scenes that each granule's image was made of; none for folders of pictures."""
+    granules: dict[str, GranulePatches]
+    """Patches by granule, of the acquisition that was scored."""
     summary: ClusterSummary
     clusters: pd.DataFrame
     """Columns patch_id, cluster; one row a patch that was learned from."""
@@ -69,66 +55,60 @@ class Run:
     """Agreement by reference."""
     rounds: tuple[dict[str, Any], ...]
     """How the judge was asked in each round: what `ASKED` names."""
-    records: tuple[dict[str, Any], ...]
-    """Provenance records in the order in which data flows."""
 
-    def pictures(self) -> dict[str, Patches]:
+    def images(self) -> dict[str, Patches]:
         """Return the patches with their pixels, of the granules whose array was kept."""
-        arrays = {name: self.folder / "tiles" / f"{name}.npy" for name in self.granules}
-        return {name: open_patches(path) for name, path in arrays.items() if path.is_file()}
+        return {name: open_patches(one.array) for name, one in self.granules.items() if one.array.is_file()}
 
 
-def read_runs(folders: Iterable[Path]) -> list[Run]:
+def read_runs(runs: Sequence[ComparedRun]) -> list[RankingRun]:
     """Read finished runs.
 
     Raises:
-        InputError: If a folder is no finished run; the message names everything that is missing in any of them.
+        InputError: If one is not finished; the message names everything that is missing in any of them.
     """
-    folders = list(folders)
-    missing = [fault for folder in folders for fault in _missing(folder)]
+    missing = [f"{run.folder} lacks {', '.join(lacking)}" for run in runs if (lacking := list(_missing(run.folder)))]
     if missing:
         raise InputError(f"These runs are not complete: {'; '.join(missing)}. Finish them, then compare.")
-    return [_read(folder) for folder in folders]
+    return [_read(run.folder) for run in runs]
 
 
-def _missing(folder: Path) -> list[str]:
-    """What a folder lacks of a finished run, one line with the verbs that make it."""
-    if not folder.is_dir():
-        return [f"{folder} is no folder (give results/<region>)"]
-    lacking = [f"{name} (`rankscape {verb}`)" for name, verb in _NEEDED.items() if not (folder / name).is_file()]
-    granules, scored = ({path.stem for path in (folder / kind).glob("*.parquet")} for kind in ("tiles", "scores"))
+def _indices(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """Index and array of every granule, of the acquisition of which most granules are scored."""
+    scored = {names["granule"] for names, _ in SCORES.found(folder)}
+    by_acquisition: dict[str, dict[str, tuple[Path, Path]]] = {}
+    for names, path in INDEX.found(folder):
+        by_acquisition.setdefault(names["acquisition"], {})[names["granule"]] = (path, PATCHES.of(folder, **names))
+    return max(by_acquisition.values(), key=lambda own: len(scored & set(own)), default={})
+
+
+def _missing(folder: Path) -> Iterator[str]:
+    """What a folder lacks of a finished run, with the verbs that make it."""
+    for kind in _NEEDED:
+        if not kind.of(folder).is_file():
+            yield f"{kind.path} (`rankscape {kind.verb}`)"
+    granules, scored = set(_indices(folder)), {names["granule"] for names, _ in SCORES.found(folder)}
     if not granules:
-        lacking.append("tiles/*.parquet (`rankscape tile`)")
+        yield f"{INDEX.path} (`rankscape {INDEX.verb}`)"
     elif granules - scored:
-        lacking.append(f"scores of {', '.join(sorted(granules - scored))} (`rankscape ranking predict`)")
-    return [f"{folder} lacks {', '.join(lacking)}"] if lacking else []
+        yield f"scores of {', '.join(sorted(granules - scored))} (`rankscape {SCORES.verb}`)"
 
 
-def _read(folder: Path) -> Run:
-    tiles, scores = (sorted((folder / kind).glob("*.parquet")) for kind in ("tiles", "scores"))
-    downloads = {path.parent.name: read_json(path) for path in sorted((folder / "scenes").glob("*/download.json"))}
-    rounds = [read_json(path) for path in sorted((folder / "ranking/rounds").glob("*/*/*.json"))]
-    found = sorted((folder / "evaluation").glob("*.json"))
-    evaluations = [EVALUATION.read(path) for path in found if "predictors" in read_json(path)]
-    summary = SUMMARY.read(folder / "clusters/clusters.json")
-    order, training = ORDER.read(folder / "ranking/order.json"), TRAINING.read(folder / "model/score.json")
-    orders = [read_json(path) for path in sorted((folder / "ranking/orders").glob("*.json"))]
-    backbone = [read_json(path) for path in [folder / "model/backbone.json"] if path.is_file()]
-    documents = [*downloads.values(), *backbone, *rounds, *orders]
-    records = [read_metadata(path, KEY) for path in tiles] + [one.get("provenance") or {} for one in documents]
-    records += [one.provenance for one in (summary, order, training)]
-    records += [read_metadata(path, KEY) for path in scores] + [one.provenance for one in evaluations]
-    tables = [read_table(path, ["patch_id", "score", "score_std"]) for path in scores]
-    return Run(
+def _read(folder: Path) -> RankingRun:
+    evaluations = [EVALUATION.read(path) for _, path in EVALUATION.found(folder)]
+    rounds = [ROUND.read(path) for _, path in ROUND.found(folder)]
+    tables = [SCORES.read(path, "patch_id", "score", "score_std") for _, path in SCORES.found(folder)]
+    return RankingRun(
         folder,
-        {path.stem: Granule(read_index(path), read_grid(path)) for path in tiles},
-        {name: tuple(sorted(scene["item_id"] for scene in one.get("scenes", []))) for name, one in downloads.items()},
-        summary,
-        read_table(folder / "clusters/clusters.parquet", ["patch_id", "cluster"])[["patch_id", "cluster"]],
-        order,
-        training,
+        {
+            name: GranulePatches(read_index(path), read_grid(path), array)
+            for name, (path, array) in _indices(folder).items()
+        },
+        SUMMARY.read(SUMMARY.of(folder)),
+        CLUSTERS.read(CLUSTERS.of(folder))[["patch_id", "cluster"]],
+        ORDER.read(ORDER.of(folder)),
+        TRAINING.read(TRAINING.of(folder)),
         pd.concat(tables, ignore_index=True)[["patch_id", "score", "score_std"]].dropna(subset="score"),
         {one.reference: one for one in evaluations},
-        tuple({name: one.get(name) for name in ASKED} for one in rounds),
-        tuple(record for record in records if record.get("stage")),
+        tuple(one.model_dump(include=set(ASKED)) for one in rounds),
     )
