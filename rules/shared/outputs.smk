@@ -8,12 +8,15 @@ def declared_code(study):
     return code_version(declared, ROOT / "workflow", NOTES) if declared else ""
 
 
+add_names(study=PAGES)
+
+
 # The days of scenes are read from the record that lies beside them, which is no input: what changes it changes the
 # patches, and storage.drop may have removed it.
 rule publish:
     input:
         **PUBLISHED,
-        page=rules.report.output.page,
+        page=rules.report.output,
     output:
         dictionary="<results>/data-dictionary.csv",
         dictionary_page="<results>/data-dictionary.md",

@@ -27,3 +27,4 @@ DICTIONARY = Table(
 )  # fmt: skip
 DICTIONARY_PAGE = File("data-dictionary.md", _PUBLISH, "The same to read", "collection")
 REPORT = File("report/index.html", "report", "The report: opens in any browser, without a network", "collection")
+STUDY_REPORT = File("report/{study}.html", "report", "A study's page of the report", "collection")

@@ -39,7 +39,7 @@ def ended(*arguments: str) -> int:
 
 
 NAMES = {"granule": [*ORIGINS_M], "acquisition": ["seasons"], "reference": ["night-lights"]}
-NONE = {"districts": [], "change": [], "regression": [], "baseline": []}
+NONE = {"study": [], "districts": [], "change": [], "regression": [], "baseline": []}
 MORE = {
     "districts": ["census"], "change": ["2016--2021"], "regression": ["paper"], "baseline": ["lights-guided"],
 }  # fmt: skip
