@@ -18,9 +18,8 @@ PATIENCE_S = 7200.0
 """How long tests wait for a run: this ends what hangs, and nothing that a busy machine does four times slower."""
 
 
-_COMMAND = re.compile(r"python -m rankscape (?:\w+ )?([\w-]+) --")
+_COMMAND = re.compile(r"python -m rankscape (?:\w+ )?([a-z][\w-]*) --")
 _OUT = re.compile(r"--(?:out|catalogue|scene) '?([^\s']+)")
-_OUTPUT = re.compile(r"^    output: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -55,14 +54,13 @@ class Project:
 
     def pretend(self, *arguments: str) -> None:
         """Make every file that is planned, without its content, and let Snakemake record that its jobs ran."""
-        plan = self.snakemake("--dry-run", *arguments)
-        for output in _OUTPUT.findall(plan.stdout + plan.stderr):
-            for name in output.split(", "):
-                path = self.folder / name.removesuffix(" (check file-directory)")
-                made = path if path.suffix else path / "00.png"
-                made.parent.mkdir(parents=True, exist_ok=True)
-                made.write_text("made up")
-        self.snakemake("--touch", *arguments)
+        table = self.snakemake("--summary", *arguments).stdout
+        for line in table[table.index("output_file\t") :].splitlines()[1:]:
+            path = self.folder / line.partition("\t")[0]
+            made = path if path.suffix else path / "00.png"
+            made.parent.mkdir(parents=True, exist_ok=True)
+            made.write_text("made up")
+        self.snakemake("--touch", "--forceall", *arguments)
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace text in a file of the copy; the old text must stand in it."""

@@ -12,8 +12,8 @@ try:
     PEOPLE = orders_of_people(RANKING.people)
     PROMPTS = {name: read_prompt(Path(f"config/prompts/{name}.md")) for name in RANKING.prompts}
     for name in FIT if RANKING.cluster.given == "folders" else []:
-        if SHEET[name].pictures is not None:
-            check_cluster_folders(Path(SHEET[name].pictures))
+        if SHEET[name].images is not None:
+            check_cluster_folders(Path(SHEET[name].images))
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

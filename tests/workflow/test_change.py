@@ -1,24 +1,23 @@
 """What an earlier date of a place reruns, and what it does not."""
 
 import pytest
-from workflow_copy import Project
+from workflow_copy import CONFIG, Project
 
 EARLIER = "03TWG_2016\tapply\t2016-01-01\t2016-12-31\t60\t2016\t03TWG\n"
 OWN = {
-    "search scenes/03TWG_2016/candidates.json",
-    "fetch scenes/03TWG_2016/download.json",
-    "compose scenes/03TWG_2016/scene.tif",
-    "tile tiles/03TWG_2016.npy",
-    "predict scores/03TWG_2016.parquet",
-    "rasterize maps/03TWG_2016.tif",
+    "search scenes/sentinel-2/03TWG_2016/candidates.json",
+    "fetch scenes/sentinel-2/03TWG_2016/download.json",
+    "compose scenes/sentinel-2/03TWG_2016/scene.tif",
+    "tile samples/sentinel-2/03TWG_2016.npy",
+    "predict ranking/scores/03TWG_2016.parquet",
+    "rasterize ranking/maps/03TWG_2016.tif",
 }
 """All that is done for an earlier date itself: it is scored and mapped, and compared with no reference."""
 PAGES = {"report report/index.html", "publish catalog.json"}
 """What shows a change."""
-CHANGED = {"change change/2016--2022.parquet", "regress regressions/growth.json"}
+CHANGED = {"change ranking/change/2016--2022.parquet", "regress ranking/regressions/growth.json"}
 """The change, and what explains it."""
 SHEET = "config/granules/demo.tsv"
-CONFIG = "config/config.yaml"
 
 
 def without_periods(project: Project) -> None:
@@ -26,7 +25,7 @@ def without_periods(project: Project) -> None:
     rows = [line.split("\t")[:5] for line in (project.folder / SHEET).read_text().splitlines() if "_2016" not in line]
     (project.folder / SHEET).write_text("".join("\t".join(row) + "\n" for row in rows))
     config = (project.folder / CONFIG).read_text()
-    growth = config[config.index("  growth:") : config.index("\nsearch:\n")]
+    growth = config[config.index("    growth:") : config.index("  label:\n")]
     project.edit(CONFIG, growth, "")
 
 
@@ -64,8 +63,8 @@ def test_references_teach_nothing_about_an_earlier_date_that_is_learned_from(fre
 
     plan = run.stdout + run.stderr
     assert "features/03TWG_2016.npy" in plan, "it is clustered as every row to learn from"
-    assert "references/lights/03TWG.parquet" in plan
-    assert "references/lights/03TWG_2016.parquet" not in plan
+    assert "references/sentinel-2/lights/03TWG.parquet" in plan
+    assert "references/sentinel-2/lights/03TWG_2016.parquet" not in plan
 
 
 def test_more_periods_compare_each_with_the_next_and_the_ends_or_those_asked_for(fresh):
@@ -73,22 +72,22 @@ def test_more_periods_compare_each_with_the_next_and_the_ends_or_those_asked_for
     sheet.write_text(sheet.read_text() + "03TXG_2019\tapply\t2019-01-01\t2019-12-31\t60\t2019\t03TXG\n")
 
     changes = {job for job in fresh.planned() if job.startswith("change ")}
-    assert changes == {f"change change/{pair}.parquet" for pair in ("2016--2019", "2019--2022", "2016--2022")}
-    fresh.edit(CONFIG, "\nreport:\n", "\nchange:\n  pairs: [2016--2019]\nreport:\n")
+    assert changes == {f"change ranking/change/{pair}.parquet" for pair in ("2016--2019", "2019--2022", "2016--2022")}
+    fresh.configure(ranking={"change": {"pairs": ["2016--2019"]}})
     fresh.edit(CONFIG, "places: 2016--2022", "places: 2016--2019")
-    assert {job for job in fresh.planned() if job.startswith("change ")} == {"change change/2016--2019.parquet"}
+    assert {job for job in fresh.planned() if job.startswith("change ")} == {"change ranking/change/2016--2019.parquet"}
 
 
 @pytest.mark.parametrize(
     ("pairs", "said"),
     [
-        ("[2016--2030]", ["2016--2030", "no place of the sheet has both"]),
-        ("[2022--2016]", ["2022--2016", "the earlier period stands first"]),
-        ("[before--after]", ["change.pairs", "before--after"]),
+        ("2016--2030", ["2016--2030", "no place of the sheet has both"]),
+        ("2022--2016", ["2022--2016", "the earlier period stands first"]),
+        ("before--after", ["change.pairs", "before--after"]),
     ],
 )
 def test_pairs_that_cannot_be_compared_are_refused_before_any_job(fresh, pairs, said):
-    fresh.edit(CONFIG, "\nreport:\n", f"\nchange:\n  pairs: {pairs}\nreport:\n")
+    fresh.configure(ranking={"change": {"pairs": [pairs]}})
 
     run = fresh.snakemake("--dry-run", check=False)
 
@@ -102,11 +101,10 @@ def test_a_regression_of_a_change_that_nobody_measures_is_refused_before_any_job
     run = fresh.snakemake("--dry-run", check=False)
 
     assert run.returncode != 0
-    said = "regressions.growth.places = '2016--2030': config/granules/demo.tsv and change.pairs compare ['2016--2022']"
-    assert said in run.stdout + run.stderr
+    assert "ranking.regressions.growth.places = '2016--2030': config/granules/demo.tsv and" in run.stdout + run.stderr
 
 
 def test_the_settings_of_change_rerun_change_alone(finished):
-    finished.edit(CONFIG, "\nreport:\n", "\nchange:\n  level: 0.1\nreport:\n")
+    finished.configure(ranking={"change": {"level": 0.1}})
 
     assert finished.planned() == CHANGED | PAGES

@@ -27,7 +27,7 @@ def _drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     judge = {"model": "tester", "price_in": 1000.0, "price_out": 1000.0, "budget": 0.9, "max_tokens": 16}
     about = {**judge, "base_url": "http://127.0.0.1:9/v1", "attempts": 3, "concurrency": 2}
     project = asked_region(tmp_path_factory.mktemp("paid") / "project", {"anna": about})
-    project.snakemake("results/small/ranking/draws/1.parquet")
+    project.snakemake("results/small/ranking/samples/1.parquet")
     return project.folder
 
 

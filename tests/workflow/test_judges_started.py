@@ -105,7 +105,7 @@ def test_a_new_round_is_asked_and_finished_ones_are_left_alone(copied: Project) 
     copied.snakemake(*wanted)
 
     assert planned == {
-        "sample ranking/draws/2.parquet",
+        "sample ranking/samples/2.parquet",
         "serve ranking/services/own.json",
         "collect-replies ranking/interviews/own.json",
         "rate ranking/rounds/own/roads/2.json",

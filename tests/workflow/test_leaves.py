@@ -5,19 +5,17 @@ PAGES = {"report report/index.html", "publish catalog.json"}
 
 
 def test_other_settings_of_districts_average_these_alone(finished):
-    finished.edit("config/config.yaml", "    id: code\n", "    id: code\n    min_covered_fraction: 0.3\n")
+    finished.configure(districts={"counties": {"min_covered_fraction": 0.3}})
 
-    assert finished.planned() == {"district districts/counties.parquet"} | PAGES
+    assert finished.planned() == {"district ranking/districts/counties.parquet"} | PAGES
 
 
 def test_new_districts_of_a_shapefile_read_all_its_files(finished):
     for suffix in (".shp", ".dbf", ".shx", ".prj"):
         (finished.folder / f"zones{suffix}").write_text("zones")
-    finished.edit(
-        "config/config.yaml", "districts:\n", "districts:\n  zones: {path: zones.shp, title: Zones, id: code}\n"
-    )
+    finished.configure(districts={"zones": {"path": "zones.shp", "title": "Zones", "id": "code"}})
 
-    assert finished.planned() == {"district districts/zones.parquet"} | PAGES
+    assert finished.planned() == {"district ranking/districts/zones.parquet"} | PAGES
     read = finished.snakemake("--dry-run", "--nocolor").stdout
     assert all(f"zones{suffix}" in read for suffix in (".shp", ".dbf", ".shx", ".prj"))
 
@@ -25,30 +23,24 @@ def test_new_districts_of_a_shapefile_read_all_its_files(finished):
 def test_a_reference_of_a_shapefile_is_all_its_files(finished):
     for suffix in (".shp", ".dbf"):
         (finished.folder / f"areas{suffix}").write_text("areas")
-    finished.edit(
-        "config/config.yaml",
-        "references:\n",
-        "references:\n  areas: {path: areas.shp, title: Areas, kind: polygons, column: v}\n",
-    )
+    finished.configure(references={"areas": {"path": "areas.shp", "title": "Areas", "kind": "polygons", "column": "v"}})
     assert "areas.dbf" in finished.snakemake("--dry-run", "--nocolor").stdout
 
 
 def test_a_regression_on_scores_is_made_by_itself(finished):
     (finished.folder / "roads.csv").write_text("place,road_m\n0_0,10\n")
-    finished.edit("config/config.yaml", "\nregressions:\n", """
-regressions:
-  roads:
-    title: Roads
-    places: score
-    tables: [{path: roads.csv, key: place, match: row_col}]
-    outcomes: [{column: score}]
-    explanatory: [{column: road_m, transform: km}]
-""")  # fmt: skip
+    roads = {
+        "title": "Roads",
+        "tables": [{"path": "roads.csv", "key": "place", "match": "row_col"}],
+        "outcomes": [{"column": "score"}],
+        "explanatory": [{"column": "road_m", "transform": "km"}],
+    }
+    finished.configure(ranking={"regressions": {"roads": roads}})
 
-    assert finished.planned() == {"regress regressions/roads.json"} | PAGES
+    assert finished.planned() == {"regress ranking/regressions/roads.json"} | PAGES
 
 
 def test_other_settings_of_publishing_publish_anew_and_make_nothing(finished):
-    finished.edit("config/config.yaml", "  imagery: synthetic\n", "  imagery: synthetic\n  confidence: 0.9\n")
+    finished.configure(publish={"confidence": 0.9})
 
     assert finished.planned() == {"publish catalog.json"}

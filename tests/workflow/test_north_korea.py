@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 from workflow_copy import Project, copy_workflow
 
-from .conftest import STUB
-
 CONFIG = ("--configfile", "config/north-korea.yaml")
 LEARNED = {
     "adapt",
@@ -26,11 +24,13 @@ LEARNED = {
     "train",
     "predict",
 }
-MERGED = {"ensemble ranking/order.json", "audit ranking/audit.json", "train model/score.safetensors"}
+MERGED = {"ensemble ranking/order.json", "audit ranking/audit.json", "train ranking/model/score.safetensors"}
 SCORED = {
-    "predict scores/clusters.parquet", "predict scores/labelled.parquet", "inspection-sheets review",
+    "predict ranking/scores/clusters.parquet",
+    "predict ranking/scores/labelled.parquet",
+    "inspection-sheets ranking/inspection",
     "report report/index.html",
-}  # fmt: skip
+}
 
 
 def invent(folder: Path) -> Path:
@@ -63,8 +63,7 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     invent(folder / "shared/data/north-korea")
     (folder / "project").mkdir()
     project = copy_workflow(folder / "project")
-    (project.folder / "workflow/rankscape/__main__.py").write_text(STUB)
-    project.snakemake(*CONFIG, "--set-resources", "tile:mpi=mpiexec", "tile:tasks=1")
+    project.pretend(*CONFIG)
     return folder
 
 
@@ -97,7 +96,7 @@ def test_commands_of_pictures_and_lines(study):
     assert "--source ../shared/data/north-korea/" in of["tile"]
     assert " --images=True --granule " in of["tile"]
     assert "--quality --images" in of["tile"]
-    assert "--labels results/north-korea/model/labels.parquet" in of["cluster"]
+    assert "--labels results/north-korea/ranking/categories/labels.parquet" in of["cluster"]
     assert re.search(r"--annotator (sat1|loc1) --annotators \S+POG_annotators.txt", of["import-order"])
     assert "--preview --" in of["report"]
 
@@ -130,7 +129,7 @@ def test_another_picture_cuts_its_own_folder_only(made):
     project, data = made
     (data / "clusters/01/2.webp").write_text("new")
     jobs = project.planned(*CONFIG)
-    assert {job for job in jobs if job.startswith("tile ")} == {"tile tiles/clusters.npy"}
+    assert {job for job in jobs if job.startswith("tile ")} == {"tile samples/default/clusters.npy"}
     assert verbs(jobs) >= LEARNED
 
 
@@ -156,6 +155,6 @@ def test_wrong_data_is_one_clear_line_and_no_job(study, spoil, said):
 
 def test_references_without_places_are_refused(study):
     project, _ = study
-    project.edit("config/north-korea.yaml", "tile:\n", "references:\n  lights: {path: l.tif, title: Lights}\ntile:\n")
+    project.configure(CONFIG[1], references={"lights": {"path": "l.tif", "title": "Lights"}})
     run = project.snakemake("--dry-run", *CONFIG, check=False)
     assert "references = ['lights']: no granule of config/granules/north-korea.tsv" in run.stdout + run.stderr

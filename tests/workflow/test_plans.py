@@ -87,38 +87,38 @@ def test_rules_give_every_option_that_their_stage_needs_and_no_other():
 
 def test_finer_maps_are_planned_only_where_they_are_asked_for(fresh):
     before = fresh.planned()
-    fresh.edit("config/config.yaml", "\ntrain:\n", "\ndense:\n  enabled: true\ntrain:\n")
+    fresh.configure(ranking={"dense": {"enabled": True}})
     more = fresh.planned() - before
 
     assert not [job for job in before if job.startswith("dense ")]
     assert {job.split()[0] for job in more} == {"dense"}
-    assert "dense maps/dense/03TVF.tif" in more
+    assert "dense ranking/maps/dense/03TVF.tif" in more
 
 
 def test_pre_training_is_planned_only_where_the_settings_ask_for_it(fresh):
     assert not [job for job in fresh.planned() if job.startswith("pretrain ")]
-    fresh.edit("config/config.yaml", "weights: random", "weights: self_supervised")
+    fresh.configure(ranking={"adapt": {"weights": "self_supervised"}})
 
     run = fresh.snakemake("--dry-run", "--printshellcmds", "--set-resources", "ranking_pretrain:gpu=1")
 
     text = run.stdout + run.stderr
-    model = r"results/demo/model/pretrained\.safetensors"
+    model = r"results/demo/ranking/model/pretrained\.safetensors"
     asked = r'--network \'{"architecture": "[a-z0-9]+", "colour": "[a-z]+", "normalisation": "[a-z]+"}\''
     assert re.search(rf"rankscape ranking pretrain --settings .* {asked} --tiles .* --out {model} .* --gpus 1 ", text)
     assert re.search(rf"rankscape ranking adapt .* --pretrained {model} --out ", text)
 
 
 def test_a_baseline_learns_from_its_own_reference(fresh):
-    more = "baselines:\n  people: {kind: regression, reference: population, train: {objective: ridge}}\n"
-    fresh.edit("config/config.yaml", "baselines:\n", more)
+    people = {"kind": "regression", "reference": "population", "train": {"objective": "ridge"}}
+    fresh.configure(ranking={"baselines": {"people": people}})
 
     run = fresh.snakemake("--dry-run", "--printshellcmds")
 
     lines = [line for line in (run.stdout + run.stderr).splitlines() if "python -m rankscape" in line]
     training = [line for line in lines if "rankscape ranking train " in line]
-    taught = {re.search(r"--out (\S+)", line)[1].removeprefix("results/demo/"): line for line in training}
+    taught = {re.search(r"--out (\S+)", line)[1].removeprefix("results/demo/ranking/"): line for line in training}
     assert "--order results/demo/ranking/order.json" in taught["model/score.safetensors"]
-    own = "--order results/demo/baselines/lights-order/order.json"
+    own = "--order results/demo/ranking/baselines/lights-order/order.json"
     assert own in taught["baselines/lights-order/model/score.safetensors"]
     regression = taught["baselines/people/model/score.safetensors"]
     assert "--order  --values" in regression
@@ -127,50 +127,48 @@ def test_a_baseline_learns_from_its_own_reference(fresh):
 
 
 def test_baselines_are_compared_under_their_own_names_with_what_they_were_trained_on(fresh):
-    fresh.edit(
-        "config/config.yaml", "baselines:\n", "baselines:\n  people: {kind: regression, reference: population}\n"
-    )
+    fresh.configure(ranking={"baselines": {"people": {"kind": "regression", "reference": "population"}}})
 
     run = fresh.snakemake("--dry-run", "--printshellcmds")
 
     evaluations = [line for line in (run.stdout + run.stderr).splitlines() if "rankscape ranking evaluate " in line]
     assert len(evaluations) == 3
     for line in evaluations:
-        rivals = re.findall(r" ([a-z-]+)=results/demo/baselines/([a-z-]+)/scores/(\w+)\.parquet", line)
+        rivals = re.findall(r" ([a-z-]+)=results/demo/ranking/baselines/([a-z-]+)/scores/(\w+)\.parquet", line)
         assert all(name == folder for name, folder, _ in rivals)
         assert len(set(rivals)) == len(rivals) == 10
         assert "--trained-on people=population lights-order=lights" in line
 
 
 def test_regressions_are_planned_where_the_configuration_names_them(fresh):
-    own = {"regress regressions/distances.json", "regress regressions/growth.json"}
+    own = {"regress ranking/regressions/distances.json", "regress ranking/regressions/growth.json"}
     assert {job for job in fresh.planned() if job.startswith("regress ")} == own
     (fresh.folder / "roads.csv").write_text("place,road_m\n")
-    table = "{path: roads.csv, key: place, match: patch_id}"
-    models = "outcomes: [{column: score}], explanatory: [{column: road_m, transform: km}]"
-    fresh.edit(
-        "config/config.yaml",
-        "\nregressions:\n",
-        f"\nregressions:\n  roads: {{title: Roads, tables: [{table}], {models}}}\n",
-    )
+    roads = {
+        "title": "Roads",
+        "tables": [{"path": "roads.csv", "key": "place", "match": "patch_id"}],
+        "outcomes": [{"column": "score"}],
+        "explanatory": [{"column": "road_m", "transform": "km"}],
+    }
+    fresh.configure(ranking={"regressions": {"roads": roads}})
 
     run = fresh.snakemake("--dry-run", "--printshellcmds")
 
     command = re.search(r"rankscape ranking regress --settings .*--name roads .*", run.stdout + run.stderr)
     assert command
     assert "03TXG_2016" not in command[0]
-    assert "--scores results/demo/scores/03TVF.parquet" in command[0]
+    assert "--scores results/demo/ranking/scores/03TVF.parquet" in command[0]
     assert "03TXG.parquet" in command[0]
-    assert " --out results/demo/regressions/roads.json " in command[0]
+    assert " --out results/demo/ranking/regressions/roads.json " in command[0]
 
-    fresh.edit("config/config.yaml", "{title: Roads,", "{title: Roads, places: 2016--2022,")
-    change = fresh.folder / "results/demo/change/2016--2022.parquet"
+    fresh.configure(ranking={"regressions": {"roads": {"places": "2016--2022"}}})
+    change = fresh.folder / "results/demo/ranking/change/2016--2022.parquet"
     change.parent.mkdir(parents=True)
     change.touch()
 
-    run = fresh.snakemake("results/demo/regressions/roads.json", "--dry-run", "--printshellcmds")
+    run = fresh.snakemake("results/demo/ranking/regressions/roads.json", "--dry-run", "--printshellcmds")
 
     command = re.search(r"rankscape ranking regress --settings .*", run.stdout + run.stderr)
     assert command
-    assert "--change results/demo/change/2016--2022.parquet --out " in command[0]
+    assert "--change results/demo/ranking/change/2016--2022.parquet --out " in command[0]
     assert "--scores  --indices  --change" in command[0]

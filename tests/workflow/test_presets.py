@@ -9,14 +9,14 @@ def test_the_papers_preset_adds_one_stage_whose_features_are_clustered(fresh):
     assert len(planned) == len(plain) + 1
     run = fresh.snakemake("--dry-run", "--printshellcmds", *preset)
     command = next(line for line in (run.stdout + run.stderr).splitlines() if " rankscape ranking cluster " in line)
-    assert "--features results/demo/clusters/refined/" in command
-    assert "results/demo/features/" not in command
+    assert "--features results/demo/ranking/clusters/refined/" in command
+    assert "results/demo/ranking/features/" not in command
 
 
 def test_the_reports_preset_plans_the_same_stages(fresh):
     planned = fresh.planned("--configfile", "config/config.yaml", "config/presets/gong-2024.yaml")
 
-    assert {f"sample ranking/draws/{n}.parquet" for n in range(1, 11)} <= planned
+    assert {f"sample ranking/samples/{n}.parquet" for n in range(1, 11)} <= planned
     assert not any(job.startswith("refine ") for job in planned)
 
 
@@ -32,7 +32,7 @@ def test_a_preset_alone_ends_the_run_before_any_job(fresh):
 
 def test_another_method_clusters_again_and_fits_no_backbone(finished):
     settings = ["--configfile", "config/config.yaml", "deep.yaml"]
-    (finished.folder / "deep.yaml").write_text("cluster: {method: deepcluster}\n")
+    (finished.folder / "deep.yaml").write_text("ranking: {cluster: {method: deepcluster}}\n")
 
     planned = finished.planned(*settings)
 

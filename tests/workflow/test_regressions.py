@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-TARGET = "results/demo/regressions/roads.json"
+TARGET = "results/demo/ranking/regressions/roads.json"
 
 
 def write_places(path, seed):
@@ -14,23 +14,23 @@ def write_places(path, seed):
 
 def test_a_regression_is_made_once_and_again_when_it_must(fresh):
     write_places(fresh.folder / "places.csv", 0)
-    fresh.edit("config/config.yaml", "\nregressions:\n", """
-regressions:
-  roads:
-    title: Roads
-    places: tables
-    tables: [{path: places.csv, key: place}]
-    outcomes: [{column: rose}]
-    explanatory: [{column: road_m, transform: log}]
-""")  # fmt: skip
+    roads = {
+        "title": "Roads",
+        "places": "tables",
+        "tables": [{"path": "places.csv", "key": "place"}],
+        "outcomes": [{"column": "rose"}],
+        "explanatory": [{"column": "road_m", "transform": "log"}],
+    }
+    fresh.configure(ranking={"regressions": {"roads": roads}})
 
     fresh.snakemake(TARGET)
 
     folder = (fresh.folder / TARGET).parent
     assert {path.name for path in folder.iterdir()} == {"roads.json", "roads.csv", "roads.tex"}
     assert not fresh.planned(TARGET)
-    fresh.edit("config/config.yaml", "transform: log}", "transform: km}")
-    assert fresh.planned(TARGET) == {"regress regressions/roads.json"}
-    fresh.edit("config/config.yaml", "transform: km}", "transform: log}")
+    explained = [{"column": "road_m", "transform": "km"}]
+    fresh.configure(ranking={"regressions": {"roads": {"explanatory": explained}}})
+    assert fresh.planned(TARGET) == {"regress ranking/regressions/roads.json"}
+    fresh.configure(ranking={"regressions": {"roads": roads}})
     write_places(fresh.folder / "places.csv", 1)
-    assert fresh.planned(TARGET) == {"regress regressions/roads.json"}
+    assert fresh.planned(TARGET) == {"regress ranking/regressions/roads.json"}

@@ -3,11 +3,20 @@
 import os
 import time
 
-REGION_AGGREGATES = {
-    "mosaic maps/region.tif", "district districts/counties.parquet", "regress regressions/distances.json",
-    "inspection-sheets review", "report report/index.html", "publish catalog.json",
-}  # fmt: skip
-EVALUATIONS = {f"evaluate evaluation/{name}.json" for name in ("truth", "lights", "population")}
+from workflow_copy import CONFIG
+
+TABLE = "tabulate ranking/maps/patches.parquet"
+PAGES = {"report report/index.html", "publish catalog.json"}
+"""What shows everything that was made."""
+REGION_AGGREGATES = PAGES | {
+    "mosaic ranking/maps/region.tif",
+    "district ranking/districts/counties.parquet",
+    "regress ranking/regressions/distances.json",
+    "inspection-sheets ranking/inspection",
+    TABLE,
+}
+REFERENCES = ("truth", "lights", "population")
+EVALUATIONS = {f"evaluate ranking/evaluation/{name}.json" for name in REFERENCES}
 LEARNED = {
     "adapt",
     "embed",
@@ -23,7 +32,7 @@ LEARNED = {
 }
 SCORED = {
     "train", "predict", "inspection-sheets", "saliency", "rasterize", "mosaic", "evaluate", "district", "change",
-    "regress", "report", "publish",
+    "regress", "tabulate", "report", "publish",
 }  # fmt: skip
 """What follows from another order of the clusters."""
 GRANULES = ("03TVG", "03TWG", "03TVF", "03TWF", "03TXG")
@@ -35,7 +44,7 @@ def verbs(jobs):
 
 def rival_jobs(baseline, *order):
     """What one baseline needs: the order that it learns from, its model, and its scores."""
-    folder = f"baselines/{baseline}"
+    folder = f"ranking/baselines/{baseline}"
     return {
         *(f"{verb} {folder}/{file}" for verb, file in order),
         f"train {folder}/model/score.safetensors",
@@ -44,18 +53,21 @@ def rival_jobs(baseline, *order):
 
 
 def own_jobs(granule):
-    folder = f"scenes/{granule}"
+    folder = f"scenes/sentinel-2/{granule}"
     return {
         f"search {folder}/candidates.json",
         f"fetch {folder}/download.json",
         f"compose {folder}/scene.tif",
-        f"tile tiles/{granule}.npy",
-        f"predict scores/{granule}.parquet",
-        f"predict baselines/lights-order/scores/{granule}.parquet",
-        f"saliency saliency/{granule}.json",
-        f"rasterize maps/{granule}.tif",
-        f"pixel-statistics evaluation/baselines/{granule}.parquet",
-        *(f"aggregate evaluation/references/{name}/{granule}.parquet" for name in ("truth", "lights", "population")),
+        f"tile samples/sentinel-2/{granule}.npy",
+        f"predict ranking/scores/{granule}.parquet",
+        f"predict ranking/baselines/lights-order/scores/{granule}.parquet",
+        f"saliency ranking/saliency/{granule}.json",
+        f"rasterize ranking/maps/{granule}.tif",
+        f"pixel-statistics samples/statistics/sentinel-2/{granule}.parquet",
+        *(
+            f"aggregate samples/references/sentinel-2/{name}/{granule}.parquet"
+            for name in ("truth", "lights", "population")
+        ),
     }
 
 
@@ -90,7 +102,7 @@ def test_new_fit_granule_learns_everything_anew(finished):
 
     jobs = finished.planned()
 
-    assert own_jobs("03TXF") | {"embed features/03TXF.npy"} <= jobs
+    assert own_jobs("03TXF") | {"embed ranking/features/03TXF.npy"} <= jobs
     assert verbs(jobs) >= LEARNED
     others = {
         job
@@ -102,7 +114,7 @@ def test_new_fit_granule_learns_everything_anew(finished):
 
 def test_new_prompt_asks_its_own_rounds_only(finished):
     (finished.folder / "config/prompts/roads.md").write_text("How good are the roads?")
-    finished.edit("config/config.yaml", "economics-student-en]", "economics-student-en, roads]")
+    finished.edit(CONFIG, "economics-student-en]", "economics-student-en, roads]")
 
     jobs = finished.planned()
 
@@ -115,11 +127,8 @@ def test_new_prompt_asks_its_own_rounds_only(finished):
 
 
 def test_new_judge_asks_its_own_rounds_only(finished):
-    finished.edit(
-        "config/config.yaml",
-        "prompts: [",
-        "  second:\n    kind: stand-in\n    model: stand-in\n    temperature: 1.5\nprompts: [",
-    )
+    second = {"kind": "stand-in", "model": "stand-in", "temperature": 1.5}
+    finished.configure(ranking={"judges": {"second": second}})
 
     jobs = finished.planned()
 
@@ -130,14 +139,14 @@ def test_new_judge_asks_its_own_rounds_only(finished):
 
 
 def test_new_round_asks_that_round_only(finished):
-    finished.edit("config/config.yaml", "rounds: 3", "rounds: 4")
+    finished.configure(ranking={"rate": {"rounds": 4}})
 
     jobs = finished.planned()
 
     asked = {job for job in jobs if job.startswith("rate ")}
     assert len(asked) == 4
     assert all(job.endswith("/4.json") for job in asked)
-    assert {job for job in jobs if job.startswith("sample ")} == {"sample ranking/draws/4.parquet"}
+    assert {job for job in jobs if job.startswith("sample ")} == {"sample ranking/samples/4.parquet"}
 
 
 def test_changed_prompt_text_asks_that_prompt_only(finished):
@@ -184,12 +193,12 @@ def test_changed_stand_in_asks_its_rounds_again_and_draws_nothing(finished):
 
 
 def test_changed_draw_asks_all_rounds_again_and_clusters_nothing(finished):
-    finished.edit("config/config.yaml", "rate:\n", "draw:\n  images_per_cluster: 4\nrate:\n")
+    finished.configure(ranking={"sample": {"images_per_cluster": 4}})
 
     jobs = finished.planned()
 
     assert {job for job in jobs if job.startswith("sample ")} == {
-        f"sample ranking/draws/{n}.parquet" for n in (1, 2, 3)
+        f"sample ranking/samples/{n}.parquet" for n in (1, 2, 3)
     }
     assert len({job for job in jobs if job.startswith("rate ")}) == 12
     assert not verbs(jobs) & {"cluster", "tile", "contact-sheets"}
@@ -198,15 +207,15 @@ def test_changed_draw_asks_all_rounds_again_and_clusters_nothing(finished):
 def test_comments_and_docstrings_rerun_nothing(finished):
     finished.edit("workflow/rankscape/samples/patches.py", '"""The patch store', '"""The store of patches')
     finished.edit("workflow/rankscape/stages/tile.py", "\nfrom cyclopts", "\n# A remark.\nfrom cyclopts")
-    finished.edit("config/config.yaml", "region: demo", "# A remark.\nregion: demo")
+    finished.edit(CONFIG, "region: demo", "# A remark.\nregion: demo")
 
     assert finished.planned() == set()
 
 
 def test_reordered_config_keys_rerun_nothing(finished):
-    finished.edit("config/config.yaml", "  product: reflectance\n  bands: [B04, B03, B02, B08]\n", "")
-    finished.edit("config/config.yaml", "fetch:\n", "fetch:\n  bands: [B04, B03, B02, B08]\n")
-    finished.edit("config/config.yaml", "  max_scenes: 2\n", "  max_scenes: 2\n  product: reflectance\n")
+    finished.edit(CONFIG, "    product: reflectance\n    bands: [B04, B03, B02, B08]\n", "")
+    finished.edit(CONFIG, "  sentinel-2:\n", "  sentinel-2:\n    bands: [B04, B03, B02, B08]\n")
+    finished.edit(CONFIG, "    max_scenes: 2\n", "    max_scenes: 2\n    product: reflectance\n")
 
     assert finished.planned() == set()
 
@@ -223,15 +232,13 @@ def test_fresh_clone_beside_old_results_reruns_nothing(finished):
 
 
 def test_limits_of_a_judge_ask_nothing_again(finished):
-    finished.edit(
-        "config/config.yaml", "    temperature: 0.7\n", "    temperature: 0.7\n    concurrency: 2\n    attempts: 9\n"
-    )
+    finished.configure(ranking={"judges": {"stand-in": {"concurrency": 2, "attempts": 9}}})
 
     assert not verbs(finished.planned()) & {"rate"}
 
 
 def test_other_checkpoints_train_nothing_again(finished):
-    folder = finished.folder / "results/demo/model/training/0123456789abcdef"
+    folder = finished.folder / "results/demo/ranking/model/training/0123456789abcdef"
     folder.mkdir(parents=True)
     (folder / "seed-0.safetensors").write_text("of another training")
 
@@ -248,43 +255,31 @@ def test_changed_function_reruns_the_stages_that_use_it(finished):
 
 
 def test_new_baselines_run_their_own_jobs_and_the_evaluations(finished):
-    finished.edit(
-        "config/config.yaml",
-        "baselines:\n",
-        "baselines:\n  people: {kind: regression, reference: population}\n  again: {kind: order, reference: lights}\n",
-    )
+    people, again = {"kind": "regression", "reference": "population"}, {"kind": "order", "reference": "lights"}
+    finished.configure(ranking={"baselines": {"people": people, "again": again}})
 
     again = rival_jobs("again", ("order-from-reference", "orders/data--lights.json"), ("ensemble", "order.json"))
-    assert finished.planned() == rival_jobs("people") | again | EVALUATIONS | {
-        "report report/index.html",
-        "publish catalog.json",
-    }
+    assert finished.planned() == rival_jobs("people") | again | EVALUATIONS | {TABLE} | PAGES
 
 
 def test_a_baseline_learns_anew_when_its_own_settings_change(finished):
-    finished.edit("config/config.yaml", "train: {seeds: 1}", "train: {seeds: 2}")
+    finished.configure(ranking={"baselines": {"lights-order": {"train": {"seeds": 2}}}})
 
-    assert finished.planned() == rival_jobs("lights-order") | EVALUATIONS | {
-        "report report/index.html",
-        "publish catalog.json",
-    }
+    assert finished.planned() == rival_jobs("lights-order") | EVALUATIONS | {TABLE} | PAGES
 
 
 def test_a_baseline_of_another_kind_learns_anew(finished):
-    finished.edit("config/config.yaml", "    kind: order\n", "    kind: regression\n")
+    finished.configure(ranking={"baselines": {"lights-order": {"kind": "regression"}}})
 
-    assert finished.planned() == rival_jobs("lights-order") | EVALUATIONS | {
-        "report report/index.html",
-        "publish catalog.json",
-    }
+    assert finished.planned() == rival_jobs("lights-order") | EVALUATIONS | {TABLE} | PAGES
 
 
 def test_another_reference_raster_reruns_the_baselines_that_learned_from_it(finished):
     raster = finished.folder / "lamps.tif"
     raster.write_text("new")
-    finished.edit("config/config.yaml", "path: results/demo/simulated/lights.tif", f"path: {raster.name}")
+    finished.configure(references={"lights": {"path": raster.name}})
 
     order = ("order-from-reference", "orders/data--lights.json"), ("ensemble", "order.json")
-    values = {f"aggregate evaluation/references/lights/{granule}.parquet" for granule in GRANULES}
+    values = {f"aggregate samples/references/sentinel-2/lights/{granule}.parquet" for granule in GRANULES}
     made = rival_jobs("lights-order", *order) | values | EVALUATIONS
-    assert finished.planned() == made | {"report report/index.html", "publish catalog.json"}
+    assert finished.planned() == made | {TABLE} | PAGES

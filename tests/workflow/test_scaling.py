@@ -2,8 +2,8 @@
 
 from workflow_copy import Project
 
-ALL = "\nstorage:\n  drop: [assets, scenes, tiles, features]\nregion: demo"
-LARGE = ("scenes/*/download.json", "scenes/*/*.tif", "tiles/*.npy", "features/*.npy")
+ALL = ["assets", "scenes", "tiles", "features"]
+LARGE = ("scenes/*/*/download.json", "scenes/*/*/*.tif", "samples/*/*.npy", "ranking/features/*.npy")
 
 
 def shard(text: str) -> tuple[str, str]:
@@ -42,11 +42,15 @@ def test_shards_and_their_joining_plan_what_one_run_plans(fresh: Project) -> Non
 def test_shards_are_joined_without_a_look_behind_their_files(finished: Project) -> None:
     assert finished.planned(*shard("join")) == set()
     results = finished.folder / "results/demo"
-    for path in (*results.glob("scenes/*/*.tif"), *results.glob("scenes/*/*.json"), results / "maps/region.tif"):
+    for path in (
+        *results.glob("scenes/*/*/*.tif"),
+        *results.glob("scenes/*/*/*.json"),
+        results / "ranking/maps/region.tif",
+    ):
         path.unlink()
 
     assert finished.planned(*shard("join")) == {
-        "mosaic maps/region.tif",
+        "mosaic ranking/maps/region.tif",
         "report report/index.html",
         "publish catalog.json",
     }
@@ -57,7 +61,7 @@ def test_a_shard_that_is_missing_is_named_when_shards_are_joined(fresh: Project)
 
     assert run.returncode != 0
     assert "MissingInputException" in run.stdout + run.stderr
-    assert "results/demo/tiles/03TVG.npy" in run.stdout + run.stderr
+    assert "results/demo/samples/sentinel-2/03TVG.npy" in run.stdout + run.stderr
 
 
 def test_a_new_granule_is_planned_by_its_own_shard_alone(finished: Project) -> None:
@@ -69,7 +73,7 @@ def test_a_new_granule_is_planned_by_its_own_shard_alone(finished: Project) -> N
 
 
 def test_dropping_reruns_nothing_and_what_is_gone_stays_gone(finished: Project) -> None:
-    finished.edit("config/config.yaml", "region: demo", ALL)
+    finished.configure(storage={"drop": ALL})
     assert finished.planned() == set()
     for path in (path for pattern in LARGE for path in (finished.folder / "results/demo").glob(pattern)):
         path.unlink()
@@ -78,13 +82,13 @@ def test_dropping_reruns_nothing_and_what_is_gone_stays_gone(finished: Project) 
 
 
 def test_a_dropped_file_is_made_again_for_a_job_that_needs_it_and_goes_with_it(finished: Project) -> None:
-    finished.edit("config/config.yaml", "region: demo", ALL.replace(", tiles", ""))
+    finished.configure(storage={"drop": [name for name in ALL if name != "tiles"]})
     results = finished.folder / "results/demo"
-    for path in (*(results / "scenes/03TVG").iterdir(), results / "tiles/03TVG.npy"):
+    for path in (*(results / "scenes/sentinel-2/03TVG").iterdir(), results / "samples/sentinel-2/03TVG.npy"):
         if path.is_file() and path.name != "candidates.json":
             path.unlink()
 
-    finished.snakemake("--set-resources", "tile:mpi=mpiexec", "tile:tasks=1", "--", "results/demo/tiles/03TVG.npy")
+    finished.pretend("results/demo/samples/sentinel-2/03TVG.npy")
 
-    assert (results / "tiles/03TVG.npy").is_file()
-    assert [path.name for path in sorted((results / "scenes/03TVG").iterdir())] == ["candidates.json"]
+    assert (results / "samples/sentinel-2/03TVG.npy").is_file()
+    assert [path.name for path in sorted((results / "scenes/sentinel-2/03TVG").iterdir())] == ["candidates.json"]
