@@ -43,4 +43,4 @@ def test_a_regression_on_scores_is_made_by_itself(finished):
 def test_other_settings_of_publishing_publish_anew_and_make_nothing(finished):
     finished.configure(publish={"confidence": 0.9})
 
-    assert finished.planned() == {"publish catalog.json"}
+    assert finished.planned() == {"publish catalog.json", "tabulate ranking/maps/patches.parquet"}

@@ -27,6 +27,7 @@ def test_shards_and_their_joining_plan_what_one_run_plans(fresh: Project) -> Non
         "inspection-sheets",
         "audit",
         "report",
+        "tabulate",
         "publish",
         "contact-sheets",
     }
@@ -61,7 +62,7 @@ def test_a_shard_that_is_missing_is_named_when_shards_are_joined(fresh: Project)
 
     assert run.returncode != 0
     assert "MissingInputException" in run.stdout + run.stderr
-    assert "results/demo/samples/sentinel-2/03TVG.npy" in run.stdout + run.stderr
+    assert "results/demo/ranking/scores/03TVG.parquet" in run.stdout + run.stderr
 
 
 def test_a_new_granule_is_planned_by_its_own_shard_alone(finished: Project) -> None:
