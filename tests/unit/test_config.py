@@ -149,6 +149,15 @@ def test_people_or_references_can_rank_without_judges():
     assert check_config({**alone, **references}, "x").ranking.order_from_reference.references == ("lights",)
 
 
+def test_a_sensor_of_local_images_needs_images_for_every_granule():
+    config = check_config({**JUDGED, "references": {}, "acquisitions": {"own": {"sensor": "local"}}}, "x")
+    own = GranuleRow(granule="a", role="fit", raster="a.tif")
+    check_granules(config, {"a": own})
+    searched = GranuleRow(granule="48RVV", role="apply", start="2022-01-01", end="2022-02-01", max_cloud_percent=9)
+    with pytest.raises(SettingsError, match=r"acquisitions.own.sensor = 'local' has no scenes .* but 48RVV of here.tsv"):
+        check_granules(config, {"a": own, "48RVV": searched})
+
+
 def test_references_need_a_granule_with_coordinates():
     config = check_config(changed(people={"folder": "orders"}, order_from_reference={"references": ["lights"]}), "x")
     towns, land = (

@@ -15,10 +15,10 @@ from rankscape.foundation.files import raise_if_disk_full, read_json, sha256, sy
 from rankscape.foundation.slots import Slots, node_folder
 from rankscape.scenes.addresses import Hosts, is_remote, local_path
 from rankscape.scenes.connections import Connections, open_client, size_on_server
-from rankscape.scenes.part_files import Meter, PartFile, Room, note_of
+from rankscape.scenes.part_files import Meter, PartFile, Room, contradiction, contradicts, note_of, plain
 from rankscape.scenes.rasters import check_whole
 from rankscape.scenes.servers import Patience, Signer
-from rankscape.scenes.transfers import Transfer, contradiction, contradicts, plain
+from rankscape.scenes.transfers import Transfer
 from rankscape.scenes.wanted_assets import Asset, MissingAssetError, StoppedError, UnusableAssetError
 
 CONNECTIONS = 16

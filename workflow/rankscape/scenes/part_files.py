@@ -1,4 +1,4 @@
-"""What has come of an asset so far: its part file, the ledger beside it, and the room that the rest will need."""
+"""What has come of an asset so far: its part file, the room that the rest needs, and what it is held against."""
 
 import itertools
 import json
@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rankscape.foundation.errors import DiskError
+from rankscape.foundation.errors import DiskError, RasterError
 from rankscape.foundation.files import write_bytes
-from rankscape.scenes.wanted_assets import Checksum
+from rankscape.scenes.rasters import check_whole
+from rankscape.scenes.wanted_assets import Asset, Checksum, ContradictedAssetError, SpoiltError, digests
 
 Range = tuple[int, int]
 """First byte, and the byte after the last."""
@@ -216,3 +217,55 @@ class Room:
         with self._lock:
             left = 0 if count_bytes is None else self._needed.get(path, 0) - count_bytes
             self._needed[path] = max(0, left)
+
+
+def verify(asset: Asset, part: PartFile) -> tuple[str, float]:
+    """Hold a part file that has come whole against its checksums and its own structure.
+
+    Returns:
+        SHA-256 of the file, and the share of its pixels that are 0 in all bands, in percent.
+
+    Raises:
+        SpoiltError: If it is damaged.
+    """
+    stated = _checksums(asset, part)
+    found = digests(part.path, {"sha256", *(checksum.algorithm for checksum in stated)})
+    for checksum in stated:
+        if found[checksum.algorithm] != checksum.hex:
+            name = checksum.algorithm.upper().replace("SHA", "SHA-")
+            raise SpoiltError(f"its {name} is not the one that {checksum.source} states")
+    try:
+        return found["sha256"], 100 * check_whole(part.path)
+    except RasterError as error:
+        raise SpoiltError(plain(error, part.path)) from None
+
+
+def plain(error: RasterError, path: Path, name: str = "the file") -> str:
+    """Return an error's line with a name that says more than the path of a part file."""
+    return str(error).replace(str(path), name)
+
+
+def contradicts(asset: Asset, empty_percent: float) -> bool:
+    """Whether the share of pixels without data is another than the item states."""
+    stated = asset.empty_percent
+    return stated is not None and abs(empty_percent - stated) > asset.empty_tolerance_percent
+
+
+def contradiction(asset: Asset, empty_percent: float) -> ContradictedAssetError:
+    """Return the error that says what the pixels are instead."""
+    return ContradictedAssetError(f"{asset.label}: {blame(asset, empty_percent)}.")
+
+
+def blame(asset: Asset, empty_percent: float) -> str:
+    """Say what the pixels are, and what the item states."""
+    return f"{empty_percent:.1f} % of its pixels have no data, where the item states {asset.empty_percent:.1f} %"
+
+
+def _checksums(asset: Asset, part: PartFile) -> tuple[Checksum, ...]:
+    origin = part.origin_now
+    return (*((asset.checksum,) if asset.checksum else ()), *origin.checksums)
+
+
+def is_confirmed(asset: Asset, part: PartFile) -> bool:
+    """Whether a checksum says that the bytes are the server's own, so that they would come the same again."""
+    return bool(_checksums(asset, part))

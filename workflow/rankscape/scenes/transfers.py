@@ -9,22 +9,28 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 
 import httpx2
 
-from rankscape.foundation.errors import RasterError
 from rankscape.scenes.connections import Connections
-from rankscape.scenes.part_files import Meter, Origin, PartFile, Range, Room
-from rankscape.scenes.rasters import check_whole
+from rankscape.scenes.part_files import (
+    Meter,
+    Origin,
+    PartFile,
+    Range,
+    Room,
+    blame,
+    contradiction,
+    contradicts,
+    is_confirmed,
+    verify,
+)
 from rankscape.scenes.wanted_assets import (
     AgainError,
     Asset,
-    Checksum,
     ContradictedAssetError,
     SpoiltError,
     StoppedError,
-    digests,
     failure,
     header_checksums,
 )
@@ -264,10 +270,10 @@ class Transfer:
                 digest, empty_percent = self.decoders.submit(verify, asset, part).result()
                 if not contradicts(asset, empty_percent):
                     return part, digest
-                if digest == seen or _is_confirmed(asset, part):
+                if digest == seen or is_confirmed(asset, part):
                     raise contradiction(asset, empty_percent)
                 seen = digest
-                raise SpoiltError(_blame(asset, empty_percent))
+                raise SpoiltError(blame(asset, empty_percent))
             except ContradictedAssetError:
                 part.discard()
                 raise
@@ -279,54 +285,3 @@ class Transfer:
                     raise failure(asset, f"{spoilt}, {failures} times in a row") from None
                 if self.connections.stop.wait(patience.wait_s(failures)):
                     raise StoppedError from None
-
-
-def verify(asset: Asset, part: PartFile) -> tuple[str, float]:
-    """Hold a part file that has come whole against its checksums and its own structure.
-
-    Returns:
-        SHA-256 of the file, and the share of its pixels that are 0 in all bands, in percent.
-
-    Raises:
-        SpoiltError: If it is damaged.
-    """
-    stated = _checksums(asset, part)
-    found = digests(part.path, {"sha256", *(checksum.algorithm for checksum in stated)})
-    for checksum in stated:
-        if found[checksum.algorithm] != checksum.hex:
-            name = checksum.algorithm.upper().replace("SHA", "SHA-")
-            raise SpoiltError(f"its {name} is not the one that {checksum.source} states")
-    try:
-        return found["sha256"], 100 * check_whole(part.path)
-    except RasterError as error:
-        raise SpoiltError(plain(error, part.path)) from None
-
-
-def plain(error: RasterError, path: Path, name: str = "the file") -> str:
-    """Return an error's line with a name that says more than the path of a part file."""
-    return str(error).replace(str(path), name)
-
-
-def contradicts(asset: Asset, empty_percent: float) -> bool:
-    """Whether the share of pixels without data is another than the item states."""
-    stated = asset.empty_percent
-    return stated is not None and abs(empty_percent - stated) > asset.empty_tolerance_percent
-
-
-def contradiction(asset: Asset, empty_percent: float) -> ContradictedAssetError:
-    """Return the error that says what the pixels are instead."""
-    return ContradictedAssetError(f"{asset.label}: {_blame(asset, empty_percent)}.")
-
-
-def _blame(asset: Asset, empty_percent: float) -> str:
-    return f"{empty_percent:.1f} % of its pixels have no data, where the item states {asset.empty_percent:.1f} %"
-
-
-def _checksums(asset: Asset, part: PartFile) -> tuple[Checksum, ...]:
-    origin = part.origin_now
-    return (*((asset.checksum,) if asset.checksum else ()), *origin.checksums)
-
-
-def _is_confirmed(asset: Asset, part: PartFile) -> bool:
-    """Whether a checksum says that the bytes are the server's own, so that they would come the same again."""
-    return bool(_checksums(asset, part))

@@ -94,11 +94,18 @@ class RegionSettings(Section):
         return name
 
     def check_granules(self, table: Mapping[str, GranuleRow]) -> None:
-        """Refuse what has no coordinates to be compared at.
+        """Refuse scenes of a sensor that has none, and what has no coordinates to be compared at.
 
         Raises:
             ValueError: Naming the key and the granule table.
         """
+        searched = [name for name, row in table.items() if row.local is None]
+        for name, acquisition in self.acquisitions.items():
+            if searched and not hasattr(acquisition.sensor_facts, "collection"):
+                raise ValueError(
+                    f"acquisitions.{name}.sensor = {acquisition.sensor!r} has no scenes to look for, but {searched[0]} "
+                    f"of {self.granules} names no raster, tiles or images: give it some, or take another sensor"
+                )
         if any(row.located for row in table.values()):
             return
         for key, names, lack in (

@@ -33,7 +33,7 @@ _ORBIT = re.compile(r"_R(\d{3})_")
 _BASELINE = re.compile(r"_N(\d{2})(\d{2})_")
 _GENERATED = re.compile(r"_(\d{8}T\d{6})(?:\.SAFE)?$")
 _EARLIEST = datetime.datetime.min.replace(tzinfo=datetime.UTC)
-QUANTIFICATION = 10_000
+_QUANTIFICATION = 10_000
 _SHIFTED_FROM = (4, 0)
 SHIFT_DN = 1000
 """What the processing adds to the raw numbers from baseline 04.00 on."""
@@ -246,8 +246,9 @@ def reflectance(dn: np.ndarray, offset_dn: int, seen: np.ndarray) -> np.ndarray:
     Returns:
         float32, the same shape; NaN where there is no data.
     """
-    scaled = (dn.astype(np.float32) + np.float32(offset_dn)) / np.float32(QUANTIFICATION)
-    return np.where(seen, np.clip(scaled, 0, 1), np.float32(np.nan)).astype(np.float32)
+    scaled = (dn.astype(np.float32) + np.float32(offset_dn)) / np.float32(_QUANTIFICATION)
+    within = np.clip(scaled, *SENSOR.products["reflectance"].value_range)
+    return np.where(seen, within, np.float32(np.nan)).astype(np.float32)
 
 
 def baseline_of(item: Mapping[str, Any]) -> tuple[int, int] | None:
