@@ -23,7 +23,7 @@ rule tile:
         settings=settings("tile"),
         images=lambda wildcards: wildcards.granule in LISTINGS,
         listing=lambda wildcards: LISTINGS.get(wildcards.granule, ""),
-        code=code("tile", CONFIG.tile),
+        code=code("tile"),
     message:
         "Cutting granule {wildcards.granule} into patches"
     shell:

@@ -15,8 +15,8 @@ from rasterio.windows import Window
 from rankscape.foundation.errors import RasterError
 from rankscape.samples.patches import Grid, patch_id
 from rankscape.samples.source import Layout, Piece
+from rankscape.scenes.granule_table import COLOURS
 from rankscape.scenes.rasters import CLOUDY, NO_DATA, brief, open_raster
-from rankscape.scenes.sensors.local import COLOURS
 
 _CACHE_MB = 256
 """Decoded blocks that GDAL keeps: more than one row of 512 px blocks of a granule, and no share of a large machine."""

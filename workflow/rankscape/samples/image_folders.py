@@ -20,7 +20,7 @@ from rankscape.samples.patches import NOWHERE, Grid, patch_id
 from rankscape.samples.rendering import open_image
 from rankscape.samples.settings import TileSettings
 from rankscape.samples.source import Layout, Piece
-from rankscape.scenes.sensors.local import COLOURS
+from rankscape.scenes.granule_table import COLOURS
 
 _NAME = re.compile(r"([0-9]{1,8})_([0-9]{1,8})")
 _HALF_WORLD_M = pi * 6_378_137.0

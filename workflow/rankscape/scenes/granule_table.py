@@ -21,6 +21,8 @@ PERIOD_PATTERN = r"[12][0-9]{3}([-_.]?[0-9A-Za-z]+)*"
 
 _LOCAL = ("raster", "tiles", "images")
 """Columns of local images."""
+COLOURS = ("B04", "B03", "B02")
+"""Names of red, green, blue of local images: those of Sentinel-2, whose true colour models have learned from."""
 _RENAMED = {"folder": "tiles", "pictures": "images"}
 """Columns by their names of earlier versions."""
 SHARD_PATTERN = r"^(join|[1-9][0-9]{0,4}/[1-9][0-9]{0,4})$"

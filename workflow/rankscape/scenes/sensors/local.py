@@ -5,10 +5,8 @@ They need no catalogue and no download: patches are cut from where they lie.
 
 from collections.abc import Mapping
 
+from rankscape.scenes.granule_table import COLOURS
 from rankscape.scenes.sensors.protocol import Product
-
-COLOURS = ("B04", "B03", "B02")
-"""Names of red, green, blue: those of Sentinel-2, so that what was learned from its true colour reads them."""
 
 
 class Local:
