@@ -81,8 +81,8 @@ def test_more_periods_compare_each_with_the_next_and_the_ends_or_those_asked_for
 @pytest.mark.parametrize(
     ("pairs", "said"),
     [
-        ("2016--2030", ["2016--2030", "no place of the sheet has both"]),
-        ("2022--2016", ["2022--2016", "the earlier period stands first"]),
+        ("2016--2030", ["2016--2030", "no place of the granule table has both"]),
+        ("2022--2016", ["2022--2016", "the earlier period comes first"]),
         ("before--after", ["change.pairs", "before--after"]),
     ],
 )
