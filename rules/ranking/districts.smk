@@ -18,7 +18,7 @@ rule ranking_district:
         districts="<results>/ranking/districts/{districts}.parquet",
         table="<results>/ranking/districts/{districts}.csv",
         document="<results>/ranking/districts/{districts}.json",
-        picture=report(
+        image=report(
             "<results>/ranking/districts/{districts}.png",
             caption="../../workflow/report/districts.rst",
             category="Districts",
@@ -41,4 +41,4 @@ rule ranking_district:
     shell:
         "python -m rankscape ranking district --settings {params.settings:q} --name {wildcards.districts:q}"
         " --scores {input.scores:q} --indices {input.indices:q} --out {output.districts:q} --table {output.table:q}"
-        " --document {output.document:q} --picture {output.picture:q} --threads {threads} > {log:q} 2>&1"
+        " --document {output.document:q} --image {output.image:q} --threads {threads} > {log:q} 2>&1"

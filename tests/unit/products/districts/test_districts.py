@@ -76,7 +76,7 @@ def run(files, tmp_path, path, **settings):
     arguments = ["ranking", "district", "--settings", json.dumps(chosen), "--name", "mine"]
     for role, paths in files.items():
         arguments += [f"--{role}", *paths]
-    for option, suffix in {"out": "parquet", "table": "csv", "document": "json", "picture": "png"}.items():
+    for option, suffix in {"out": "parquet", "table": "csv", "document": "json", "image": "png"}.items():
         arguments += [f"--{option}", str(tmp_path / f"out.{suffix}")]
     with pytest.raises(SystemExit) as ended:
         main(arguments)

@@ -39,7 +39,7 @@ def district(
     out: Annotated[Path, Parameter(help="Table of districts to write (GeoParquet, WGS 84).")],
     table: Annotated[Path, Parameter(help="The same without polygons (CSV).")],
     document: Annotated[Path, Parameter(help="What was done and found (JSON).")],
-    picture: Annotated[Path, Parameter(help="Map of the districts (PNG).")],
+    image: Annotated[Path, Parameter(help="Map of the districts (PNG).")],
     threads: Threads = 1,
 ) -> None:
     """Average the score over districts, with intervals, ranks, a map, and census columns beside it."""
@@ -49,7 +49,7 @@ def district(
     record = provenance("ranking district", chosen, _inputs(chosen, scores, indices), seed=SEED)
     DISTRICTS.write(out, found.table, record)
     DISTRICTS_TABLE.write(table, found.table.drop(columns="geometry"), record)
-    write_bytes(picture, draw_choropleth(found.table, ramp, chosen.title, _facts(found)))
+    write_bytes(image, draw_choropleth(found.table, ramp, chosen.title, _facts(found)))
     DISTRICTS_RECORD.write(document, {"districts": name, **_document(found, chosen)}, record)
     say(f"{found.table['score'].notna().sum()} of {len(found.table)} districts have a score.")
 
