@@ -5,7 +5,7 @@ import re
 
 from rankscape.products.change.settings import compared_dates
 
-DATES = compared_dates(SHEET, RANKING.change)  # pairs of rows by change, such as 2016--2022
+DATES = compared_dates(GRANULE_TABLE, RANKING.change)  # pairs of rows by change, such as 2016--2022
 CHANGES = [] if SHARD else list(DATES)
 
 
@@ -46,7 +46,7 @@ rule ranking_change:
         runtime=minutes(60),
     params:
         settings=without(RANKING.change, "pairs"),
-        places=lambda wildcards: [SHEET[after].location for _, after in DATES[wildcards.change]],
+        places=lambda wildcards: [GRANULE_TABLE[after].location for _, after in DATES[wildcards.change]],
         code=code("ranking change", RANKING.change),
     message:
         "Measuring the change {wildcards.change}"

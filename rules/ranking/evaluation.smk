@@ -28,7 +28,7 @@ rule ranking_evaluate:
     params:
         settings=settings("ranking.evaluate"),
         reference=lambda wildcards: CONFIG.references[wildcards.reference].canonical(),
-        apply=[granule for granule in MAPPED if SHEET[granule].role == "apply"],
+        apply=[granule for granule in MAPPED if GRANULE_TABLE[granule].role == "apply"],
         baselines=baseline_options,
         trained_on=[f"{name}={baseline.reference}" for name, baseline in RANKING.baselines.items()],
         code=code("ranking evaluate"),

@@ -124,7 +124,7 @@ rule ranking_tabulate:
         runtime=minutes(30),
     params:
         region="<results>",
-        names=json.dumps({**RANKING_NAMES, "apply": [name for name in MAPPED if SHEET[name].role == "apply"]}),
+        names=json.dumps({**RANKING_NAMES, "apply": [name for name in MAPPED if GRANULE_TABLE[name].role == "apply"]}),
         confidence=CONFIG.publish.confidence,
         code=code("ranking tabulate"),
     message:

@@ -1,7 +1,7 @@
 # In: rounds, people's orders, references. Out: one partial order a source, the ensemble, and what they can be trusted with.
 
-LOCATED_FIT = [name for name in FIT if SHEET[name].located]
-TAUGHT = current_rows({name: SHEET[name] for name in LOCATED_FIT})  # what a reference says is said of one date
+LOCATED_FIT = [name for name in FIT if GRANULE_TABLE[name].located]
+TAUGHT = current_rows({name: GRANULE_TABLE[name] for name in LOCATED_FIT})  # what a reference says is said of one date
 
 
 rule ranking_rank:

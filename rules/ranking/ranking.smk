@@ -12,8 +12,8 @@ try:
     PEOPLE = orders_of_people(RANKING.people)
     PROMPTS = {name: read_prompt(Path(f"config/prompts/{name}.md")) for name in RANKING.prompts}
     for name in FIT if RANKING.cluster.given == "folders" else []:
-        if SHEET[name].images is not None:
-            check_cluster_folders(Path(SHEET[name].images))
+        if GRANULE_TABLE[name].images is not None:
+            check_cluster_folders(Path(GRANULE_TABLE[name].images))
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -167,7 +167,7 @@ PAGE_NAMES["ranking"] = {
     "current": CURRENT,
     "located": LOCATED,
     "explained": EXPLAINED,
-    "imaged": [name for name in MAPPED if SHEET[name].local is None],
+    "imaged": [name for name in MAPPED if GRANULE_TABLE[name].local is None],
     "references": REFERENCES,
     "districts": DISTRICTS,
     "changes": CHANGES,

@@ -28,17 +28,17 @@ gc.set_threshold(50_000, 20, 20)
 
 try:
     CONFIG = check_config(config, ", ".join(map(os.path.relpath, workflow.configfiles)))
-    SHEET = read_granule_table(Path(CONFIG.granules))
-    check_granules(CONFIG, SHEET)
-    LISTINGS = look_through(SHEET)
+    GRANULE_TABLE = read_granule_table(Path(CONFIG.granules))
+    check_granules(CONFIG, GRANULE_TABLE)
+    LISTINGS = look_through(GRANULE_TABLE)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
-GRANULES = list(SHEET)
-FIT = [name for name, row in SHEET.items() if row.role == "fit"]
-LOCATED = [name for name, row in SHEET.items() if row.located]  # only these can be on a map
-CURRENT = current_rows(SHEET)  # without earlier dates of places: those are only compared with
-MAPPED = [name for name in CURRENT if SHEET[name].located]
+GRANULES = list(GRANULE_TABLE)
+FIT = [name for name, row in GRANULE_TABLE.items() if row.role == "fit"]
+LOCATED = [name for name, row in GRANULE_TABLE.items() if row.located]  # only these can be on a map
+CURRENT = current_rows(GRANULE_TABLE)  # without earlier dates of places: those are only compared with
+MAPPED = [name for name in CURRENT if GRANULE_TABLE[name].located]
 REFERENCES = list(CONFIG.references)
 NOTES = Notes(Path(".snakemake/rankscape-code.json"))
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
@@ -114,7 +114,7 @@ def only(section, *names):
 
 def window(wildcards):
     """Place, dates and cloud limit of a row, and nothing else of it."""
-    return SHEET[wildcards.granule].window().canonical()
+    return GRANULE_TABLE[wildcards.granule].window().canonical()
 
 
 def catalogue_file(wildcards):
@@ -128,7 +128,7 @@ def tile_source(wildcards):
 
     A folder of images is `ancient`: its time knows nothing of its subfolders, and the listing says what counts.
     """
-    row = SHEET[wildcards.granule]
+    row = GRANULE_TABLE[wildcards.granule]
     if row.local:
         return {"source": ancient(row.images) if row.images else row.local, "quality": []}
     return {
