@@ -23,11 +23,11 @@ from rankscape.evaluation.classification import auc
 from rankscape.learning.adapting import fit_by, prepare, task_of
 from rankscape.learning.fitting import assess
 from rankscape.learning.labels import shares_of
+from rankscape.learning.processes import use_device
 from rankscape.learning.selection import Selection
 from rankscape.learning.settings import AdaptSettings
 from rankscape.learning.targets import TargetTable
 from rankscape.models.backbones import create_backbone
-from rankscape.models.devices import use_device
 from rankscape.samples.pixel_statistics import patch_statistics
 from sklearn.model_selection import train_test_split
 

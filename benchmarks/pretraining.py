@@ -20,10 +20,10 @@ from rankscape.learning.augmentation import appearance
 from rankscape.learning.filters import usable_patches
 from rankscape.learning.folds import random_folds
 from rankscape.learning.pretraining import pretrain_backbone
+from rankscape.learning.processes import use_device
 from rankscape.learning.ridge import fit_ridge
 from rankscape.learning.settings import AdaptSettings, PretrainSettings
 from rankscape.models.backbones import create_backbone
-from rankscape.models.devices import use_device
 from rankscape.samples.patches import Patches
 from scipy.stats import kendalltau
 from threadpoolctl import threadpool_limits

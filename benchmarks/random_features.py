@@ -26,9 +26,9 @@ from published_tiles import cluster_tiles
 from rankscape.learning.augmentation import augment
 from rankscape.learning.feature_buffer import FeatureBuffer
 from rankscape.learning.folds import Resample, even_parts
+from rankscape.learning.processes import use_device
 from rankscape.learning.ridge import fit_ridge
 from rankscape.models.convolutions import RandomConvolutions, form_of, whitened_filters
-from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.ridging import buffered, fit_drawn

@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from rankscape.learning.processes import use_device
 from rankscape.learning.selection import Selection
 from rankscape.learning.targets import TargetTable
-from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.samples.patches import Grid, Patches
 from rankscape.studies.ranking.scoring import training

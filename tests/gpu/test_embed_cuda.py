@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from rankscape.learning.adapted import Adapted, embed_patches
+from rankscape.learning.processes import use_device
 from rankscape.models.backbones import create_backbone
-from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.samples.patches import open_patches
 

@@ -6,8 +6,8 @@ import torch
 from rankscape.learning import trainer
 from rankscape.learning.checkpoints import Checkpoints
 from rankscape.learning.pretraining import pretrain_backbone
+from rankscape.learning.processes import use_device
 from rankscape.learning.settings import AdaptSettings, PretrainSettings
-from rankscape.models.devices import use_device
 from rankscape.samples.patches import open_patches
 from stopping import dying_in
 

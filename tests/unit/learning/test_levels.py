@@ -4,8 +4,7 @@ import pytest
 import torch
 from rankscape.foundation.errors import WeightsError
 from rankscape.models.backbones import create_backbone, published_statistics
-from rankscape.models.levels import Levels
-from rankscape.models.places import at_each_place, feature_map, pooled
+from rankscape.models.feature_maps import Levels, at_each_place, feature_map, pooled
 from safetensors.torch import save_file
 
 

@@ -10,8 +10,8 @@ from rankscape.foundation.tables import read_table
 from rankscape.learning.augmentation import BRIGHTNESS, GAIN, appearance, augment
 from rankscape.learning.fitting import even_batches, right, settle_batch_norm
 from rankscape.learning.labels import select_labelled
+from rankscape.learning.processes import use_device
 from rankscape.models.backbones import create_backbone
-from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights, read_safetensors, save_weights, under
 from rankscape.samples.patches import open_patches

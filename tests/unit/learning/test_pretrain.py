@@ -16,9 +16,9 @@ from rankscape.learning import trainer
 from rankscape.learning.adapted import load_adapted
 from rankscape.learning.checkpoints import Checkpoints
 from rankscape.learning.pretraining import ViewComparison, pretrain_backbone, spread
+from rankscape.learning.processes import use_device
 from rankscape.learning.settings import AdaptSettings, PretrainSettings
 from rankscape.models.backbones import create_backbone
-from rankscape.models.devices import use_device
 from rankscape.models.weights import load_weights
 from rankscape.samples.patches import open_patches
 from stopping import dying_in

@@ -1,10 +1,16 @@
 """Changes of a picture that leave what it shows as it is: land has no upright side; light and air differ by date."""
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from rankscape.foundation.errors import InputError
 from rankscape.models.preparation import LUMA
+
+VIEWS = (1, 4, 8)
+"""As it is; the four turns; the turns of the picture and of its mirror image."""
 
 GAIN = 0.1
 """Largest relative change of contrast."""
@@ -62,6 +68,26 @@ def turn(batch: Tensor, generator: torch.Generator) -> Tensor:
     mirror = torch.randint(2, (count,), generator=generator, device=generator.device)
     turned = _turned(batch, turns.to(batch.device))
     return torch.where(mirror.to(batch.device).bool()[:, None, None, None], turned.flip(-1), turned)
+
+
+def square_views(images: Tensor, count: int) -> Iterator[Tensor]:
+    """Yield views of square images, first of all the images as they are.
+
+    Args:
+        images: Shape (n, channels, side, side).
+        count: 1, 4 or 8.
+
+    Yields:
+        One view of all images, of the same shape.
+
+    Raises:
+        InputError: If `count` is another number.
+    """
+    if count not in VIEWS:
+        raise InputError(f"{count} views asked for: 1, 4 (turns) or 8 (turns and mirrors) can be had.")
+    for place in range(count):
+        seen = images if place < 4 else images.flip(-1)
+        yield torch.rot90(seen, place % 4, (-2, -1)) if place % 4 else seen
 
 
 def _turned(batch: Tensor, turns: Tensor) -> Tensor:

@@ -72,4 +72,5 @@ class TargetTable:
 
     def known(self) -> np.ndarray:
         """Say which units have a value of every target, bool, shape (units,)."""
-        return np.isfinite(self.values).all(axis=1)
+        known: np.ndarray = np.isfinite(self.values).all(axis=1)
+        return known

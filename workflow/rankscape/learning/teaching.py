@@ -5,7 +5,7 @@ images, and the network is drawn to its answers. Ahn et al. (Nature Communicatio
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -96,7 +96,12 @@ class MeanTeacherTask(CategoryTask):
         """Give the network the teacher's weights: the teacher is what is kept."""
         network.load_state_dict(self.teacher.module.state_dict())
 
-    def _average(self, averaged: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor) -> None:
+    def _average(
+        self,
+        averaged: tuple[Tensor, ...] | list[Tensor],
+        current: tuple[Tensor, ...] | list[Tensor],
+        steps: Tensor | int,
+    ) -> None:
         kept = teacher_decay(int(steps), self._settings.teacher_decay)
         for own, new in zip(averaged, current, strict=True):
             own.lerp_(new, 1 - kept)

@@ -114,8 +114,9 @@ class TrainingTask(Protocol):
     def loss(self, network: nn.Module, batch: Any, state: TrainState) -> BatchLoss:
         """Return the loss of a batch; `network` is the state's, or that of all processes."""
 
-    def stepped(self, state: TrainState) -> None:
+    def stepped(self, state: TrainState) -> None:  # noqa: ARG002
         """Take note of a step."""
+        return
 
     def end_epoch(self, state: TrainState, means: dict[str, float]) -> Measured:  # noqa: ARG002
         """Measure the network after an epoch, given the means over its batches."""

@@ -10,10 +10,9 @@ import torch
 
 from rankscape.foundation.errors import WeightsError
 from rankscape.models.convolutions import RandomConvolutions, form_of
-from rankscape.models.levels import Levels, base_of, has_levels, headless
-from rankscape.models.packaged import packaged_file, packaged_weights
+from rankscape.models.feature_maps import Levels, base_of, has_levels, headless
 from rankscape.models.preparation import IMAGENET_STATISTICS, Statistics
-from rankscape.models.published import published_weights
+from rankscape.models.published import packaged_file, packaged_weights, published_weights
 from rankscape.models.weights import read_safetensors, under
 
 IMAGENET, RANDOM, PACKAGED = "imagenet", "random", "packaged"

@@ -21,9 +21,8 @@ from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_table
 from rankscape.learning import trainer
 from rankscape.learning.checkpoints import Checkpoints, digest
-from rankscape.learning.processes import ProcessGroup
+from rankscape.learning.processes import ProcessGroup, use_device
 from rankscape.learning.trainer import TrainState
-from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights, save_weights
 from rankscape.studies.ranking.scoring import training

@@ -9,7 +9,7 @@ from rankscape.__main__ import main
 from rankscape.foundation.errors import SettingsError
 from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.tables import read_table
-from rankscape.models.devices import use_device
+from rankscape.learning.processes import use_device
 from rankscape.studies.ranking.scoring.ensemble import train_ensemble
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.samples import levels_of, open_ranked

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rankscape.learning.processes import use_device
 from rankscape.models.backbones import create_backbone
-from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation, channels_of
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.model import ScoreModel, read_model, write_model

@@ -12,7 +12,7 @@ from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.tables import write_table
 from rankscape.samples.patches import open_patches
-from rankscape.studies.ranking.explanations.review import contradictions, scored_patches, spectrum, uncertain
+from rankscape.studies.ranking.explanations.inspection import contradictions, scored_patches, spectrum, uncertain
 from rankscape.studies.ranking.scoring.model import write_model
 
 TARGETS = {0: 1.0, 1: 0.5, 2: 0.0}

@@ -11,9 +11,9 @@ from rankscape.foundation.errors import SettingsError, TableError, WeightsError
 from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_table
 from rankscape.learning import feature_buffer
+from rankscape.learning.processes import use_device
 from rankscape.learning.ridge import fit_ridge
 from rankscape.models.backbones import create_backbone
-from rankscape.models.devices import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights
 from rankscape.studies.ranking.scoring.auxiliary import auxiliary_part, balance

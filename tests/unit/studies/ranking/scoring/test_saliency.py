@@ -8,7 +8,7 @@ from PIL import Image
 from rankscape.__main__ import main
 from rankscape.foundation.errors import RasterError, WeightsError
 from rankscape.foundation.files import read_json
-from rankscape.models.places import feature_map
+from rankscape.models.feature_maps import feature_map
 from rankscape.studies.ranking.explanations.local import head_value
 from rankscape.studies.ranking.explanations.overlays import (
     LOWERS,

@@ -8,7 +8,7 @@ import torch
 from rankscape.foundation.errors import RasterError, SettingsError, WeightsError
 from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_table
-from rankscape.models.devices import use_device
+from rankscape.learning.processes import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights, save_weights
 from rankscape.studies.ranking.scoring import training

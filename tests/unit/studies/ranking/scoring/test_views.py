@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from rankscape.foundation.errors import InputError, SettingsError
-from rankscape.models.views import square_views
+from rankscape.learning.augmentation import square_views
 from rankscape.studies.ranking.scoring.model import ScoreModel
 from rankscape.studies.ranking.scoring.settings import PredictSettings
 from torch import nn

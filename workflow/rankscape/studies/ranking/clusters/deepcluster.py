@@ -115,7 +115,7 @@ class GroupTask(TrainingTask):
         self, backbone: nn.Module, samples: Selection, preparation: Preparation, settings: RefineSettings, groups: int
     ) -> None:
         """Learn from samples without labels."""
-        self.features, self.labels = np.empty(0), np.empty(0, np.int64)
+        self.features, self.labels = np.empty((0, 0)), np.empty(0, np.int64)
         self._backbone, self._samples, self._preparation = backbone, samples, preparation
         self._settings, self._groups = settings, groups
 

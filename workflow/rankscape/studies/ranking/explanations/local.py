@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from rankscape.models.places import at_each_place, feature_map, pooled
+from rankscape.models.feature_maps import at_each_place, feature_map, pooled
 from rankscape.models.preparation import Preparation
 from rankscape.studies.ranking.scoring.model import ScoreModel
 from rankscape.studies.ranking.scoring.network import STEEPNESS, ScoreNetwork

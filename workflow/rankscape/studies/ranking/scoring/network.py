@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from rankscape.foundation.errors import WeightsError
+from rankscape.learning.augmentation import square_views
 from rankscape.learning.settings import Precision
 from rankscape.models.backbones import OWN_PREFIX, create_backbone
 from rankscape.models.preparation import Preparation
-from rankscape.models.views import square_views
 from rankscape.models.weights import under
 
 Link = Literal["sigmoid", "clip"]

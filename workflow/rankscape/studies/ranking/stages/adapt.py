@@ -15,10 +15,10 @@ from rankscape.foundation.tables import read_metadata, read_table
 from rankscape.learning.adapted import save_adapted
 from rankscape.learning.adapting import adapt_backbone
 from rankscape.learning.labels import select_labelled
+from rankscape.learning.processes import use_device
 from rankscape.learning.selection import open_stores
 from rankscape.learning.settings import SELF_SUPERVISED, AdaptSettings
 from rankscape.models.backbones import find_weights
-from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import Gpus, MaybeFile, Threads, Tiles, only, settings_of
 from rankscape.studies.ranking.scoring.artifacts import BACKBONE_RECORD

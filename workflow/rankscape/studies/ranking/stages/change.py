@@ -20,7 +20,7 @@ from rankscape.foundation.files import sha256
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import KEY, provenance
 from rankscape.foundation.tables import read_metadata
-from rankscape.models.devices import use_device
+from rankscape.learning.processes import use_device
 from rankscape.products.change.change import Measured, ScoreAgain, measure_change
 from rankscape.products.change.dates import PairedDates, read_dates
 from rankscape.products.change.invariants import Radiometry
@@ -28,7 +28,7 @@ from rankscape.products.change.map import CHANGE_RAMP, write_change_map
 from rankscape.products.change.settings import ChangeSettings
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import Gpus, Threads, settings_of
-from rankscape.studies.ranking.explanations.changes import Changed, write_changes
+from rankscape.studies.ranking.explanations.overlays import Changed, write_changes
 from rankscape.studies.ranking.product_files import CHANGE, CHANGE_RECORD
 from rankscape.studies.ranking.scoring.model import ScoreModel, read_model
 from rankscape.studies.ranking.scoring.prediction import score_patches

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.models.devices import use_device
+from rankscape.learning.processes import use_device
 from rankscape.products.maps.backends import open_kernels
 from rankscape.products.maps.items import write_item
 from rankscape.products.maps.ramp import RAMP, read_ramp, style_of, write_style

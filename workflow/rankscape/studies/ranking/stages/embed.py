@@ -12,8 +12,8 @@ from cyclopts import Parameter
 from rankscape.foundation.files import write_array
 from rankscape.foundation.provenance import provenance
 from rankscape.learning.adapted import embed_patches, load_adapted
+from rankscape.learning.processes import use_device
 from rankscape.learning.settings import EmbedSettings
-from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Gpus, OneTiles, Threads, settings_of
 from rankscape.studies.ranking.scoring.artifacts import FEATURE_RECORD

@@ -13,7 +13,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import write_bytes, write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.models.devices import use_device
+from rankscape.learning.processes import use_device
 from rankscape.samples.rendering import as_png, as_rgb
 from rankscape.stages.options import Gpus, Threads, WhiteReflectance
 from rankscape.studies.ranking.explanations import saliency

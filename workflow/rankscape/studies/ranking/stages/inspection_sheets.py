@@ -13,12 +13,11 @@ from cyclopts import Parameter
 from rankscape.foundation.files import read_json
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
-from rankscape.models.devices import use_device
+from rankscape.learning.processes import use_device
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Clusters, Gpus, Threads, Tiles, settings_of
 from rankscape.studies.ranking.clusters.contact_sheets import PatchImages
-from rankscape.studies.ranking.explanations.galleries import explained, galleries, write_galleries
-from rankscape.studies.ranking.explanations.review import scored_patches
+from rankscape.studies.ranking.explanations.inspection import explained, galleries, scored_patches, write_galleries
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.settings import InspectionSettings
 

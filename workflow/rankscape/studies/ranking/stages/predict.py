@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from rankscape.foundation.provenance import provenance
-from rankscape.models.devices import use_device
+from rankscape.learning.processes import use_device
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Gpus, OneTiles, Threads, settings_of
 from rankscape.studies.ranking.scoring.artifacts import SCORES

@@ -13,10 +13,10 @@ from rankscape.foundation.provenance import provenance
 from rankscape.learning.adapted import save_adapted
 from rankscape.learning.checkpoints import Checkpoints
 from rankscape.learning.pretraining import pretrain_backbone
+from rankscape.learning.processes import use_device
 from rankscape.learning.selection import open_stores
 from rankscape.learning.settings import AdaptSettings, PretrainSettings
 from rankscape.models.backbones import find_weights
-from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import CheckpointFolder, Gpus, Threads, Tiles, settings_of
 from rankscape.studies.ranking.scoring.artifacts import PRETRAINED_RECORD

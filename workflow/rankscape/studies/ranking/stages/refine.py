@@ -13,8 +13,8 @@ from rankscape.foundation.files import write_array
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_metadata, read_table
 from rankscape.learning.adapted import load_adapted
+from rankscape.learning.processes import use_device
 from rankscape.learning.selection import open_stores
-from rankscape.models.devices import use_device
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import Gpus, Threads, Tiles, settings_of
 from rankscape.studies.ranking.clusters.artifacts import REFINED

@@ -15,7 +15,7 @@ from rankscape.foundation.files import write_array
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
-from rankscape.models.devices import use_device
+from rankscape.learning.processes import use_device
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Gpus, OneTiles, Threads, settings_of
 from rankscape.studies.ranking.explanations.responses import respond

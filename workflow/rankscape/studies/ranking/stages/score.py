@@ -15,7 +15,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import atomic_path, write_json
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.models.devices import use_device
+from rankscape.learning.processes import use_device
 from rankscape.samples.settings import Broken
 from rankscape.stages.options import Gpus, Threads, WhiteReflectance
 from rankscape.studies.ranking.scoring.images import RASTERS, find_pictures

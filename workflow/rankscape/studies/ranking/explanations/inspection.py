@@ -1,6 +1,6 @@
-"""Sheets of patches that people judge a score by, as pictures and as one document."""
+"""Inspection sheets: patches to judge a score by, over its whole range, uncertain ones, and contradictions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,110 @@ import numpy as np
 import pandas as pd
 import torch
 
-from rankscape.foundation.errors import WeightsError
+from rankscape.foundation.errors import TableError, WeightsError
 from rankscape.foundation.files import write_bytes
 from rankscape.samples.rendering import as_png, as_rgb
 from rankscape.studies.ranking.clusters.contact_sheets import PatchImages, contact_sheet
 from rankscape.studies.ranking.explanations.overlays import NOTE, Panel, draw_figure, limit_of, overlay
-from rankscape.studies.ranking.explanations.review import Reviewed, contradictions, spectrum, uncertain
 from rankscape.studies.ranking.explanations.saliency import explain
 from rankscape.studies.ranking.scoring.artifacts import INSPECTION_INDEX
 from rankscape.studies.ranking.scoring.model import ScoreModel
 from rankscape.studies.ranking.scoring.settings import InspectionSettings
+
+
+@dataclass(frozen=True)
+class InspectedPatch:
+    """One patch to look at."""
+
+    patch_id: str
+    """Its id."""
+    granule: str
+    """Its granule."""
+    score: float
+    """Its score."""
+    score_std: float
+    """Standard deviation over the networks."""
+    cluster: int | None
+    """Its cluster; None for patches that were not clustered."""
+    target: float | None
+    """Score that its cluster should get."""
+
+    @property
+    def words(self) -> str:
+        """Say in a sentence what was scored and what was expected."""
+        spread = f" ± {self.score_std:.2f}" if self.score_std > 0 else ""
+        if self.target is None:
+            return f"scored {self.score:.2f}{spread}"
+        return f"cluster {self.cluster} (target {self.target:.2f}) scored {self.score:.2f}{spread}"
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "patch_id": self.patch_id, "granule": self.granule, "score": round(self.score, 6),
+            "score_std": round(self.score_std, 6), "cluster": self.cluster, "target": self.target, "words": self.words,
+        }  # fmt: skip
+
+
+def scored_patches(scores: pd.DataFrame, clusters: pd.DataFrame, targets: Mapping[int, float]) -> pd.DataFrame:
+    """Join the scores of patches with their clusters and targets.
+
+    Args:
+        scores: Columns patch_id, granule, score, score_std; patches without a score are left out.
+        clusters: Columns patch_id, cluster.
+        targets: Target of every cluster.
+
+    Returns:
+        Columns patch_id, granule, score, score_std, cluster, target, from the lowest score to the highest; NaN for
+        patches without a cluster. Patches of one score stand by their ids.
+
+    Raises:
+        TableError: If no patch has a score, or a cluster has no target.
+    """
+    known = scores.dropna(subset=["score"])
+    if known.empty:
+        raise TableError("No patch has a score, so there is nothing to look at: predict the scores again.")
+    joined = known.merge(clusters[["patch_id", "cluster"]], on="patch_id", how="left", validate="one_to_one")
+    strange = sorted({int(cluster) for cluster in joined["cluster"].dropna()} - set(targets))
+    if strange:
+        raise TableError(f"The clusters {strange} have no target in the training's record: train again on them.")
+    joined["target"] = joined["cluster"].map(dict(targets)).astype(float)
+    return joined.sort_values(["score", "patch_id"], kind="stable", ignore_index=True)
+
+
+def spectrum(patches: pd.DataFrame, count: int) -> list[InspectedPatch]:
+    """Take patches from the lowest score to the highest, at evenly spaced quantiles, both ends among them."""
+    chosen = np.unique(np.rint(np.linspace(0, len(patches) - 1, min(count, len(patches)))).astype(int))
+    return _entries(patches.iloc[chosen])
+
+
+def uncertain(patches: pd.DataFrame, count: int) -> list[InspectedPatch]:
+    """Take the patches on which the networks agree least, the most uncertain first; none where all agree."""
+    spread = patches[patches["score_std"] > 0].sort_values(["score_std", "patch_id"], ascending=[False, True])
+    return _entries(spread.head(count))
+
+
+def contradictions(patches: pd.DataFrame, count: int) -> list[InspectedPatch]:
+    """Take the patches whose score is farthest from the target of their cluster, the farthest first."""
+    known = patches.dropna(subset=["target"])
+    distance = (known["score"] - known["target"]).abs()
+    worst = known.assign(distance=distance).sort_values(["distance", "patch_id"], ascending=[False, True])
+    return _entries(worst[worst["distance"] > 0].head(count))
+
+
+def _entries(patches: pd.DataFrame) -> list[InspectedPatch]:
+    names = ("patch_id", "granule", "score", "score_std", "cluster", "target")
+    return [_entry(*row) for row in zip(*(patches[name] for name in names), strict=True)]
+
+
+def _entry(
+    patch_id: str, granule: str, score: float, score_std: float, cluster: float, target: float
+) -> InspectedPatch:
+    clustered = cluster == cluster  # noqa: PLR0124  # NaN, which equals nothing, where the patch has no cluster
+    return InspectedPatch(
+        str(patch_id), str(granule), float(score), float(score_std), int(cluster) if clustered else None,
+        round(float(target), 6) if clustered else None,
+    )  # fmt: skip
+
 
 INDEX = "index.json"
 EXPLAINED = "explained"
@@ -33,7 +127,7 @@ class Gallery:
     """Name of its file, without the ending."""
     title: str
     """What it shows."""
-    patches: tuple[Reviewed, ...] = ()
+    patches: tuple[InspectedPatch, ...] = ()
     """Patches in the order shown, row by row."""
     reason: str = ""
     """Why there is nothing to show."""
@@ -46,7 +140,7 @@ class Gallery:
         return f"{self.name}.png" if self.patches else None
 
 
-_CAPTIONS: dict[str, Callable[[Reviewed], str]] = {
+_CAPTIONS: dict[str, Callable[[InspectedPatch], str]] = {
     "spectrum": lambda patch: f"{patch.score:.2f}",
     "uncertain": lambda patch: f"{patch.score:.2f} ± {patch.score_std:.2f}",
     "contradictions": lambda patch: f"cluster {patch.cluster}: {patch.target:.2f}\nscored {patch.score:.2f}",
@@ -109,7 +203,7 @@ def explained(
     return Gallery(EXPLAINED, title, tuple(chosen), drawing=draw_figure(title, rows, limit) if rows else None)
 
 
-def _first(sheets: Sequence[Gallery], count: int) -> list[Reviewed]:
+def _first(sheets: Sequence[Gallery], count: int) -> list[InspectedPatch]:
     """The first of the contradictions and of the uncertain ones, then the lowest and the highest score; each once."""
     by_name = {sheet.name: sheet.patches for sheet in sheets}
     ends = (*by_name["spectrum"][-1:], *by_name["spectrum"][:1]) if count else ()

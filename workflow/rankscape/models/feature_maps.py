@@ -1,8 +1,8 @@
-"""Features of all resolutions of a network, not of its last layer alone.
+"""Maps of features: what a backbone sees at each place of an image, and features of all its resolutions.
 
 What tells a village from a field is a few pixels wide. The last maps of a network trained on photographs show whole
 objects, 32 px and more across; the maps before show edges, roofs and textures (Zeiler and Fergus, ECCV 2014). So the
-mean and the deviation over the picture of the maps of every resolution are features, as in style representations
+mean and the deviation over the image of the maps of every resolution are features, as in style representations
 (Gatys, Ecker and Bethge, CVPR 2016, who take second moments).
 """
 
@@ -122,3 +122,53 @@ class Levels(nn.Module):
     def _maps(self, images: Tensor) -> list[Tensor]:
         found: list[Tensor] = self.network.forward_intermediates(images, intermediates_only=True)
         return found
+
+
+def feature_map(backbone: nn.Module, images: Tensor) -> Tensor:
+    """Compute the last map of features of pictures.
+
+    Args:
+        backbone: A convolutional network of timm without classifier, or random convolutions.
+        images: Prepared pictures, float32, shape (n, channels, height, width).
+
+    Returns:
+        float32, shape (n, maps, rows, columns); usual networks have a place every 32 px.
+
+    Raises:
+        WeightsError: If the backbone keeps no map of features by place: transformers mix all places, and some networks
+            lay out their maps in another order.
+    """
+    of_timm: Any = backbone
+    if getattr(backbone, "output_fmt", "NCHW") == "NCHW" and hasattr(backbone, "forward_features"):
+        maps: Tensor = of_timm.forward_features(images)
+        if maps.ndim == 4:
+            return maps
+    raise WeightsError(
+        f"The backbone {type(backbone).__name__} keeps no map of features by place, so that nobody can say what it sees"
+        " where: take a convolutional one, such as resnet18, as adapt.architecture."
+    )
+
+
+def pooled(backbone: nn.Module, maps: Tensor) -> Tensor:
+    """Return the features of whole pictures from their maps: what the backbone itself returns, shape (n, dims)."""
+    of_timm: Any = backbone
+    features: Tensor = of_timm.forward_head(maps)
+    return features
+
+
+def at_each_place(backbone: nn.Module, maps: Tensor) -> Tensor:
+    """Return the features of each place, as if the whole picture looked like it.
+
+    Where the backbone only averages over places, the mean of these is what it returns for the picture. Where it
+    normalises, or takes logarithms, after that, it does so to each place by itself.
+
+    Args:
+        backbone: The backbone.
+        maps: Its maps, shape (n, maps, rows, columns).
+
+    Returns:
+        Shape (n, rows, columns, dims).
+    """
+    count, channels, rows, columns = maps.shape
+    single = maps.permute(0, 2, 3, 1).reshape(-1, channels, 1, 1)
+    return torch.cat([pooled(backbone, some) for some in torch.split(single, 4096)]).reshape(count, rows, columns, -1)
