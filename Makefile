@@ -3,12 +3,15 @@ PYTHON ?= python3
 CORES ?= $(shell nproc)
 WORKERS ?= $(shell nproc | awk '{print $$1 < 8 ? $$1 : 8}')
 BIN := .venv/bin
+STUDY ?= ranking
+# The ranking study's region is the embedded default; another study's synthetic region is config/<study>-demo.yaml.
+DEMO := $(if $(filter ranking,$(STUDY)),config/config.yaml,config/$(STUDY)-demo.yaml)
 
 .PHONY: help setup demo test lint docs format schemas clean
 
 help:
 	@echo "make setup    virtual environment in .venv with the pinned versions"
-	@echo "make demo     the whole workflow on the synthetic region; ends with the report's path"
+	@echo "make demo     the whole workflow on the synthetic region; ends with the path of its report; STUDY=... takes another study"
 	@echo "make test     all tests, with coverage"
 	@echo "make lint     formatting, types, import layers, workflow lint"
 	@echo "make docs     the documentation site in docs/_build/html; a broken link is an error"
@@ -26,8 +29,9 @@ help:
 setup: .venv/.ready
 
 demo: setup
-	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete
-	@echo "The report: $(CURDIR)/results/demo/report/index.html"
+	@test -f $(DEMO) || { echo "There is no $(DEMO): STUDY=$(STUDY) names no study with a demo; there are ranking$(patsubst config/%-demo.yaml, %,$(wildcard config/*-demo.yaml))."; exit 2; }
+	$(BIN)/snakemake --cores $(CORES) --rerun-incomplete --configfile $(DEMO)
+	@echo "The report: $(CURDIR)/results/$$(sed -n 's/^region: *//p' $(DEMO))/report/index.html"
 
 test: setup
 	$(BIN)/python -m coverage erase

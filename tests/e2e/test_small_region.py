@@ -20,7 +20,7 @@ from rankscape.foundation.files import sha256
 from rankscape.foundation.studies import find_studies
 from rankscape.stages.artifacts import artifacts_of
 from small_region import results, small_region
-from workflow_copy import PATIENCE_S, Project
+from workflow_copy import ROOT, Project
 
 pytestmark = pytest.mark.timeout(PATIENCE_S)
 
@@ -147,3 +147,35 @@ def test_no_path_of_the_machine_in_any_document(made: Project) -> None:
     for path in [*demo.rglob("*.json"), *demo.rglob("*.html"), *demo.rglob("*.geojson")]:
         found = re.search(re.escape(str(made.folder)), path.read_text())
         assert found is None, path
+
+
+def _blocks(page: str, language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", (ROOT / "docs/tutorials" / page).read_text(), re.MULTILINE | re.DOTALL
+    )
+
+
+def test_the_tutorials_do_what_they_say(copied: Project) -> None:
+    """Their commands and programs, one after the other; the region is that of the tests, so nothing is made again."""
+    shutil.copy2(ROOT / "config/config.yaml", copied.folder / "config/config.yaml")
+    plan, run, maps, again, prompt, added = _blocks("first-map.md", "sh")
+    said = [_shell(copied, command) for command in (plan, run, maps, again)]
+    _shell(copied, prompt)
+
+    assert all("Nothing to be done" in text for text in (said[0], said[1], said[3]))
+    assert {"region.tif", "region.qml"} <= set(said[2].split())
+    planned = _shell(copied, added)
+    assert "prompt roads-en" in planned
+    assert not re.search(r"^rule (fetch|tile|ranking_cluster):", planned, re.MULTILINE)
+    program = copied.folder / "tutorial.py"
+    program.write_text("\n".join(_blocks("notebook.md", "python")))
+    subprocess.run([sys.executable, program.name], cwd=copied.folder, check=True, timeout=900)
+
+
+def _shell(project: Project, command: str) -> str:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    run = subprocess.run(
+        ["bash", "-ec", command], cwd=project.folder, text=True, capture_output=True, check=False, env=environment
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout + run.stderr
