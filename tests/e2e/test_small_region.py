@@ -20,7 +20,7 @@ from rankscape.foundation.files import sha256
 from rankscape.foundation.studies import find_studies
 from rankscape.stages.artifacts import artifacts_of
 from small_region import results, small_region
-from workflow_copy import ROOT, Project
+from workflow_copy import PATIENCE_S, ROOT, Project
 
 pytestmark = pytest.mark.timeout(PATIENCE_S)
 
@@ -169,7 +169,7 @@ def test_the_tutorials_do_what_they_say(copied: Project) -> None:
     assert not re.search(r"^rule (fetch|tile|ranking_cluster):", planned, re.MULTILINE)
     program = copied.folder / "tutorial.py"
     program.write_text("\n".join(_blocks("notebook.md", "python")))
-    subprocess.run([sys.executable, program.name], cwd=copied.folder, check=True, timeout=900)
+    subprocess.run([sys.executable, program.name], cwd=copied.folder, check=True, timeout=PATIENCE_S)
 
 
 def _shell(project: Project, command: str) -> str:
