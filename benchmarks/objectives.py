@@ -31,7 +31,7 @@ def main() -> None:
 def print_objectives(results: Path, threads: int) -> None:
     """Train by every objective, and print what `train` records."""
     files = sorted((results / "tiles").glob("*.npy"))
-    tiles = [part for file in files for part in ("--tiles", file)]
+    tiles = [part for file in files for part in ("--patches", file)]
     inputs = ["--order", results / "ranking/order.json", "--clusters", results / "clusters/clusters.parquet"]
     inputs += ["--summary", results / "clusters/clusters.json", *tiles]
     print("| objective | tau-b, mean of three networks | tau-b of each | within .07 | best epochs |")

@@ -44,7 +44,7 @@ CPU = torch.device("cpu")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of clusters/ and orders/")
-    parser.add_argument("--tiles", type=int, default=1000, help="tiles to time; shown again where there are fewer")
+    parser.add_argument("--patches", type=int, default=1000, help="tiles to time; shown again where there are fewer")
     parser.add_argument("--patches", type=int, default=61_440, help="invented patches to stream")
     parser.add_argument("--copies", type=int, nargs="+", default=[1, 4], help="copies a tile whose worth is measured")
     parser.add_argument("--room-mb", type=float, default=32.0, help="MB of features that may stay in memory")

@@ -35,7 +35,7 @@ use rule ranking_train as ranking_train_baseline with:
     input:
         order=baseline_order,
         values=baseline_values,
-        tiles=expand(PATCHES, granule=FIT),
+        patches=expand(PATCHES, granule=FIT),
         indices=expand(INDEX, granule=FIT),
         clusters=rules.ranking_cluster.output.clusters,
         summary=rules.ranking_cluster.output.summary,
@@ -58,7 +58,7 @@ use rule ranking_train as ranking_train_baseline with:
 
 use rule ranking_predict as ranking_predict_baseline with:
     input:
-        tiles=PATCHES,
+        patches=PATCHES,
         index=INDEX,
         model=rules.ranking_train_baseline.output.model,
     output:

@@ -16,10 +16,10 @@ wildcard_constraints:
 rule ranking_change:
     input:
         before_scores=dates(rules.ranking_predict.output.scores, 0),
-        before_tiles=dates(PATCHES, 0),
+        before_patches=dates(PATCHES, 0),
         before_indices=dates(INDEX, 0),
         after_scores=dates(rules.ranking_predict.output.scores, 1),
-        after_tiles=dates(PATCHES, 1),
+        after_patches=dates(PATCHES, 1),
         after_indices=dates(INDEX, 1),
         model=rules.ranking_train.output.model,
     output:
@@ -52,7 +52,7 @@ rule ranking_change:
         "Measuring the change {wildcards.change}"
     shell:
         "python -m rankscape ranking change --settings {params.settings:q} --change {wildcards.change:q} --places {params.places:q}"
-        " --before-scores {input.before_scores:q} --before-tiles {input.before_tiles:q}"
-        " --after-scores {input.after_scores:q} --after-tiles {input.after_tiles:q} --model {input.model:q}"
+        " --before-scores {input.before_scores:q} --before-patches {input.before_patches:q}"
+        " --after-scores {input.after_scores:q} --after-patches {input.after_patches:q} --model {input.model:q}"
         " --out {output.table:q} --document {output.document:q} --raster {output.raster:q} --preview {output.preview:q}"
         " --images {output.images:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"

@@ -5,7 +5,7 @@
 rule ranking_label:
     input:
         file=label_file,
-        tiles=expand(PATCHES, granule=FIT),
+        patches=expand(PATCHES, granule=FIT),
         indices=expand(INDEX, granule=FIT),
     output:
         labels="<results>/ranking/categories/labels.parquet",
@@ -29,7 +29,7 @@ rule ranking_label:
         "Gathering labels of the land categories"
     shell:
         "python -m rankscape ranking label --settings {params.settings:q} --judge-settings {params.judge:q}"
-        " --limits {resources.limits:q} --store {params.store:q} --tiles {input.tiles:q} --out {output.labels:q}"
+        " --limits {resources.limits:q} --store {params.store:q} --patches {input.patches:q} --out {output.labels:q}"
         " > {log:q} 2>&1"
 
 
@@ -63,7 +63,7 @@ rule ranking_categorize:
 
 rule ranking_refine:
     input:
-        tiles=expand(PATCHES, granule=FIT),
+        patches=expand(PATCHES, granule=FIT),
         indices=expand(INDEX, granule=FIT),
         features=expand(rules.ranking_embed.output.features, granule=FIT),
         categories=rules.ranking_categorize.output.categories,
@@ -88,7 +88,7 @@ rule ranking_refine:
     message:
         "Learning the looks within each land category"
     shell:
-        "python -m rankscape ranking refine --settings {params.settings:q} --tiles {input.tiles:q} --features {input.features:q}"
+        "python -m rankscape ranking refine --settings {params.settings:q} --patches {input.patches:q} --features {input.features:q}"
         " --categories {input.categories:q} --backbone {input.backbone:q} --out {output.features:q}"
         " --record {output.record:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
@@ -126,7 +126,7 @@ rule ranking_cluster:
 
 rule ranking_contact_sheets:
     input:
-        tiles=expand(PATCHES, granule=FIT),
+        patches=expand(PATCHES, granule=FIT),
         indices=expand(INDEX, granule=FIT),
         clusters=rules.ranking_cluster.output.clusters,
         summary=rules.ranking_cluster.output.summary,
@@ -153,5 +153,5 @@ rule ranking_contact_sheets:
     message:
         "Drawing a contact sheet of every cluster"
     shell:
-        "python -m rankscape ranking contact-sheets --settings {params.settings:q} --tiles {input.tiles:q}"
+        "python -m rankscape ranking contact-sheets --settings {params.settings:q} --patches {input.patches:q}"
         " --clusters {input.clusters:q} --summary {input.summary:q} --out {output.sheets:q} > {log:q} 2>&1"

@@ -3,7 +3,7 @@
 
 rule ranking_sample:
     input:
-        tiles=expand(PATCHES, granule=FIT),
+        patches=expand(PATCHES, granule=FIT),
         indices=expand(INDEX, granule=FIT),
         clusters=rules.ranking_cluster.output.clusters,
         summary=rules.ranking_cluster.output.summary,
@@ -25,7 +25,7 @@ rule ranking_sample:
     message:
         "Drawing the patches of round {wildcards.round}"
     shell:
-        "python -m rankscape ranking sample --settings {params.settings:q} --round {wildcards.round} --tiles {input.tiles:q}"
+        "python -m rankscape ranking sample --settings {params.settings:q} --round {wildcards.round} --patches {input.patches:q}"
         " --clusters {input.clusters:q} --summary {input.summary:q} --out {output.sample:q} > {log:q} 2>&1"
 
 

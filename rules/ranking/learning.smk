@@ -6,7 +6,7 @@
 # remove them before a job that goes on from them.
 rule ranking_pretrain:
     input:
-        tiles=expand(PATCHES, granule=FIT),
+        patches=expand(PATCHES, granule=FIT),
         indices=expand(INDEX, granule=FIT),
     output:
         weights="<results>/ranking/model/pretrained.safetensors",
@@ -30,7 +30,7 @@ rule ranking_pretrain:
     message:
         "Pre-training the backbone on patches without labels"
     shell:
-        "python -m rankscape ranking pretrain --settings {params.settings:q} --network {params.network:q} --tiles {input.tiles:q}"
+        "python -m rankscape ranking pretrain --settings {params.settings:q} --network {params.network:q} --patches {input.patches:q}"
         " --out {output.weights:q} --record {output.record:q} --checkpoints {params.checkpoints:q}"
         " --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
@@ -38,7 +38,7 @@ rule ranking_pretrain:
 rule ranking_adapt:
     input:
         labels="<results>/ranking/categories/labels.parquet",
-        tiles=expand(PATCHES, granule=FIT),
+        patches=expand(PATCHES, granule=FIT),
         indices=expand(INDEX, granule=FIT),
         pretrained=pretrained,
     output:
@@ -61,14 +61,14 @@ rule ranking_adapt:
     message:
         "Fitting the backbone to the land categories"
     shell:
-        "python -m rankscape ranking adapt --settings {params.settings:q} --labels {input.labels:q} --tiles {input.tiles:q}"
+        "python -m rankscape ranking adapt --settings {params.settings:q} --labels {input.labels:q} --patches {input.patches:q}"
         " --pretrained {input.pretrained:q} --out {output.backbone:q} --record {output.record:q}"
         " --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule ranking_embed:
     input:
-        tiles=PATCHES,
+        patches=PATCHES,
         index=INDEX,
         backbone=rules.ranking_adapt.output.backbone,
     output:
@@ -91,5 +91,5 @@ rule ranking_embed:
     message:
         "Computing features of granule {wildcards.granule}"
     shell:
-        "python -m rankscape ranking embed --settings {params.settings:q} --tiles {input.tiles:q} --backbone {input.backbone:q}"
+        "python -m rankscape ranking embed --settings {params.settings:q} --patches {input.patches:q} --backbone {input.backbone:q}"
         " --out {output.features:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"

@@ -35,7 +35,7 @@ rule ranking_rasterize:
 
 rule ranking_dense:
     input:
-        tiles=PATCHES,
+        patches=PATCHES,
         index=INDEX,
         model=rules.ranking_train.output.model,
     output:
@@ -59,7 +59,7 @@ rule ranking_dense:
     message:
         "Drawing the finer map of granule {wildcards.granule}"
     shell:
-        "python -m rankscape ranking dense --settings {params.settings:q} --tiles {input.tiles:q} --model {input.model:q}"
+        "python -m rankscape ranking dense --settings {params.settings:q} --patches {input.patches:q} --model {input.model:q}"
         " --out {output.raster:q} --item {output.item:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 

@@ -5,7 +5,7 @@ EXPLAINED = MAPPED if RANKING.saliency.enabled else []
 
 rule ranking_saliency:
     input:
-        tiles=PATCHES,
+        patches=PATCHES,
         index=INDEX,
         scores=rules.ranking_predict.output.scores,
         model=rules.ranking_train.output.model,
@@ -29,5 +29,5 @@ rule ranking_saliency:
     message:
         "Asking what the networks responded to in granule {wildcards.granule}"
     shell:
-        "python -m rankscape ranking saliency --settings {params.settings:q} --tiles {input.tiles:q} --scores {input.scores:q}"
+        "python -m rankscape ranking saliency --settings {params.settings:q} --patches {input.patches:q} --scores {input.scores:q}"
         " --model {input.model:q} --out {output.record:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"

@@ -7,7 +7,7 @@ rule ranking_train:
     input:
         order=rules.ranking_ensemble.output.order,
         values=[],  # what a baseline model may learn from instead
-        tiles=expand(PATCHES, granule=FIT),
+        patches=expand(PATCHES, granule=FIT),
         indices=expand(INDEX, granule=FIT),
         clusters=rules.ranking_cluster.output.clusters,
         summary=rules.ranking_cluster.output.summary,
@@ -36,14 +36,14 @@ rule ranking_train:
         "Training the score"
     shell:
         "python -m rankscape ranking train --settings {params.settings:q} --order {input.order:q} --values {input.values:q}"
-        " --tiles {input.tiles:q} --clusters {input.clusters:q} --summary {input.summary:q} --backbone {input.backbone:q}"
+        " --patches {input.patches:q} --clusters {input.clusters:q} --summary {input.summary:q} --backbone {input.backbone:q}"
         " --out {output.model:q} --record {output.record:q} --card {output.card:q} --checkpoints {params.checkpoints:q}"
         " --memory-mb {resources.mem_mb} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule ranking_predict:
     input:
-        tiles=PATCHES,
+        patches=PATCHES,
         index=INDEX,
         model=rules.ranking_train.output.model,
     output:
@@ -65,13 +65,13 @@ rule ranking_predict:
     message:
         "Scoring granule {wildcards.granule}"
     shell:
-        "python -m rankscape ranking predict --settings {params.settings:q} --tiles {input.tiles:q} --model {input.model:q}"
+        "python -m rankscape ranking predict --settings {params.settings:q} --patches {input.patches:q} --model {input.model:q}"
         " --out {output.scores:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule ranking_inspection_sheets:
     input:
-        tiles=each(PATCHES, CURRENT),
+        patches=each(PATCHES, CURRENT),
         indices=each(INDEX, CURRENT),
         clusters=rules.ranking_cluster.output.clusters,
         scores=each(rules.ranking_predict.output.scores, CURRENT),
@@ -101,6 +101,6 @@ rule ranking_inspection_sheets:
     message:
         "Drawing patches to judge the score by"
     shell:
-        "python -m rankscape ranking inspection-sheets --settings {params.settings:q} --tiles {input.tiles:q} --clusters {input.clusters:q}"
+        "python -m rankscape ranking inspection-sheets --settings {params.settings:q} --patches {input.patches:q} --clusters {input.clusters:q}"
         " --scores {input.scores:q} --model {input.model:q} --record {input.record:q} --out {output.sheets:q}"
         " --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"

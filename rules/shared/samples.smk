@@ -34,7 +34,7 @@ rule tile:
 
 rule pixel_statistics:
     input:
-        tiles=rules.tile.output.patches,
+        patches=rules.tile.output.patches,
         index=rules.tile.output.index,
     output:
         statistics="<results>/samples/statistics/{acquisition}/{granule}.parquet",
@@ -53,7 +53,7 @@ rule pixel_statistics:
     message:
         "Measuring pixel statistics of granule {wildcards.granule}"
     shell:
-        "python -m rankscape pixel-statistics --tiles {input.tiles:q} --out {output.statistics:q} > {log:q} 2>&1"
+        "python -m rankscape pixel-statistics --patches {input.patches:q} --out {output.statistics:q} > {log:q} 2>&1"
 
 
 rule aggregate:

@@ -54,11 +54,11 @@ def test_from_folders_to_a_score_of_other_pictures(study: Path) -> None:
     for path in tiles:
         run("tile", {}, "--source", study / path.stem, "--granule", path.stem, "--out", path, "--images")
     label = LABEL | {"file": str(study / "labels.csv")}
-    run("ranking label", label, "--tiles", *tiles, "--out", study / "labels.parquet")
-    run("ranking adapt", ADAPT, "--labels", study / "labels.parquet", "--tiles", *tiles, "--out",
+    run("ranking label", label, "--patches", *tiles, "--out", study / "labels.parquet")
+    run("ranking adapt", ADAPT, "--labels", study / "labels.parquet", "--patches", *tiles, "--out",
         study / "backbone.safetensors", "--record", study / "backbone.json")  # fmt: skip
     for path, out in zip(tiles, features, strict=True):
-        run("ranking embed", {}, "--tiles", path, "--backbone", study / "backbone.safetensors", "--out", out)
+        run("ranking embed", {}, "--patches", path, "--backbone", study / "backbone.safetensors", "--out", out)
     run("ranking categorize", label, "--features", *features, "--indices", *indices, "--backbone",
         study / "backbone.safetensors", "--out", study / "categories.parquet")  # fmt: skip
     run("ranking cluster", {"given": "folders"}, "--features", *features, "--indices", *indices, "--categories",
@@ -75,7 +75,7 @@ def test_from_folders_to_a_score_of_other_pictures(study: Path) -> None:
         study / "clusters.json", "--out", study / "order.json")  # fmt: skip
     assert read_json(study / "order.json")["levels"][-1] == [4]
 
-    run("ranking train", TRAIN, "--order", study / "order.json", "--tiles", *tiles, "--clusters",
+    run("ranking train", TRAIN, "--order", study / "order.json", "--patches", *tiles, "--clusters",
         study / "clusters.parquet", "--summary", study / "clusters.json", "--backbone",
         study / "backbone.safetensors", "--out",
         study / "score.safetensors", "--record", study / "score.json")  # fmt: skip

@@ -104,7 +104,7 @@ def test_pre_training_is_planned_only_where_the_settings_ask_for_it(fresh):
     text = run.stdout + run.stderr
     model = r"results/demo/ranking/model/pretrained\.safetensors"
     asked = r'--network \'{"architecture": "[a-z0-9]+", "colour": "[a-z]+", "normalisation": "[a-z]+"}\''
-    assert re.search(rf"rankscape ranking pretrain --settings .* {asked} --tiles .* --out {model} .* --gpus 1 ", text)
+    assert re.search(rf"rankscape ranking pretrain --settings .* {asked} --patches .* --out {model} .* --gpus 1 ", text)
     assert re.search(rf"rankscape ranking adapt .* --pretrained {model} --out ", text)
 
 

@@ -21,7 +21,7 @@ SHEETS = [
     "contact-sheets",
     "--settings",
     "{}",
-    "--tiles",
+    "--patches",
     "a.npy",
     "--clusters",
     "c.parquet",
@@ -156,7 +156,7 @@ def test_new_names_are_commands_and_old_ones_are_not():
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (("--tile", "b.npy"), "Unknown option: --tile. Did you mean --tiles?"),
+        (("--patch", "b.npy"), "Unknown option: --patch. Did you mean --patches?"),
         (("--out", "again"), "--out"),
         (("extra", "--debug"), ""),
     ],
@@ -183,10 +183,10 @@ def taken():
 
     @app.default
     def take(
-        source: Path | None = None, /, *, tiles: list[Path], rounds: Annotated[list[str] | None, Parameter()] = None,
+        source: Path | None = None, /, *, patches: list[Path], rounds: Annotated[list[str] | None, Parameter()] = None,
         quality: MaybeFile = (), fast: bool = False,
     ) -> None:  # fmt: skip
-        found.update(source=source, tiles=tiles, rounds=rounds, quality=only(quality), fast=fast)
+        found.update(source=source, patches=patches, rounds=rounds, quality=only(quality), fast=fast)
 
     def call(words: str):
         app(words.split(" "), exit_on_error=False, print_error=False)
@@ -198,16 +198,16 @@ def taken():
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("--tiles a b c", {"tiles": [Path("a"), Path("b"), Path("c")], "rounds": None, "quality": None}),
-        ("--tiles=a b", {"tiles": [Path("a"), Path("b")]}),
-        ("--tiles a --tiles b", {"tiles": [Path("a"), Path("b")]}),
-        ("--tiles", {"tiles": []}),
-        ("--tiles --rounds --fast", {"tiles": [], "rounds": [], "fast": True}),
-        ("--rounds --tiles a --quality", {"rounds": [], "tiles": [Path("a")], "quality": None}),
-        ("--quality q --tiles [a] {b}", {"quality": Path("q"), "tiles": [Path("[a]"), Path("{b}")]}),
-        ("s --tiles a --fast=False", {"source": Path("s"), "fast": False}),
-        ("--tiles a --fast=True", {"fast": True}),
-        ("--tiles a --rounds x=y y=z", {"rounds": ["x=y", "y=z"]}),
+        ("--patches a b c", {"patches": [Path("a"), Path("b"), Path("c")], "rounds": None, "quality": None}),
+        ("--patches=a b", {"patches": [Path("a"), Path("b")]}),
+        ("--patches a --patches b", {"patches": [Path("a"), Path("b")]}),
+        ("--patches", {"patches": []}),
+        ("--patches --rounds --fast", {"patches": [], "rounds": [], "fast": True}),
+        ("--rounds --patches a --quality", {"rounds": [], "patches": [Path("a")], "quality": None}),
+        ("--quality q --patches [a] {b}", {"quality": Path("q"), "patches": [Path("[a]"), Path("{b}")]}),
+        ("s --patches a --fast=False", {"source": Path("s"), "fast": False}),
+        ("--patches a --fast=True", {"fast": True}),
+        ("--patches a --rounds x=y y=z", {"rounds": ["x=y", "y=z"]}),
     ],
 )
 def test_an_option_takes_any_number_of_values_one_after_another(words, expected, taken):

@@ -104,7 +104,7 @@ def adapt(run: Callable[..., int], land: Land) -> Callable[..., int]:
         **settings: object,
     ) -> int:
         chosen = json.dumps({**SETTINGS, **settings})
-        files = ["--labels", labels or land.labels, "--tiles", *(tiles or land.tiles)]
+        files = ["--labels", labels or land.labels, "--patches", *(tiles or land.tiles)]
         files += ["--pretrained", pretrained] if pretrained else []
         return run("ranking", "adapt", "--settings", chosen, *files, "--out", out, "--record", out.with_suffix(".json"))
 

@@ -155,7 +155,7 @@ def test_labels_of_another_origin_are_refused(adapt, land, tmp_path, capsys):
 
 
 def test_settings_are_closed(run, land, tmp_path, capsys):
-    given = ["--labels", land.labels, "--tiles", *land.tiles, "--out", tmp_path / "b", "--record", tmp_path / "r"]
+    given = ["--labels", land.labels, "--patches", *land.tiles, "--out", tmp_path / "b", "--record", tmp_path / "r"]
     assert run("ranking", "adapt", "--settings", json.dumps({"momentum": 1}), *given) == 2
     assert "adapt.momentum is no known key" in capsys.readouterr().err
 

@@ -23,7 +23,7 @@ def embed(run):
     def call(tiles, backbone, out, *more, **settings):
         chosen = json.dumps({"batch_size": 50, **settings})
         return run(
-            "ranking", "embed", "--settings", chosen, "--tiles", tiles, "--backbone", backbone, "--out", out, *more
+            "ranking", "embed", "--settings", chosen, "--patches", tiles, "--backbone", backbone, "--out", out, *more
         )
 
     return call

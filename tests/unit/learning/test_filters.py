@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def embed(run):
     def call(tiles, backbone, out):
-        return run("ranking", "embed", "--settings", "{}", "--tiles", tiles, "--backbone", backbone, "--out", out)
+        return run("ranking", "embed", "--settings", "{}", "--patches", tiles, "--backbone", backbone, "--out", out)
 
     return call
 

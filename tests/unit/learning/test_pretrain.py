@@ -31,7 +31,7 @@ CPU = torch.device("cpu")
 
 def arguments(land, out, network, settings):
     chosen = [json.dumps({**SETTINGS, **settings}), "--network", json.dumps({**NETWORK, **network})]
-    files = ["--tiles", *land.tiles, "--out", out, "--record", out.with_suffix(".json")]
+    files = ["--patches", *land.tiles, "--out", out, "--record", out.with_suffix(".json")]
     return ["ranking", "pretrain", "--settings", *map(str, [*chosen, *files, "--checkpoints", out.with_suffix("")])]
 
 

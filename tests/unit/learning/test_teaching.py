@@ -210,6 +210,6 @@ def test_random_convolutions_refuse_a_teacher(adapt, tmp_path, capsys):
 
 @pytest.mark.parametrize("wrong", [{"teacher_decay": 1.0}, {"consistency_weight": -1}, {"method": "teacher"}])
 def test_settings_that_cannot_be(run, tmp_path, capsys, wrong):
-    given = ["--labels", "l", "--tiles", "t", "--out", tmp_path / "b", "--record", tmp_path / "r"]
+    given = ["--labels", "l", "--patches", "t", "--out", tmp_path / "b", "--record", tmp_path / "r"]
     assert run("ranking", "adapt", "--settings", json.dumps(wrong), *given) == 2
     assert f"adapt.{next(iter(wrong))} = " in capsys.readouterr().err

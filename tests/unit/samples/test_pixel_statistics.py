@@ -65,7 +65,7 @@ def test_the_stage(patch_store, tmp_path):
     tiles = patch_store(pixels=pixels, usable=usable, bands=("B04", "B03", "B02", "B08"))
     out = tmp_path / "pixel_statistics.parquet"
     with pytest.raises(SystemExit) as ended:
-        main(["pixel-statistics", "--tiles", str(tiles), "--out", str(out)])
+        main(["pixel-statistics", "--patches", str(tiles), "--out", str(out)])
     assert ended.value.code in (0, None)
     table = read_table(out, ("patch_id", *STATISTICS))
     assert table["patch_id"].tolist()[:3] == ["03TVF_0_0", "03TVF_0_1", "03TVF_1_0"]
@@ -76,7 +76,7 @@ def test_the_stage(patch_store, tmp_path):
 
 def test_a_missing_array_is_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["pixel-statistics", "--tiles", str(tmp_path / "none.npy"), "--out", str(tmp_path / "out.parquet")])
+        main(["pixel-statistics", "--patches", str(tmp_path / "none.npy"), "--out", str(tmp_path / "out.parquet")])
     assert ended.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "out.parquet").exists()

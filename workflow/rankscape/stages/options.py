@@ -27,11 +27,11 @@ def settings_of(section: type[Section], **example: object) -> Parameter:
     )
 
 
-Tiles = Annotated[
+PatchArrays = Annotated[
     list[Path],
     Parameter(help="Patch arrays (.npy), a granule each; the index lies beside each, ending in .parquet."),
 ]
-OneTiles = Annotated[Path, Parameter(help="Patch array (.npy) of one granule; its index lies beside it.")]
+PatchArray = Annotated[Path, Parameter(help="Patch array (.npy) of one granule; its index lies beside it.")]
 Indices = Annotated[list[Path], Parameter(help="Patch indices (.parquet), a granule each.")]
 OneIndex = Annotated[Path, Parameter(help="Patch index (.parquet) of one granule.")]
 Clusters = Annotated[Path, Parameter(help="Cluster of every patch: clusters.parquet.")]

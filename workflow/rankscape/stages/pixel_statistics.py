@@ -12,17 +12,17 @@ from rankscape.foundation.provenance import provenance
 from rankscape.samples.artifacts import PIXEL_STATISTICS
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.samples.pixel_statistics import patch_statistics
-from rankscape.stages.options import OneTiles
+from rankscape.stages.options import PatchArray
 
 
 def pixel_statistics(
     *,
-    tiles: OneTiles,
+    patches: PatchArray,
     out: Annotated[Path, Parameter(help="Table to write: patch_id, gradient, blue_green, brightness.")],
 ) -> None:
     """Measure gradient, colour ratio and brightness of every patch; patches that are not usable get none."""
-    patches = open_patches(tiles)
-    frame = patch_statistics(patches.array, patches.index["usable"].to_numpy())
-    frame.insert(0, "patch_id", patches.index["patch_id"].to_numpy())
-    inputs = {"tiles": tiles, "index": index_of(tiles)}
+    store = open_patches(patches)
+    frame = patch_statistics(store.array, store.index["usable"].to_numpy())
+    frame.insert(0, "patch_id", store.index["patch_id"].to_numpy())
+    inputs = {"patches": patches, "index": index_of(patches)}
     PIXEL_STATISTICS.write(out, frame, provenance("pixel-statistics", None, inputs))

@@ -130,7 +130,7 @@ def dates(tmp_path, patch_store, monkeypatch):
         scores = tmp_path / f"{granule}-scores.parquet"
         record = {"inputs": {"model": sha256(weights)}, "settings": settings.model_dump(mode="json")}
         write_table(scores, score_patches(model, open_patches(tiles), CPU, 64, granule), {KEY: record})
-        options |= {f"--{date}-tiles": str(tiles), f"--{date}-scores": str(scores)}
+        options |= {f"--{date}-patches": str(tiles), f"--{date}-scores": str(scores)}
     files = {"out": "c.parquet", "document": "c.json", "raster": "c.tif", "preview": "c.png", "images": "images"}
     return options | {f"--{name}": str(tmp_path / "out" / file) for name, file in files.items()}
 
@@ -181,7 +181,7 @@ def test_two_dates_on_different_grids_are_one_line_that_names_both(dates, patch_
     other = patch_store(
         "land_2010", pixels=pixels_of(1, False, 1.0), patch_px=64, bands=BANDS, origin_m=(400_010, 4_500_000)
     )
-    assert run({**dates, "--before-tiles": str(other)}) == 2
+    assert run({**dates, "--before-patches": str(other)}) == 2
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
     assert all(words in said[0] for words in ("land_2010.parquet", "land.parquet", "different grids", "transform"))
@@ -198,7 +198,7 @@ def test_scores_of_another_model_or_of_other_patches_are_refused(dates, tmp_path
 
 
 def test_cloudy_patches_are_not_compared(dates):
-    path = index_of(Path(dates["--before-tiles"]))
+    path = index_of(Path(dates["--before-patches"]))
     index = gpd.read_parquet(path)
     index.loc[:9, "cloud_fraction"] = 0.05
     metadata = {name: read_metadata(path, name) for name in ("grid", KEY)}

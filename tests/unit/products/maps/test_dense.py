@@ -137,7 +137,7 @@ def test_the_command_writes_a_map_that_lies_on_the_land(land, tmp_path):
     networks = [network_of("test_resnet", seed, 3.0) for seed in range(2)]
     write_model(model, model_of(networks, "test_resnet"), Targets(), {})
     out = tmp_path / "maps" / "dense" / "03TVF.tif"
-    words = ["ranking", "dense", "--settings", '{"batch_size": 5}', "--tiles", str(tiles), "--model", str(model)]
+    words = ["ranking", "dense", "--settings", '{"batch_size": 5}', "--patches", str(tiles), "--model", str(model)]
     sums = []
     for _ in range(2):
         with pytest.raises(SystemExit) as ended:
@@ -163,7 +163,7 @@ def test_the_command_maps_a_model_of_two_parts(land, tmp_path):
     """The parts tell 3 x 3 and 4 x 4 places apart; a patch's mean is the score that the whole model gives it."""
     tiles, model, out = land(), tmp_path / "score.safetensors", tmp_path / "dense.tif"
     write_model(model, auxiliary_model_of(), Targets(), {})
-    words = ["ranking", "dense", "--settings", "{}", "--tiles", str(tiles), "--model", str(model)]
+    words = ["ranking", "dense", "--settings", "{}", "--patches", str(tiles), "--model", str(model)]
     with pytest.raises(SystemExit) as ended:
         main([*words, "--out", str(out), "--item", str(out.with_suffix(".json"))])
     assert ended.value.code in (0, None)

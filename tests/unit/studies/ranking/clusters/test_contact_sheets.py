@@ -54,7 +54,7 @@ def test_stage_writes_one_image_a_cluster_that_shows_its_patches(region, table, 
         "contact-sheets",
         "--settings",
         json.dumps({"sheet_patches": 4}),
-        "--tiles",
+        "--patches",
         *map(str, region.tiles),
     ]
     for _ in range(2):

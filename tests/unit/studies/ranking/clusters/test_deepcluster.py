@@ -87,7 +87,7 @@ def refine(land, tmp_path):
                     "ranking",
                     "refine",
                     *("--settings", json.dumps({**QUICK, **settings})),
-                    *("--tiles", *map(str, chosen.tiles), "--features", *map(str, chosen.features)),
+                    *("--patches", *map(str, chosen.tiles), "--features", *map(str, chosen.features)),
                     *("--categories", str(chosen.categories), "--backbone", str(chosen.backbone)),
                     *("--out", *map(str, out), "--record", str(folder / "refined.json")),
                 ]
@@ -268,10 +268,10 @@ def test_outputs_are_named_as_the_tiles_are(land, tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         main(
             [
-                *("ranking", "refine", "--settings", "{}", "--tiles", *map(str, land.tiles)),
+                *("ranking", "refine", "--settings", "{}", "--patches", *map(str, land.tiles)),
                 *("--features", *map(str, land.features), "--categories", str(land.categories)),
                 *("--backbone", str(land.backbone), "--out", "a.npy", "--record", str(tmp_path / "r.json")),
             ]
         )
     assert end.value.code == 2
-    assert "--out names ['a'], --tiles ['03TVF', '03TWF']: name the same." in capsys.readouterr().err
+    assert "--out names ['a'], --patches ['03TVF', '03TWF']: name the same." in capsys.readouterr().err

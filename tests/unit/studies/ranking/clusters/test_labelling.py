@@ -174,7 +174,10 @@ def test_stage_asks_a_judge_over_the_network(region, tmp_path):
     out = tmp_path / "labels.parquet"
     with endpoint(answer) as url:
         label(
-            settings=settings, tiles=region.tiles, out=out, judge_settings=json.dumps({"model": "eye", "base_url": url})
+            settings=settings,
+            patches=region.tiles,
+            out=out,
+            judge_settings=json.dumps({"model": "eye", "base_url": url}),
         )
     table = read_table(out)
     assert len(table) == 6
@@ -189,7 +192,7 @@ def test_stage_ends_with_one_line_when_the_endpoint_refuses(region, tmp_path, ca
     tiles = [str(path) for path in region.tiles]
     with endpoint(lambda body: JSONResponse({"error": {"message": "bad key"}}, 401)) as url:
         judge = json.dumps({"model": "eye", "base_url": url})
-        arguments = ["ranking", "label", "--settings", settings, "--judge-settings", judge, "--tiles", *tiles]
+        arguments = ["ranking", "label", "--settings", settings, "--judge-settings", judge, "--patches", *tiles]
         with pytest.raises(SystemExit) as caught:
             main([*arguments, "--out", str(tmp_path / "labels.parquet")])
     assert caught.value.code == 1
@@ -204,7 +207,7 @@ def test_stage_ends_when_the_judge_answers_nonsense(region, tmp_path):
     with endpoint(lambda body: completion("What a nice day")) as url, pytest.raises(JudgeError, match="What a nice"):
         label(
             settings=settings,
-            tiles=region.tiles,
+            patches=region.tiles,
             out=tmp_path / "l.parquet",
             judge_settings=json.dumps({"model": "eye", "base_url": url}),
         )
@@ -216,4 +219,4 @@ def test_stage_ends_when_the_judge_answers_nonsense(region, tmp_path):
 )
 def test_stage_needs_the_settings_of_a_judge_that_can_label(region, tmp_path, judge, said):
     with pytest.raises(SettingsError, match=said):
-        label(settings=judged().canonical(), tiles=region.tiles, out=tmp_path / "l.parquet", judge_settings=judge)
+        label(settings=judged().canonical(), patches=region.tiles, out=tmp_path / "l.parquet", judge_settings=judge)

@@ -100,7 +100,9 @@ def test_stage_reads_a_file_and_leaves_out_patches_under_cloud(region, tmp_path)
     good, bad = index.loc[index["usable"], "patch_id"].iloc[0], index.loc[~index["usable"], "patch_id"].iloc[0]
     file = write(tmp_path / "l.csv", "patch_id,town,country", f"{good},0.5,0.5", f"{bad},1,0")
     out = tmp_path / "labels.parquet"
-    label(settings=settings(source="file", file=str(file), categories=["town", "country"]), tiles=region.tiles, out=out)
+    label(
+        settings=settings(source="file", file=str(file), categories=["town", "country"]), patches=region.tiles, out=out
+    )
     assert read_table(out)["patch_id"].to_list() == [good]
     about = read_metadata(out, "label")
     assert about == {"source": "file", "categories": ["town", "country"], "uninhabited": None}
@@ -108,7 +110,7 @@ def test_stage_reads_a_file_and_leaves_out_patches_under_cloud(region, tmp_path)
 
 
 def test_stage_writes_an_empty_table_for_source_none(region, tmp_path):
-    label(settings=settings(), tiles=region.tiles, out=tmp_path / "labels.parquet")
+    label(settings=settings(), patches=region.tiles, out=tmp_path / "labels.parquet")
     table = read_table(tmp_path / "labels.parquet")
     assert list(table.columns) == ["patch_id", "land"]
     assert table.empty
@@ -120,7 +122,7 @@ def test_stage_leaves_nothing_behind_when_the_file_is_wrong(region, tmp_path):
     with pytest.raises(TableError, match="99XXX_0_0"):
         label(
             settings=settings(source="file", file=str(file), categories=["town", "country"]),
-            tiles=region.tiles,
+            patches=region.tiles,
             out=out,
         )
     assert not out.parent.exists()

@@ -51,7 +51,7 @@ class World:
     def train_files(self) -> dict[str, Any]:
         """Inputs of the stage `train`, as arguments of its function."""
         return {
-            "order": (self.order,), "tiles": self.tiles, "clusters": self.clusters, "summary": self.summary,
+            "order": (self.order,), "patches": self.tiles, "clusters": self.clusters, "summary": self.summary,
             "backbone": self.backbone,
         }  # fmt: skip
 

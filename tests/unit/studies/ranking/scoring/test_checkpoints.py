@@ -290,7 +290,7 @@ def command(world: World, folder: Path, settings: str, *options: str) -> list[st
         "--settings",
         settings,
         *named,
-        "--tiles",
+        "--patches",
         *map(str, tiles),
     ]
     return [*base, *options]

@@ -72,7 +72,7 @@ def test_any_model_predicts_in_either_precision(world: World):
     for precision in ("float32", "bfloat16"):
         predict(
             settings=json.dumps({"precision": precision}),
-            tiles=world.tiles[0],
+            patches=world.tiles[0],
             model=model,
             out=world.folder / "s.parquet",
         )

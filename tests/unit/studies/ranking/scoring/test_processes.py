@@ -100,7 +100,7 @@ def task(world: World, name: str, checkpoints: Path | None = None) -> tuple[Any,
     settings = TrainSettings.from_text(world.settings(**changes), "train")
     files = world.train_files()
     given = Given(
-        order=files["order"][0], values=(), tiles=tuple(files["tiles"]), clusters=files["clusters"],
+        order=files["order"][0], values=(), patches=tuple(files["patches"]), clusters=files["clusters"],
         summary=files["summary"], backbone=files["backbone"],
     )  # fmt: skip
     out = world.folder / name / "score.safetensors"

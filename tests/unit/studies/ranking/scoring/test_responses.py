@@ -79,7 +79,7 @@ def test_the_stage_writes_a_small_array_and_its_record(tmp_path, patch_store):
         "saliency",
         "--settings",
         json.dumps({"cells": 2}),
-        "--tiles",
+        "--patches",
         str(tiles),
         "--scores",
         str(table),

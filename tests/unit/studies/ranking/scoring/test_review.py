@@ -103,7 +103,7 @@ def region(tmp_path, patch_store):
             "--settings",
             json.dumps({"spectrum": 9, "uncertain": 4, "explained": 2}),
         ]
-        words += ["--tiles", *map(str, tiles), "--scores", *map(str, scores)]
+        words += ["--patches", *map(str, tiles), "--scores", *map(str, scores)]
         for option, name in (
             ("clusters", "clusters.parquet"),
             ("record", "score.json"),

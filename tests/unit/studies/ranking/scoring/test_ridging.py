@@ -135,7 +135,7 @@ def test_ridge_trains_predicts_and_says_so(world: World):
     assert "| seed 0 | – | 0 |" in text
     names = [name for name in load_weights(out)[0] if "backbone" in name]
     assert {name.split(".")[1] for name in names} == {"0"}
-    predict(settings="{}", tiles=world.tiles[1], model=out, out=world.folder / "scores.parquet")
+    predict(settings="{}", patches=world.tiles[1], model=out, out=world.folder / "scores.parquet")
     means = read_table(world.folder / "scores.parquet").merge(read_table(world.clusters), on="patch_id")
     by_cluster = means.groupby("cluster").score.mean()
     assert by_cluster[3] > by_cluster[1] > by_cluster[4]
@@ -191,7 +191,7 @@ def test_an_auxiliary_model_is_a_second_part_and_its_worth_is_recorded(world: Wo
     text = out.with_suffix(".md").read_text()
     assert "2 networks of architecture `test_resnet` (weight 0.75)" in text
     assert "| auxiliary alone, `random-convolutions-3px-8-log-standard`, weight 0.25 |" in text
-    predict(settings="{}", tiles=world.tiles[0], model=out, out=world.folder / "s.parquet")
+    predict(settings="{}", patches=world.tiles[0], model=out, out=world.folder / "s.parquet")
     frame = read_table(world.folder / "s.parquet")
     assert frame.score.dropna().between(0, 1).all()
 
@@ -265,8 +265,8 @@ def test_score_std_is_calibrated_on_held_out_patches_and_can_be_left_as_it_is(wo
     assert known["coverage"]["patches"] == record["patches"]["validation"]
     assert known["coverage"]["halves"] == "places"
     assert record["model"]["calibration"] == {"floor": known["floor"], "factor": known["factor"]}
-    predict(settings="{}", tiles=world.tiles[0], model=out, out=world.folder / "a.parquet")
-    predict(settings='{"score_std": "ensemble"}', tiles=world.tiles[0], model=out, out=world.folder / "b.parquet")
+    predict(settings="{}", patches=world.tiles[0], model=out, out=world.folder / "a.parquet")
+    predict(settings='{"score_std": "ensemble"}', patches=world.tiles[0], model=out, out=world.folder / "b.parquet")
     calibrated, plain = (read_table(world.folder / f"{name}.parquet").dropna() for name in "ab")
     np.testing.assert_array_equal(plain.score_std, plain.ensemble_std)
     np.testing.assert_array_equal(calibrated.ensemble_std, plain.ensemble_std)

@@ -55,14 +55,16 @@ def run(*arguments: object) -> int:
 def test_the_commands_train_predict_and_score(world: World, capsys: pytest.CaptureFixture[str]):
     out = world.folder / "score.safetensors"
     files = world.train_files()
-    arguments = ["--order", *files["order"], "--tiles", *files["tiles"], "--clusters", files["clusters"]]
+    arguments = ["--order", *files["order"], "--patches", *files["patches"], "--clusters", files["clusters"]]
     arguments += ["--summary", files["summary"], "--backbone", files["backbone"]]
     arguments += ["--out", out, "--record", out.with_suffix(".json")]
     assert run("ranking", "train", "--settings", world.settings(), *arguments) == 0
     assert "epoch 1/6" in capsys.readouterr().err
 
     table = world.folder / "scores.parquet"
-    assert run("ranking", "predict", "--settings", "{}", "--tiles", world.tiles[0], "--model", out, "--out", table) == 0
+    assert (
+        run("ranking", "predict", "--settings", "{}", "--patches", world.tiles[0], "--model", out, "--out", table) == 0
+    )
     frame = read_table(table)
     index = open_patches(world.tiles[0]).index
     assert list(frame.columns) == ["patch_id", "granule", "score", "score_std", "ensemble_std"]
@@ -91,7 +93,7 @@ def test_the_commands_train_predict_and_score(world: World, capsys: pytest.Captu
 
 def test_scores_follow_the_order(world: World):
     model = trained(world, epochs=12)
-    predict(settings="{}", tiles=world.tiles[1], model=model, out=world.folder / "scores.parquet")
+    predict(settings="{}", patches=world.tiles[1], model=model, out=world.folder / "scores.parquet")
     clusters = read_table(world.clusters)
     joined = read_table(world.folder / "scores.parquet").merge(clusters, on="patch_id")
     means = joined.groupby("cluster").score.mean()
@@ -107,7 +109,7 @@ def test_two_trainings_give_the_same_bytes(world: World):
     assert first.read_bytes() == second.read_bytes()
     assert first.with_suffix(".json").read_bytes() == second.with_suffix(".json").read_bytes()
     for name in ("one", "two"):
-        predict(settings="{}", tiles=world.tiles[0], model=first, out=world.folder / f"{name}.parquet")
+        predict(settings="{}", patches=world.tiles[0], model=first, out=world.folder / f"{name}.parquet")
     assert (world.folder / "one.parquet").read_bytes() == (world.folder / "two.parquet").read_bytes()
     assert read_metadata(world.folder / "one.parquet", "rankscape")["stage"] == "ranking predict"
 
@@ -117,7 +119,10 @@ def test_the_batch_size_of_prediction_changes_no_score(world: World):
     tables = []
     for size in (1, 100):
         predict(
-            settings=json.dumps({"batch_size": size}), tiles=world.tiles[0], model=model, out=world.folder / "s.parquet"
+            settings=json.dumps({"batch_size": size}),
+            patches=world.tiles[0],
+            model=model,
+            out=world.folder / "s.parquet",
         )
         tables.append(read_table(world.folder / "s.parquet"))
     assert np.allclose(tables[0].score, tables[1].score, atol=1e-5, equal_nan=True)
@@ -187,7 +192,7 @@ def test_patches_of_another_kind_are_refused(
     model = trained(world, epochs=1, seeds=1)
     other = patch_store("03TVH", pixels=np.ones((32, 32, len(bands)), pixels), patch_px=side, bands=bands)
     with pytest.raises(RasterError, match=said):
-        predict(settings="{}", tiles=other, model=model, out=world.folder / "scores.parquet")
+        predict(settings="{}", patches=other, model=model, out=world.folder / "scores.parquet")
     assert not (world.folder / "scores.parquet").exists()
 
 

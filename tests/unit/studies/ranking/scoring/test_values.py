@@ -91,7 +91,7 @@ def test_networks_learn_the_values_of_patches(world: World, objective: str):
     settings = world.settings(objective=objective, seeds=1)
     train(settings=settings, **value_arguments(world, values), out=out, record=out.with_suffix(".json"))
     table = world.folder / "scores.parquet"
-    predict(settings="{}", tiles=world.tiles[0], model=out, out=table)
+    predict(settings="{}", patches=world.tiles[0], model=out, out=table)
 
     joined = read_table(table).merge(values, on="patch_id")
     assert spearmanr(joined.score, joined.value).statistic > 0.8

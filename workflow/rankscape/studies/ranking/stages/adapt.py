@@ -20,7 +20,7 @@ from rankscape.learning.selection import open_stores
 from rankscape.learning.settings import SELF_SUPERVISED, AdaptSettings
 from rankscape.models.backbones import find_weights
 from rankscape.samples.patches import index_of
-from rankscape.stages.options import Gpus, MaybeFile, Threads, Tiles, only, settings_of
+from rankscape.stages.options import Gpus, MaybeFile, PatchArrays, Threads, only, settings_of
 from rankscape.studies.ranking.scoring.artifacts import BACKBONE_RECORD
 
 
@@ -28,7 +28,7 @@ def adapt(
     *,
     settings: Annotated[str, settings_of(AdaptSettings)],
     labels: Annotated[Path, Parameter(help="Soft labels: labels.parquet; an empty table fits nothing.")],
-    tiles: Tiles,
+    patches: PatchArrays,
     out: Annotated[Path, Parameter(help="Backbone and head to write (.safetensors).")],
     record: Annotated[Path, Parameter(help="What is known of the fit, to write (.json).")],
     pretrained: Annotated[
@@ -46,13 +46,13 @@ def adapt(
     start = _start(chosen.weights, only(pretrained))
     weights = find_weights(chosen.architecture, start)
     about, table = read_metadata(labels, "label"), read_table(labels)
-    stores = open_stores(tiles)
-    patches = select_labelled(stores, table, about["categories"], str(labels))
-    say(f"{len(patches)} usable labelled patches of {len(table)} labelled ones.")
-    adapted, found = adapt_backbone(chosen, patches, about["categories"], about["uninhabited"], device, start)
+    stores = open_stores(patches)
+    selected = select_labelled(stores, table, about["categories"], str(labels))
+    say(f"{len(selected)} usable labelled patches of {len(table)} labelled ones.")
+    adapted, found = adapt_backbone(chosen, selected, about["categories"], about["uninhabited"], device, start)
     inputs = {"labels": labels} | ({"weights": weights} if weights is not None else {})
-    for path in tiles:
-        inputs |= {f"tiles/{path.stem}": path, f"index/{path.stem}": index_of(path)}
+    for path in patches:
+        inputs |= {f"patches/{path.stem}": path, f"index/{path.stem}": index_of(path)}
     origin = provenance("ranking adapt", chosen, inputs, seed=chosen.seed, backend=device.type)
     save_adapted(out, adapted, origin)
     BACKBONE_RECORD.write(record, found, origin)

@@ -41,9 +41,9 @@ def change(
     change: Annotated[str, Parameter(help="The two periods: earlier--later.")],
     places: Annotated[list[str], Parameter(help="Names of the places, in the order of their granules.")],
     before_scores: Annotated[list[Path], Parameter(help="Scores (.parquet) of the earlier date, a granule each.")],
-    before_tiles: Annotated[list[Path], Parameter(help="Patch arrays (.npy) of the earlier date; indices beside.")],
+    before_patches: Annotated[list[Path], Parameter(help="Patch arrays (.npy) of the earlier date; indices beside.")],
     after_scores: Annotated[list[Path], Parameter(help="Scores of the later date, in the same order.")],
-    after_tiles: Annotated[list[Path], Parameter(help="Patch arrays of the later date, in the same order.")],
+    after_patches: Annotated[list[Path], Parameter(help="Patch arrays of the later date, in the same order.")],
     model: Annotated[Path, Parameter(help="Score model that both dates were scored with: score.safetensors.")],
     out: Annotated[Path, Parameter(help="Table to write: the change of every patch (GeoParquet, WGS 84).")],
     document: Annotated[Path, Parameter(help="Summary to write (JSON): counts, what was taken out, noise.")],
@@ -55,14 +55,14 @@ def change(
 ) -> None:
     """Measure the change of every place between two dates, and tell it from season, sensor and noise."""
     chosen = ChangeSettings.from_text(settings, "ranking.change")
-    before, after = _dates(before_tiles, before_scores), _dates(after_tiles, after_scores)
+    before, after = _dates(before_patches, before_scores), _dates(after_patches, after_scores)
     seen = read_dates(before, after, places, chosen.max_cloud_fraction)
     device = use_device(gpus, threads)
     networks, batch_size = _model(model, [*before_scores, *after_scores], device)
     measured = measure_change(seen, chosen, _score_again(networks, batch_size, device))
     inputs = {"model": model, "ramp": CHANGE_RAMP}
-    for tiles, scores in (*before, *after):
-        inputs |= {f"scores/{scores.stem}": scores, f"index/{tiles.stem}": index_of(tiles)}
+    for patches, scores in (*before, *after):
+        inputs |= {f"scores/{scores.stem}": scores, f"index/{patches.stem}": index_of(patches)}
     record = provenance("ranking change", chosen, inputs, seed=networks.seed, backend=device.type)
     periods = dict(zip(("before", "after"), change.split("--"), strict=True))
     title = f"{chosen.title}, {' to '.join(periods.values())}"
@@ -75,10 +75,10 @@ def change(
         f"{chosen.level:g}; noise {facts['noise']:.3f}.")  # fmt: skip
 
 
-def _dates(tiles: Sequence[Path], scores: Sequence[Path]) -> list[tuple[Path, Path]]:
-    if len(tiles) != len(scores):
-        raise TableError(f"{len(tiles)} patch arrays and {len(scores)} score tables of one date: give one of each.")
-    return list(zip(tiles, scores, strict=True))
+def _dates(patches: Sequence[Path], scores: Sequence[Path]) -> list[tuple[Path, Path]]:
+    if len(patches) != len(scores):
+        raise TableError(f"{len(patches)} patch arrays and {len(scores)} score tables of one date: give one of each.")
+    return list(zip(patches, scores, strict=True))
 
 
 def _model(path: Path, scores: Sequence[Path], device: torch.device) -> tuple[ScoreModel, int]:

@@ -9,7 +9,7 @@ from rankscape.foundation.files import read_json
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import index_of, open_patches
-from rankscape.stages.options import Clusters, Summary, Tiles, settings_of
+from rankscape.stages.options import Clusters, PatchArrays, Summary, settings_of
 from rankscape.studies.ranking.clusters.contact_sheets import plan_contact_sheets, write_contact_sheets
 from rankscape.studies.ranking.clusters.settings import ClusterSettings
 
@@ -17,7 +17,7 @@ from rankscape.studies.ranking.clusters.settings import ClusterSettings
 def contact_sheets(
     *,
     settings: Annotated[str, settings_of(ClusterSettings)],
-    tiles: Tiles,
+    patches: PatchArrays,
     clusters: Clusters,
     summary: Summary,
     out: Annotated[Path, Parameter(help="Folder to write: one PNG a cluster, and index.json.")],
@@ -26,6 +26,6 @@ def contact_sheets(
     section = ClusterSettings.from_text(settings, "ranking.cluster")
     table = read_table(clusters, ["patch_id", "cluster"])
     sheets = plan_contact_sheets(table, read_json(summary)["clusters"], section.sheet_patches, section.seed)
-    inputs = {"clusters": clusters, "summary": summary} | {f"index/{path.stem}": index_of(path) for path in tiles}
+    inputs = {"clusters": clusters, "summary": summary} | {f"index/{path.stem}": index_of(path) for path in patches}
     record = provenance("ranking contact-sheets", section, inputs, seed=section.seed)
-    write_contact_sheets(out, sheets, [open_patches(path) for path in sorted(tiles)], record)
+    write_contact_sheets(out, sheets, [open_patches(path) for path in sorted(patches)], record)

@@ -15,14 +15,14 @@ from rankscape.learning.adapted import embed_patches, load_adapted
 from rankscape.learning.processes import use_device
 from rankscape.learning.settings import EmbedSettings
 from rankscape.samples.patches import index_of, open_patches
-from rankscape.stages.options import Gpus, OneTiles, Threads, settings_of
+from rankscape.stages.options import Gpus, PatchArray, Threads, settings_of
 from rankscape.studies.ranking.scoring.artifacts import FEATURE_RECORD
 
 
 def embed(
     *,
     settings: Annotated[str, settings_of(EmbedSettings)],
-    tiles: OneTiles,
+    patches: PatchArray,
     backbone: Annotated[Path, Parameter(help="Backbone: backbone.safetensors.")],
     out: Annotated[Path, Parameter(help="Features to write (.npy), a row a patch; a .json beside it describes them.")],
     gpus: Gpus = 0,
@@ -31,15 +31,15 @@ def embed(
     """Compute the features of every patch of a granule; rows of patches that are not usable are NaN."""
     chosen = EmbedSettings.from_text(settings, "ranking.embed")
     device = use_device(gpus, threads)
-    patches = open_patches(tiles)
+    store = open_patches(patches)
     adapted = load_adapted(backbone)
-    features = embed_patches(adapted, patches, chosen.batch_size, device)
-    inputs = {"tiles": tiles, "index": index_of(tiles), "backbone": backbone}
+    features = embed_patches(adapted, store, chosen.batch_size, device)
+    inputs = {"patches": patches, "index": index_of(patches), "backbone": backbone}
     write_array(out, features)
     FEATURE_RECORD.write(
         out.with_suffix(".json"),
         {
-            "granule": str(patches.index["granule"].iloc[0]),
+            "granule": str(store.index["granule"].iloc[0]),
             "patches": len(features),
             "usable": int(np.isfinite(features[:, 0]).sum()),
             "dims": adapted.dims,

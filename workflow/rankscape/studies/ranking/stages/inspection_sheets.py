@@ -15,7 +15,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
 from rankscape.learning.processes import use_device
 from rankscape.samples.patches import index_of, open_patches
-from rankscape.stages.options import Clusters, Gpus, Threads, Tiles, settings_of
+from rankscape.stages.options import Clusters, Gpus, PatchArrays, Threads, settings_of
 from rankscape.studies.ranking.clusters.contact_sheets import PatchImages
 from rankscape.studies.ranking.explanations.inspection import explained, galleries, scored_patches, write_galleries
 from rankscape.studies.ranking.scoring.model import read_model
@@ -25,7 +25,7 @@ from rankscape.studies.ranking.scoring.settings import InspectionSettings
 def inspection_sheets(
     *,
     settings: Annotated[str, settings_of(InspectionSettings)],
-    tiles: Tiles,
+    patches: PatchArrays,
     clusters: Clusters,
     scores: Annotated[list[Path], Parameter(help="Scores (.parquet), a granule each.")],
     model: Annotated[Path, Parameter(help="Score model: score.safetensors.")],
@@ -40,12 +40,12 @@ def inspection_sheets(
     targets = {int(cluster): float(target) for cluster, target in read_json(record)["targets"].items()}
     columns = ["patch_id", "granule", "score", "score_std"]
     table = pd.concat([read_table(path, columns) for path in sorted(scores)], ignore_index=True)
-    patches = scored_patches(table, read_table(clusters, ["patch_id", "cluster"]), targets)
-    pictures = PatchImages([open_patches(path) for path in sorted(tiles)])
-    sheets = galleries(patches, chosen)
+    scored = scored_patches(table, read_table(clusters, ["patch_id", "cluster"]), targets)
+    pictures = PatchImages([open_patches(path) for path in sorted(patches)])
+    sheets = galleries(scored, chosen)
     sheets.append(explained(read_model(model, device), sheets, pictures, chosen.explained, device))
     inputs = {"clusters": clusters, "model": model, "record": record}
-    inputs |= {f"index/{path.stem}": index_of(path) for path in tiles}
+    inputs |= {f"index/{path.stem}": index_of(path) for path in patches}
     inputs |= {f"scores/{path.stem}": path for path in scores}
     origin = provenance("ranking inspection-sheets", chosen, inputs, backend=device.type)
     write_galleries(out, sheets, pictures, origin)

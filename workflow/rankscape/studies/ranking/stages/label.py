@@ -16,7 +16,7 @@ from rankscape.foundation.errors import JudgeError, SettingsError
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.samples.patches import index_of, open_patches, read_index
-from rankscape.stages.options import Tiles, settings_of
+from rankscape.stages.options import PatchArrays, settings_of
 from rankscape.studies.ranking.clusters.artifacts import LABELS
 from rankscape.studies.ranking.clusters.labelling import (
     Answer,
@@ -38,7 +38,7 @@ from rankscape.studies.ranking.judges.settings import JudgeSettings
 def label(
     *,
     settings: Annotated[str, settings_of(LabelSettings)],
-    tiles: Tiles,
+    patches: PatchArrays,
     out: Annotated[Path, Parameter(help="Table to write: patch_id and the share of each category.")],
     judge_settings: Annotated[str, Parameter(help="The judge of source `judge`: a JSON object.")] = "",
     limits: Annotated[
@@ -50,14 +50,14 @@ def label(
 ) -> None:
     """Collect the soft labels that the land-category head is fitted to; with source `none` the table is empty."""
     section = LabelSettings.from_text(settings, "ranking.label")
-    inputs = {f"index/{path.stem}": index_of(path) for path in tiles} if section.source != "none" else {}
+    inputs = {f"index/{path.stem}": index_of(path) for path in patches} if section.source != "none" else {}
     about: dict[str, Any] = {"source": section.source}
     if section.source == "file":
-        table = _from_file(Path(str(section.file)), section, tiles)
+        table = _from_file(Path(str(section.file)), section, patches)
         inputs |= {"labels": Path(str(section.file))}
     elif section.source == "judge":
         judge = _judge(judge_settings, section).limited(limits, str(section.judge))
-        found = _from_judge(judge, section, tiles, store)
+        found = _from_judge(judge, section, patches, store)
         table = found.table
         about |= {
             "judge": json.loads(judge.asked),
@@ -71,8 +71,8 @@ def label(
     LABELS.write(out, table, record, label=about)
 
 
-def _from_file(path: Path, section: LabelSettings, tiles: Sequence[Path]) -> pd.DataFrame:
-    index = pd.concat([read_index(index_of(tile)) for tile in sorted(tiles)])
+def _from_file(path: Path, section: LabelSettings, patches: Sequence[Path]) -> pd.DataFrame:
+    index = pd.concat([read_index(index_of(path)) for path in sorted(patches)])
     pictures = None if section.column == PATCH_ID else picture_names(index)
     table = read_labels(path, section.categories, list(index["patch_id"]), section.column, pictures)
     usable = table[table["patch_id"].isin(index.loc[index["usable"], "patch_id"])]
@@ -89,8 +89,8 @@ def _judge(text: str, section: LabelSettings) -> JudgeSettings:
     return judge
 
 
-def _from_judge(judge: JudgeSettings, section: LabelSettings, tiles: Sequence[Path], store: Path | None) -> Labelling:
-    sample = sample_patches([open_patches(path) for path in sorted(tiles)], section)
+def _from_judge(judge: JudgeSettings, section: LabelSettings, patches: Sequence[Path], store: Path | None) -> Labelling:
+    sample = sample_patches([open_patches(path) for path in sorted(patches)], section)
     replies = ReplyStore(store) if store is not None else None
     found = asyncio.run(_ask(str(section.judge), judge, sample, section, replies))
     say(f"{found.usable} of {found.asked} replies name a category; {len(found.table)} patches are labelled.")

@@ -18,7 +18,7 @@ from rankscape.learning.selection import open_stores
 from rankscape.learning.settings import AdaptSettings, PretrainSettings
 from rankscape.models.backbones import find_weights
 from rankscape.samples.patches import index_of
-from rankscape.stages.options import CheckpointFolder, Gpus, Threads, Tiles, settings_of
+from rankscape.stages.options import CheckpointFolder, Gpus, PatchArrays, Threads, settings_of
 from rankscape.studies.ranking.scoring.artifacts import PRETRAINED_RECORD
 
 _OF_ADAPT = ("architecture", "colour", "normalisation")
@@ -31,7 +31,7 @@ def pretrain(
         str,
         Parameter(help="Settings of adapt, as JSON or file: its architecture, colour and normalisation are taken."),
     ],
-    tiles: Tiles,
+    patches: PatchArrays,
     out: Annotated[Path, Parameter(help="Backbone to write (.safetensors).")],
     record: Annotated[Path, Parameter(help="Record of the training to write (.json).")],
     checkpoints: CheckpointFolder = None,
@@ -43,10 +43,10 @@ def pretrain(
     shared = AdaptSettings.from_text(network, "ranking.adapt")
     device = use_device(gpus, threads)
     weights = find_weights(shared.architecture, chosen.weights)
-    stores = open_stores(tiles)
+    stores = open_stores(patches)
     inputs = {"weights": weights} if weights is not None else {}
-    for path in tiles:
-        inputs |= {f"tiles/{path.stem}": path, f"index/{path.stem}": index_of(path)}
+    for path in patches:
+        inputs |= {f"patches/{path.stem}": path, f"index/{path.stem}": index_of(path)}
     origin = provenance("ranking pretrain", chosen, inputs, seed=chosen.seed, backend=device.type)
     origin["network"] = shared.model_dump(mode="json", include=set(_OF_ADAPT))
     kept = None if checkpoints is None else Checkpoints.of(checkpoints, origin)

@@ -16,7 +16,7 @@ from rankscape.learning.adapted import load_adapted
 from rankscape.learning.processes import use_device
 from rankscape.learning.selection import open_stores
 from rankscape.samples.patches import index_of
-from rankscape.stages.options import Gpus, Threads, Tiles, settings_of
+from rankscape.stages.options import Gpus, PatchArrays, Threads, settings_of
 from rankscape.studies.ranking.clusters.artifacts import REFINED
 from rankscape.studies.ranking.clusters.deepcluster import check_trainable, refine_features
 from rankscape.studies.ranking.clusters.granule_features import open_features
@@ -26,7 +26,7 @@ from rankscape.studies.ranking.clusters.settings import RefineSettings
 def refine(
     *,
     settings: Annotated[str, settings_of(RefineSettings)],
-    tiles: Tiles,
+    patches: PatchArrays,
     features: Annotated[list[Path], Parameter(help="Features by the backbone (.npy), a granule each.")],
     categories: Annotated[Path, Parameter(help="Land category of every patch: categories.parquet.")],
     backbone: Annotated[Path, Parameter(help="Backbone to start from: backbone.safetensors.")],
@@ -37,9 +37,9 @@ def refine(
 ) -> None:
     """Train the backbone further within each land category by DeepCluster, and compute features with it."""
     chosen = RefineSettings.from_text(settings, "ranking.refine")
-    arrays, outputs = sorted(tiles, key=lambda path: path.stem), {path.stem: path for path in out}
+    arrays, outputs = sorted(patches, key=lambda path: path.stem), {path.stem: path for path in out}
     if sorted(outputs) != [path.stem for path in arrays]:
-        raise InputError(f"--out names {sorted(outputs)}, --tiles {[path.stem for path in arrays]}: name the same.")
+        raise InputError(f"--out names {sorted(outputs)}, --patches {[path.stem for path in arrays]}: name the same.")
     device = use_device(gpus, threads)
     adapted = load_adapted(backbone)
     check_trainable(adapted, str(backbone))
@@ -50,7 +50,7 @@ def refine(
     refined, known = refine_features(adapted, stores, granules, table, names, chosen, device)
     inputs = {"categories": categories, "backbone": backbone}
     for path in arrays:
-        inputs |= {f"tiles/{path.stem}": path, f"index/{path.stem}": index_of(path)}
+        inputs |= {f"patches/{path.stem}": path, f"index/{path.stem}": index_of(path)}
     inputs |= {f"features/{path.stem}": path for path in features}
     origin = provenance("ranking refine", chosen, inputs, seed=chosen.seed, backend=device.type)
     for path, values in zip(arrays, refined, strict=True):

@@ -8,7 +8,7 @@ from cyclopts.validators import Number
 
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.tables import read_table
-from rankscape.stages.options import Clusters, Summary, Tiles, settings_of
+from rankscape.stages.options import Clusters, PatchArrays, Summary, settings_of
 from rankscape.studies.ranking.judges.round_samples import (
     load_images,
     round_sample_table,
@@ -23,7 +23,7 @@ def sample(
     *,
     settings: Annotated[str, settings_of(SampleSettings)],
     number: Annotated[int, Parameter(name="--round", help="Number of the round.", validator=Number(gte=1))],
-    tiles: Tiles,
+    patches: PatchArrays,
     clusters: Clusters,
     summary: Summary,
     out: Annotated[Path, Parameter(help="Table to write (.parquet): cluster, patch and image.")],
@@ -31,7 +31,7 @@ def sample(
     """Sample a few patches of every cluster for one round, and keep them as PNG images."""
     chosen, ranked = SampleSettings.from_text(settings, "ranking.sample"), read_ranked(summary)
     sample = sample_patches(read_table(clusters, ["patch_id", "cluster"]), ranked.clusters, chosen, number)
-    shown = [patch for patches in sample.values() for patch in patches]
-    images = load_images(tiles, shown, chosen.min_image_px)
+    shown = [patch for of_cluster in sample.values() for patch in of_cluster]
+    images = load_images(patches, shown, chosen.min_image_px)
     record = provenance("ranking sample", chosen, {"clusters": clusters, "summary": summary}, seed=chosen.seed)
     write_round_sample(out, round_sample_table(sample, images), ranked, chosen.seed, number, record)

@@ -25,9 +25,9 @@ from rankscape.stages.options import (
     Clusters,
     Gpus,
     MaybeFile,
+    PatchArrays,
     Summary,
     Threads,
-    Tiles,
     only,
     settings_of,
 )
@@ -44,7 +44,7 @@ from rankscape.studies.ranking.scoring.targets import Targets, cluster_targets
 def train(
     *,
     settings: Annotated[str, settings_of(TrainSettings)],
-    tiles: Tiles,
+    patches: PatchArrays,
     clusters: Clusters,
     summary: Summary,
     backbone: Annotated[Path, Parameter(help="The adapted backbone: backbone.safetensors.")],
@@ -76,7 +76,7 @@ def train(
     chosen = TrainSettings.from_text(settings, "ranking.train")
     if bool(order) == bool(values):
         raise InputError("Training learns from --order or from --values: give one of the two.")
-    given = Given(only(order), tuple(values or ()), tuple(tiles), clusters, summary, backbone)
+    given = Given(only(order), tuple(values or ()), tuple(patches), clusters, summary, backbone)
     text = card or out.with_suffix(".md")
     made = Made(out, record, text, text.with_name(f"{text.stem}-curves.png"))
     kept = Kept(checkpoints, memory_mb / 8)
@@ -89,7 +89,7 @@ class Given:
 
     order: Path | None
     values: tuple[Path, ...]
-    tiles: tuple[Path, ...]
+    patches: tuple[Path, ...]
     clusters: Path
     summary: Path
     backbone: Path
@@ -98,18 +98,18 @@ class Given:
         """Return the files by the names that provenance gives them."""
         single = {"clusters": self.clusters, "summary": self.summary, "backbone": self.backbone}
         learned = {"order": self.order} if self.order else {f"values {path.stem}": path for path in self.values}
-        arrays = {f"tiles {path.stem}": path for path in self.tiles}
-        return single | learned | arrays | {f"index {path.stem}": index_of(path) for path in self.tiles}
+        arrays = {f"patches {path.stem}": path for path in self.patches}
+        return single | learned | arrays | {f"index {path.stem}": index_of(path) for path in self.patches}
 
     def labelled(self, settings: TrainSettings) -> tuple[Selection, Targets]:
         """Open the clustered patches, with the targets that the order or the values give them."""
         clusters, summary = read_table(self.clusters, ("patch_id", "cluster")), read_json(self.summary)
         if self.order is None:
             known = covered_values(self.values)
-            return open_valued(self.tiles, clusters["patch_id"].tolist(), known, len(summary["clusters"]))
+            return open_valued(self.patches, clusters["patch_id"].tolist(), known, len(summary["clusters"]))
         order = read_json(self.order)
         targets = cluster_targets(order, summary, settings.targets, str(self.order), settings.area_shares)
-        return open_ranked(self.tiles, clusters, targets), targets
+        return open_ranked(self.patches, clusters, targets), targets
 
 
 @dataclass(frozen=True)
