@@ -7,11 +7,13 @@ import pytest
 from rankscape.__main__ import commands
 from rankscape.foundation.code_version import ROOT, assets_of
 from rankscape.foundation.package_files import assets, implementation_name, lazy, lazy_folder
+from rankscape.foundation.studies import find_studies
+from rankscape.products.report.sections import sections_of
 
 PACKAGE = ROOT / "rankscape"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
-UNREAD = {"py.typed"}
-"""Files that Python reads, and no module."""
+UNREAD = {"py.typed", "__init__.pyi"}
+"""Files that type checkers read, and no module."""
 FINDING = {"foundation/code_version.py", "foundation/source_facts.py", "foundation/studies.py",
            "__main__.py", "schemas.py"}  # fmt: skip
 """Modules that look for modules of the package, or write into the checkout."""
@@ -27,8 +29,19 @@ READERS = {
     "studies/ranking/page/*": {"report"},
     "products/report/*": {"report", "compare"},
     "studies/ranking/compare/*": {"compare"},
+    "products/compare/*": {"compare"},
 }
 """Stages that read each file, by pattern."""
+
+
+def read_by(command):
+    """The files that a command and the modules that it loads by name read."""
+    modules = [commands()[command]]
+    if command == "compare":
+        modules += [study.compare.partition(":")[0] for study in find_studies() if study.compare]
+    if command == "report":
+        modules += [section.module for study in find_studies() for section in sections_of(study)]
+    return set().union(*map(assets_of, modules))
 
 
 def package_files():
@@ -39,7 +52,7 @@ def package_files():
 
 
 def test_every_file_of_the_package_is_declared_by_a_stage_that_reads_it():
-    read = set().union(*(assets_of(module) for module in commands().values()))
+    read = set().union(*map(read_by, commands()))
     assert {str(path.relative_to(ROOT.parent)) for path in package_files() - read} == set()
 
 
@@ -48,7 +61,7 @@ def test_a_file_counts_for_the_stages_that_read_it_and_no_others(pattern):
     folder = ROOT.parent if pattern.startswith("resources/") else PACKAGE
     files = {path for path in folder.glob(pattern) if path in package_files()}
     assert files
-    readers = {stage for stage, module in commands().items() if files & assets_of(module)}
+    readers = {command for command in commands() if files & read_by(command)}
     assert readers == READERS[pattern]
 
 

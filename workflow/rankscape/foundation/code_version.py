@@ -155,12 +155,14 @@ def _source(name: str, root: Path) -> Path | None:
 
 @cache
 def _folder_of(package: str, root: Path) -> Path | None:
-    """Folder of this package, or of the package that another study lies in."""
+    """Folder of this package, or of the package that another study lies in; of one module its path without suffix."""
     if package == PACKAGE:
         return root / PACKAGE
     found = importlib.util.find_spec(package)
-    places = found.submodule_search_locations if found is not None else None
-    return Path(next(iter(places))) if places else None
+    if found is None:
+        return None
+    folder = next(iter(found.submodule_search_locations or ()), None)
+    return Path(folder) if folder is not None else Path(found.origin or package).with_suffix("")
 
 
 @cache

@@ -82,9 +82,12 @@ def _imports(tree: ast.Module, name: str) -> list[str]:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            if node.level or node.module is None:
+            module = node.module or ""
+            if node.level and name.split(".", maxsplit=1)[0] == PACKAGE:
                 raise ValueError(f"{name}:{node.lineno}: relative import; use an absolute one.")
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            if node.level:
+                module = ".".join([*name.split(".")[: -node.level], *([module] if module else [])])
+            names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
     return [n for n in names if n.split(".")[0] in {PACKAGE, name.split(".", maxsplit=1)[0]}]
 
 

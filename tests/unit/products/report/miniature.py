@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -60,7 +61,7 @@ class Miniature:
     def registered(self) -> Iterator["Miniature"]:
         """The study's module of sections, importable by its name."""
         module: Any = ModuleType(self.study.sections)
-        module.SECTIONS, module.__file__ = self.sections, __file__
+        module.SECTIONS, module.__spec__ = self.sections, spec_from_file_location(self.study.sections, __file__)
         sys.modules[self.study.sections] = module
         try:
             yield self

@@ -4,12 +4,12 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
+from rankscape.foundation.package_files import assets
 from rankscape.products.compare.differences import (
     ComparedRun,
     Difference,
@@ -22,7 +22,7 @@ from rankscape.products.compare.differences import (
 from rankscape.products.report.palette import ramp_css
 from rankscape.products.report.templates import page_styles, template
 
-_FOLDER = Path(__file__).parent
+ASSETS = assets(__file__, "compare.html.j2")
 Row = tuple[str, str, Any, Any, Any]
 """Section, item, value in run A, value in run B, difference."""
 
@@ -121,7 +121,7 @@ def render(found: Comparison, record: dict[str, Any]) -> str:
     Returns:
         HTML; the same inputs give the same text.
     """
-    page: str = template(_FOLDER, "compare.html.j2").render(
+    page: str = template(ASSETS, "compare.html.j2").render(
         css=page_styles(), ramp=ramp_css(), record=json.dumps(record, ensure_ascii=False, sort_keys=True), found=found
     )
     return page

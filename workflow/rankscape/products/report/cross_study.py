@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -13,6 +12,7 @@ from matplotlib import colormaps
 from rasterio.features import rasterize
 from rasterio.transform import from_bounds
 
+from rankscape.foundation.package_files import assets
 from rankscape.products.agreement.agreement import ComparedRegion, PredictorColumns, agreement, predictor_pairs
 from rankscape.products.agreement.settings import EvaluateSettings
 from rankscape.products.report.costs import RunCost
@@ -30,7 +30,7 @@ from rankscape.spatial.geometry import spacing
 
 _MAP_PX = 420
 """Longer side of each of the maps that stand side by side."""
-_FOLDER = Path(__file__).parent
+ASSETS = assets(__file__, "studies.html.j2", "cross_study.html.j2")
 _COLUMN = "score"
 """Name of the first study's numbers where the two are compared."""
 
@@ -66,7 +66,7 @@ def render_index(
         cost: What the run cost.
         record: Provenance of the page.
     """
-    cards = fill(_FOLDER, "studies.html.j2", pages=pages)
+    cards = fill(ASSETS, "studies.html.j2", pages=pages)
     shown = [DrawnSection(PageSection("studies", "Studies", "", place="first"), Fragment(cards))]
     values = [found for page in pages for found in page.values]
     if len(values) > 1:
@@ -87,14 +87,14 @@ def render_index(
 
 
 def _compared(values: Sequence[PlaceValues], seed: int) -> list[DrawnSection]:
-    maps = fill(_FOLDER, "cross_study.html.j2", maps=study_maps(values), pairs=())
+    maps = fill(ASSETS, "cross_study.html.j2", maps=study_maps(values), pairs=())
     pairs = [pair for place, (a, b) in enumerate(combinations(values, 2)) if (pair := study_pair(a, b, place, seed))]
     lead = (
         "The same places in two studies, each place of the coarser one with the mean of the finer. Studies that "
         "measure "
         "different things need not agree; where they do not, look at both maps."
     )
-    agreed = fill(_FOLDER, "cross_study.html.j2", maps=(), pairs=pairs)
+    agreed = fill(ASSETS, "cross_study.html.j2", maps=(), pairs=pairs)
     return [
         DrawnSection(PageSection("side-by-side", "Maps side by side", "", place="open"), Fragment(maps)),
         DrawnSection(

@@ -4,19 +4,20 @@ import base64
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
+from rankscape.foundation.package_files import assets
 from rankscape.products.report.geography import Placed, Plane
 from rankscape.products.report.images import EmbeddedImage
 from rankscape.products.report.layers import Layer, Preview
 from rankscape.products.report.palette import ramp_colours
 from rankscape.products.report.sections import Fragment
-from rankscape.products.report.templates import asset, fill
+from rankscape.products.report.templates import fill
 
+ASSETS = assets(__file__, "map.html.j2", "map.css", "map*.js", "leaflet/*")
 _SCRIPTS = ("map.data.js", "map.draw.js", "map.patch.js", "map.js")
 _LEAFLET = ("leaflet/leaflet.js", "leaflet/leaflet.css", "leaflet/LICENSE")
 DISTRICTS = "districts"
@@ -56,7 +57,7 @@ def map_fragment(content: MapContent, region: str, ramp: str) -> Fragment:
     """
     size = content.plane.size
     html = fill(
-        Path(__file__).parent,
+        ASSETS,
         "map.html.j2",
         map=content,
         region=region,
@@ -68,11 +69,11 @@ def map_fragment(content: MapContent, region: str, ramp: str) -> Fragment:
     licence = Markup(
         '<p>The map is drawn by Leaflet 1.9.4.</p><details><summary>Licence of Leaflet</summary><pre tabindex="0">{}'
         "</pre></details>"
-    ).format(asset(_LEAFLET[2]).strip())
+    ).format(ASSETS.text(_LEAFLET[2]).strip())
     return Fragment(
         html,
-        styles=Markup(_leaflet_styles() + asset("map.css")),
-        scripts=(Markup(_leaflet_script()), Markup("\n".join(map(asset, _SCRIPTS)))),
+        styles=Markup(_leaflet_styles() + ASSETS.text("map.css")),
+        scripts=(Markup(_leaflet_script()), Markup("\n".join(map(ASSETS.text, _SCRIPTS)))),
         data={"map-data": _document(content)},
         credits=licence,
     )
@@ -134,12 +135,14 @@ def _granule(granule: Placed, learned: bool, image: Preview | None) -> dict[str,
 
 def _leaflet_script() -> str:
     """Leaflet without the line that names its source map, which browsers' tools would look for."""
-    return re.sub(r"\n//# sourceMappingURL=\S+\s*$", "\n", asset(_LEAFLET[0]))
+    return re.sub(r"\n//# sourceMappingURL=\S+\s*$", "\n", ASSETS.text(_LEAFLET[0]))
 
 
 def _leaflet_styles() -> str:
     """Leaflet's styles without images and behaviours: the page uses none of them, and must load nothing."""
-    return re.sub(r"^\s*(?:background-image|behavior): url\([^)]*\);\n", "", asset(_LEAFLET[1]), flags=re.MULTILINE)
+    return re.sub(
+        r"^\s*(?:background-image|behavior): url\([^)]*\);\n", "", ASSETS.text(_LEAFLET[1]), flags=re.MULTILINE
+    )
 
 
 def _short(value: float) -> float:

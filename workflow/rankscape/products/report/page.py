@@ -5,11 +5,11 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from rankscape.foundation.package_files import assets
 from rankscape.foundation.studies import Study
 from rankscape.products.report.costs import CORE_W, MEMORY_W_GB, OVERHEAD, RunCost
 from rankscape.products.report.reading import RunReader
@@ -18,7 +18,7 @@ from rankscape.products.report.templates import TableView, fill, page_styles
 from rankscape.products.report.versions import mixed_stages, recorded_settings, versions
 from rankscape.products.report.wording import count, listed, number
 
-_FOLDER = Path(__file__).parent
+ASSETS = assets(__file__, "page.html.j2")
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def shell(
     styles = dict.fromkeys([page_styles(), *(drawn.fragment.styles for drawn in shown)])
     return str(
         fill(
-            _FOLDER, "page.html.j2",
+            ASSETS, "page.html.j2",
             title=title, region=region, subtitle=subtitle, note=note, up=up,
             record=json.dumps(records[-1], ensure_ascii=False, sort_keys=True),
             styles=Markup("\n").join(styles), policy=" ".join(map(_policy, scripts)), notices=notices,

@@ -15,7 +15,6 @@ A study names one module in `Study.sections`; its constant `SECTIONS` lists them
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,8 +22,7 @@ import geopandas as gpd
 from markupsafe import Markup
 
 from rankscape.artifacts import Artifact
-from rankscape.foundation.code_version import PACKAGE, ROOT, Notes, code_version
-from rankscape.foundation.files import sha256
+from rankscape.foundation.code_version import ROOT, Notes, code_version
 from rankscape.foundation.studies import Study, load
 from rankscape.products.report.palette import RAMP
 
@@ -176,13 +174,5 @@ def page_code(study: Study, root: Path = ROOT, notes: Notes | None = None) -> st
     modules = ["rankscape.stages.report", study.sections, *(section.module for section in sections_of(study))]
     digest = hashlib.sha256()
     for module in dict.fromkeys(filter(None, modules)):
-        digest.update(f"{module} {_module_code(module, root, notes)}\n".encode())
+        digest.update(f"{module} {code_version(module, root, notes)}\n".encode())
     return digest.hexdigest()[:16]
-
-
-def _module_code(module: str, root: Path, notes: Notes | None) -> str:
-    """Code version of a module; of one outside the package, the hash of its file."""
-    if module.split(".", maxsplit=1)[0] == PACKAGE:
-        return code_version(module, root, notes)
-    origin = import_module(module).__file__
-    return "" if origin is None else sha256(Path(origin))

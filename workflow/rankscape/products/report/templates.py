@@ -1,15 +1,15 @@
 """Templates, style sheets and scripts of the pages, and the filters that all templates write numbers with."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from rankscape.foundation.package_files import PackageFiles, assets
 from rankscape.products.report import wording
 
-_FOLDER = Path(__file__).parent
+ASSETS = assets(__file__, "parts.html.j2", "page.css")
 
 
 @dataclass(frozen=True)
@@ -21,20 +21,15 @@ class TableView:
     rows: tuple[tuple[str, ...], ...]
 
 
-def asset(name: str, folder: Path = _FOLDER) -> str:
-    """Return the text of a style sheet or script; all that a page reads of the package goes through here."""
-    return (folder / name).read_text(encoding="utf-8")
-
-
 def page_styles() -> Markup:
     """Return the style sheet that all pages share."""
-    return Markup(asset("page.css"))
+    return Markup(ASSETS.text("page.css"))
 
 
-def template(folder: Path, name: str) -> Any:
-    """Return a template; it may include those of its own folder and of this one. An unknown name is an error."""
+def template(files: PackageFiles, name: str) -> Any:
+    """Return a template among a module's declared files; it may import `parts.html.j2`. An unknown name is an error."""
     environment = Environment(
-        loader=FileSystemLoader([folder, _FOLDER]),
+        loader=FunctionLoader(lambda wanted: (ASSETS if wanted == "parts.html.j2" else files).text(wanted)),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -45,6 +40,6 @@ def template(folder: Path, name: str) -> Any:
     return environment.get_template(name)
 
 
-def fill(folder: Path, name: str, **values: Any) -> Markup:
-    """Return a template filled with values."""
-    return Markup(template(folder, name).render(**values))
+def fill(files: PackageFiles, name: str, **values: Any) -> Markup:
+    """Return a template among a module's declared files, filled with values."""
+    return Markup(template(files, name).render(**values))

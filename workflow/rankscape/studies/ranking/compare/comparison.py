@@ -3,13 +3,13 @@
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
 from rankscape.foundation.errors import InputError
+from rankscape.foundation.package_files import assets
 from rankscape.products.compare.comparison import ComparedSection, ComparedStudy, Row
 from rankscape.products.compare.differences import ComparedRun, differences, text_of, values_of
 from rankscape.products.report.templates import template
@@ -20,7 +20,7 @@ from rankscape.studies.ranking.compare.matching import matched_patches
 from rankscape.studies.ranking.compare.measures import Scores, compare_evaluations, compare_scores, score_table
 from rankscape.studies.ranking.compare.runs import RankingRun, read_runs
 
-_FOLDER = Path(__file__).parent
+ASSETS = assets(__file__, "ranking.html.j2")
 _VALIDATION = ("share_within", "mean_absolute_error", "kendall_tau_b")
 _SECTIONS = {"score": "Score", "order": "Clusters and order", "judges": "Judges", "evaluation": "Evaluation"}
 
@@ -96,7 +96,7 @@ def _sections(a: RankingRun, b: RankingRun, found: dict[str, Any], both: pd.Data
         "plots": [drawing.score_scatter(both), drawing.difference_histogram(both)],
         "moved": drawing.moved_patches(a, b, found["scores"].movers),
     }
-    page = template(_FOLDER, "ranking.html.j2")
+    page = template(ASSETS, "ranking.html.j2")
     return [
         ComparedSection(name, title, Markup(page.render(section=name, **shown))) for name, title in _SECTIONS.items()
     ]

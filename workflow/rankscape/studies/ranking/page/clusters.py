@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from rankscape.foundation.package_files import assets
 from rankscape.products.report.images import PatchImage
 from rankscape.products.report.palette import colour_of, text_on
 from rankscape.products.report.plots import ACCENT, SERIES, Plot, plot
@@ -20,6 +20,8 @@ from rankscape.products.report.wording import count, interval, number, rounded_r
 from rankscape.studies.ranking.clusters.artifacts import CategoryKeys, ClusterSummary
 from rankscape.studies.ranking.orders.artifacts import MergedOrder
 from rankscape.studies.ranking.page import inputs
+
+ASSETS = assets(__file__, "clusters.html.j2", "choice.html.j2")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def draw(run: RunReader) -> Fragment:
     """Draw the clusters, the least developed first."""
     views = run.once(cluster_views)
     levels = len(inputs.order(run).levels)
-    html: Markup = fill(Path(__file__).parent, "clusters.html.j2", clusters=views[::-1], levels=levels)
+    html: Markup = fill(ASSETS, "clusters.html.j2", clusters=views[::-1], levels=levels)
     return Fragment(html, gist=f"{count(len(views), 'cluster')} with sample patches")
 
 
@@ -55,9 +57,7 @@ def draw_choice(run: RunReader) -> Fragment:
     heads = ("Category", "Patches", "Clusters K", "K chosen by", "Stability")
     table = TableView("Land categories and their clusters.", heads, _category_rows(summary))
     plots = [silhouettes(f"silhouette-{n}", name, facts) for n, (name, facts) in enumerate(summary.categories.items())]
-    html = fill(
-        Path(__file__).parent, "choice.html.j2", table=table, plots=[plot for plot in plots if plot is not None]
-    )
+    html = fill(ASSETS, "choice.html.j2", table=table, plots=[plot for plot in plots if plot is not None])
     return Fragment(html, gist=f"in {count(len(summary.categories), 'land category', 'land categories')}")
 
 

@@ -7,12 +7,15 @@ from typing import Any
 from markupsafe import Markup
 
 from rankscape.foundation.errors import InputError
+from rankscape.foundation.package_files import assets
 from rankscape.products.report.images import EmbeddedImage, read_photographs
 from rankscape.products.report.reading import RunReader
 from rankscape.products.report.sections import Fragment
 from rankscape.products.report.templates import fill
 from rankscape.products.report.wording import count
 from rankscape.studies.ranking.scoring.artifacts import INSPECTION_INDEX, InspectionKeys
+
+ASSETS = assets(__file__, "inspection.html.j2")
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def draw(run: RunReader) -> Fragment:
     except (KeyError, TypeError, ValueError) as error:
         made = f"rankscape {INSPECTION_INDEX.verb}"
         raise InputError(f"{path} was not written by `{made}` ({error!r}): make it again.") from None
-    html: Markup = fill(Path(__file__).parent, "inspection.html.j2", sheets=sheets, note=index.note)
+    html: Markup = fill(ASSETS, "inspection.html.j2", sheets=sheets, note=index.note)
     return Fragment(html, gist=count(len(sheets), "sheet"))
 
 

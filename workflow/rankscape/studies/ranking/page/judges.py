@@ -3,10 +3,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from markupsafe import Markup
 
+from rankscape.foundation.package_files import assets
 from rankscape.products.report import wording
 from rankscape.products.report.reading import RunReader
 from rankscape.products.report.sections import Fragment
@@ -16,6 +16,7 @@ from rankscape.studies.ranking.orders.artifacts import Audit, AuditedJudge, Merg
 from rankscape.studies.ranking.orders.judge_measures import Drift, Share
 from rankscape.studies.ranking.page import inputs, judge_figures
 
+ASSETS = assets(__file__, "judges.html.j2")
 STAND_IN = "stand-in, no vision model"
 _KINDS = {"round": "vision-language model", "person": "person", "data": "reference raster"}
 
@@ -174,7 +175,7 @@ def draw(run: RunReader) -> Fragment:
     single, rows = voters(run), judge_rows(audit)
     groups = grouped(single, votes)
     html: Markup = fill(
-        Path(__file__).parent, "judges.html.j2",
+        ASSETS, "judges.html.j2",
         order=order, groups=groups, voters=single, missing=missing_reasons(inputs.rounds(run)), judges=rows,
         judge_notes=judge_notes(rows), answers=ANSWERS, effort=EFFORT, confidence=audit.confidence,
         weights=judge_figures.weights("weights", audit.groups), taus=judge_figures.taus("taus", audit.tau),

@@ -1,12 +1,12 @@
 """The methods of a run in words, with its numbers, as the methods section of a paper says them; and its limits."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from rankscape.foundation.checkout import package_version
+from rankscape.foundation.package_files import assets
 from rankscape.products.report.reading import RunReader
 from rankscape.products.report.sections import Fragment
 from rankscape.products.report.templates import fill
@@ -17,6 +17,7 @@ from rankscape.studies.ranking.page import inputs
 from rankscape.studies.ranking.product_files import CHANGE, CHANGE_RECORD, DISTRICTS, DISTRICTS_RECORD, REGRESSION
 from rankscape.studies.ranking.scoring.artifacts import BACKBONE_RECORD, TRAINING
 
+ASSETS = assets(__file__, "methods.html.j2", "limits.html.j2")
 SOURCES = (
     "Ahn et al., A human-machine collaborative approach measures economic development using satellite imagery, "
     "Nature Communications, 2023 (patches, clusters, partial order, score).",
@@ -41,13 +42,13 @@ SOURCES = (
 
 def draw(run: RunReader) -> Markup:
     """Draw the section on methods."""
-    return fill(Path(__file__).parent, "methods.html.j2", methods=paragraphs(run), sources=SOURCES)
+    return fill(ASSETS, "methods.html.j2", methods=paragraphs(run), sources=SOURCES)
 
 
 def draw_limits(run: RunReader) -> Fragment:
     """Draw the section on what the score is, and how to cite it."""
     values = {"version": package_version(), "is_synthetic": inputs.is_synthetic(run)}
-    html: Markup = fill(Path(__file__).parent, "limits.html.j2", **values)
+    html: Markup = fill(ASSETS, "limits.html.j2", **values)
     return Fragment(html, gist="a relative measure of how places look from above; no income, no amount")
 
 

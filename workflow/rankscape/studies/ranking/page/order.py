@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from markupsafe import Markup
@@ -10,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from rankscape.foundation.package_files import assets
 from rankscape.products.report import wording
 from rankscape.products.report.palette import RAMP
 from rankscape.products.report.plots import ACCENT, INK, SERIES, Plot, plot
@@ -21,6 +21,7 @@ from rankscape.studies.ranking.orders.artifacts import Audit, ClusterPairs
 from rankscape.studies.ranking.page import graph, inputs
 from rankscape.studies.ranking.page.clusters import cluster_views, level_colours
 
+ASSETS = assets(__file__, "order.html.j2")
 _MOST_PAIRS = 60
 
 
@@ -34,7 +35,7 @@ def draw(run: RunReader) -> Fragment:
         pairs("pairs", audit.pairs, order.ranks),
     )
     html: Markup = fill(
-        Path(__file__).parent, "order.html.j2",
+        ASSETS, "order.html.j2",
         merged=order, drawing=drawing, views={view.cluster: view for view in views}, colours=level_colours(order),
         card_width=graph.CARD_WIDTH, card_height=graph.CARD_HEIGHT,
         strips=graph.strips(drawing.cards, order.ranks, order.intervals),

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from rankscape.foundation.errors import InputError
+from rankscape.foundation.package_files import assets
 from rankscape.products.agreement.artifacts import Estimate
 from rankscape.products.change.artifacts import ChangeImages, ChangeRecord
 from rankscape.products.districts.artifacts import CensusAgreement, DistrictRecord
@@ -33,6 +34,7 @@ from rankscape.studies.ranking.product_files import (
     REGRESSION,
 )
 
+ASSETS = assets(__file__, "products.html.j2")
 _RANKED = 60
 """More districts than these are not drawn, only listed."""
 _LISTED = 12
@@ -83,7 +85,7 @@ def regressions(run: RunReader) -> Fragment | None:
 def _section(views: Sequence[ProductView]) -> Fragment | None:
     if not views:
         return None
-    html: Markup = fill(Path(__file__).parent, "products.html.j2", views=views)
+    html: Markup = fill(ASSETS, "products.html.j2", views=views)
     return Fragment(html, gist=wording.listed([view.title for view in views]))
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from rankscape.foundation.package_files import assets
 from rankscape.products.report.geography import Plane, lay_out
 from rankscape.products.report.images import PatchImage, PatchImages
 from rankscape.products.report.layers import Layer, gridded, thumbnail
@@ -19,6 +19,7 @@ from rankscape.studies.ranking.page import inputs
 from rankscape.studies.ranking.page.agreement import PREDICTORS, SCORE
 from rankscape.studies.ranking.page.inputs import ComparedReference
 
+ASSETS = assets(__file__, "surprises.html.j2")
 AGAINST = "Score against"
 """Group of the layers of residuals; their titles begin with it."""
 
@@ -83,7 +84,7 @@ def draw(run: RunReader) -> Markup | None:
     if not shown and not maps:
         return None
     values = {"surprises": shown, "maps": maps, "ramp": ramp_css(ramp=DIFFERENCE)}
-    return fill(Path(__file__).parent, "surprises.html.j2", **values)
+    return fill(ASSETS, "surprises.html.j2", **values)
 
 
 def map_plane(run: RunReader) -> Plane | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from rankscape.foundation.package_files import assets
 from rankscape.products.report.images import PatchImage
 from rankscape.products.report.plots import SERIES, Plot, histogram, plot
 from rankscape.products.report.reading import RunReader
@@ -19,6 +19,7 @@ from rankscape.products.report.wording import NOTHING, count, number
 from rankscape.studies.ranking.page import inputs
 from rankscape.studies.ranking.scoring.artifacts import BACKBONE_RECORD, TRAINING, BackboneRecord, Curve, TrainingRecord
 
+ASSETS = assets(__file__, "training.html.j2", "uncertainty.html.j2")
 _MEASURES = {
     "training_loss": "training loss",
     "validation_loss": "validation loss, held-out patches",
@@ -44,7 +45,7 @@ def draw(run: RunReader) -> Fragment:
     training: TrainingRecord = run.read(TRAINING)
     backbone: BackboneRecord = run.read(BACKBONE_RECORD)
     html: Markup = fill(
-        Path(__file__).parent, "training.html.j2",
+        ASSETS, "training.html.j2",
         training=_training_view(training), curves=_curve_plots("adaptation", [backbone.curve], {}),
         facts=TableView("The backbone.", ("Fact", "Value"), tuple(backbone_facts(backbone))),
     )  # fmt: skip
@@ -55,7 +56,7 @@ def draw_uncertainty(run: RunReader) -> Markup:
     """Draw the section on how far scores are uncertain."""
     training: TrainingRecord = run.read(TRAINING)
     return fill(
-        Path(__file__).parent, "uncertainty.html.j2",
+        ASSETS, "uncertainty.html.j2",
         networks=len(training.seeds), plots=_uncertainty_plots(run), patches=_uncertain_images(run),
     )  # fmt: skip
 

@@ -1,12 +1,12 @@
 """How far to trust the score: its agreement with each reference, beside pixel statistics and baseline models."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
+from rankscape.foundation.package_files import assets
 from rankscape.products.agreement.artifacts import Estimate, Evaluation, Predictor
 from rankscape.products.report.plots import INK, SERIES, Plot, plot, scatter
 from rankscape.products.report.reading import RunReader
@@ -30,6 +30,7 @@ from rankscape.studies.ranking.page.agreement import (
 from rankscape.studies.ranking.page.inputs import ComparedReference
 from rankscape.studies.ranking.product_files import REGION_PREVIEW
 
+ASSETS = assets(__file__, "trust.html.j2")
 _FEWEST_PLOTTED = 10
 _SHORT = {"apply": "granules not learned from", "fit": "granules learned from", "pooled": "all granules"}
 
@@ -58,7 +59,7 @@ def draw(run: RunReader) -> Markup:
     learned, votes = inputs.learned_granules(run), voting_references(inputs.votes(run))
     views = [_view(one, place, learned, votes) for place, one in enumerate(inputs.comparisons(run))]
     return fill(
-        Path(__file__).parent, "trust.html.j2",
+        ASSETS, "trust.html.j2",
         real=[view for view in views if not view.truth], truths=[view for view in views if view.truth],
         is_located=bool(run.paths(REGION_PREVIEW)),
     )  # fmt: skip
