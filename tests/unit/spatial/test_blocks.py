@@ -1,7 +1,8 @@
-"""The side of the blocks, and the spacing of places."""
+"""The side of the blocks, the spacing of places, and the bootstrap of any statistic."""
 
 import numpy as np
-from rankscape.spatial.blocks import choose_block
+import pytest
+from rankscape.spatial.blocks import block_bootstrap, choose_block
 from rankscape.spatial.geometry import spacing
 from rankscape.spatial.variogram import Variogram
 
@@ -26,3 +27,15 @@ def test_blocks_are_bounded_so_that_enough_remain():
     assert choose_block(None, None, 1.0, count, 5).origin == "fallback"
     assert spacing(COLS, ROWS) == 1
     assert spacing(np.zeros(3), np.zeros(3)) == 1
+
+
+def test_the_bootstrap_of_any_statistic_has_its_standard_error():
+    """Of the mean of 40 independent block sums the standard error is known."""
+    sums = np.random.default_rng(0).normal(size=40)
+    drawn = block_bootstrap(lambda counts: counts @ sums / 40, 40, 4000, seed=3)
+    assert drawn.shape == (4000,)
+    assert drawn.std() == pytest.approx(sums.std() / np.sqrt(40), rel=0.05)
+    assert drawn.mean() == pytest.approx(sums.mean(), abs=0.02)
+    again = block_bootstrap(lambda counts: np.stack([counts @ sums / 40, counts.sum(axis=1)], axis=1), 40, 4000, seed=3)
+    assert (again[:, 0] == drawn).all()
+    assert (again[:, 1] == 40).all(), "as many blocks as there are"

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from rankscape.evaluation.classification import category_measures
+from rankscape.evaluation.classification import soft_label_metrics
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.progress import say
 from rankscape.learning.augmentation import augment
@@ -240,4 +240,5 @@ def assess(
         for chosen in even_batches(np.arange(len(samples)), batch_size):
             logits.append(head(backbone(samples.images(chosen, preparation).to(device))).cpu())
     log_p = F.log_softmax(torch.cat(logits).double(), 1).numpy()
-    return {"patches": len(samples), **category_measures(log_p, shares_of(samples), categories, uninhabited)}
+    complements = {} if uninhabited is None else {"inhabited": uninhabited}
+    return {"patches": len(samples), **soft_label_metrics(log_p, shares_of(samples), categories, complements)}

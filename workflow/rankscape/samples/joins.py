@@ -11,7 +11,7 @@ import pandas as pd
 from rankscape.foundation.errors import TableError, brief_list
 from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import read_index
-from rankscape.samples.settings import KeyedTable
+from rankscape.samples.settings import JoinedTable
 
 _EXCEL_ERRORS = ["#NUM!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?"]
 """What Excel writes where it could not compute; missing here."""
@@ -65,7 +65,7 @@ def rows_of(paths: Sequence[Path], columns: Sequence[str], wanted: pd.Series, wh
     return found
 
 
-def read_keyed(table: KeyedTable) -> pd.DataFrame:
+def read_joined(table: JoinedTable) -> pd.DataFrame:
     """Read a table that has a row for each key.
 
     Rows without a key, such as empty ones below a sheet, are passed over.
@@ -95,7 +95,7 @@ def read_keyed(table: KeyedTable) -> pd.DataFrame:
     return frame
 
 
-def _read(path: Path, table: KeyedTable) -> pd.DataFrame:
+def _read(path: Path, table: JoinedTable) -> pd.DataFrame:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return read_table(path)
@@ -123,7 +123,7 @@ def keys(column: "pd.Series[str]") -> "pd.Series[str]":
     return text
 
 
-def join(places: pd.DataFrame, table: KeyedTable) -> tuple[pd.DataFrame, int]:
+def join(places: pd.DataFrame, table: JoinedTable) -> tuple[pd.DataFrame, int]:
     """Add a table's columns to places; several places may belong to one row.
 
     Args:
@@ -136,7 +136,7 @@ def join(places: pd.DataFrame, table: KeyedTable) -> tuple[pd.DataFrame, int]:
     Raises:
         TableError: If the places lack the column, no key matches, or a column would be there twice.
     """
-    on, frame = str(table.match), read_keyed(table)
+    on, frame = str(table.match), read_joined(table)
     if on not in places.columns:
         raise TableError(
             f"{table.path}: places have no column {on!r} (`match`); they have {brief_list(places.columns)}."

@@ -10,9 +10,9 @@ import pandas as pd
 import shapely
 
 from rankscape.foundation.errors import TableError
-from rankscape.samples.joins import keys, read_keyed
+from rankscape.samples.joins import keys, read_joined
 from rankscape.samples.patches import row_col
-from rankscape.samples.settings import KeyedTable, ReferenceSettings
+from rankscape.samples.settings import JoinedTable, ReferenceSettings
 from rankscape.samples.vector_files import POLYGONS, check_kinds, check_polygons, missing, numbers, read_shapes
 from rankscape.samples.zonal_statistics import area_means
 from rankscape.spatial.geometry import large_areas_m2
@@ -130,7 +130,7 @@ def _of_table(reference: ReferenceSettings, patches: gpd.GeoDataFrame) -> pd.Dat
         TableError: If the table cannot be read, holds a key twice, or no key could be that of a patch.
     """
     path, key, column = Path(reference.path), str(reference.key), str(reference.column)
-    table = read_keyed(KeyedTable(path=reference.path, sheet=reference.sheet, key=key, columns=(column,)))
+    table = read_joined(JoinedTable(path=reference.path, sheet=reference.sheet, key=key, columns=(column,)))
     places = row_col(patches["patch_id"])
     by_id = table[key].isin(patches["patch_id"]).any()
     wanted = patches["patch_id"] if by_id else places

@@ -31,7 +31,7 @@ class TileSettings(Section):
     """A broken image of a folder: an error that names it, or `skip`: a warning, and a patch that is not usable."""
 
 
-class KeyedTable(Section):
+class JoinedTable(Section):
     """One table of places or of what places belong to, such as districts."""
 
     path: Annotated[str, Field(min_length=1)]

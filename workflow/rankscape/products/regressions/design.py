@@ -14,7 +14,7 @@ import pandas as pd
 from rankscape.foundation.errors import InputError, TableError, brief_list
 from rankscape.foundation.tables import read_geotable
 from rankscape.products.regressions.settings import Explanatory, Outcome, RegressionSettings, Transform
-from rankscape.samples.joins import join, keys, read_indices, read_keyed, rows_of
+from rankscape.samples.joins import join, keys, read_indices, read_joined, rows_of
 from rankscape.samples.overlap import distinct_places
 from rankscape.samples.patches import is_located, row_col
 from rankscape.spatial.geometry import WGS84, centres
@@ -46,7 +46,7 @@ def regression_places(
     tables, notes = list(settings.tables), []
     if settings.places == "tables":
         first = tables.pop(0)
-        frame = read_keyed(first)
+        frame = read_joined(first)
         if settings.zoom is not None:
             frame = frame.join(_tile_centres(frame[first.key], settings.zoom, first.path))
     elif settings.change is None:

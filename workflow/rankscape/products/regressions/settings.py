@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from rankscape.foundation.settings import Section
-from rankscape.samples.settings import KeyedTable
+from rankscape.samples.settings import JoinedTable
 
 _CHANGE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]*--[0-9A-Za-z][0-9A-Za-z_.-]*")
 """A pair of periods, the earlier first, such as 2016--2019."""
@@ -63,7 +63,7 @@ class RegressionSettings(Section):
     places: str = "score"
     """What a row is: `score` (the patches and their score), `tables` (the rows of the first table), or a pair of
     periods such as 2016--2019 (the places and the change of their score)."""
-    tables: tuple[KeyedTable, ...] = ()
+    tables: tuple[JoinedTable, ...] = ()
     """Tables to join, in this order."""
     outcomes: Annotated[tuple[Outcome, ...], Field(min_length=1)]
     """Models, each explaining one outcome."""

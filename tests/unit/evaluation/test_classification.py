@@ -1,17 +1,18 @@
-"""Measures of land categories, on cases that can be counted by hand."""
+"""Metrics against soft labels, on cases that can be counted by hand."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rankscape.evaluation.classification import category_measures
+from rankscape.evaluation.classification import soft_label_metrics
 
 NAMES = ("urban", "rural", "wild")
 
 
 def measured(p, q, uninhabited="wild"):
     with np.errstate(divide="ignore"):
-        return category_measures(np.log(np.array(p, float)), np.array(q, np.float32), NAMES, uninhabited)
+        complements = {} if uninhabited is None else {"inhabited": uninhabited}
+        return soft_label_metrics(np.log(np.array(p, float)), np.array(q, np.float32), NAMES, complements)
 
 
 def test_measures_of_four_patches_counted_by_hand():
