@@ -228,7 +228,7 @@ class Table(Artifact):
         Raises:
             TableError: If the file is missing, broken, or lacks one of the columns.
         """
-        frame = read_table(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        frame = read_table(path) if self.suffix == ".parquet" else pd.read_csv(path)
         self._check(frame.columns, path, columns)
         return frame
 

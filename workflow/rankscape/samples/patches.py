@@ -10,7 +10,7 @@ import pandas as pd
 
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import read_array
-from rankscape.foundation.tables import read_geotable, read_metadata
+from rankscape.foundation.tables import read_metadata
 from rankscape.samples.artifacts import INDEX
 
 GRID = "grid"
@@ -92,7 +92,7 @@ def read_index(path: Path) -> gpd.GeoDataFrame:
     Raises:
         TableError: If the file is no patch index.
     """
-    return read_geotable(path, INDEX_COLUMNS)
+    return INDEX.read_geo(path)
 
 
 def read_grid(path: Path) -> Grid:

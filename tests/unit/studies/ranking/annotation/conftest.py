@@ -36,11 +36,11 @@ class Place:
 
     @property
     def clusters(self) -> Path:
-        return self.results / self.name / "clusters" / "clusters.parquet"
+        return self.results / self.name / "ranking/clusters/clusters.parquet"
 
     @property
     def summary(self) -> Path:
-        return self.results / self.name / "clusters" / "clusters.json"
+        return self.results / self.name / "ranking/clusters/clusters.json"
 
     def region(self) -> Region:
         return read_region(self.results, self.name)
@@ -98,7 +98,7 @@ def make_place(tmp_path: Path, patch_store: Callable[..., Path]) -> Callable[...
         array = patch_store("03TVF", pixels=np.vstack(rows), patch_px=PX)
         place = Place(tmp_path / "work")
         place.results.mkdir(parents=True)
-        shutil.move(array.parent, place.results / place.name / "tiles")
+        shutil.move(array.parent, place.results / place.name / "samples/seasons")
         cluster_of = {f"03TVF_{c}_{k}": c for c in range(clusters) for k in range(patches)}
         write_clusters(place, cluster_of, uninhabited)
         return place

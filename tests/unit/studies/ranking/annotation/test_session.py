@@ -236,7 +236,7 @@ def test_regions_that_cannot_be_annotated(place: Place) -> None:
         read_region(place.results, "hills")
     (place.results / "coast").mkdir()
     with pytest.raises(
-        InputError, match=r"coast has no clusters yet .*run `snakemake .*coast/clusters/clusters\.json`"
+        InputError, match=r"coast has no clusters yet .*run `snakemake .*coast/ranking/clusters/clusters\.json`"
     ):
         read_region(place.results, "coast")
     document = json.loads(place.summary.read_text())

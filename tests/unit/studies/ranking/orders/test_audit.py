@@ -200,7 +200,8 @@ def files(region: Region) -> dict[str, Any]:
         made["orders"].append(region.folder / "orders" / f"{name}.json")
         document = PartialOrder.parse("0>1>2>3").to_document()
         write_json(made["orders"][-1], {"source": source, **document, "fingerprint": "f" * 64})
-    write_json(region.folder / "order.json", {"weights": {}, "fingerprint": "f" * 64})
+    merged = {"method": "mean", "levels": [], "ranks": {}, "weights": {}, "fingerprint": "f" * 64}
+    write_json(region.folder / "order.json", merged)
     return made
 
 

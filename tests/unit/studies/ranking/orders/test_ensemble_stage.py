@@ -33,7 +33,7 @@ def workflow_file(folder: Path, name: str, order: str, fingerprint: str | None =
 
 def summary(folder: Path, clusters: int = 5) -> Path:
     """A summary whose last cluster is uninhabited."""
-    entries = [{"cluster": number} for number in range(clusters)]
+    entries = [{"cluster": number, "category": "land", "size": 1} for number in range(clusters)]
     write_json(folder / "clusters.json", {"clusters": entries, "uninhabited": clusters - 1, "fingerprint": "f" * 64})
     return folder / "clusters.json"
 

@@ -1,6 +1,7 @@
 """The clusters of a region, and the cards dealt to an annotator: one a cluster and one cluster twice, shuffled."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from rankscape.foundation.errors import InputError, TableError
-from rankscape.foundation.files import read_json
-from rankscape.foundation.tables import read_table
+from rankscape.samples.artifacts import INDEX, PATCHES
 from rankscape.scenes.addresses import is_safe_name
 from rankscape.studies.ranking.annotation.document import Annotation, Arrangement, Card, ClusterFacts
+from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
 from rankscape.studies.ranking.orders.order_files import Ranked, read_ranked
 
 
@@ -44,12 +45,12 @@ def read_region(results: Path, name: str) -> Region:
     if not folder.is_dir():
         others = sorted(path.name for path in results.glob("*") if path.is_dir())
         raise InputError(f"{folder} does not exist: mend --region (there are {others}), or run the workflow first.")
-    table, summary = folder / "ranking/clusters/clusters.parquet", folder / "ranking/clusters/clusters.json"
+    table, summary = CLUSTERS.of(folder), SUMMARY.of(folder)
     for path in (summary, table):
         if not path.is_file():
             raise InputError(f"Region {name} has no clusters yet ({path} is missing): run `snakemake {summary}` first.")
     ranked, facts = read_facts(summary)
-    frame = read_table(table, ["patch_id", "granule", "cluster"])
+    frame = CLUSTERS.read(table, "patch_id", "granule", "cluster")
     members = {
         cluster: tuple(sorted(frame.loc[frame["cluster"] == cluster, "patch_id"])) for cluster in ranked.clusters
     }
@@ -59,7 +60,15 @@ def read_region(results: Path, name: str) -> Region:
     for granule in granules:
         if not is_safe_name(granule):
             raise TableError(f"{table}: {granule!r} is no granule id: make the clusters again.")
-    return Region(name, ranked, facts, members, tuple(folder / "tiles" / f"{granule}.npy" for granule in granules))
+    return Region(name, ranked, facts, members, _arrays(folder, granules))
+
+
+def _arrays(folder: Path, granules: Sequence[str]) -> tuple[Path, ...]:
+    """Patch arrays of granules, of the first acquisition that has most of them."""
+    cut = [(names["acquisition"], names["granule"]) for names, _ in INDEX.found(folder)]
+    counts = Counter(acquisition for acquisition, granule in cut if granule in granules)
+    acquisition = max(sorted(counts), key=counts.__getitem__, default="*")
+    return tuple(PATCHES.of(folder, acquisition=acquisition, granule=granule) for granule in granules)
 
 
 def read_facts(summary: Path) -> tuple[Ranked, tuple[ClusterFacts, ...]]:
@@ -70,19 +79,14 @@ def read_facts(summary: Path) -> tuple[Ranked, tuple[ClusterFacts, ...]]:
         InputError: If a cluster lacks its category or size.
     """
     ranked = read_ranked(summary)
-    try:
-        entries = {int(entry["cluster"]): entry for entry in read_json(summary)["clusters"]}
-        facts = tuple(
-            ClusterFacts(
-                cluster=cluster,
-                category=str(entries[cluster]["category"]),
-                size=int(entries[cluster]["size"]),
-                medoid=entries[cluster].get("medoid"),
-            )
-            for cluster in ranked.clusters
+    entries = {entry.cluster: entry for entry in SUMMARY.read(summary).clusters}
+    facts = tuple(
+        ClusterFacts(
+            cluster=cluster, category=entries[cluster].category, size=entries[cluster].size,
+            medoid=entries[cluster].medoid,
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{summary} is no whole summary of clusters ({error!r}): make it again.") from None
+        for cluster in ranked.clusters
+    )  # fmt: skip
     return ranked, facts
 
 

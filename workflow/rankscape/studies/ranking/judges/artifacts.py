@@ -1,6 +1,6 @@
 """Files of judges: what a round shows, what is asked, and what was heard."""
 
-from rankscape.artifacts import Column, Document, Table
+from rankscape.artifacts import Column, Document, File, Table
 from rankscape.samples.artifacts import PATCH_ID
 from rankscape.studies.ranking.judges.round_records import RoundRecord, TimesRecord
 
@@ -26,3 +26,6 @@ ROUND = Document(
     f"ranking/rounds/{_ROUND}.json", "ranking rate", "A judge's questions and replies of one round", model=RoundRecord
 )
 TIMES = Document(f"ranking/times/{_ROUND}.json", "ranking rate", "How long the replies took", model=TimesRecord)
+REPLIES = File(
+    "ranking/replies", "ranking rate", "Folder of replies: it only grows, and what is in it is not asked again"
+)

@@ -13,7 +13,7 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from rankscape.foundation.errors import InputError, TableError
-from rankscape.foundation.tables import read_metadata, read_table
+from rankscape.foundation.tables import read_metadata
 from rankscape.samples.patches import open_patches
 from rankscape.samples.rendering import as_png, as_rgb, enlarged
 from rankscape.studies.ranking.judges.artifacts import SAMPLE
@@ -92,7 +92,7 @@ def read_round_sample(path: Path, number: int) -> RoundSample:
         TableError: If the file is no table of a sample.
         InputError: If it was sampled for another round, shows nothing, or an image holds more than pixels.
     """
-    about, table = read_metadata(path, "sample"), read_table(path, _COLUMNS)
+    about, table = read_metadata(path, "sample"), SAMPLE.read(path, *_COLUMNS)
     if about.get("round") != number:
         raise InputError(f"{path} was sampled for round {about.get('round')}, not for round {number}: give that one's.")
     if table.empty:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rankscape.foundation.errors import OrderError
 from rankscape.foundation.files import read_json
+from rankscape.studies.ranking.clusters.artifacts import SUMMARY
 from rankscape.studies.ranking.orders.notation import order_lines, read_statements, read_text
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder, check_clusters
 from rankscape.studies.ranking.orders.people import numbered_lines
@@ -40,18 +41,14 @@ def read_ranked(path: Path) -> Ranked:
     """Read the clusters to rank from `clusters.json`.
 
     Raises:
-        OrderError: If the file is no summary of clusters, or leaves no cluster to rank.
+        InputError: If the file is no summary of clusters.
+        OrderError: If it leaves no cluster to rank.
     """
-    document = read_json(path)
-    try:
-        numbers = [int(entry["cluster"]) for entry in document["clusters"]]
-        uninhabited, fingerprint = document["uninhabited"], str(document["fingerprint"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise OrderError(f"{path} is no summary of clusters ({error!r}): make it again with `cluster`.") from None
-    clusters = tuple(sorted(number for number in numbers if number != uninhabited))
+    found = SUMMARY.read(path)
+    clusters = tuple(sorted(one.cluster for one in found.clusters if one.cluster != found.uninhabited))
     if not clusters:
-        raise OrderError(f"{path} has no cluster to rank: all land is uninhabited.")
-    return Ranked(clusters, uninhabited, fingerprint)
+        raise OrderError(f"{path} has no cluster to rank: all patches are uninhabited.")
+    return Ranked(clusters, found.uninhabited, str(found.fingerprint))
 
 
 _FEWEST_CLUSTERS = 3

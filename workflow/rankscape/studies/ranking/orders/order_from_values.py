@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import t as student
 from statsmodels.stats.multitest import multipletests
 
-from rankscape.foundation.tables import read_table
+from rankscape.samples.artifacts import REFERENCE_VALUES
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.orders.settings import OrderFromReferenceSettings
 
@@ -86,7 +86,7 @@ def covered_values(paths: Sequence[Path]) -> pd.DataFrame:
     Raises:
         TableError: If a table is missing or lacks a column.
     """
-    table = pd.concat([read_table(path, ["patch_id", "value", "coverage"]) for path in sorted(paths)])
+    table = pd.concat([REFERENCE_VALUES.read(path, "patch_id", "value", "coverage") for path in sorted(paths)])
     covered: pd.DataFrame = table[np.isfinite(table["value"]) & (table["coverage"] >= LEAST_COVERAGE)]
     return covered[["patch_id", "value"]]
 

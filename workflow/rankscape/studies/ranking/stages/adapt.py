@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rankscape.foundation.errors import WeightsError
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.tables import read_metadata, read_table
+from rankscape.foundation.tables import read_metadata
 from rankscape.learning.adapted import save_adapted
 from rankscape.learning.adapting import adapt_backbone
 from rankscape.learning.labels import select_labelled
@@ -21,6 +21,7 @@ from rankscape.learning.settings import SELF_SUPERVISED, AdaptSettings
 from rankscape.models.backbones import find_weights
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import Gpus, MaybeFile, PatchArrays, Threads, only, settings_of
+from rankscape.studies.ranking.clusters.artifacts import LABELS
 from rankscape.studies.ranking.scoring.artifacts import BACKBONE_RECORD
 
 
@@ -45,7 +46,7 @@ def adapt(
     device = use_device(gpus, threads)
     start = _start(chosen.weights, only(pretrained))
     weights = find_weights(chosen.architecture, start)
-    about, table = read_metadata(labels, "label"), read_table(labels)
+    about, table = read_metadata(labels, "label"), LABELS.read(labels)
     stores = open_stores(patches)
     selected = select_labelled(stores, table, about["categories"], str(labels))
     say(f"{len(selected)} usable labelled patches of {len(table)} labelled ones.")

@@ -17,7 +17,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Summary, settings_of
 from rankscape.studies.ranking.judges.artifacts import ROUND, TIMES
 from rankscape.studies.ranking.judges.round_records import RoundRecord, TimesRecord
-from rankscape.studies.ranking.orders.artifacts import AUDIT
+from rankscape.studies.ranking.orders.artifacts import AUDIT, ORDER
 from rankscape.studies.ranking.orders.audit import agreement_document, judge_rows, round_rows
 from rankscape.studies.ranking.orders.order_files import Ranked, read_ranked
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder, check_clusters
@@ -42,7 +42,7 @@ def audit(
     heard = [_checked(ROUND.read(path), ranked, path) for path in rounds or ()]
     heard = [one.timed(took.get((one.judge, one.prompt, one.round))) for one in heard]
     facts, votes = _read_orders(orders, ranked)
-    merged = read_json(order)
+    merged = ORDER.read(order).model_dump(mode="json")
     ranked.check_fingerprint(merged, order)
     agreement = agreement_document(votes, facts, merged)
     own_taus = {

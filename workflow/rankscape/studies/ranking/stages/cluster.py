@@ -6,9 +6,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.tables import read_metadata, read_table
+from rankscape.foundation.tables import read_metadata
 from rankscape.stages.options import Indices, MaybeFile, Threads, settings_of
-from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
+from rankscape.studies.ranking.clusters.artifacts import CATEGORIES, CLUSTERS, LABELS, SUMMARY
 from rankscape.studies.ranking.clusters.clustering import cluster_patches, places_once
 from rankscape.studies.ranking.clusters.given import as_labelled, given_clusters, take_given
 from rankscape.studies.ranking.clusters.granule_features import open_features
@@ -34,12 +34,12 @@ def cluster(
     label = read_metadata(categories, "label")
     names, uninhabited = label["categories"], label["uninhabited"]
     granules = open_features(features, indices)
-    looks, table = places_once(granules, read_table(categories, ["patch_id", "granule", "category"]))
+    looks, table = places_once(granules, CATEGORIES.read(categories, "patch_id", "granule", "category"))
     if section.given == "none":
         found = cluster_patches(looks, table, names, uninhabited, section, threads=threads)
     else:
         if labels:
-            table = as_labelled(table, read_table(labels[0], ["patch_id", *names]), names)
+            table = as_labelled(table, LABELS.read(labels[0], "patch_id", *names), names)
         found = take_given(looks, table, given_clusters(granules, section), names, uninhabited, section)
     inputs = {"categories": categories} | {f"features/{path.stem}": path for path in features}
     inputs |= {} if section.file is None else {"file": Path(section.file)}

@@ -5,11 +5,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from rankscape.foundation.files import read_json
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Clusters, PatchArrays, Summary, settings_of
+from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
 from rankscape.studies.ranking.clusters.contact_sheets import plan_contact_sheets, write_contact_sheets
 from rankscape.studies.ranking.clusters.settings import ClusterSettings
 
@@ -24,8 +23,9 @@ def contact_sheets(
 ) -> None:
     """Draw one image a cluster, with a seeded sample of its patches in true colour."""
     section = ClusterSettings.from_text(settings, "ranking.cluster")
-    table = read_table(clusters, ["patch_id", "cluster"])
-    sheets = plan_contact_sheets(table, read_json(summary)["clusters"], section.sheet_patches, section.seed)
+    table = CLUSTERS.read(clusters, "patch_id", "cluster")
+    known = [one.model_dump() for one in SUMMARY.read(summary).clusters]
+    sheets = plan_contact_sheets(table, known, section.sheet_patches, section.seed)
     inputs = {"clusters": clusters, "summary": summary} | {f"index/{path.stem}": index_of(path) for path in patches}
     record = provenance("ranking contact-sheets", section, inputs, seed=section.seed)
     write_contact_sheets(out, sheets, [open_patches(path) for path in sorted(patches)], record)

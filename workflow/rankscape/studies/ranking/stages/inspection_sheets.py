@@ -10,14 +10,14 @@ from typing import Annotated
 import pandas as pd
 from cyclopts import Parameter
 
-from rankscape.foundation.files import read_json
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.tables import read_table
 from rankscape.learning.processes import use_device
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Clusters, Gpus, PatchArrays, Threads, settings_of
+from rankscape.studies.ranking.clusters.artifacts import CLUSTERS
 from rankscape.studies.ranking.clusters.contact_sheets import PatchImages
 from rankscape.studies.ranking.explanations.inspection import explained, galleries, scored_patches, write_galleries
+from rankscape.studies.ranking.scoring.artifacts import SCORES, TRAINING
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.settings import InspectionSettings
 
@@ -37,10 +37,10 @@ def inspection_sheets(
     """Draw patches from lowest to highest score, uncertain ones, contradictions, and why the first scored so."""
     chosen = InspectionSettings.from_text(settings, "ranking.inspection_sheets")
     device = use_device(gpus, threads)
-    targets = {int(cluster): float(target) for cluster, target in read_json(record)["targets"].items()}
-    columns = ["patch_id", "granule", "score", "score_std"]
-    table = pd.concat([read_table(path, columns) for path in sorted(scores)], ignore_index=True)
-    scored = scored_patches(table, read_table(clusters, ["patch_id", "cluster"]), targets)
+    targets = TRAINING.read(record).targets
+    columns = ("patch_id", "granule", "score", "score_std")
+    table = pd.concat([SCORES.read(path, *columns) for path in sorted(scores)], ignore_index=True)
+    scored = scored_patches(table, CLUSTERS.read(clusters, "patch_id", "cluster"), targets)
     pictures = PatchImages([open_patches(path) for path in sorted(patches)])
     sheets = galleries(scored, chosen)
     sheets.append(explained(read_model(model, device), sheets, pictures, chosen.explained, device))

@@ -14,6 +14,8 @@ from cyclopts.validators import Number
 
 from rankscape.foundation.errors import RankscapeError
 from rankscape.stages.region import read_study
+from rankscape.studies.ranking.clusters.artifacts import LABELS, SUMMARY
+from rankscape.studies.ranking.judges.artifacts import REPLIES, SAMPLE
 from rankscape.studies.ranking.judges.plans import as_text, basis_of
 from rankscape.studies.ranking.judges.plans import plan as plan_of
 from rankscape.studies.ranking.judges.prompts import read_prompt
@@ -47,11 +49,11 @@ def plan(
     """Say what every judge needs with every prompt, what the store has of it, and whether the budgets suffice."""
     region, ranking = read_study(configfile, "ranking", RankingSettings)
     folder = results or Path("results") / region.region
-    found = samples or sorted((folder / "ranking/samples").glob("*.parquet"))
-    basis = basis_of(region, ranking, found, folder / "ranking/clusters/clusters.json", clusters)
+    found = samples or [path for _, path in SAMPLE.found(folder)]
+    basis = basis_of(region, ranking, found, SUMMARY.of(folder), clusters)
     prompts = [read_prompt(Path(f"config/prompts/{name}.md")) for name in ranking.prompts]
-    store = ReplyStore(folder / "ranking/replies")
-    labelled = (folder / "ranking/categories/labels.parquet").is_file()
+    store = ReplyStore(REPLIES.of(folder))
+    labelled = LABELS.of(folder).is_file()
     document = plan_of(region, ranking, prompts, basis, store, labelled=labelled)
     print(json.dumps(document, indent=1, ensure_ascii=False) if as_json else as_text(document))
 

@@ -15,10 +15,10 @@ from cyclopts import Parameter
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import read_index
 from rankscape.samples.places import block_of
 from rankscape.stages.options import Clusters, Indices, Summary, settings_of
+from rankscape.studies.ranking.clusters.artifacts import CLUSTERS
 from rankscape.studies.ranking.orders.artifacts import DATA_ORDER
 from rankscape.studies.ranking.orders.order_files import read_ranked
 from rankscape.studies.ranking.orders.order_from_values import Values, covered_values, means_of_values, order_of_means
@@ -71,7 +71,7 @@ def _blocks(paths: Sequence[Path], block_m: float | None) -> pd.DataFrame:
 
 def _by_cluster(known: pd.DataFrame, blocks: pd.DataFrame, clusters: Path, ranked: Sequence[int]) -> dict[int, Values]:
     """Values by ranked cluster, in the order of patch ids; there may be none."""
-    joined = read_table(clusters, ["patch_id", "cluster"]).merge(known, on="patch_id", validate="one_to_one")
+    joined = CLUSTERS.read(clusters, "patch_id", "cluster").merge(known, on="patch_id", validate="one_to_one")
     placed = joined.merge(blocks, on="patch_id", validate="one_to_one").sort_values("patch_id")
     if len(placed) < len(joined):
         lost = sorted(set(joined["patch_id"]) - set(placed["patch_id"]))

@@ -13,13 +13,13 @@ from cyclopts import App, Parameter
 from rankscape.foundation.errors import OrderError
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
-from rankscape.foundation.tables import read_table
 from rankscape.stages.options import Clusters, Summary
 from rankscape.studies.ranking.annotation import conversions as carrying
 from rankscape.studies.ranking.annotation.cards import read_facts
 from rankscape.studies.ranking.annotation.conversions import described, imported, order_in
 from rankscape.studies.ranking.annotation.document import read_annotation, write_annotation
 from rankscape.studies.ranking.annotation.placing import made_for_others
+from rankscape.studies.ranking.clusters.artifacts import CLUSTERS
 from rankscape.studies.ranking.orders.people import check_annotator
 
 orders = App(
@@ -68,7 +68,7 @@ def import_(
         raise OrderError(f"--out {out}: give the name of a .json file that does not exist yet.")
     annotator = check_annotator(out.stem, f"--out {out}")
     ranked, facts = read_facts(summary)
-    table = read_table(clusters, ["patch_id", "cluster"])
+    table = CLUSTERS.read(clusters, "patch_id", "cluster")
     write_annotation(out, imported(file, annotator, region, ranked, facts, table))
     say(f"{out} holds the order of {annotator}. Take {file} away if both lie in people.folder.")
 
@@ -92,10 +92,10 @@ def carry(
     if annotation.fingerprint == ranked.fingerprint:
         say(f"{file} is made for these very clusters: nothing to carry over.")
         return
-    old = None if before is None else read_table(before, ["patch_id", "cluster"])
+    old = None if before is None else CLUSTERS.read(before, "patch_id", "cluster")
     if old is not None and _fingerprint(old) != annotation.fingerprint:
         raise OrderError(f"--before: {made_for_others(file, annotation.fingerprint, _fingerprint(old))}")
-    table = read_table(clusters, ["patch_id", "cluster"])
+    table = CLUSTERS.read(clusters, "patch_id", "cluster")
     if _fingerprint(table) != ranked.fingerprint:
         raise OrderError(f"{clusters} and {summary} belong to different clusterings: make the clusters again.")
     carried = carrying.carry(annotation, ranked, facts, table, old, str(file))

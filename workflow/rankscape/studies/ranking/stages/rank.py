@@ -8,10 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from rankscape.foundation.errors import InputError
-from rankscape.foundation.files import read_json
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Summary, settings_of
+from rankscape.studies.ranking.judges.artifacts import ROUND
 from rankscape.studies.ranking.orders.artifacts import ROUND_ORDER
 from rankscape.studies.ranking.orders.order_files import read_ranked
 from rankscape.studies.ranking.orders.order_from_values import order_of_scores
@@ -28,13 +27,10 @@ def rank(
 ) -> None:
     """Turn a round's scores into a partial order of the clusters."""
     chosen = RankSettings.from_text(settings, "ranking.rank")
-    ranked, document = read_ranked(summary), read_json(evidence)
-    ranked.check_fingerprint(document, evidence)
-    try:
-        scores = {int(cluster): score for cluster, score in document["scores"].items()}
-        source = {key: document[key] for key in ("judge", "prompt", "round", "model", "stand_in")}
-    except (KeyError, ValueError, AttributeError) as error:
-        raise InputError(f"{evidence} is no round ({error!r}): make it again with `rate`.") from None
+    ranked, heard = read_ranked(summary), ROUND.read(evidence)
+    ranked.check_fingerprint({"fingerprint": heard.fingerprint}, evidence)
+    scores = heard.scores
+    source = heard.model_dump(include={"judge", "prompt", "round", "model", "stand_in"})
     check_clusters(scores, ranked.clusters, str(evidence))
     order = order_of_scores(scores, chosen.margin, chosen.ties)
     ROUND_ORDER.write(
@@ -42,7 +38,7 @@ def rank(
         {
             "source": {"kind": "round", **source},
             **order.to_document(),
-            "scores": document["scores"],
+            "scores": {str(cluster): score for cluster, score in scores.items()},
             "fingerprint": ranked.fingerprint,
         },
         provenance("ranking rank", chosen, {"evidence": evidence, "summary": summary}),

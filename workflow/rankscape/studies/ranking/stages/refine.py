@@ -11,13 +11,13 @@ from cyclopts import Parameter
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import write_array
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.tables import read_metadata, read_table
+from rankscape.foundation.tables import read_metadata
 from rankscape.learning.adapted import load_adapted
 from rankscape.learning.processes import use_device
 from rankscape.learning.selection import open_stores
 from rankscape.samples.patches import index_of
 from rankscape.stages.options import Gpus, PatchArrays, Threads, settings_of
-from rankscape.studies.ranking.clusters.artifacts import REFINED
+from rankscape.studies.ranking.clusters.artifacts import CATEGORIES, REFINED
 from rankscape.studies.ranking.clusters.deepcluster import check_trainable, refine_features
 from rankscape.studies.ranking.clusters.granule_features import open_features
 from rankscape.studies.ranking.clusters.settings import RefineSettings
@@ -46,7 +46,7 @@ def refine(
     stores = open_stores(arrays)
     granules = open_features(features, [index_of(path) for path in arrays])
     names = read_metadata(categories, "label")["categories"]
-    table = read_table(categories, ["patch_id", "category"])
+    table = CATEGORIES.read(categories, "patch_id", "category")
     refined, known = refine_features(adapted, stores, granules, table, names, chosen, device)
     inputs = {"categories": categories, "backbone": backbone}
     for path in arrays:

@@ -14,12 +14,11 @@ from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import write_array
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.tables import read_table
 from rankscape.learning.processes import use_device
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Gpus, PatchArray, Threads, settings_of
 from rankscape.studies.ranking.explanations.responses import respond
-from rankscape.studies.ranking.scoring.artifacts import SALIENCY_RECORD
+from rankscape.studies.ranking.scoring.artifacts import SALIENCY_RECORD, SCORES
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.prediction import check_store
 from rankscape.studies.ranking.scoring.settings import SaliencySettings
@@ -40,7 +39,7 @@ def saliency(
     device = use_device(gpus, threads)
     networks, store = read_model(model, device), open_patches(patches)
     check_store(networks, store, str(patches))
-    table = read_table(scores, ["patch_id", "score", "score_std"])
+    table = SCORES.read(scores, "patch_id", "score", "score_std")
     _check(table, store.index["patch_id"], scores, patches)
     score, deviation = (table[column].to_numpy(np.float64) for column in ("score", "score_std"))
     found = respond(networks, store.array, score, deviation, chosen, device)

@@ -7,8 +7,8 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.tables import read_table
 from rankscape.stages.options import Clusters, PatchArrays, Summary, settings_of
+from rankscape.studies.ranking.clusters.artifacts import CLUSTERS
 from rankscape.studies.ranking.judges.round_samples import (
     load_images,
     round_sample_table,
@@ -30,7 +30,7 @@ def sample(
 ) -> None:
     """Sample a few patches of every cluster for one round, and keep them as PNG images."""
     chosen, ranked = SampleSettings.from_text(settings, "ranking.sample"), read_ranked(summary)
-    sample = sample_patches(read_table(clusters, ["patch_id", "cluster"]), ranked.clusters, chosen, number)
+    sample = sample_patches(CLUSTERS.read(clusters, "patch_id", "cluster"), ranked.clusters, chosen, number)
     shown = [patch for of_cluster in sample.values() for patch in of_cluster]
     images = load_images(patches, shown, chosen.min_image_px)
     record = provenance("ranking sample", chosen, {"clusters": clusters, "summary": summary}, seed=chosen.seed)

@@ -13,9 +13,8 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from rankscape.foundation.errors import InputError
-from rankscape.foundation.files import read_json, write_bytes
+from rankscape.foundation.files import write_bytes
 from rankscape.foundation.provenance import provenance
-from rankscape.foundation.tables import read_table
 from rankscape.learning.checkpoints import Checkpoints
 from rankscape.learning.processes import ProcessGroup, launch
 from rankscape.learning.selection import Selection
@@ -31,6 +30,8 @@ from rankscape.stages.options import (
     only,
     settings_of,
 )
+from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
+from rankscape.studies.ranking.orders.artifacts import ORDER
 from rankscape.studies.ranking.orders.order_from_values import covered_values
 from rankscape.studies.ranking.scoring.artifacts import TRAINING
 from rankscape.studies.ranking.scoring.card import draw_curves, model_card
@@ -103,11 +104,12 @@ class Given:
 
     def labelled(self, settings: TrainSettings) -> tuple[Selection, Targets]:
         """Open the clustered patches, with the targets that the order or the values give them."""
-        clusters, summary = read_table(self.clusters, ("patch_id", "cluster")), read_json(self.summary)
+        clusters = CLUSTERS.read(self.clusters, "patch_id", "cluster")
+        summary = SUMMARY.read(self.summary).model_dump(mode="json")
         if self.order is None:
             known = covered_values(self.values)
             return open_valued(self.patches, clusters["patch_id"].tolist(), known, len(summary["clusters"]))
-        order = read_json(self.order)
+        order = ORDER.read(self.order).model_dump(mode="json", exclude_unset=True)
         targets = cluster_targets(order, summary, settings.targets, str(self.order), settings.area_shares)
         return open_ranked(self.patches, clusters, targets), targets
 
