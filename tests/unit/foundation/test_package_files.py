@@ -8,7 +8,7 @@ from rankscape.__main__ import commands
 from rankscape.foundation.code_version import ROOT, assets_of
 from rankscape.foundation.package_files import assets, implementation_name, lazy, lazy_folder
 from rankscape.foundation.studies import find_studies
-from rankscape.products.report.sections import sections_of
+from rankscape.products.report.sections import page_modules
 
 PACKAGE = ROOT / "rankscape"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
@@ -40,7 +40,7 @@ def read_by(command):
     if command == "compare":
         modules += [study.compare.partition(":")[0] for study in find_studies() if study.compare]
     if command == "report":
-        modules += [section.module for study in find_studies() for section in sections_of(study)]
+        modules += [name for study in find_studies() for name in page_modules(study)]
     return set().union(*map(assets_of, modules))
 
 

@@ -76,7 +76,7 @@ def cost_of(folder: Path) -> RunCost:
     Args:
         folder: `results/<region>`; a job without a benchmark file is not counted.
     """
-    jobs = defaultdict(list)
+    jobs: dict[str, list[dict[str, float]]] = defaultdict(list)
     for path in sorted((folder / "benchmarks").rglob("*.tsv")):
         rule = path.relative_to(folder / "benchmarks").parts[0].removesuffix(".tsv")
         # The page's own job is not over yet: what lies there is that of an earlier page.

@@ -14,7 +14,7 @@ from rasterio.transform import from_bounds
 
 from rankscape.foundation.package_files import assets
 from rankscape.products.agreement.agreement import ComparedRegion, PredictorColumns, agreement, predictor_pairs
-from rankscape.products.agreement.settings import EvaluateSettings
+from rankscape.products.agreement.settings import MIN_BLOCKS, SEED, EvaluateSettings
 from rankscape.products.report.costs import RunCost
 from rankscape.products.report.images import EmbeddedImage, png_image
 from rankscape.products.report.layers import spans
@@ -70,7 +70,7 @@ def render_index(
     shown = [DrawnSection(PageSection("studies", "Studies", "", place="first"), Fragment(cards))]
     values = [found for page in pages for found in page.values]
     if len(values) > 1:
-        shown += _compared(values, settings.seed)
+        shown += _compared(values)
     notices = dict.fromkeys(notice for page in pages for notice in page.overview.notices)
     return shell(
         title=settings.title,
@@ -86,17 +86,16 @@ def render_index(
     )
 
 
-def _compared(values: Sequence[PlaceValues], seed: int) -> list[DrawnSection]:
+def _compared(values: Sequence[PlaceValues]) -> list[DrawnSection]:
     maps = fill(ASSETS, "cross_study.html.j2", maps=study_maps(values), pairs=())
-    pairs = [pair for place, (a, b) in enumerate(combinations(values, 2)) if (pair := study_pair(a, b, place, seed))]
+    pairs = [pair for place, (a, b) in enumerate(combinations(values, 2)) if (pair := study_pair(a, b, place))]
     lead = (
         "The same places in two studies, each place of the coarser one with the mean of the finer. Studies that "
-        "measure "
-        "different things need not agree; where they do not, look at both maps."
+        "measure different things need not agree; where they do not, look at both maps."
     )
     agreed = fill(ASSETS, "cross_study.html.j2", maps=(), pairs=pairs)
     return [
-        DrawnSection(PageSection("side-by-side", "Maps side by side", "", place="open"), Fragment(maps)),
+        DrawnSection(PageSection("maps", "Maps side by side", "", place="open"), Fragment(maps)),
         DrawnSection(
             PageSection("agreement", "How far the studies agree", "", place="open", lead=lead), Fragment(agreed)
         ),
@@ -124,23 +123,22 @@ def _study_map(values: PlaceValues, table: gpd.GeoDataFrame, bounds: tuple[float
     low, high = spans(numbers)
     pixels = (colormaps[values.ramp](np.clip((np.nan_to_num(grid) - low) / (high - low), 0, 1)) * 255).round()
     pixels[~np.isfinite(grid), 3] = 0
-    words = tuple(f"{word} ({number(end)})" for word, end in zip(values.words, (low, high), strict=True))
+    words = (f"{values.words[0]} ({number(low)})", f"{values.words[1]} ({number(high)})")
     return StudyMap(values.title, png_image(pixels.astype(np.uint8)), ramp_css(ramp=values.ramp), words)
 
 
-def study_pair(a: PlaceValues, b: PlaceValues, place: int, seed: int) -> StudyPair | None:
+def study_pair(a: PlaceValues, b: PlaceValues, place: int) -> StudyPair | None:
     """Say how far the numbers of two studies agree; None where they have no place in common.
 
     Args:
         a: Numbers of one study.
         b: Numbers of another.
         place: Number of the pair, for the name of its plot.
-        seed: Seed of the bootstrap.
     """
     frame = paired_places(a, b)
     if frame.empty:
         return None
-    found = correlation_of(frame, seed)
+    found = correlation_of(frame)
     words = f"{a.title} and {b.title}: "
     if found.get("spearman") is None:
         words += f"no correlation is given, {found['reason']}."
@@ -182,7 +180,7 @@ def paired_places(a: PlaceValues, b: PlaceValues) -> pd.DataFrame:
     return pd.DataFrame({**columns, "x_m": middle.x.to_numpy(), "y_m": middle.y.to_numpy(), "distinct": True})
 
 
-def correlation_of(frame: pd.DataFrame, seed: int) -> dict[str, Any]:
+def correlation_of(frame: pd.DataFrame) -> dict[str, Any]:
     """Correlate the numbers of two studies, with an interval from a bootstrap of spatial blocks.
 
     The blocks are as wide as the numbers are spatially autocorrelated, and the interval is widened by what they
@@ -191,21 +189,20 @@ def correlation_of(frame: pd.DataFrame, seed: int) -> dict[str, Any]:
 
     Args:
         frame: As `paired_places` returns it.
-        seed: Seed of the bootstrap.
     """
-    settings = EvaluateSettings(seed=seed)
-    fields = predictor_pairs(frame, (_COLUMN,), seed)
+    fields = predictor_pairs(frame, (_COLUMN,), SEED)
     pair = fields[_COLUMN]
 
     def blocks(side: float) -> np.ndarray:
         cells = np.floor(frame[["x_m", "y_m"]].to_numpy() / side).astype(np.int64)
         return np.unique(cells, axis=0, return_inverse=True)[1].ravel()
 
-    models = (None, None) if pair is None else (pair.reference, pair.predictor)
+    reference, predictor = (None, None) if pair is None else (pair.reference, pair.predictor)
     x_m, y_m = frame["x_m"].to_numpy(), frame["y_m"].to_numpy()
-    side = choose_block(*models, spacing(x_m, y_m), lambda m: int(blocks(m).max()) + 1, settings.min_blocks).block_m
+    apart_m = spacing(x_m, y_m)
+    side = choose_block(reference, predictor, apart_m, lambda m: int(blocks(m).max()) + 1, MIN_BLOCKS).block_m
     known = ComparedRegion(PredictorColumns(_COLUMN), fields, side)
-    return agreement(frame.assign(block=blocks(side)), known, settings)[_COLUMN]
+    return agreement(frame.assign(block=blocks(side)), known, EvaluateSettings())[_COLUMN]
 
 
 def _known(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:

@@ -163,16 +163,21 @@ def _expanded(read: Read, names: Mapping[str, Any]) -> Iterator[tuple[str, str]]
         yield name, read.artifact.path.format(**{**fixed, **values})
 
 
+def page_modules(study: Study) -> list[str]:
+    """Return the modules that draw a study's page: the stage, the list of its sections, and the module of each."""
+    modules = ["rankscape.stages.report", study.sections, *(section.module for section in sections_of(study))]
+    return list(dict.fromkeys(filter(None, modules)))
+
+
 def page_code(study: Study, root: Path = ROOT, notes: Notes | None = None) -> str:
-    """Return the code version of a study's page: that of the frame, and of every module that draws one of its sections.
+    """Return the code version of a study's page: that of every module that draws it.
 
     Args:
         study: The study.
         root: Folder that has the package.
         notes: Facts from earlier runs (`code_version`).
     """
-    modules = ["rankscape.stages.report", study.sections, *(section.module for section in sections_of(study))]
     digest = hashlib.sha256()
-    for module in dict.fromkeys(filter(None, modules)):
-        digest.update(f"{module} {code_version(module, root, notes)}\n".encode())
+    for module in page_modules(study):
+        digest.update(f"{module} {code_version(module, root, notes, frozenset())}\n".encode())
     return digest.hexdigest()[:16]

@@ -126,7 +126,7 @@ def _scores(run: RunReader) -> pd.DataFrame:
     tables = [frame[["patch_id", "granule", "score", "score_std"]] for frame in run.read_all(SCORES).values()]
     if not tables:
         raise InputError(f"{run.folder}: no granule has scores; make them with `rankscape {SCORES.verb}`.")
-    found = pd.concat(tables, ignore_index=True).astype({"score": "float64", "score_std": "float64"})
+    found: pd.DataFrame = pd.concat(tables, ignore_index=True).astype({"score": "float64", "score_std": "float64"})
     _check_granules(run, next(iter(run.paths(SCORES).values())).parent, found["granule"])
     return found
 

@@ -130,7 +130,7 @@ def _spearman(predictor: Predictor, part: str) -> Estimate | None:
 
 
 def _whisker(axes: Axes, y: float, estimate: Estimate | None, part: str, turn: int) -> None:
-    if estimate is None:
+    if estimate is None or estimate.value is None:
         return
     label = None if _SHORT[part] in axes.get_legend_handles_labels()[1] else _SHORT[part]
     axes.plot([estimate.value], [y], "os"[turn], color=SERIES[turn], markersize=5, label=label)
