@@ -98,7 +98,8 @@ rule ranking_cluster:
         features=grouped_features,
         indices=expand(INDEX, granule=FIT),
         categories=rules.ranking_categorize.output.categories,
-        given=given_files,
+        labels=labels_of_given,
+        given=given_file,
     output:
         clusters="<results>/ranking/clusters/clusters.parquet",
         summary="<results>/ranking/clusters/clusters.json",
@@ -114,13 +115,12 @@ rule ranking_cluster:
         runtime=minutes(60),
     params:
         settings=without(RANKING.cluster, "sheet_patches"),
-        labels=lambda wildcards, input: input.given[:1],
         code=code("ranking cluster"),
     message:
         "Grouping patches by look"
     shell:
         "python -m rankscape ranking cluster --settings {params.settings:q} --features {input.features:q}"
-        " --indices {input.indices:q} --categories {input.categories:q} --labels {params.labels:q} --out {output.clusters:q}"
+        " --indices {input.indices:q} --categories {input.categories:q} --labels {input.labels:q} --out {output.clusters:q}"
         " --summary {output.summary:q} --threads {threads} > {log:q} 2>&1"
 
 

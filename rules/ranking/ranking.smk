@@ -50,11 +50,14 @@ def label_file(wildcards):
     return [RANKING.label.file] if RANKING.label.source == "file" else []
 
 
-def given_files(wildcards):
-    """What given clusters depend on, the labels first; nothing where clusters are found by look."""
-    if RANKING.cluster.given == "none":
-        return []
-    return [rules.ranking_label.output.labels, *([RANKING.cluster.file] if RANKING.cluster.file else [])]
+def labels_of_given(wildcards):
+    """The labels, where clusters are given: they say of labelled patches whether people live there."""
+    return [] if RANKING.cluster.given == "none" else rules.ranking_label.output.labels
+
+
+def given_file(wildcards):
+    """The table of given clusters, where there is one."""
+    return RANKING.cluster.file or []
 
 
 def label_judge(part):

@@ -39,7 +39,7 @@ def fetch(
         ),
     ] = CONNECTIONS,
 ) -> None:
-    """Bring the assets of the best candidates; what is gone gives way to the next candidate, or to the fallback."""
+    """Download the assets of the best candidates; a missing one is replaced by the next, or by the fallback."""
     chosen = AcquisitionSettings.from_text(settings, "acquisitions.*").fetched()
     document = read_json(candidates)
     folder = assets or out.parent / "assets"

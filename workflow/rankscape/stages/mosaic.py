@@ -1,6 +1,6 @@
 """Draw the map of the region: all granules in one CRS.
 
-Overlaps are averaged by valid weight; a picture with legend and scale bar is drawn beside the raster.
+Overlaps are averaged by valid weight; an image with legend and scale bar is drawn beside the raster.
 """
 
 import json
@@ -34,10 +34,10 @@ def mosaic(
     out: Annotated[Path, Parameter(help="Raster to write: score and score_std of the region (COG).")],
     colour: Annotated[Path, Parameter(help="Raster to write: the score in bytes with a colour table (COG).")],
     uncertainty: Annotated[Path, Parameter(help="Raster to write: score_std of the region alone (COG).")],
-    preview: Annotated[Path, Parameter(help="Picture to write (PNG, transparent outside the region).")],
+    preview: Annotated[Path, Parameter(help="Image to write (PNG, transparent outside the region).")],
     item: Annotated[Path, Parameter(help="STAC item to write (JSON), in the folder of the raster or above.")],
 ) -> None:
-    """Draw the map of the region in one CRS, as rasters with QGIS styles, a picture and a STAC item."""
+    """Draw the map of the region in one CRS, as rasters with QGIS styles, an image and a STAC item."""
     chosen = MosaicSettings.from_text(settings, "*.mosaic")
     ramp, surfaces = read_ramp(), read_surfaces(scores, indices)
     region = mosaic_surfaces(surfaces, chosen.crs, chosen.resolution_m)

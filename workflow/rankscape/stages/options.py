@@ -35,7 +35,7 @@ PatchArray = Annotated[Path, Parameter(help="Patch array (.npy) of one granule; 
 Indices = Annotated[list[Path], Parameter(help="Patch indices (.parquet), a granule each.")]
 OneIndex = Annotated[Path, Parameter(help="Patch index (.parquet) of one granule.")]
 Clusters = Annotated[Path, Parameter(help="Cluster of every patch: clusters.parquet.")]
-Summary = Annotated[Path, Parameter(help="What is known of every cluster: clusters.json.")]
+Summary = Annotated[Path, Parameter(help="Summary of the clusters: clusters.json.")]
 Gpus = Annotated[
     int,
     Parameter(

@@ -1,4 +1,4 @@
-"""Make a finished run fit to travel: data dictionary, STAC catalogue, citation, notice, and a README.
+"""Describe a finished run for others: data dictionary, STAC catalogue, citation, notice, and a README.
 
 Everything is written into the run's own folder, with relative links; nothing that a run has already is copied.
 """

@@ -1,4 +1,4 @@
-"""Write the pages that people open: one a study, and one over all studies of the region.
+"""Write the report: a page for each study, and one over all studies of the region.
 
 Each is one HTML file that carries its images, its scripts and the numbers behind its map; it opens from disk without a
 network, and without scripts its map is an image.

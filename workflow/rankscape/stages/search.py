@@ -23,11 +23,9 @@ from rankscape.stages.options import settings_of
 def search(
     *,
     settings: Annotated[str, settings_of(SearchSettings)],
-    window: Annotated[
-        str, Parameter(help="What is looked for: a JSON object with granule, start, end, max_cloud_percent.")
-    ],
+    window: Annotated[str, Parameter(help="Query: a JSON object with granule, start, end, max_cloud_percent.")],
     out: Annotated[Path, Parameter(help="Candidates to write (.json).")],
-    sensor: Annotated[str, Parameter(help="Sensor whose scenes are looked for.")] = "sentinel-2",
+    sensor: Annotated[str, Parameter(help="Sensor of the scenes.")] = "sentinel-2",
 ) -> None:
     """Find the scenes of one granule: ask the catalogue, filter again here, drop repeated processings, sort."""
     chosen = SearchSettings.from_text(settings, "search")

@@ -40,7 +40,7 @@ def simulate(
     counties: Annotated[Path, Parameter(help="Smaller districts with a census to write (GeoParquet).")],
     surroundings: Annotated[Path, Parameter(help="Distances and county of every patch to write (CSV).")],
 ) -> None:
-    """Simulate a region: land, scenes, references and labels, all from one seed."""
+    """Simulate a region: terrain, scenes, references and labels, all from one seed."""
     section = SimulateSettings.from_text(settings, "simulate")
     record = provenance("simulate", section, {}, seed=section.seed)
     tags = {"RANKSCAPE": json.dumps(record, sort_keys=True)}

@@ -1,4 +1,4 @@
-"""Cut a granule's image, or a folder of tiles or images, into patches.
+"""Cut an image, or a folder of tiles or images, into patches.
 
 Out come one mappable array of all patches in row-major order, and an index that says where each lies, how much of it
 holds data, how much is cloud, and whether it is used to learn from.
@@ -53,7 +53,7 @@ def tile(
         ),
     ] = 1,
 ) -> None:
-    """Cut a granule's image, or a folder of tiles or images, into patches.
+    """Cut an image, or a folder of tiles or images, into patches.
 
     The index is a GeoParquet table beside the array, with the same name.
     """

@@ -31,7 +31,7 @@ def adapt(
     labels: Annotated[Path, Parameter(help="Soft labels: labels.parquet; an empty table fits nothing.")],
     patches: PatchArrays,
     out: Annotated[Path, Parameter(help="Backbone and head to write (.safetensors).")],
-    record: Annotated[Path, Parameter(help="What is known of the fit, to write (.json).")],
+    record: Annotated[Path, Parameter(help="Record of the fit to write (.json).")],
     pretrained: Annotated[
         MaybeFile, Parameter(help="What pretrain made; for weights `self_supervised`, and for no others.")
     ] = (),
@@ -40,7 +40,7 @@ def adapt(
 ) -> None:
     """Fit the backbone and a land-category head to the soft labels.
 
-    The file of the backbone also holds how pictures are prepared for it, so that all later stages see alike.
+    The file of the backbone also contains how images are prepared for it, so that all later stages prepare them alike.
     """
     chosen = AdaptSettings.from_text(settings, "ranking.adapt")
     device = use_device(gpus, threads)

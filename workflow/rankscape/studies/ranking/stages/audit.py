@@ -1,4 +1,4 @@
-"""Measure what judges, people and data can be trusted with.
+"""Measure how reliable judges, people and data are.
 
 Usable replies, position bias, consistency, drift, spread, tokens, cost and time of every judge with every prompt; how
 far all sources of orders agree; and which pairs of clusters nobody ordered.
@@ -36,7 +36,7 @@ def audit(
     rounds: Annotated[list[Path] | None, Parameter(help="Rounds (JSON).")] = None,
     times: Annotated[list[Path] | None, Parameter(help="How long the replies of rounds took (JSON).")] = None,
 ) -> None:
-    """Measure what judges, people and data can be trusted with."""
+    """Measure how reliable judges, people and data are."""
     chosen, ranked = AuditSettings.from_text(settings, "ranking.audit"), read_ranked(summary)
     took = _seconds([_checked(TIMES.read(path), ranked, path) for path in times or ()])
     heard = [_checked(ROUND.read(path), ranked, path) for path in rounds or ()]

@@ -1,4 +1,4 @@
-"""Write down what a judge that the workflow starts is asked with one prompt."""
+"""Write the requests to a judge that the workflow starts, with one prompt."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,7 @@ def build_requests(
     prompt: Annotated[Path, Parameter(help="The question (Markdown); its name is the prompt's name.")],
     out: Annotated[Path, Parameter(help="Requests to write (JSON).")],
 ) -> None:
-    """Write down what a judge that the workflow starts is asked with one prompt."""
+    """Write the requests to a judge that the workflow starts, with one prompt."""
     about = JudgeSettings.from_text(judge_settings, f"ranking.judges.{judge}")
     chosen = RateSettings.from_text(settings, "ranking.rate")
     document = JudgeRequests(judge, about, read_prompt(prompt), chosen).to_document()

@@ -1,4 +1,4 @@
-"""Give every patch its land category, from the head that was fitted to the labels."""
+"""Assign a land category to every patch, by the head that was fitted to the labels."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Measure how the score changed between two dates, and which changes are no chance.
+"""Measure how the score changed between two dates, and which changes are significant.
 
 Season, haze and sensor are taken out by places whose appearance changed least. What deviation is left among these is
 the noise that a change must exceed. A table, a summary, a map, and images of the largest changes.
@@ -48,12 +48,12 @@ def change(
     out: Annotated[Path, Parameter(help="Table to write: the change of every patch (GeoParquet, WGS 84).")],
     document: Annotated[Path, Parameter(help="Summary to write (JSON): counts, what was taken out, noise.")],
     raster: Annotated[Path, Parameter(help="Map to write: change and change_std (COG); its style goes beside it.")],
-    preview: Annotated[Path, Parameter(help="Picture of the map to write (PNG).")],
-    images: Annotated[Path, Parameter(help="Folder to write: before, after and why of the largest changes.")],
+    preview: Annotated[Path, Parameter(help="Image of the map to write (PNG).")],
+    images: Annotated[Path, Parameter(help="Folder to write: before, after and Grad-CAM of the largest changes.")],
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
-    """Measure the change of every place between two dates, and tell it from season, sensor and noise."""
+    """Measure the change of every place between two dates, apart from season, sensor and noise."""
     chosen = ChangeSettings.from_text(settings, "ranking.change")
     before, after = _dates(before_patches, before_scores), _dates(after_patches, after_scores)
     seen = read_dates(before, after, places, chosen.max_cloud_fraction)

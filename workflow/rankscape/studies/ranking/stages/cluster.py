@@ -1,4 +1,4 @@
-"""Group the patches of every land category by look and number the clusters, or take clusters that are given."""
+"""Group the patches of every land category by appearance, or take given clusters."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ def cluster(
     indices: Indices,
     categories: Annotated[Path, Parameter(help="Land category of every patch: categories.parquet.")],
     out: Annotated[Path, Parameter(help="Table to write: the cluster of every patch.")],
-    summary: Annotated[Path, Parameter(help="Document to write: what is known of every cluster.")],
+    summary: Annotated[Path, Parameter(help="Document to write: size and land category of every cluster.")],
     threads: Threads = 1,
     labels: Annotated[
         MaybeFile,

@@ -1,4 +1,4 @@
-"""Ask a judge that the workflow started for every reply that the store lacks, in all rounds and with all prompts."""
+"""Ask a judge that the workflow started for all missing replies, in all rounds and with all prompts."""
 
 import asyncio
 from pathlib import Path
@@ -23,11 +23,11 @@ def collect_replies(
     address: Annotated[Path, Parameter(help="File that says whether and where the judge answers, from `serve`.")],
     requests: Annotated[list[Path], Parameter(help="What it is asked (JSON, from `build-requests`).")],
     samples: Annotated[list[Path], Parameter(help="What the rounds show (from `sample`), named after the rounds.")],
-    store: Annotated[Path, Parameter(help="Folder of replies: what stands there is not asked again.")],
+    store: Annotated[Path, Parameter(help="Folder of replies; questions that it answers are not asked again.")],
     out: Annotated[Path, Parameter(help="Record to write (JSON): replies by prompt and round.")],
     limits: Annotated[str, Parameter(help="Limits and prices of the judge: a JSON object; they change no reply.")] = "",
 ) -> None:
-    """Ask a judge that the workflow started for every reply that the store lacks."""
+    """Ask a judge that the workflow started for all missing replies."""
     read = [read_requests(path) for path in requests]
     about = _about(judge, read, limits)
     shown = [_sampled(path) for path in samples]

@@ -1,4 +1,4 @@
-"""Draw a contact sheet of every cluster, so that people see what was grouped."""
+"""Draw a contact sheet of every cluster, so that people can inspect the clustering."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,6 +1,6 @@
-"""Show why pictures got their scores, or why a score changed between two dates.
+"""Show why images got their scores, or why a score changed between two dates.
 
-For any pictures and a trained model: Grad-CAM, drawn beside the picture, with the numbers. The workflow shows it for
+For any images and a trained model: Grad-CAM, drawn beside the image, with the numbers. The workflow shows it for
 chosen patches with `inspection-sheets`.
 """
 
@@ -27,19 +27,19 @@ NUMBERS = "explained.json"
 
 
 def explain(
-    pictures: Annotated[list[Path] | None, Parameter(help="Pictures (png, jpg, webp, tif).")] = None,
+    images: Annotated[list[Path] | None, Parameter(help="Images (png, jpg, webp, tif).")] = None,
     /,
     *,
     model: Annotated[Path, Parameter(help="Score model: score.safetensors.")],
-    out: Annotated[Path, Parameter(help="Folder to write: a PNG for each picture, and explained.json.")],
-    before: Annotated[Path | None, Parameter(help="Earlier picture of one place; with --after.")] = None,
-    after: Annotated[Path | None, Parameter(help="Later picture of the same place, of the same size.")] = None,
+    out: Annotated[Path, Parameter(help="Folder to write: a PNG for each image, and explained.json.")],
+    before: Annotated[Path | None, Parameter(help="Earlier image of one place; with --after.")] = None,
+    after: Annotated[Path | None, Parameter(help="Later image of the same place, of the same size.")] = None,
     white_reflectance: WhiteReflectance = None,
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
-    """Show what raises and what lowers the scores of pictures, or made a score change between two dates."""
-    given = _check(pictures or [], before, after)
+    """Show what raises and what lowers the scores of images, or made a score change between two dates."""
+    given = _check(images or [], before, after)
     device = use_device(gpus, threads)
     networks = read_model(model, device)
     exposure = exposure_of(networks, white_reflectance)
@@ -63,28 +63,26 @@ def explain(
     origin = provenance("ranking explain", None, inputs, seed=networks.seed, backend=device.type)
     options = {"white_reflectance": white_reflectance}
     write_json(out / NUMBERS, {**document, "note": NOTE, "options": options, "provenance": origin})
-    say(f"{out}: {len(given)} pictures explained, the numbers in {NUMBERS}")
+    say(f"{out}: {len(given)} images explained, the numbers in {NUMBERS}")
 
 
-def _check(pictures: list[Path], before: Path | None, after: Path | None) -> list[Path]:
-    """Return the pictures to read: some, or two dates."""
+def _check(images: list[Path], before: Path | None, after: Path | None) -> list[Path]:
+    """Return the images to read: some, or two dates."""
     if (before is None) != (after is None):
         raise InputError("--before and --after go together: give both dates of one place.")
     if before is not None and after is not None:
-        if pictures:
-            raise InputError(
-                f"{pictures[0]} is given beside --before and --after: explain either pictures or a change."
-            )
+        if images:
+            raise InputError(f"{images[0]} is given beside --before and --after: explain either images or a change.")
         return [before, after]
-    if not pictures:
-        raise InputError("Nothing to explain: give pictures, or --before and --after.")
-    missing = [path for path in pictures if not path.is_file()]
+    if not images:
+        raise InputError("Nothing to explain: give images, or --before and --after.")
+    missing = [path for path in images if not path.is_file()]
     if missing:
-        raise InputError(f"{missing[0]} is no file: give pictures (png, jpg, webp, tif).")
-    return pictures
+        raise InputError(f"{missing[0]} is no file: give images (png, jpg, webp, tif).")
+    return images
 
 
-def _names(pictures: list[Path]) -> list[str]:
-    """Names of the drawings; pictures of one name in several folders are numbered."""
-    stems = [path.stem for path in pictures]
+def _names(images: list[Path]) -> list[str]:
+    """Names of the drawings; images of one name in several folders are numbered."""
+    stems = [path.stem for path in images]
     return [f"{stem}.png" if stems.count(stem) == 1 else f"{stem}-{number}.png" for number, stem in enumerate(stems, 1)]

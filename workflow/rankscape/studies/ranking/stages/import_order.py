@@ -32,11 +32,11 @@ def import_order(
     ],
     summary: Summary,
     out: Annotated[Path, Parameter(help="Order to write (JSON).")],
-    annotator: Annotated[MaybeName, Parameter(help="Whose line to read, where the file holds one order a line.")] = (),
+    annotator: Annotated[MaybeName, Parameter(help="Whose line to read, where the file has one order a line.")] = (),
     annotators: Annotated[
         MaybeFile,
         Parameter(
-            help="Names of the people whose lines the file holds, one a line; default: line 3 of poll.txt is poll-03."
+            help="Names of the people whose lines the file has, one a line; default: line 3 of poll.txt is poll-03."
         ),
     ] = (),
 ) -> None:
@@ -67,10 +67,10 @@ def import_order(
 
 
 def _line_of(path: Path, annotator: str, annotators: Path | None, ranked: Ranked) -> PartialOrder:
-    """One line of a file that holds the orders of several people."""
+    """One line of a file with the orders of several people."""
     lines = collection_lines(path, annotators)
     if annotator not in lines:
-        raise OrderError(f"--annotator {annotator} has no line in {path}; it holds the orders of {', '.join(lines)}.")
+        raise OrderError(f"--annotator {annotator} has no line in {path}; it has the orders of {', '.join(lines)}.")
     number, line = lines[annotator]
     return _parsed(line, f"{path}, line {number} ({annotator})", ranked)
 

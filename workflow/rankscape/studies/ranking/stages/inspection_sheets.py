@@ -1,4 +1,4 @@
-"""Draw what people should see before they believe a score: contact sheets, and why single patches scored as they did.
+"""Draw inspection sheets of the score: patches from low to high, uncertain and contradicting ones, and explanations.
 
 Patches from the lowest score to the highest, the most uncertain ones, those that contradict their cluster, and Grad-CAM
 of the first of these.

@@ -1,4 +1,4 @@
-"""Say what the judges of a configuration will cost, and whether they can be asked, before anything is spent.
+"""Estimate what the judges of a configuration will cost, and check whether they answer, before anything is spent.
 
 `plan` counts requests, tokens, minutes and money of every judge with every prompt, and what the store of replies has of
 them; `check` asks every endpoint for its models. Neither asks a question.
@@ -25,7 +25,7 @@ from rankscape.studies.ranking.settings import RankingSettings
 
 judges = App(
     "judges",
-    help="Say what the judges of a configuration will cost, and whether they can be asked, before anything is spent.",
+    help="Estimate what the judges of a configuration will cost, and check whether they answer; nothing is spent.",
 )
 ConfigFile = Annotated[Path, Parameter(help="Configuration of the region (YAML).")]
 

@@ -45,7 +45,8 @@ def label(
         str, Parameter(help="Limits and prices of the judge: a JSON object; they change no answer.")
     ] = "",
     store: Annotated[
-        Path | None, Parameter(help="Folder of replies: what stands there is not asked again, what is new is kept.")
+        Path | None,
+        Parameter(help="Folder of replies: questions that it answers are not asked again, new replies are kept."),
     ] = None,
 ) -> None:
     """Collect the soft labels that the land-category head is fitted to; with source `none` the table is empty."""

@@ -1,7 +1,7 @@
-"""Derive a partial order of the clusters from a reference raster.
+"""Derive a partial order of the clusters from a reference.
 
 Clusters are compared by their mean of the reference, an amount or weights of land cover; a difference that the
-bootstrap over blocks of land finds not significant is a tie.
+bootstrap over spatial blocks finds not significant is a tie.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def order_from_reference(
     summary: Summary,
     out: Annotated[Path, Parameter(help="Order to write (JSON).")],
 ) -> None:
-    """Derive a partial order of the clusters from a reference raster."""
+    """Derive a partial order of the clusters from a reference."""
     chosen = OrderFromReferenceSettings.from_text(settings, "ranking.order_from_reference")
     ranked = read_ranked(summary)
     by_cluster = _by_cluster(covered_values(values), _blocks(indices, chosen.block_m), clusters, ranked.clusters)
@@ -62,7 +62,7 @@ def order_from_reference(
 
 
 def _blocks(paths: Sequence[Path], block_m: float | None) -> pd.DataFrame:
-    """The block of land of every patch: patch_id, block; each patch is its own where no side is given."""
+    """The spatial block of every patch: patch_id, block; each patch is its own where no side is given."""
     indices = [read_index(path) for path in sorted(paths)]
     ids = np.concatenate([index["patch_id"].to_numpy() for index in indices])
     blocks = np.arange(len(ids)) if block_m is None else np.concatenate(block_of(indices, block_m))

@@ -1,4 +1,4 @@
-"""Look at people's orders, write them as text, read them from text, carry them over to new clusters.
+"""Show people's orders, export and import them as text, carry them over to new clusters.
 
 `show`, `export`, `import` and `carry` work on annotations of `annotate`; `show` and `export` read text files and the
 orders of the workflow as well. What they write goes where --out says.
@@ -24,7 +24,7 @@ from rankscape.studies.ranking.orders.people import check_annotator
 
 orders = App(
     "orders",
-    help="Look at people's orders, write them as text, read them from text, carry them over to new clusters.",
+    help="Show people's orders, export and import them as text, carry them over to new clusters.",
 )
 File = Annotated[Path, Parameter(help="Annotation (.json), text (.txt), or an order of the workflow (.json).")]
 
@@ -34,7 +34,7 @@ def show(
     file: File,
     /,
 ) -> None:
-    """Say what an order or an annotation holds."""
+    """Say what an order or an annotation contains."""
     print(described(file))
 
 
@@ -70,7 +70,7 @@ def import_(
     ranked, facts = read_facts(summary)
     table = CLUSTERS.read(clusters, "patch_id", "cluster")
     write_annotation(out, imported(file, annotator, region, ranked, facts, table))
-    say(f"{out} holds the order of {annotator}. Take {file} away if both lie in people.folder.")
+    say(f"{out} has the order of {annotator}. Take {file} away if both lie in people.folder.")
 
 
 @orders.command

@@ -1,4 +1,4 @@
-"""Let the backbone teach itself from patches without labels.
+"""Pretrain the backbone on patches without labels.
 
 Only where the settings ask for it: `adapt.weights: self_supervised`. A training that was killed goes on from its
 checkpoint.
@@ -38,7 +38,7 @@ def pretrain(
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
-    """Let the backbone teach itself from patches without labels; `adapt --pretrained` takes what it learned."""
+    """Pretrain the backbone on patches without labels; `adapt --pretrained` takes what it learned."""
     chosen = PretrainSettings.from_text(settings, "ranking.pretrain")
     shared = AdaptSettings.from_text(network, "ranking.adapt")
     device = use_device(gpus, threads)

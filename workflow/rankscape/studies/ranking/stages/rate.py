@@ -41,10 +41,11 @@ def rate(
     sample: Annotated[Path, Parameter(help="What the round shows (.parquet, from `sample`).")],
     out: Annotated[Path, Parameter(help="Round to write (JSON).")],
     store: Annotated[
-        Path | None, Parameter(help="Folder of replies: what stands there is not asked again, what is new is kept.")
+        Path | None,
+        Parameter(help="Folder of replies: questions that it answers are not asked again, new replies are kept."),
     ] = None,
     times: Annotated[
-        Path | None, Parameter(help="How long the replies took, to write (JSON); the round itself holds no time.")
+        Path | None, Parameter(help="How long the replies took, to write (JSON); the round itself has no times.")
     ] = None,
     limits: Annotated[str, Parameter(help="Limits and prices of the judge: a JSON object; they change no reply.")] = "",
 ) -> None:

@@ -1,4 +1,4 @@
-"""Write what the networks responded to in the patches of a granule, coarse and small, for the report's map.
+"""Map what raised and what lowered the scores of a granule's patches, for the report.
 
 Grad-CAM of every patch; occlusion of some where a network sees each patch as one place.
 """

@@ -1,4 +1,4 @@
-"""Score any images: a folder of pictures, or a GeoTIFF.
+"""Score any images: a folder of images, or a GeoTIFF.
 
 For people who have a trained model and images of their own; the workflow itself uses `predict`.
 """
@@ -25,7 +25,7 @@ from rankscape.studies.ranking.scoring.settings import PredictSettings
 
 
 def score(
-    source: Annotated[Path, Parameter(help="Folder of pictures (png, jpg, webp, tif), or one GeoTIFF.")],
+    source: Annotated[Path, Parameter(help="Folder of images (png, jpg, webp, tif), or one GeoTIFF.")],
     /,
     *,
     model: Annotated[Path, Parameter(help="Score model: score.safetensors.")],
@@ -44,7 +44,7 @@ def score(
         int, Parameter(help="Views of each image that its score is the mean of: 1, 4 turns, or 8 with mirrors.")
     ] = 1,
     broken: Annotated[
-        Broken, Parameter(help="A broken picture of a folder: an error, or `skip`: a warning and an empty score.")
+        Broken, Parameter(help="A broken image of a folder: an error, or `skip`: a warning and an empty score.")
     ] = "refuse",
     gpus: Gpus = 0,
     threads: Threads = 1,

@@ -1,4 +1,4 @@
-"""Start a judge of your own, wait until it answers, and publish its address for as long as it does.
+"""Start a user-supplied judge, wait until it answers, and publish its address while it runs.
 
 The judge's command runs until this process is asked to end, or the process that started it is gone; then all of the
 command's processes end.
@@ -29,7 +29,7 @@ def serve(
     command_log: Annotated[Path, Parameter(help="File for what the command writes.")],
     out: Annotated[Path, Parameter(help="File that says whether and where the judge answers (JSON).")],
 ) -> None:
-    """Start a judge of your own, wait until it answers, and publish its address for as long as it does."""
+    """Start a user-supplied judge, wait until it answers, and publish its address while it runs."""
     about = JudgeSettings.from_text(judge_settings, f"ranking.judges.{judge}")
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()

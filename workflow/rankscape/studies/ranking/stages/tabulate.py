@@ -1,4 +1,4 @@
-"""Bring together all that is known of every patch: what was measured, what it is compared with, where it is."""
+"""Write one table of all patches: scores, references, clusters, footprints."""
 
 import gzip
 from collections.abc import Mapping, Sequence

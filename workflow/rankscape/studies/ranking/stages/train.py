@@ -73,7 +73,7 @@ def train(
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
-    """Train the score networks on the merged order, validated on blocks of land that they never saw."""
+    """Train the score networks on the merged order, validated on held-out blocks."""
     chosen = TrainSettings.from_text(settings, "ranking.train")
     if bool(order) == bool(values):
         raise InputError("Training learns from --order or from --values: give one of the two.")
