@@ -1,7 +1,7 @@
 """Let a person rank the clusters on a page in the browser.
 
-The page is served on this machine alone, at a secret address. Work is saved with every change. A finished annotation is an
-order that the workflow takes with `import-order`.
+The page is served on this machine alone, at a secret address. Work is saved with every change. A finished annotation is
+an order that the workflow takes with `import-order`.
 """
 
 import getpass
