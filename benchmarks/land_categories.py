@@ -58,7 +58,7 @@ def main() -> None:
     print("| method | accuracy, unanimous | Brier | log loss | AUC urban | AUC inhabited | minutes |")
     print("|---|---|---|---|---|---|---|")
     gradient = patch_statistics(patches.stores[0].array, np.ones(len(patches), bool))["gradient"].to_numpy()
-    print(row("gradient", [trivial(gradient, shares_of(patches), seed) for seed in chosen.seeds]), flush=True)
+    print(row("gradient", [by_gradient(gradient, shares_of(patches), seed) for seed in chosen.seeds]), flush=True)
     for method in chosen.methods:
         settings = AdaptSettings(
             architecture=chosen.architecture,
@@ -94,7 +94,7 @@ def split(shares: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(fitted), np.sort(held)
 
 
-def trivial(gradient: np.ndarray, shares: np.ndarray, seed: int) -> dict[str, float]:
+def by_gradient(gradient: np.ndarray, shares: np.ndarray, seed: int) -> dict[str, float]:
     """Measure the gradient as a score of either kind of land, on the held-out tiles."""
     held = split(shares, seed)[1]
     found = {}

@@ -256,7 +256,7 @@ def mixed(bench: Bench, choices: Sequence[tuple[Choice, float]]) -> Scorer:
 
 
 def gradient(bench: Bench) -> Scorer:
-    """Mean gradient magnitude of grey, the trivial baseline."""
+    """Mean gradient magnitude of grey, a pixel statistic."""
 
     def steepness(pixels: np.ndarray) -> np.ndarray:
         grey = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)

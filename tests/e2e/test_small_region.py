@@ -75,7 +75,7 @@ def test_rivals_learn_from_references_and_leave_the_score_alone(copied: Project)
     order = json.loads((demo / "ranking/baselines/lights-order/order.json").read_text())
     assert list(order["weights"]) == ["data--lights"]
     assert len(list(demo.glob("ranking/baselines/lights-order/scores/*.parquet"))) == 5
-    assert not list(demo.glob("ranking/orders/data--*.json")), "a rival's order votes with judges"
+    assert not list(demo.glob("ranking/orders/data--*.json")), "the order of a baseline votes with judges"
     model = demo / "ranking/model/score.safetensors"
     before = model.stat().st_mtime_ns
     path = copied.folder / "config/config.yaml"

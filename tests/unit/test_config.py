@@ -25,7 +25,7 @@ TRUTH = {"truth": {"path": "truth.tif", "title": "Truth", "truth": True}}
 REGRESSION = {"objective": "regression"}
 
 
-def rival(**values: object) -> dict:
+def baseline_of(**values: object) -> dict:
     return {"kind": "order", "reference": "lights", **values}
 
 
@@ -96,31 +96,37 @@ def test_the_configurations_that_come_with_it_are_valid(name):
             "cluster.categories names ['hill']",
         ),
         (
-            changed(baselines={"lamps": rival(reference="lamps")}),
+            changed(baselines={"lamps": baseline_of(reference="lamps")}),
             "ranking.baselines.lamps.reference = 'lamps' is none of refer",
         ),
-        (changed(baselines={"score": rival()}), "ranking.baselines.score: the evaluation calls something else score"),
         (
-            changed(baselines={"gradient": rival()}),
+            changed(baselines={"score": baseline_of()}),
+            "ranking.baselines.score: the evaluation calls something else score",
+        ),
+        (
+            changed(baselines={"gradient": baseline_of()}),
             "ranking.baselines.gradient: the evaluation calls something else gradient",
         ),
         (
-            changed(baselines={"coverage": rival()}),
+            changed(baselines={"coverage": baseline_of()}),
             "ranking.baselines.coverage: the evaluation calls something else coverage",
         ),
-        (changed(baselines={"blue_green": rival()}), "blue_green"),
-        (changed(baselines={"lights": rival(kind="guess")}), "ranking.baselines.lights.kind = 'guess' is refused"),
+        (changed(baselines={"blue_green": baseline_of()}), "blue_green"),
+        (
+            changed(baselines={"lights": baseline_of(kind="guess")}),
+            "ranking.baselines.lights.kind = 'guess' is refused",
+        ),
         (changed(baselines={"lights": {"kind": "order"}}), "ranking.baselines.lights.reference is missing"),
         (
-            changed(baselines={"lights": rival(train={"batch": 3})}),
+            changed(baselines={"lights": baseline_of(train={"batch": 3})}),
             "ranking.baselines.lights.train.batch is no known key",
         ),
         (
-            changed(references=TRUTH, baselines={"cheat": rival(reference="truth")}),
+            changed(references=TRUTH, baselines={"cheat": baseline_of(reference="truth")}),
             "ranking.baselines.cheat.reference = 'truth' is the truth of a synthetic region",
         ),
         (
-            changed(train={"objective": "ridge", "refit": True}, baselines={"l": rival(train=REGRESSION)}),
+            changed(train={"objective": "ridge", "refit": True}, baselines={"l": baseline_of(train=REGRESSION)}),
             "ranking.baselines.l.train does not go with train: refit goes with objective = 'ridge' alone",
         ),
         (changed(people={"folder": " "}), "folder must name a folder"),
@@ -177,8 +183,8 @@ def test_references_need_a_granule_with_coordinates():
 
 
 def test_a_baseline_trains_as_the_score_but_for_what_it_sets():
-    rivals = {"plain": rival(), "quick": rival(kind="regression", train={"seeds": 1, "objective": "ridge"})}
-    config = check_config(changed(train={"epochs": 7, "targets": "ridit"}, baselines=rivals), "x")
+    models = {"plain": baseline_of(), "quick": baseline_of(kind="regression", train={"seeds": 1, "objective": "ridge"})}
+    config = check_config(changed(train={"epochs": 7, "targets": "ridit"}, baselines=models), "x")
 
     assert config.ranking.baselines["plain"].training(config.ranking.train) == config.ranking.train
     quick = config.ranking.baselines["quick"].training(config.ranking.train)
@@ -186,7 +192,7 @@ def test_a_baseline_trains_as_the_score_but_for_what_it_sets():
 
 
 def test_baselines_need_a_granule_to_learn_from_that_has_coordinates():
-    config = check_config(changed(baselines={"lights-order": rival()}), "x")
+    config = check_config(changed(baselines={"lights-order": baseline_of()}), "x")
     towns = GranuleRow(granule="towns", role="fit", images="t")
     land = GranuleRow(granule="a", role="apply", tiles="a")
     with pytest.raises(SettingsError, match=r"baselines = \['lights-order'\]: no granule of here\.tsv with the role"):

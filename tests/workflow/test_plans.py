@@ -134,9 +134,9 @@ def test_baselines_are_compared_under_their_own_names_with_what_they_were_traine
     evaluations = [line for line in (run.stdout + run.stderr).splitlines() if "rankscape ranking evaluate " in line]
     assert len(evaluations) == 3
     for line in evaluations:
-        rivals = re.findall(r" ([a-z-]+)=results/demo/ranking/baselines/([a-z-]+)/scores/(\w+)\.parquet", line)
-        assert all(name == folder for name, folder, _ in rivals)
-        assert len(set(rivals)) == len(rivals) == 10
+        models = re.findall(r" ([a-z-]+)=results/demo/ranking/baselines/([a-z-]+)/scores/(\w+)\.parquet", line)
+        assert all(name == folder for name, folder, _ in models)
+        assert len(set(models)) == len(models) == 10
         assert "--trained-on people=population lights-order=lights" in line
 
 

@@ -42,7 +42,7 @@ def verbs(jobs):
     return {job.split(" ", 1)[0] for job in jobs}
 
 
-def rival_jobs(baseline, *order):
+def baseline_jobs(baseline, *order):
     """What one baseline needs: the order that it learns from, its model, and its scores."""
     folder = f"ranking/baselines/{baseline}"
     return {
@@ -258,20 +258,20 @@ def test_new_baselines_run_their_own_jobs_and_the_evaluations(finished):
     people, again = {"kind": "regression", "reference": "population"}, {"kind": "order", "reference": "lights"}
     finished.configure(ranking={"baselines": {"people": people, "again": again}})
 
-    again = rival_jobs("again", ("order-from-reference", "orders/data--lights.json"), ("ensemble", "order.json"))
-    assert finished.planned() == rival_jobs("people") | again | EVALUATIONS | {TABLE} | PAGES
+    again = baseline_jobs("again", ("order-from-reference", "orders/data--lights.json"), ("ensemble", "order.json"))
+    assert finished.planned() == baseline_jobs("people") | again | EVALUATIONS | {TABLE} | PAGES
 
 
 def test_a_baseline_learns_anew_when_its_own_settings_change(finished):
     finished.configure(ranking={"baselines": {"lights-order": {"train": {"seeds": 2}}}})
 
-    assert finished.planned() == rival_jobs("lights-order") | EVALUATIONS | {TABLE} | PAGES
+    assert finished.planned() == baseline_jobs("lights-order") | EVALUATIONS | {TABLE} | PAGES
 
 
 def test_a_baseline_of_another_kind_learns_anew(finished):
     finished.configure(ranking={"baselines": {"lights-order": {"kind": "regression"}}})
 
-    assert finished.planned() == rival_jobs("lights-order") | EVALUATIONS | {TABLE} | PAGES
+    assert finished.planned() == baseline_jobs("lights-order") | EVALUATIONS | {TABLE} | PAGES
 
 
 def test_another_reference_raster_reruns_the_baselines_that_learned_from_it(finished):
@@ -281,5 +281,5 @@ def test_another_reference_raster_reruns_the_baselines_that_learned_from_it(fini
 
     order = ("order-from-reference", "orders/data--lights.json"), ("ensemble", "order.json")
     values = {f"aggregate samples/references/sentinel-2/lights/{granule}.parquet" for granule in GRANULES}
-    made = rival_jobs("lights-order", *order) | values | EVALUATIONS
+    made = baseline_jobs("lights-order", *order) | values | EVALUATIONS
     assert finished.planned() == made | {TABLE} | PAGES

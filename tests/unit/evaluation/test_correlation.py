@@ -61,10 +61,10 @@ def test_weights_are_repetitions(x, data):
         assert found == pytest.approx(pearson(repeated, np.repeat(y, times)), abs=1e-9)
 
 
-def field(generator, blocks, per_block, likeness):
-    """Places in blocks; `likeness` is the share of the variance that the places of a block have in common."""
+def field(generator, blocks, per_block, shared_variance):
+    """Places in blocks; `shared_variance` is the share of the variance that the places of a block have in common."""
     shared = np.repeat(generator.normal(size=blocks), per_block)
-    return np.sqrt(likeness) * shared + np.sqrt(1 - likeness) * generator.normal(size=blocks * per_block)
+    return np.sqrt(shared_variance) * shared + np.sqrt(1 - shared_variance) * generator.normal(size=blocks * per_block)
 
 
 def test_every_draw_is_the_correlation_of_the_blocks_drawn():

@@ -1,4 +1,4 @@
-"""Intervals and the permutation test on land whose truth is known: the small version of benchmarks/intervals.py."""
+"""Intervals and the permutation test on fields whose truth is known: the small version of benchmarks/intervals.py."""
 
 import numpy as np
 from rankscape.evaluation.correlation import PairedSamples
@@ -25,8 +25,8 @@ def test_intervals_hold_what_the_fields_have_in_common_and_places_one_by_one_do_
         value = float(samples.estimate().spearman[0, 0])
         for name, blocks in (("evaluate", blocks_of(choice.block_m)), ("places", np.arange(SIDE**2))):
             drawn = samples.bootstrap(blocks, 100, seed).spearman[:, 0]
-            (likeness,) = spatial_effects(COLS, ROWS, blocks, [pair], seed)
-            inflation = likeness.inflation if name == "evaluate" else 1.0
+            (effect,) = spatial_effects(COLS, ROWS, blocks, [pair], seed)
+            inflation = effect.inflation if name == "evaluate" else 1.0
             low, high = bootstrap_interval(value, drawn, 0.95, blocks=effective_blocks(blocks), inflation=inflation)
             hits[name] += low <= truth <= high
     assert hits["evaluate"] >= 34, "about 95 % of 40"
@@ -48,8 +48,8 @@ def test_unrelated_fields_are_seldom_significant_and_related_ones_are(gaussian_f
 def test_the_effective_size_is_that_of_independent_places_without_correlation():
     noise = np.random.default_rng(2).normal(size=(2, SIDE**2))
     (pair,) = field_pairs(COLS, ROWS, [noise[0]], noise[1], 0)
-    (likeness,) = spatial_effects(COLS, ROWS, blocks_of(6), [pair], 0)
-    assert likeness.effective_n > 0.5 * SIDE**2
+    (effect,) = spatial_effects(COLS, ROWS, blocks_of(6), [pair], 0)
+    assert effect.effective_n > 0.5 * SIDE**2
     (none,) = spatial_effects(COLS, ROWS, blocks_of(6), [None], 0)
     assert none is None
     assert field_pairs(COLS, ROWS, [noise[0]], np.ones(SIDE**2), 0) == [None]

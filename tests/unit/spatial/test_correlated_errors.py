@@ -1,4 +1,4 @@
-"""Covariance of means whose errors are alike near each other, and ranks from joint draws."""
+"""Covariance of means whose errors are spatially correlated."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_rows_are_drawn_only_of_large_means(monkeypatch):
     np.testing.assert_allclose(np.diag(covariance(shares, 9000.0)), np.diag(dense(shares, 9000.0)), rtol=1e-12)
 
 
-def test_errors_that_are_alike_do_not_average_out():
+def test_correlated_errors_do_not_average_out():
     shares = squares(1, 10)
     total = shares.mass.sum()
     loose, near, stiff = (np.sqrt(covariance(shares, range_m)[0, 0]) for range_m in (0.0, 10_000.0, 1e12))

@@ -1,4 +1,4 @@
-"""Planes around land: areas and distances that are true, also across the antimeridian and several zones."""
+"""Planes around regions: areas and distances that are true, also across the antimeridian and several zones."""
 
 import geopandas as gpd
 import numpy as np
@@ -10,7 +10,7 @@ from rankscape.spatial.geometry import plane_around
 WEST, EAST = gpd.GeoSeries([shapely.Point(179.5, -17)], crs=4326), gpd.GeoSeries([shapely.Point(-179.5, -17)], crs=4326)
 
 
-def test_land_across_the_antimeridian_lies_on_one_plane():
+def test_a_region_across_the_antimeridian_lies_on_one_plane():
     plane = plane_around("aeqd", WEST, EAST.to_crs(32701))
     x, y = np.array([(one.to_crs(plane).x[0], one.to_crs(plane).y[0]) for one in (WEST, EAST)]).T
     true_m = Geod(ellps="WGS84").inv(179.5, -17, -179.5, -17)[2]

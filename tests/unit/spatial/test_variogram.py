@@ -45,13 +45,13 @@ def test_a_model_is_found_again_from_its_own_curve(model, range_m):
     assert truth.correlation(np.array([0.0, 1e9])) == pytest.approx([1, 0], abs=1e-9)
 
 
-def test_the_range_of_correlated_land_is_measured(gaussian_field):
+def test_the_range_of_correlated_fields_is_measured(gaussian_field):
     x, y = grid(60)
     found = [correlation_length(x, y, field.ravel()) for field in gaussian_field(60, range_px=12, count=8, seed=3)]
     assert np.median(found) == pytest.approx(12 * SPACING_M, rel=0.25)
 
 
-def test_pairs_of_many_places_are_drawn_alike_for_every_lag(gaussian_field):
+def test_pairs_of_many_places_are_drawn_equally_for_every_lag(gaussian_field):
     (field,) = gaussian_field(150, range_px=15, count=1, seed=4)
     x, y = grid(150)
     whole = place_pairs(x, y).semivariogram(field.ravel())

@@ -314,9 +314,9 @@ def test_one_reply_is_right_but_not_exactly(judged, full_land, full_layout):
     for scores in (first, second):
         assert 0.65 < spearman(scores, truth) < 0.90
     patches = reflectance_patches(full_land, full_layout, "03TXG")
-    trivial = patch_statistics(patches, np.ones(len(patches), bool))
+    statistics = patch_statistics(patches, np.ones(len(patches), bool))
     whole = truth_of_patches(full_land, full_layout, "03TXG")
-    assert spearman(first, truth) > max(abs(spearman(trivial[name].to_numpy(), whole)) for name in STATISTICS)
+    assert spearman(first, truth) > max(abs(spearman(statistics[name].to_numpy(), whole)) for name in STATISTICS)
 
 
 def test_prompts_weigh_things_differently_but_agree_on_the_whole(judged):

@@ -126,12 +126,12 @@ def test_signs_are_kept_and_pixel_statistics_are_compared(region, tmp_path):
     assert found["score"]["apply"] is None
 
 
-def test_a_place_counts_once_and_never_as_new_land(region, tmp_path):
+def test_a_place_counts_once_and_never_as_held_out_if_learned_from(region, tmp_path):
     files = region(("03TVF", 0), ("03TVG", COUNT - 4))
     assert run(files, tmp_path, "--apply", "03TVF") in (0, None)
     score = result(tmp_path)["predictors"]["score"]
     assert score["pooled"]["n"] == COUNT * (2 * COUNT - 4)
-    assert score["fit"]["n"] == COUNT**2, "learned land comes first, whatever its id"
+    assert score["fit"]["n"] == COUNT**2, "what was learned from comes first, whatever its id"
     assert score["apply"]["n"] == COUNT * (COUNT - 4)
     assert score["granules"]["03TVF"]["n"] == COUNT**2
     assert read_table(tmp_path / "e.parquet")["distinct"].sum() == COUNT * (2 * COUNT - 4)
@@ -198,7 +198,7 @@ def test_baselines_are_compared_by_name_over_the_same_places(region, tmp_path, c
     assert "--baseline half: 144 patches are in no table" in capsys.readouterr().err
 
 
-def test_blocks_are_as_wide_as_places_resemble_each_other(region, tmp_path):
+def test_blocks_are_as_wide_as_the_spatial_autocorrelation(region, tmp_path):
     files = region(("03TVF", 0), ("03TVG", COUNT))
     run(files, tmp_path, settings={"block_m": "auto"})
     document = result(tmp_path)

@@ -1,4 +1,4 @@
-"""Change between two dates on invented land whose changes are known: what is called changed, has changed."""
+"""Change between two dates on synthetic regions whose changes are known: what is called changed, has changed."""
 
 import json
 from pathlib import Path

@@ -90,8 +90,8 @@ def _write_granule(folder: Path, granule: str, origin_m: tuple[float, float], rn
     write_table(folder / f"ranking/scores/{granule}.parquet", frame, {})
     value = pd.DataFrame({"patch_id": ids, "value": rng.random(36), "coverage": 1.0})
     write_table(folder / f"samples/references/seasons/night-lights/{granule}.parquet", value, {})
-    trivial = pd.DataFrame({"patch_id": ids, "gradient": 0.1, "blue_green": 0.9, "brightness": 0.4})
-    write_table(folder / f"samples/statistics/seasons/{granule}.parquet", trivial, {})
+    statistics = pd.DataFrame({"patch_id": ids, "gradient": 0.1, "blue_green": 0.9, "brightness": 0.4})
+    write_table(folder / f"samples/statistics/seasons/{granule}.parquet", statistics, {})
     maps, inputs = (
         folder / "ranking/maps",
         ["--scores", folder / f"ranking/scores/{granule}.parquet", "--index", index_of(store)],
@@ -132,7 +132,7 @@ def run(_run: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def with_more(run: Path) -> Path:
-    """The same with districts, a change, a regression and a rival run, by the contracts of their stages."""
+    """The same with districts, a change, a regression and a baseline model, by the contracts of their stages."""
     patches = read_geotable(run / "samples/seasons/03TVF.parquet").to_crs(4326)
     numbers = (
         "area_m2",

@@ -22,7 +22,7 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def features(patches: np.ndarray) -> np.ndarray:
-    """Histograms of colour and simple statistics of structure: more than any trivial baseline, less than a network."""
+    """Histograms of colour and simple statistics of structure: more than any pixel statistic, less than a network."""
     grey = patches.mean(-1)
     down, across = np.gradient(grey, axis=(1, 2))
     strength, angle = np.hypot(down, across), np.arctan2(down, across)
