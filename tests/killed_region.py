@@ -90,16 +90,11 @@ def _slowly(count: Counter[str], path: str, handler: Handler, content: bytes) ->
         handler.wfile = fast
 
 
-def invent(folder: Path) -> None:
-    """Invent scenes, labels and references; the catalogue's addresses are relative, so that any server can hold it."""
-    options = {"--catalogue": "catalog.json", "--labels": "labels.csv", "--lights": "lights.tif"}
-    options |= {"--population": "population.tif", "--truth": "truth.tif", "--truth-earlier": "truth-2016.tif"}
-    options |= {"--districts": "districts.geojson", "--counties": "counties.parquet"}
-    options["--surroundings"] = "surroundings.csv"
+def simulate(folder: Path) -> None:
+    """Simulate scenes, labels and references; the catalogue's addresses are relative, so any server can hold it."""
     settings = json.dumps({"granule_px": 256, "labelled_patches": 150})
-    words = [word for option, name in options.items() for word in (option, str(folder / name))]
     with pytest.raises(SystemExit) as end:
-        main(["simulate", "--settings", settings, *words])
+        main(["simulate", "--settings", settings, "--folder", str(folder)])
     assert not end.value.code
     labels = folder / "labels.csv"
     header, *rows = labels.read_text().splitlines()
@@ -116,7 +111,7 @@ def answer(number: int, body: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def served(folder: Path) -> Iterator[Place]:
     """Invent the region's files in a folder and serve them until the block ends."""
-    invent(folder)
+    simulate(folder)
     judge = JudgeServer(answer, latency_s=(0.05, 0.4))
     with asset_server.running(folder) as assets, judge_server.running(judge):
         place = Place(folder, assets, judge, Counter())

@@ -27,19 +27,14 @@ class Region:
         return sorted(self.folder.glob("sentinel-2-l2a/*/*.json"))
 
     def __getattr__(self, name: str) -> Path:
-        endings = {"labels": "csv", "districts": "geojson", "counties": "parquet", "catalog": "json"}
-        endings["surroundings"] = "csv"
+        endings = {"labels": "csv", "counties": "parquet", "catalog": "json", "surroundings": "csv"}
         return self.folder / f"{name}.{endings.get(name, 'tif')}"
 
 
 def simulate_region(folder: Path, **changes: object) -> Region:
     """Run the stage through the command line."""
-    files = {"catalogue": "catalog.json", "labels": "labels.csv", "districts": "districts.geojson"}
-    files |= {"counties": "counties.parquet", "surroundings": "surroundings.csv"}
-    files |= {name: f"{name}.tif" for name in ("lights", "population", "truth", "truth-earlier")}
-    options = [part for name, file in files.items() for part in (f"--{name}", str(folder / file))]
     with pytest.raises(SystemExit) as ended:
-        main(["simulate", "--settings", json.dumps({**SMALL, **changes}), *options])
+        main(["simulate", "--settings", json.dumps({**SMALL, **changes}), "--folder", str(folder)])
     assert not ended.value.code
     return Region(folder)
 

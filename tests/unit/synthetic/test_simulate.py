@@ -26,7 +26,7 @@ def test_two_runs_give_the_same_bytes_and_another_seed_another_land(region, tmp_
 
 def test_every_file_is_there_and_nothing_half_written(region):
     names = set(hashes(region))
-    assert {"catalog.json", "labels.csv", "lights.tif", "population.tif", "truth.tif", "districts.geojson"} <= names
+    assert {"catalog.json", "labels.csv", "lights.tif", "population.tif", "truth.tif", "truth-2016.tif"} <= names
     assert {"counties.parquet", "surroundings.csv"} <= names
     assert len(region.items) == 2 * len(GRANULES) + 2
     assert not [name for name in names if ".part" in name or "draft" in name]
@@ -39,7 +39,6 @@ def test_outputs_say_where_they_come_from(region):
         assert record["stage"] == "simulate"
         assert record["seed"] == 7
     assert json.loads(region.catalog.read_text())["rankscape"] == record
-    assert json.loads(region.districts.read_text())["rankscape"] == record
 
 
 def test_truth_covers_the_whole_world(region, small_layout):
@@ -64,11 +63,8 @@ def test_truth_covers_the_whole_world(region, small_layout):
     ],
 )
 def test_wrong_settings_end_with_one_line_and_no_file(tmp_path, capsys, settings, words):
-    options = ["catalogue", "labels", "lights", "population", "truth", "truth-earlier", "districts", "counties"]
-    options.append("surroundings")
-    arguments = [part for name in options for part in (f"--{name}", str(tmp_path / name))]
     with pytest.raises(SystemExit) as ended:
-        main(["simulate", "--settings", json.dumps(settings), *arguments])
+        main(["simulate", "--settings", json.dumps(settings), "--folder", str(tmp_path)])
     said = capsys.readouterr().err.strip().splitlines()
     assert ended.value.code == 2
     assert len(said) == 1

@@ -1,6 +1,6 @@
 """Files of a synthetic region, whose truth is known."""
 
-from rankscape.artifacts import Column, Document, File, Raster, Table
+from rankscape.artifacts import Column, Document, Raster, Table
 from rankscape.samples.artifacts import FOOTPRINT, PATCH_ID
 
 _VERB = "simulate"
@@ -17,7 +17,6 @@ LIGHTS = Raster("simulated/lights.tif", _VERB, "Its night lights")
 POPULATION = Raster("simulated/population.tif", _VERB, "Its population")
 TRUTH = Raster("simulated/truth.tif", _VERB, "Its true development")
 TRUTH_EARLIER = Raster("simulated/truth-2016.tif", _VERB, "Its true development at the earlier date")
-DISTRICTS = File("simulated/districts.geojson", _VERB, "Its districts")
 COUNTIES = Table(
     "simulated/counties.parquet", _VERB, "Its counties, with a census", row="one county of the synthetic region",
     columns=(FOOTPRINT,), others="Column of the synthetic census",

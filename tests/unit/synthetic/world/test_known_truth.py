@@ -11,7 +11,6 @@ from rankscape.foundation.tables import read_metadata
 from rankscape.synthetic.settings import SimulateSettings
 from rankscape.synthetic.world.annotators import CATEGORIES, Contents, annotate, write_labels
 from rankscape.synthetic.world.known_truth import (
-    DISTRICTS,
     LIGHT_DEGREES,
     MARKETS,
     NAMES,
@@ -87,26 +86,6 @@ def test_population_is_counted_a_hectare_with_errors(full_land, full_layout, tmp
     ratio = people[crowded] / true[crowded]
     assert 0.02 < (ratio == 0).mean() < 0.07
     assert 0.15 < np.log(ratio[ratio > 0]).std() < 0.35
-
-
-def test_districts_cover_the_land_without_overlap(region, small_layout):
-    frame = gpd.read_file(region.districts)
-    assert frame.crs.to_epsg() == 4326
-    assert list(frame.columns) == ["district", "income", "people", "geometry"]
-    assert len(frame) == DISTRICTS
-    assert frame["district"].is_unique
-    districts = frame.to_crs(CRS)
-    rows, cols = small_layout.shape
-    left, top = small_layout.transform.c, small_layout.transform.f
-    world = box(left, top - rows * 10, left + cols * 10, top)
-    assert districts.area.sum() == pytest.approx(world.area, rel=1e-3)
-    assert districts.union_all().symmetric_difference(world).area < 1e-3 * world.area
-
-
-def test_districts_publish_income_and_people_of_their_land(region, small_land):
-    frame = gpd.read_file(region.districts)
-    assert ((frame["income"] > 0) & (frame["income"] < 1)).all()
-    assert frame["people"].sum() == pytest.approx(small_land.people_per_ha.sum() * 0.01 / 1000, rel=0.02)
 
 
 def read_labels(path) -> tuple[list[str], np.ndarray]:

@@ -1,6 +1,5 @@
-"""What is known of a synthetic world: truth, night lights, population, districts, counties, surroundings of patches."""
+"""What is known of a synthetic world: truth, night lights, population, counties, surroundings of patches."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,8 @@ from rasterio.features import rasterize
 from rasterio.warp import reproject
 from scipy import ndimage
 from scipy.spatial import KDTree
-from shapely import voronoi_polygons
-from shapely.geometry import MultiPoint, box
 
 from rankscape.foundation.files import write_bytes
-from rankscape.foundation.provenance import KEY
 from rankscape.scenes.cogs import write_cog
 from rankscape.synthetic.artifacts import COUNTIES
 from rankscape.synthetic.world.primitives import Shape
@@ -31,7 +27,6 @@ LIGHT_DEGREES = 1 / 240
 """Pixel of the night lights: 15 arc seconds, about 460 m from south to north, as VIIRS composites have."""
 POPULATION_PX = 10
 """Pixels of 10 m along a pixel of the population raster."""
-DISTRICTS = 8
 _BLOOM_PX, _GLOW_PX = 35.0, 110.0
 _SATURATION = 55.0
 _UNLIT = 0.45
@@ -91,47 +86,11 @@ def write_population(path: Path, world: World, layout: WorldGrid, seed: int, tag
     )  # fmt: skip
 
 
-def write_districts(path: Path, world: World, layout: WorldGrid, seed: int, record: dict[str, Any]) -> None:
-    """Write districts as GeoJSON in degrees, with what a statistical office would publish.
-
-    Columns: district (name), income (mean development of the land where people live, with noise), people (thousands).
-    """
-    chance = np.random.default_rng([seed, 203])
-    frame = gpd.GeoDataFrame(geometry=_outlines(layout, chance), crs=CRS)
-    numbers = members(frame, layout)
-    weight = world.people_per_ha.astype(np.float64)
-    people = ndimage.sum_labels(weight, numbers, np.arange(len(frame)))
-    income = ndimage.sum_labels(weight * world.truth, numbers, np.arange(len(frame))) / np.maximum(people, 1e-9)
-    frame.insert(0, "district", [f"District {letter}" for letter in "ABCDEFGHIJ"[: len(frame)]])
-    frame.insert(1, "income", np.round(income * np.exp(chance.normal(0, 0.05, len(frame))), 4))
-    frame.insert(2, "people", np.round(people * PIXEL_M**2 / 1e4 / 1000, 2))
-    document = frame.to_crs("EPSG:4326").to_json(drop_id=True, separators=(",", ":"))
-    write_bytes(path, (document[:-1] + f',"{KEY}":{_json(record)}}}\n').encode())
-
-
-def _outlines(layout: WorldGrid, chance: np.random.Generator) -> list[Any]:
-    """Districts around jittered seeds, from west to east."""
-    left, top = layout.transform.c, layout.transform.f
-    rows, cols = (side * PIXEL_M for side in layout.shape)
-    seeds = [
-        (left + (col + 0.2 + 0.6 * chance.random()) * cols / 4, top - (row + 0.2 + 0.6 * chance.random()) * rows / 2)
-        for row in range(2) for col in range(DISTRICTS // 2)
-    ]  # fmt: skip
-    world = box(left, top - rows, left + cols, top)
-    cells = voronoi_polygons(MultiPoint(seeds), extend_to=world)
-    cut = [cell.intersection(world) for cell in cells.geoms]
-    return sorted(cut, key=lambda cell: (round(cell.centroid.x), round(cell.centroid.y)))
-
-
 def members(frame: gpd.GeoDataFrame, layout: WorldGrid) -> np.ndarray:
     """Return the number of the polygon of every pixel, int16, shape (height, width); 0 also where there is none."""
     shapes = [(outline, number) for number, outline in enumerate(frame.geometry)]
     numbers = rasterize(shapes, layout.shape, fill=0, transform=layout.transform, dtype="int16", all_touched=True)
     return np.asarray(numbers)
-
-
-def _json(record: dict[str, Any]) -> str:
-    return json.dumps(record, sort_keys=True, separators=(",", ":"))
 
 
 NAMES = (
