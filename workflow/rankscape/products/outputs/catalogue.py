@@ -47,6 +47,7 @@ def write_catalogue(given: Publication) -> None:
     """
     root = given.run.root
     folder = ITEM.of(root, item="any").parent
+    folder.mkdir(parents=True, exist_ok=True)  # a study may have no item
     maps = _map_items(given, folder)
     items = {item["id"]: item for item in [*maps, *_grouped_items(given, folder, maps)]}
     for name, item in items.items():
