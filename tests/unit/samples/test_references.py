@@ -1,4 +1,4 @@
-"""References that are points, polygons or tables: exact values, several CRS and formats, and what is refused."""
+"""References that are points, lines, polygons or tables: exact values, several CRS and formats, and what is refused."""
 
 import json
 
@@ -13,7 +13,7 @@ from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import index_of, read_index
 from rankscape.samples.references import reference_values
 from rankscape.samples.settings import ReferenceSettings
-from shapely.geometry import Point, Polygon, box
+from shapely.geometry import LineString, Point, Polygon, box
 
 LEFT, TOP, SIDE, COUNT = 400_000.0, 4_500_000.0, 80.0, 4
 CRS = "EPSG:32603"
@@ -31,7 +31,7 @@ def patches(index):
 
 
 def reference(path, kind, **keys):
-    return ReferenceSettings(path=str(path), title="Invented", kind=kind, **keys)
+    return ReferenceSettings(path=str(path), title="Synthetic", kind=kind, **keys)
 
 
 def at(east_patches, south_patches):
@@ -70,6 +70,23 @@ def test_a_point_on_an_edge_counts_once(tmp_path, patches):
     )
     assert (outside["coverage"] == 0).all()
     assert outside["value"].isna().all()
+
+
+def test_the_density_of_lines_is_their_length_by_area(tmp_path, patches):
+    roads = gpd.GeoSeries([LineString([at(0.5, 0), at(0.5, 2)]), LineString([at(0, 3.5), at(4, 3.5)])], crs=CRS)
+    path = write(tmp_path / "roads.gpkg", roads.to_crs("EPSG:4326"), crs="EPSG:4326")
+    found = reference_values(reference(path, "lines"), patches)
+    density = found["value"].to_numpy().reshape(4, 4)
+    once = 1 / (SIDE / 1000)  # one side of a patch in km by its area in km²; UTM is true to .04 %
+    np.testing.assert_allclose(density[:2, 0], once, rtol=1e-3)
+    np.testing.assert_allclose(density[3], once, rtol=1e-3)
+    assert density[2, 0] == 0, "within the hull, without a road"
+    assert found["coverage"].to_numpy().reshape(4, 4)[0, 3] == 0
+    assert np.isnan(density[0, 3])
+    with pytest.raises(ValueError, match="no keys of a reference of kind = lines"):
+        reference(path, "lines", column="lanes")
+    with pytest.raises(TableError, match="is a Point, and LineString or MultiLineString is needed"):
+        reference_values(reference(write(tmp_path / "p.gpkg", [Point(at(1, 1))]), "lines"), patches)
 
 
 def test_polygons_are_averaged_by_area_and_amounts_become_densities(tmp_path, patches):

@@ -1,4 +1,4 @@
-"""A reference of any kind (raster, points, polygons or a table) brought to the patches of a granule."""
+"""A reference of any kind (raster, points, lines, polygons or a table) brought to the patches of a granule."""
 
 import re
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from rankscape.foundation.errors import TableError
 from rankscape.samples.joins import keys, read_joined
 from rankscape.samples.patches import row_col
 from rankscape.samples.settings import JoinedTable, ReferenceSettings
-from rankscape.samples.vector_files import POLYGONS, check_kinds, check_polygons, missing, numbers, read_shapes
+from rankscape.samples.vector_files import LINES, POLYGONS, check_kinds, check_polygons, missing, numbers, read_shapes
 from rankscape.samples.zonal_statistics import area_means
-from rankscape.spatial.geometry import large_areas_m2
+from rankscape.spatial.geometry import densified, large_areas_m2, lengths_m
 from rankscape.spatial.intersections import cut
 
 _TOUCHING = 1e-3
 """Polygons that share less of the smaller one are neighbours with imprecise borders, no overlap."""
-_M2_PER_KM2 = 1e6
+_M_PER_KM, _M2_PER_KM2 = 1e3, 1e6
 _PATCH_ID = re.compile(r".+_\d+_\d+")
 
 
@@ -37,12 +37,13 @@ def reference_values(reference: ReferenceSettings, patches: gpd.GeoDataFrame) ->
 
     Raises:
         RasterError: If a raster cannot be used; see `area_means`.
-        TableError: If points, polygons or a table cannot be used, or hold negative values although the transform is
-            `log1p`.
+        TableError: If points, lines, polygons or a table cannot be used, or have negative values although the transform
+            is `log1p`.
     """
     of_kind: dict[str, Callable[[], pd.DataFrame]] = {
         "raster": lambda: area_means(reference, patches.geometry),
         "points": lambda: _of_points(reference, patches.geometry),
+        "lines": lambda: _of_lines(reference, patches.geometry),
         "polygons": lambda: _of_polygons(reference, patches.geometry),
         "table": lambda: _of_table(reference, patches),
     }
@@ -80,12 +81,44 @@ def _of_points(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Da
     count = np.bincount(patch, minlength=len(shapes))
     total = np.bincount(patch, value, minlength=len(shapes))
     if reference.statistic in ("sum", "count"):
-        hull = shapely.convex_hull(shapely.union_all(points.geometry.to_numpy()))
-        covered = shapely.intersects(hull, shapes)
+        covered = _surveyed(points, shapes)
         found = total if reference.statistic == "sum" else count
         return pd.DataFrame({"value": np.where(covered, found, np.nan), "coverage": covered.astype(float)})
     mean = np.divide(total, count, out=np.full(len(shapes), np.nan), where=count > 0)
     return pd.DataFrame({"value": mean, "coverage": (count > 0).astype(float)})
+
+
+def _of_lines(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.DataFrame:
+    """Density of lines such as roads within each footprint: length per area, both on the ellipsoid.
+
+    A footprint that touches the convex hull of all lines and contains none has density 0. The area outside the hull
+    was not surveyed, and is not covered.
+
+    Args:
+        reference: The file.
+        footprints: Polygons with a CRS, one a patch.
+
+    Returns:
+        One row a footprint: `value` (km per km², float64, NaN where it is not covered) and `coverage` (1 or 0).
+
+    Raises:
+        TableError: As `_read_valued`.
+    """
+    lines = _read_valued(Path(reference.path), LINES, None)
+    lines = lines.set_geometry(densified(lines.geometry).to_crs(footprints.crs))
+    lines = lines[np.isfinite(lines.bounds).all(axis=1)]
+    shapes = footprints.to_numpy()
+    line, patch = shapely.STRtree(shapes).query(lines.geometry.to_numpy(), predicate="intersects")
+    pieces = shapely.intersection(lines.geometry.to_numpy()[line], shapes[patch])
+    length_m = np.bincount(patch, lengths_m(gpd.GeoSeries(pieces, crs=footprints.crs)), minlength=len(shapes))
+    covered = _surveyed(lines, shapes)
+    density = length_m / _M_PER_KM / (large_areas_m2(footprints) / _M2_PER_KM2)
+    return pd.DataFrame({"value": np.where(covered, density, np.nan), "coverage": covered.astype(float)})
+
+
+def _surveyed(features: gpd.GeoDataFrame, shapes: np.ndarray) -> np.ndarray:
+    """Whether shapes touch the convex hull of all features, bool, shape (shapes,)."""
+    return np.asarray(shapely.intersects(shapely.convex_hull(shapely.union_all(features.geometry.to_numpy())), shapes))
 
 
 def _of_polygons(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.DataFrame:
@@ -146,7 +179,7 @@ def _of_table(reference: ReferenceSettings, patches: gpd.GeoDataFrame) -> pd.Dat
 
 
 def _read_valued(path: Path, kinds: tuple[str, ...], column: str | None) -> gpd.GeoDataFrame:
-    """Read points or polygons with the values of a column.
+    """Read points, lines or polygons with the values of a column.
 
     Args:
         path: File; see `read_shapes`.

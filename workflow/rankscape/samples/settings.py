@@ -47,15 +47,15 @@ class JoinedTable(Section):
 
 
 class ReferenceSettings(Section):
-    """One reference that the score is compared with: a raster, points, polygons or a table."""
+    """One reference that the score is compared with: a raster, points, lines, polygons or a table."""
 
     path: Annotated[str, Field(min_length=1)]
-    """Raster (GeoTIFF or JPEG 2000, north up), points or polygons (GeoPackage, shapefile, GeoJSON, GeoParquet), each
-    with a CRS, or table (CSV, Parquet, xlsx); a path is seen from the working folder."""
+    """Raster (GeoTIFF or JPEG 2000, north up), points, lines or polygons (GeoPackage, shapefile, GeoJSON, GeoParquet),
+    each with a CRS, or table (CSV, Parquet, xlsx); a path is seen from the working folder."""
     title: str
     """Name on maps and in tables, with the unit."""
-    kind: Literal["raster", "points", "polygons", "table"] = "raster"
-    """What the file holds."""
+    kind: Literal["raster", "points", "lines", "polygons", "table"] = "raster"
+    """What the file contains. Of lines such as roads the value is their density: km per km²."""
     band: Annotated[int, Field(ge=1)] = 1
     """Band of the raster."""
     column: str | None = None
@@ -95,9 +95,9 @@ class ReferenceSettings(Section):
             raise ValueError(f"{strange} are no keys of a reference of kind = {self.kind}")
         if self.statistic is not None and self.statistic not in _STATISTICS.get(self.kind, ()):
             raise ValueError(
-                f"statistic = {self.statistic} is none of {list(_STATISTICS[self.kind])} of kind = {self.kind}"
+                f"statistic = {self.statistic} is none of {list(_STATISTICS.get(self.kind, ()))} of kind = {self.kind}"
             )
-        if self.kind != "raster" and self.statistic != "count" and self.column is None:
+        if self.kind not in ("raster", "lines") and self.statistic != "count" and self.column is None:
             raise ValueError(f"column is missing: a reference of kind = {self.kind} needs the column with its values")
         if self.kind == "table" and self.key is None:
             raise ValueError("key is missing: a table needs the column that names its places")

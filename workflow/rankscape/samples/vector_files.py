@@ -12,6 +12,7 @@ from rankscape.foundation.errors import TableError, brief_list
 from rankscape.foundation.tables import read_geotable
 
 POLYGONS = ("Polygon", "MultiPolygon")
+LINES = ("LineString", "MultiLineString")
 _SHOWN = 5
 """Offenders named in a message."""
 

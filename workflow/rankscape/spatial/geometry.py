@@ -3,7 +3,7 @@
 import geopandas as gpd
 import numpy as np
 import shapely
-from pyproj import CRS, Proj, Transformer
+from pyproj import CRS, Geod, Proj, Transformer
 from scipy.spatial import cKDTree
 
 WGS84 = "EPSG:4326"
@@ -93,3 +93,10 @@ def small_areas_m2(shapes: gpd.GeoSeries) -> np.ndarray:
 def large_areas_m2(shapes: gpd.GeoSeries) -> np.ndarray:
     """Return areas on the ellipsoid of shapes of any size in square metres, float64, shape (shapes,)."""
     return np.asarray(densified(shapes).to_crs(EQUAL_AREA).area.to_numpy(float))
+
+
+def lengths_m(shapes: gpd.GeoSeries) -> np.ndarray:
+    """Return lengths of lines on the ellipsoid in metres, float64, shape (shapes,); 0 of points and empty shapes."""
+    geod = Geod(ellps="WGS84")
+    degrees = densified(shapes).to_crs(WGS84)
+    return np.array([0.0 if one.is_empty else geod.geometry_length(one) for one in degrees], float)
