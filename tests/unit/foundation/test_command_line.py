@@ -57,6 +57,17 @@ def line(capsys: pytest.CaptureFixture[str]) -> str:
     return captured.err.removeprefix("rankscape: ").rstrip("\n")
 
 
+def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let the stage that `SHEETS` runs fail."""
+
+    class Fails:
+        @staticmethod
+        def from_text(*args: object) -> None:
+            raise error
+
+    monkeypatch.setattr(stage, "ClusterSettings", Fails)
+
+
 def test_version(capsys):
     assert run("--version") == 0
     assert capsys.readouterr().out == f"rankscape {package_version()}\n"
@@ -219,10 +230,7 @@ def test_an_error_is_one_line_with_the_status_of_whose_mistake_it_is(capsys, mon
     assert run(*SHEETS) == 2
     assert line(capsys) == "c.parquet does not exist: make it first, or mend the path."
 
-    def fail(*args: object) -> None:
-        raise JudgeError("The judge\nsleeps.")
-
-    monkeypatch.setattr(stage, "read_table", fail)
+    failing(monkeypatch, JudgeError("The judge\nsleeps."))
     assert run(*SHEETS) == 1
     assert line(capsys) == "The judge sleeps."
 
@@ -245,10 +253,7 @@ def test_debug_shows_the_traceback(place, capsys):
     ],
 )
 def test_a_full_disk_or_a_missing_file_is_one_line(error, status, capsys, monkeypatch):
-    def fail(*args: object) -> None:
-        raise error
-
-    monkeypatch.setattr(stage, "read_table", fail)
+    failing(monkeypatch, error)
     assert run(*SHEETS) == status
     assert line(capsys) == f"{error.strerror}: {error.filename or 'a temporary file'}."
 
@@ -275,19 +280,13 @@ def test_a_configuration_that_cannot_be_read_is_one_clear_line(text, said, tmp_p
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("x"), OSError(errno.EIO, "broken")])
 def test_a_fault_of_ours_is_not_hidden(error, monkeypatch):
-    def fail(*args: object) -> None:
-        raise error
-
-    monkeypatch.setattr(stage, "read_table", fail)
+    failing(monkeypatch, error)
     with pytest.raises(type(error)):
         main(SHEETS)
 
 
 def test_an_interrupt_has_its_own_status(monkeypatch):
-    def fail(*args: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(stage, "read_table", fail)
+    failing(monkeypatch, KeyboardInterrupt())
     assert run(*SHEETS) == 130
 
 
