@@ -35,6 +35,10 @@ class Place:
         return self.folder / "config" / "orders" / self.name
 
     @property
+    def samples(self) -> Path:
+        return self.results / self.name / "samples" / "default"
+
+    @property
     def clusters(self) -> Path:
         return self.results / self.name / "ranking/clusters/clusters.parquet"
 
@@ -97,7 +101,7 @@ def make_place(tmp_path: Path, patch_store: Callable[..., Path]) -> Callable[...
         rows = [np.hstack([drawn(rng, 1 - c / clusters) for _ in range(patches)]) for c in range(clusters)]
         array = patch_store("03TVF", pixels=np.vstack(rows), patch_px=PX)
         place = Place(tmp_path / "work")
-        place.results.mkdir(parents=True)
+        place.samples.parent.mkdir(parents=True)
         shutil.move(array.parent, place.results / place.name / "samples/seasons")
         cluster_of = {f"03TVF_{c}_{k}": c for c in range(clusters) for k in range(patches)}
         write_clusters(place, cluster_of, uninhabited)
