@@ -14,7 +14,7 @@ from rankscape.samples.pixel_statistics import STATISTICS, patch_statistics
 from rankscape.samples.rendering import as_png, enlarged
 from rankscape.studies.ranking.judges.round_samples import montage, side_by_side
 from rankscape.synthetic.stand_in import MODEL, answer, create_app, look, native
-from rankscape.synthetic.stand_in_requests import Question, RequestError, halves, patches_of, read_question
+from rankscape.synthetic.stand_in_requests import RequestError, StandInQuestion, halves, patches_of, read_question
 from scipy import stats
 from unit.synthetic.conftest import pictures, reflectance_patches, truth_of_patches
 
@@ -62,13 +62,13 @@ def send(*bodies: object, path: str = "/v1/chat/completions") -> list[httpx2.Res
     return asyncio.run(run())
 
 
-def question(pixels: np.ndarray, seed: int = 0, **changes: object) -> Question:
+def question(pixels: np.ndarray, seed: int = 0, **changes: object) -> StandInQuestion:
     given = {"prompt": PROMPT, "temperature": 0.7, "key": "score", "options": ()} | changes
     given = {"wanted": "name" if given["options"] else "score"} | given
-    return Question(images=(pixels,), seed=seed, **given)
+    return StandInQuestion(images=(pixels,), seed=seed, **given)
 
 
-def said(asked: Question) -> object:
+def said(asked: StandInQuestion) -> object:
     """The value that a usable answer gives; None for one that is not usable."""
     content, _, _ = answer(asked)
     try:
@@ -77,7 +77,7 @@ def said(asked: Question) -> object:
         return None
 
 
-def score_of(asked: Question) -> float:
+def score_of(asked: StandInQuestion) -> float:
     value = said(asked)
     return np.nan if value is None else float(value)
 
@@ -346,9 +346,9 @@ def titled(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(side_by_side(*both, ("first", "second")))))
 
 
-def asked(shown: list[np.ndarray], wanted: str, options: tuple, seed: int = 0, **changes: object) -> Question:
+def asked(shown: list[np.ndarray], wanted: str, options: tuple, seed: int = 0, **changes: object) -> StandInQuestion:
     given = {"prompt": PROMPT, "temperature": 0.7, "key": "answer"} | changes
-    return Question(images=tuple(shown), seed=seed, options=options, wanted=wanted, **given)
+    return StandInQuestion(images=tuple(shown), seed=seed, options=options, wanted=wanted, **given)
 
 
 def test_patches_are_found_on_a_sheet_and_on_both_sides_of_the_gap():

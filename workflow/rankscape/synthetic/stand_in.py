@@ -17,7 +17,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from rankscape.synthetic.stand_in_requests import Question, RequestError, digest, halves, patches_of, read_question
+from rankscape.synthetic.stand_in_requests import (
+    RequestError,
+    StandInQuestion,
+    digest,
+    halves,
+    patches_of,
+    read_question,
+)
 
 _BLOCK_PX = 4
 _CLOUD_PX = 7
@@ -207,7 +214,7 @@ async def _complete(request: Request) -> JSONResponse:
     )
 
 
-def answer(question: Question) -> tuple[str | None, str | None, str]:
+def answer(question: StandInQuestion) -> tuple[str | None, str | None, str]:
     """Answer a question; the same question gets the same answer.
 
     Returns:
@@ -220,7 +227,7 @@ def answer(question: Question) -> tuple[str | None, str | None, str]:
     return json.dumps({question.key: _said(question, chance)}, ensure_ascii=False), None, "stop"
 
 
-def _said(question: Question, chance: np.random.Generator) -> str | float | list[list[str]]:
+def _said(question: StandInQuestion, chance: np.random.Generator) -> str | float | list[list[str]]:
     if question.wanted == "pair":
         return pair(question, chance)
     if question.wanted == "tiers":
@@ -231,13 +238,13 @@ def _said(question: Question, chance: np.random.Generator) -> str | float | list
     return round(score(seen, question, chance))
 
 
-def score(seen: Looks, question: Question, chance: np.random.Generator) -> float:
+def score(seen: Looks, question: StandInQuestion, chance: np.random.Generator) -> float:
     """Return a score from 0 to 100: weighted aspects, by the prompt's taste, with a judge's errors."""
     points = _points(seen, question.prompt) + _misjudged(question.prompt, question.seen)
     return float(np.clip(points + _wavering(question, chance), 0, 100))
 
 
-def pair(question: Question, chance: np.random.Generator) -> str:
+def pair(question: StandInQuestion, chance: np.random.Generator) -> str:
     """Return which of two groups of patches seems higher: `first`, `second`, or `tie` where they seem alike."""
     together = len(question.images) == 1
     groups = [group for image in question.images for group in _groups(image, together=together)]
@@ -246,7 +253,7 @@ def pair(question: Question, chance: np.random.Generator) -> str:
     return "tie" if abs(lead) <= _ALIKE else "first" if lead > 0 else "second"
 
 
-def tiers(question: Question, chance: np.random.Generator) -> list[list[str]]:
+def tiers(question: StandInQuestion, chance: np.random.Generator) -> list[list[str]]:
     """Return the names of all groups, sorted into tiers of about the same points, the highest first."""
     liking = np.linspace(_LIKES_FIRST, 0, len(question.images))
     sorted_into: dict[int, list[str]] = {}
@@ -269,7 +276,7 @@ def _group(image: np.ndarray) -> Group:
     return Group(tuple(map(look, patches)), hashlib.sha256(b"".join(patch.tobytes() for patch in patches)).digest())
 
 
-def _impression(group: Group, question: Question, chance: np.random.Generator) -> float:
+def _impression(group: Group, question: StandInQuestion, chance: np.random.Generator) -> float:
     """What a group of patches seems worth: the mean of its patches, with a judge's errors."""
     points = float(np.mean([_points(seen, question.prompt) for seen in group.looks]))
     return points + _misjudged(question.prompt, group.name) + _wavering(question, chance)
@@ -287,7 +294,7 @@ def _misjudged(prompt: str, pixels: bytes) -> float:
     return float(np.random.default_rng(digest(prompt, pixels, -1)).normal(0, _MISJUDGED))
 
 
-def _wavering(question: Question, chance: np.random.Generator) -> float:
+def _wavering(question: StandInQuestion, chance: np.random.Generator) -> float:
     return float(chance.normal(0, _WAVERING * min(question.temperature, 2.0)))
 
 

@@ -87,7 +87,7 @@ class RequestError(Exception):
 
 
 @dataclass(frozen=True)
-class Question:
+class StandInQuestion:
     """What the stand-in uses of a request."""
 
     images: tuple[np.ndarray, ...]
@@ -111,7 +111,7 @@ class Question:
         return b"".join(image.tobytes() for image in self.images)
 
 
-def read_question(body: bytes) -> Question:
+def read_question(body: bytes) -> StandInQuestion:
     """Read the body of a chat completion request.
 
     Raises:
@@ -134,7 +134,7 @@ def read_question(body: bytes) -> Question:
     images = [part.get("image_url") for part in parts if part.get("type") == "image_url"]
     wanted, key, options = _form(request.get("response_format"))
     _check_count(len(images), wanted, options)
-    return Question(
+    return StandInQuestion(
         images=tuple(map(_image, images)),
         prompt="\n".join(texts),
         seed=int(_number(request, "seed", 0)),

@@ -8,7 +8,7 @@ import pytest
 from rankscape.__main__ import main
 from rankscape.foundation.files import read_json, write_json
 from rankscape.studies.ranking.annotation.document import read_annotation
-from rankscape.studies.ranking.annotation.session import Change, draft_of
+from rankscape.studies.ranking.annotation.session import PageChange, draft_of
 
 from .conftest import Place, arranged, body, write_clusters
 
@@ -26,7 +26,7 @@ def run(*arguments: Any) -> int:
 def annotate(place: Place, *, finish: bool = True) -> Path:
     session = place.session()
     session.change(
-        Change.model_validate(body(session, arranged(session.annotation, LEVELS, (4,), marks=MARKS), seconds=75))
+        PageChange.model_validate(body(session, arranged(session.annotation, LEVELS, (4,), marks=MARKS), seconds=75))
     )
     if not finish:
         return draft_of(session.path)
@@ -212,7 +212,7 @@ def test_show_and_export(place: Place, capsys: Any) -> None:
 
 def test_show_a_draft(place: Place, capsys: Any) -> None:
     session = place.session()
-    session.change(Change.model_validate(body(session)))
+    session.change(PageChange.model_validate(body(session)))
     assert run("ranking", "orders", "show", draft_of(session.path)) == 0
     shown = capsys.readouterr().out
     assert "0 of 7 cards placed" in shown

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rankscape.foundation.errors import OrderError
-from rankscape.studies.ranking.annotation.document import Annotation, Arrangement, Card, ClusterFacts, Mark
+from rankscape.studies.ranking.annotation.document import Annotation, AnnotationCard, Arrangement, ClusterFacts, Mark
 from rankscape.studies.ranking.annotation.placing import consistency, contradictions, order_of, statements, without
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 
@@ -27,7 +27,7 @@ def plain(arrangement: Arrangement) -> Annotation:
         annotator="anna",
         fingerprint="f" * 64,
         clusters=[ClusterFacts(cluster=n, category="land", size=9) for n in numbers],
-        cards=[Card(card=n, cluster=n, patches=[f"p{n}"]) for n in numbers],
+        cards=[AnnotationCard(card=n, cluster=n, patches=[f"p{n}"]) for n in numbers],
         arrangement=arrangement,
     )
 

@@ -11,7 +11,7 @@ from rankscape.foundation.files import read_json
 from rankscape.studies.ranking.annotation import session as sessions
 from rankscape.studies.ranking.annotation.app import CardImages, about, create_app
 from rankscape.studies.ranking.annotation.serving import MOST_BODY_BYTES, Guard, listening, secret_of
-from rankscape.studies.ranking.annotation.session import Change, Session
+from rankscape.studies.ranking.annotation.session import PageChange, Session
 from starlette.testclient import TestClient
 
 from .conftest import Place, arranged, body
@@ -311,14 +311,14 @@ def test_the_verb(place: Place, served: list[Any], capsys: Any, monkeypatch: pyt
 
 def test_the_verb_on_a_finished_annotation(place: Place, served: list[Any], capsys: Any) -> None:
     session = place.session()
-    session.change(Change.model_validate(body(session, arranged(session.annotation, LEVELS, (4,)))))
+    session.change(PageChange.model_validate(body(session, arranged(session.annotation, LEVELS, (4,)))))
     session.finish("w1", session.annotation.revision)
     assert annotate("--annotator", "anna") == 2
     assert "anna.json is finished: to change it, start again with --continue" in capsys.readouterr().err
     assert annotate("--annotator", "anna", "--continue") == 0
     assert "The order is in config/orders/valley/anna.json." in capsys.readouterr().err
     session = place.session(resume=True)
-    session.change(Change.model_validate(body(session, arranged(session.annotation, LEVELS[::-1], (4,)))))
+    session.change(PageChange.model_validate(body(session, arranged(session.annotation, LEVELS[::-1], (4,)))))
     assert annotate("--annotator", "anna") == 0
     said = capsys.readouterr().err
     assert (

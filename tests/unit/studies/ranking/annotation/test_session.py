@@ -17,7 +17,7 @@ from rankscape.studies.ranking.annotation.app import CardImages
 from rankscape.studies.ranking.annotation.cards import OFFERED, deal_cards, read_region
 from rankscape.studies.ranking.annotation.document import Annotation, read_annotation
 from rankscape.studies.ranking.annotation.placing import read_finished
-from rankscape.studies.ranking.annotation.session import Change, OutdatedError, Session, draft_of
+from rankscape.studies.ranking.annotation.session import OutdatedError, PageChange, Session, draft_of
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 
 from .conftest import Place, arranged, body, write_clusters
@@ -26,7 +26,7 @@ LEVELS = [[0], [1, 2], [3], [5]]
 
 
 def change(session: Session, *args: Any, **more: Any) -> None:
-    session.change(Change.model_validate(body(session, *args, **more)))
+    session.change(PageChange.model_validate(body(session, *args, **more)))
 
 
 def finish(session: Session, levels: list[list[int]] | None = None, **more: Any) -> None:
@@ -75,7 +75,7 @@ def test_what_was_done_is_there_again(place: Place) -> None:
 
 def test_a_page_sends_again_what_it_got_no_answer_to(place: Place) -> None:
     session = place.session()
-    sent = Change.model_validate(body(session, seconds=5))
+    sent = PageChange.model_validate(body(session, seconds=5))
     session.change(sent)
     session.change(sent)
     assert session.annotation.revision == 2
@@ -84,7 +84,7 @@ def test_a_page_sends_again_what_it_got_no_answer_to(place: Place) -> None:
 
 def test_two_windows_do_not_overwrite_each_other(place: Place) -> None:
     session = place.session()
-    old = Change.model_validate(body(session, window="w2"))
+    old = PageChange.model_validate(body(session, window="w2"))
     change(session, window="w1")
     with pytest.raises(OutdatedError, match="changed in another window: reload"):
         session.change(old)
@@ -111,7 +111,7 @@ def test_cards_that_are_not_where_they_can_be(place: Place, arrangement: dict[st
     session = place.session()
     given = {**body(session), "arrangement": arrangement}
     with pytest.raises(ValueError, match=said):
-        session.change(Change.model_validate(given))
+        session.change(PageChange.model_validate(given))
     assert session.annotation.revision == 0
     assert not draft_of(session.path).exists()
 

@@ -1,4 +1,4 @@
-"""Clusters that are given by folders of pictures or by a table."""
+"""Clusters that are given by folders of images or by a table."""
 
 import json
 import re
@@ -13,12 +13,12 @@ from rankscape.foundation.files import read_json, write_array
 from rankscape.foundation.tables import read_table, write_table
 from rankscape.samples.patches import read_index
 from rankscape.studies.ranking.clusters.folders import check_cluster_folders, cluster_of_folder
-from rankscape.studies.ranking.clusters.labels import labels_table
+from rankscape.studies.ranking.clusters.soft_labels import labels_table
 
 NAMES = ["urban", "rural", "sea"]
-PICTURES = ["00/1", "00/2", "00/3", "03/1", "03/2", "3/9", "loose1", "loose2", "loose3"]
+IMAGES = ["00/1", "00/2", "00/3", "03/1", "03/2", "3/9", "loose1", "loose2", "loose3"]
 FOUND = ["urban", "rural", "rural", "sea", "sea", "urban", "sea", "urban", "sea"]
-"""Category of each picture as the head sees it."""
+"""Category of each image as the head sees it."""
 
 
 def run(*arguments):
@@ -28,26 +28,26 @@ def run(*arguments):
 
 
 class Study:
-    """A folder of pictures, its patches, features, categories and labels."""
+    """A folder of images, its patches, features, categories and labels."""
 
-    def __init__(self, folder, pictures=PICTURES):
+    def __init__(self, folder, images=IMAGES):
         self.folder = folder
-        for number, name in enumerate(pictures):
-            path = folder / "pictures" / f"{name}.png"
+        for number, name in enumerate(images):
+            path = folder / "images" / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (8, 8), (9, 9, number + 1)).save(path)
-        assert run("tile", "--settings", "{}", "--source", folder / "pictures", "--granule", "nk", "--out",
+        assert run("tile", "--settings", "{}", "--source", folder / "images", "--granule", "nk", "--out",
                    folder / "nk.npy", "--images") == 0  # fmt: skip
         self.index = read_index(folder / "nk.parquet")
         (folder / "features").mkdir()
         rng = np.random.default_rng(0)
         write_array(folder / "features/nk.npy", rng.normal(0, 1, (len(self.index), 4)).astype(np.float32))
-        self.categorize(dict(zip(pictures, FOUND, strict=False)))
+        self.categorize(dict(zip(images, FOUND, strict=False)))
         write_table(folder / "labels.parquet", labels_table({}, NAMES), {})
 
-    def categorize(self, by_picture):
+    def categorize(self, by_image):
         names = self.index["image"].str.removesuffix(".png")
-        table = self.index[["patch_id", "granule"]].assign(category=names.map(by_picture))
+        table = self.index[["patch_id", "granule"]].assign(category=names.map(by_image))
         label = {"categories": NAMES, "uninhabited": "sea"}
         write_table(self.folder / "categories.parquet", pd.DataFrame(table), {"label": label})
 
@@ -77,7 +77,7 @@ def study(tmp_path):
     return Study(tmp_path)
 
 
-def test_folders_are_clusters_and_loose_uninhabited_pictures_the_last(study):
+def test_folders_are_clusters_and_loose_uninhabited_images_the_last(study):
     assert study.cluster(given="folders") == 0
     assert study.clusters == {
         "00_1": 0, "00_2": 0, "00_3": 0, "03_1": 3, "03_2": 3, "3_9": 3, "loose1": 4, "loose3": 4,
@@ -155,12 +155,10 @@ def test_folders_with_other_names_or_none(tmp_path, capsys):
     assert Study(tmp_path / "a", ["00/1", "towns/1"]).cluster(given="folders") == 2
     assert "granule nk: the folder towns of towns/1.png is no cluster number" in capsys.readouterr().err
     assert Study(tmp_path / "b", ["1", "2"]).cluster(given="folders") == 2
-    assert (
-        "no picture of the granules with the role `fit` lies in a folder named by a number" in capsys.readouterr().err
-    )
+    assert "no image of the granules with the role `fit` lies in a folder named by a number" in capsys.readouterr().err
 
 
-def test_the_folder_right_around_a_picture_counts():
+def test_the_folder_right_around_a_image_counts():
     assert cluster_of_folder("north/07/1.png", "x") == 7
     assert cluster_of_folder("1.png", "x") is None
     with pytest.raises(InputError, match="the folder 07/old of"):
@@ -168,13 +166,13 @@ def test_the_folder_right_around_a_picture_counts():
 
 
 def test_cluster_folders_are_checked_before_any_job(study):
-    folder = study.folder / "pictures"
+    folder = study.folder / "images"
     check_cluster_folders(folder)
     (folder / "notes").mkdir()
     check_cluster_folders(folder)
     (folder / "05").mkdir()
     (folder / "05/README.txt").write_text("nothing yet")
-    with pytest.raises(InputError, match="cluster folder 05 holds no picture"):
+    with pytest.raises(InputError, match="cluster folder 05 holds no image"):
         check_cluster_folders(folder)
     (folder / "05/1.png").touch()
     (folder / "notes/1.png").touch()

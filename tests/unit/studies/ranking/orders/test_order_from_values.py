@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rankscape.__main__ import main
 from rankscape.foundation.files import read_json
 from rankscape.studies.ranking.orders.order_from_values import (
-    Mean,
+    ClusterMean,
     Values,
     bootstrap_means,
     means_of_values,
@@ -189,7 +189,7 @@ def test_p_values_are_those_of_welch() -> None:
 
     rng = np.random.default_rng(3)
     one, other = rng.normal(0, 1, 12), rng.normal(0.5, 3, 40)
-    means = [Mean(v.mean(), float(v.std(ddof=1) / np.sqrt(len(v))), len(v), len(v)) for v in (one, other)]
+    means = [ClusterMean(v.mean(), float(v.std(ddof=1) / np.sqrt(len(v))), len(v), len(v)) for v in (one, other)]
     expected = ttest_ind(one, other, equal_var=False).pvalue
     assert p_values(means)[0, 1] == p_values(means)[1, 0] == pytest.approx(expected)
     assert p_values(means)[0, 0] == 1

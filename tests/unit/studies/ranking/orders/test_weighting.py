@@ -11,7 +11,7 @@ from rankscape.studies.ranking.orders.ensembles import bradley_terry, kemeny, me
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.orders.resampling import Ballots, merge_draws, rank_intervals
 from rankscape.studies.ranking.orders.settings import EnsembleSettings
-from rankscape.studies.ranking.orders.weighting import Blocks, Span
+from rankscape.studies.ranking.orders.weighting import Blocks, InnerProducts
 from scipy.stats import rankdata
 
 
@@ -111,8 +111,8 @@ def test_ranks_that_are_not_finite(shape: tuple[int, int]) -> None:
 def test_a_cycle_is_seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ranks = np.concatenate([np.tile(np.arange(1.0, 5), (4, 1)), [[4.0, 3, 2, 1]]])
     steps = []
-    move = Span.move
-    monkeypatch.setattr(Span, "move", lambda self: (steps.append(0), move(self))[1])
+    move = InnerProducts.move
+    monkeypatch.setattr(InnerProducts, "move", lambda self: (steps.append(0), move(self))[1])
     merged = report(ranks)
     np.testing.assert_allclose(merged.ranks, plain_report(ranks)[0], atol=1e-9)
     assert merged.iterations == ensembles.MAX_ITERATIONS
@@ -123,7 +123,7 @@ def test_a_cycle_is_seen_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(judges=st.integers(1, 30), clusters=st.integers(1, 12), seed=st.integers(0, 50), from_mean=st.booleans())
 def test_both_forms_are_one(judges: int, clusters: int, seed: int, from_mean: bool) -> None:
     ranks = invented(judges, clusters, seed)
-    few, many = Span(ranks, from_mean=from_mean), Blocks(ranks, from_mean=from_mean)
+    few, many = InnerProducts(ranks, from_mean=from_mean), Blocks(ranks, from_mean=from_mean)
     for _ in range(3):
         for form in (few, many):
             form.weigh(lambda squares, mean_square: np.exp(-squares / (1 + mean_square)))

@@ -22,7 +22,7 @@ from rankscape.samples.patches import open_patches
 from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
 from rankscape.studies.ranking.judges.artifacts import ROUND
 from rankscape.studies.ranking.orders.artifacts import AUDIT, ORDER
-from rankscape.studies.ranking.orders.audit import agreement_document, judge_rows, round_rows
+from rankscape.studies.ranking.orders.audit_rows import agreement_document, judge_rows, round_rows
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.orders.settings import AuditSettings
 from rankscape.studies.ranking.product_files import EVALUATION, REGION_PREVIEW

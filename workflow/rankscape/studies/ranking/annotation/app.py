@@ -18,9 +18,9 @@ from rankscape.foundation.package_files import assets
 from rankscape.foundation.progress import say
 from rankscape.samples.patches import Patches, open_patches
 from rankscape.samples.rendering import as_png, as_rgb, enlarged
-from rankscape.studies.ranking.annotation.document import Card, explained
+from rankscape.studies.ranking.annotation.document import AnnotationCard, explained
 from rankscape.studies.ranking.annotation.serving import Guard
-from rankscape.studies.ranking.annotation.session import Change, OutdatedError, Session
+from rankscape.studies.ranking.annotation.session import OutdatedError, PageChange, Session
 
 LEAST_PX = 96
 """Smaller patches are enlarged to at least this side, by a whole factor and without smoothing."""
@@ -135,12 +135,12 @@ class _Page:
 
     @_answered
     async def change(self, request: Request) -> Response:
-        self.session.change(Change.model_validate_json(await request.body()))
+        self.session.change(PageChange.model_validate_json(await request.body()))
         return JSONResponse(self._saved())
 
     @_answered
     async def finish(self, request: Request) -> Response:
-        self.session.change(Change.model_validate_json(await request.body()))
+        self.session.change(PageChange.model_validate_json(await request.body()))
         self.session.finish(self.session.annotation.window, self.session.annotation.revision)
         say(f"Finished: {self.session.path}")
         return JSONResponse({**self._now(), "text": (self.session.annotation.result or {})["order"]["text"]})
@@ -172,7 +172,7 @@ def _view(view: Any) -> dict[str, Any]:
     return shown
 
 
-def _shown(card: Card, facts: Any, several: bool) -> dict[str, Any]:
+def _shown(card: AnnotationCard, facts: Any, several: bool) -> dict[str, Any]:
     """What the page knows of a card: neither its cluster nor an exact size, which would give the duplicate away."""
     return {
         "card": card.card,

@@ -11,7 +11,7 @@ import numpy as np
 from rankscape.foundation.errors import InputError, TableError
 from rankscape.samples.artifacts import INDEX, PATCHES
 from rankscape.scenes.addresses import is_safe_name
-from rankscape.studies.ranking.annotation.document import Annotation, Arrangement, Card, ClusterFacts
+from rankscape.studies.ranking.annotation.document import Annotation, AnnotationCard, Arrangement, ClusterFacts
 from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
 from rankscape.studies.ranking.orders.order_files import Ranked, read_ranked
 
@@ -122,7 +122,7 @@ def deal(region: Region, annotator: str, *, started: str, package: str) -> Annot
     )
 
 
-def deal_cards(members: Mapping[int, Sequence[str]], annotator: str) -> tuple[Card, ...]:
+def deal_cards(members: Mapping[int, Sequence[str]], annotator: str) -> tuple[AnnotationCard, ...]:
     """Deal one card a cluster, shuffled, and a second card of one cluster far from its first.
 
     The second card shows other patches than the first.
@@ -145,7 +145,7 @@ def deal_cards(members: Mapping[int, Sequence[str]], annotator: str) -> tuple[Ca
         first, second = _halves(shown[cluster]) if cluster == twice else (shown[cluster], [])
         again = cluster in order[: number - 1]
         patches = (second if again else first)[:OFFERED]
-        cards.append(Card(card=number, cluster=cluster, duplicate=again, patches=tuple(patches)))
+        cards.append(AnnotationCard(card=number, cluster=cluster, duplicate=again, patches=tuple(patches)))
     return tuple(cards)
 
 

@@ -33,7 +33,7 @@ class ClusterFacts(Closed):
     """Patch nearest to the cluster's centre."""
 
 
-class Card(Closed):
+class AnnotationCard(Closed):
     """One card: a cluster, or one more look at a cluster that has a card already."""
 
     card: int
@@ -128,10 +128,10 @@ class Annotation(Closed):
     fingerprint: str
     """Fingerprint of the clusters: numbers mean nothing for others."""
     uninhabited: int | None = None
-    """Cluster of land without people, which has no card."""
+    """Cluster without people, which has no card."""
     clusters: tuple[ClusterFacts, ...]
     """The ranked clusters."""
-    cards: tuple[Card, ...]
+    cards: tuple[AnnotationCard, ...]
     """The cards in the order in which they were dealt."""
     arrangement: Arrangement
     """Where the cards lie."""

@@ -38,7 +38,7 @@ class Contradiction:
 
 
 @dataclass
-class Statements:
+class CardStatements:
     """What an arrangement says of pairs of cards, before conclusions."""
 
     higher: list[Pair] = field(default_factory=list)
@@ -53,9 +53,9 @@ class Statements:
     """Marks that put a card of the tray above or below another."""
 
 
-def statements(arrangement: Arrangement) -> Statements:
+def statements(arrangement: Arrangement) -> CardStatements:
     """Read an arrangement; cards of the deck say nothing yet."""
-    said = Statements()
+    said = CardStatements()
     marks = {frozenset((mark.a, mark.b)): mark for mark in arrangement.marks}
     tier_of = {card: number for number, tier in enumerate(arrangement.tiers) for card in tier}
     for high, low in combinations(tier_of, 2):
@@ -79,7 +79,7 @@ def _seen_from(mark: Mark, card: int) -> str:
     return {"higher": "lower", "lower": "higher"}.get(mark.relation, mark.relation)
 
 
-def _add_mark(said: Statements, mark: Mark) -> None:
+def _add_mark(said: CardStatements, mark: Mark) -> None:
     if mark.relation == "incomparable":
         said.apart.append(mark)
     elif mark.relation == "equal":
@@ -111,7 +111,7 @@ def _against_tiers(mark: Mark) -> Contradiction:
     return Contradiction("tiers", (mark.a, mark.b), ((mark.a, mark.b),), text)
 
 
-def _circles(said: Statements) -> Iterator[Contradiction]:
+def _circles(said: CardStatements) -> Iterator[Contradiction]:
     """Marks that are part of a circle: tiers alone have none."""
     below = nx.DiGraph(said.higher)
     for mark in said.marked:

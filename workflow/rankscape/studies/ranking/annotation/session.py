@@ -30,7 +30,7 @@ from rankscape.studies.ranking.orders.people import check_annotator
 _ID = r"^[A-Za-z0-9-]{1,64}$"
 
 
-class Change(Closed):
+class PageChange(Closed):
     """What the page sends after a change."""
 
     window: Annotated[str, Field(pattern=_ID)]
@@ -69,7 +69,7 @@ class Session:
         """Find where the arrangement contradicts itself."""
         return contradictions(self.annotation.arrangement)
 
-    def change(self, change: Change) -> None:
+    def change(self, change: PageChange) -> None:
         """Take over a change, and save it; a finished annotation stays finished until a card or a mark moves.
 
         A page that got no answer sends its change again: that is no conflict, since it was the last to save.

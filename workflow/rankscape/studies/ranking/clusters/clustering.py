@@ -12,7 +12,7 @@ from rankscape.foundation.errors import SettingsError, TableError
 from rankscape.foundation.progress import say
 from rankscape.samples.overlap import distinct_places
 from rankscape.studies.ranking.clusters.granule_features import GranuleFeatures
-from rankscape.studies.ranking.clusters.kmeans import Grouping, group, scaled
+from rankscape.studies.ranking.clusters.kmeans import KMeansGrouping, group, scaled
 from rankscape.studies.ranking.clusters.settings import ClusterSettings
 
 CLUSTER_COLUMNS = ("patch_id", "granule", "category", "cluster")
@@ -119,7 +119,7 @@ def cluster_patches(
     _check_categories(table, categories)
     order = [name for name in categories if name != uninhabited] + ([uninhabited] if uninhabited else [])
     clusters: list[Cluster] = []
-    groupings: dict[str, Grouping] = {}
+    groupings: dict[str, KMeansGrouping] = {}
     for name in order:
         rows = np.flatnonzero(table["category"].to_numpy() == name)
         if len(rows) == 0:
@@ -178,7 +178,9 @@ def _check_categories(table: pd.DataFrame, categories: Sequence[str]) -> None:
         )
 
 
-def _numbered(name: str, rows: np.ndarray, features: np.ndarray, look: np.ndarray, grouping: Grouping) -> list[Cluster]:
+def _numbered(
+    name: str, rows: np.ndarray, features: np.ndarray, look: np.ndarray, grouping: KMeansGrouping
+) -> list[Cluster]:
     """Make the clusters of one category, in the order in which they are numbered."""
     groups = [np.flatnonzero(grouping.labels == label) for label in range(grouping.k)]
     clusters = [cluster_of(name, rows[members], features[members], look[members]) for members in groups]
@@ -190,7 +192,10 @@ def _mean(features: np.ndarray) -> np.ndarray:
 
 
 def clustering_of(
-    table: pd.DataFrame, clusters: Mapping[int, Cluster], groupings: Mapping[str, Grouping], uninhabited: str | None
+    table: pd.DataFrame,
+    clusters: Mapping[int, Cluster],
+    groupings: Mapping[str, KMeansGrouping],
+    uninhabited: str | None,
 ) -> Clustering:
     """Put clusters together.
 
@@ -224,7 +229,7 @@ def clustering_of(
     return Clustering(numbered, summary)
 
 
-def _described(grouping: Grouping) -> dict[str, Any]:
+def _described(grouping: KMeansGrouping) -> dict[str, Any]:
     return {
         "k": grouping.k,
         "k_given": grouping.k_given,
@@ -234,7 +239,7 @@ def _described(grouping: Grouping) -> dict[str, Any]:
     }
 
 
-def _line(name: str, patches: int, grouping: Grouping) -> str:
+def _line(name: str, patches: int, grouping: KMeansGrouping) -> str:
     line = f"{name}: {patches} patches, K = {grouping.k}{' (given)' if grouping.k_given else ''}"
     if grouping.k in grouping.silhouettes:
         line += f", silhouette {grouping.silhouettes[grouping.k]:.3f}"

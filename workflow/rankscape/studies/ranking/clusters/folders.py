@@ -1,6 +1,6 @@
 """Clusters that the names of folders give: `07/town.png` lies in cluster 7.
 
-It opens no picture and imports nothing heavy: the workflow looks through folders before any job.
+It opens no image and imports nothing heavy: the workflow looks through folders before any job.
 """
 
 import os
@@ -10,27 +10,27 @@ from rankscape.foundation.errors import InputError
 from rankscape.samples.listing import is_image
 
 
-def cluster_of_folder(picture: str, origin: str) -> int | None:
-    """Return the cluster that the folder of a picture names.
+def cluster_of_folder(image: str, origin: str) -> int | None:
+    """Return the cluster that the folder of an image names.
 
     Args:
-        picture: Path below the granule's folder, with `/`.
+        image: Path below the granule's folder, with `/`.
         origin: The granule or its folder, for messages.
 
     Returns:
-        The whole number that the folder right around the picture is called by; None where the picture lies in the
+        The whole number that the folder right around the image is called by; None where the image lies in the
         granule's folder itself.
 
     Raises:
         InputError: If that folder has another name.
     """
-    folder = PurePosixPath(picture).parent
+    folder = PurePosixPath(image).parent
     if not folder.name:
         return None
     if not (folder.name.isascii() and folder.name.isdecimal()):
         raise InputError(
-            f"{origin}: the folder {folder} of {picture} is no cluster number: with cluster.given `folders` a folder "
-            "of pictures is named by a whole number, such as 07; rename it, or set cluster.given to none."
+            f"{origin}: the folder {folder} of {image} is no cluster number: with cluster.given `folders` a folder "
+            "of images is named by a whole number, such as 07; rename it, or set cluster.given to none."
         )
     return int(folder.name)
 
@@ -39,7 +39,7 @@ def check_cluster_folders(folder: Path) -> None:
     """Refuse a folder whose subfolders cannot be clusters.
 
     Raises:
-        InputError: If a folder that holds pictures is not named by a whole number, or one that is named so holds none.
+        InputError: If a folder that holds images is not named by a whole number, or one that is named so holds none.
     """
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -48,4 +48,4 @@ def check_cluster_folders(folder: Path) -> None:
         if first is not None:
             cluster_of_folder(str(inside / first), str(folder))
         elif inside.name.isdecimal():
-            raise InputError(f"{folder}: cluster folder {inside} holds no picture: add some, or remove it.")
+            raise InputError(f"{folder}: cluster folder {inside} holds no image: add some, or remove it.")

@@ -1,4 +1,4 @@
-"""Clusters that are given, by the folders of pictures or by a table, and not found by look (docs/clusters.md)."""
+"""Clusters that are given, by the folders of images or by a table, and not found by look (docs/methods/clusters.md)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from rankscape.samples.patches import IMAGE
 from rankscape.studies.ranking.clusters.clustering import Cluster, Clustering, cluster_of, clustering_of
 from rankscape.studies.ranking.clusters.folders import cluster_of_folder
 from rankscape.studies.ranking.clusters.granule_features import GranuleFeatures
-from rankscape.studies.ranking.clusters.kmeans import Grouping, scaled
-from rankscape.studies.ranking.clusters.labels import PATCH_ID, read_rows
+from rankscape.studies.ranking.clusters.kmeans import KMeansGrouping, scaled
 from rankscape.studies.ranking.clusters.settings import ClusterSettings
+from rankscape.studies.ranking.clusters.soft_labels import PATCH_ID, read_rows
 
 _NONE = -1
 
@@ -27,7 +27,7 @@ def given_clusters(granules: Sequence[GranuleFeatures], settings: ClusterSetting
         settings: `given`: `folders` or `file`.
 
     Raises:
-        InputError: If no granule is a folder of pictures, a folder is no number, or the table is wrong, or nobody has a
+        InputError: If no granule is a folder of images, a folder is no number, or the table is wrong, or nobody has a
             cluster; the message names it.
     """
     if settings.given == "folders":
@@ -41,14 +41,14 @@ def _from_folders(granules: Sequence[GranuleFeatures]) -> dict[str, int]:
     for one in granules:
         if IMAGE in one.index:
             granule = f"granule {one.index['granule'].iloc[0]}"
-            for patch, picture in zip(one.index[PATCH_ID], one.index[IMAGE], strict=True):
-                cluster = cluster_of_folder(str(picture), granule)
+            for patch, image in zip(one.index[PATCH_ID], one.index[IMAGE], strict=True):
+                cluster = cluster_of_folder(str(image), granule)
                 if cluster is not None:
                     found[str(patch)] = cluster
     if not found:
         raise TableError(
-            "cluster.given is `folders`, but no picture of the granules with the role `fit` lies in a folder named by "
-            "a number: put the pictures of cluster 7 into a folder 07 of a granule's `pictures`."
+            "cluster.given is `folders`, but no image of the granules with the role `fit` lies in a folder named by "
+            "a number: put the images of cluster 7 into a folder 07 of a granule's `images`."
         )
     return found
 
@@ -139,7 +139,7 @@ def _check_patches(numbers: np.ndarray, given: Mapping[str, int], by_cluster: Ma
     empty = sorted(wanted - set(numbers.tolist()))
     if empty:
         raise TableError(
-            f"The given clusters {empty} have no usable patch: add pictures to them, allow more cloud, or take them "
+            f"The given clusters {empty} have no usable patch: add images to them, allow more cloud, or take them "
             "out of the folders, of cluster.file and of cluster.categories."
         )
 
@@ -169,7 +169,7 @@ def _with_categories(table: pd.DataFrame, clusters: Mapping[int, Cluster]) -> pd
     return table.assign(category=pd.Series(names, index=table.index, dtype="str"))
 
 
-def _counted(clusters: Mapping[int, Cluster], categories: Sequence[str]) -> dict[str, Grouping]:
+def _counted(clusters: Mapping[int, Cluster], categories: Sequence[str]) -> dict[str, KMeansGrouping]:
     """How the clusters of each category came to be: their number was given, and nothing was tried."""
     groupings = {}
     for name in categories:
@@ -177,5 +177,5 @@ def _counted(clusters: Mapping[int, Cluster], categories: Sequence[str]) -> dict
         if own:
             patches = sum(len(cluster.rows) for cluster in own)
             say(f"{name}: {len(own)} given cluster(s), {patches} patches.")
-            groupings[name] = Grouping(np.zeros(patches, np.int32), len(own), True, {}, ())
+            groupings[name] = KMeansGrouping(np.zeros(patches, np.int32), len(own), True, {}, ())
     return groupings

@@ -1,4 +1,4 @@
-"""K-means: clusters with the best number by silhouette, and pseudo labels for training (docs/clusters.md)."""
+"""K-means: clusters with the best number by silhouette, and pseudo labels for training (docs/methods/clusters.md)."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ _SILHOUETTE_STREAM = 1
 
 
 @dataclass(frozen=True)
-class Grouping:
+class KMeansGrouping:
     """How the patches of one category were grouped."""
 
     labels: np.ndarray
@@ -79,7 +79,9 @@ def ks_to_try(patches: int, distinct: int, given: int | None, k_min: int, k_max:
     return list(range(k_min if most >= k_min else 2, most + 1)) or [1]
 
 
-def group(features: np.ndarray, name: str, settings: ClusterSettings, threads: int, *, given: int | None) -> Grouping:
+def group(
+    features: np.ndarray, name: str, settings: ClusterSettings, threads: int, *, given: int | None
+) -> KMeansGrouping:
     """Group the patches of one category by look.
 
     Args:
@@ -101,7 +103,7 @@ def group(features: np.ndarray, name: str, settings: ClusterSettings, threads: i
     if given is not None and tried[0] < given:
         say(f"{name}: K = {given} is given, but only {distinct} patches are distinct: K = {tried[0]}.")
     if tried == [1]:
-        return Grouping(np.zeros(len(features), np.int32), 1, given is not None, {}, ())
+        return KMeansGrouping(np.zeros(len(features), np.int32), 1, given is not None, {}, ())
     labels = dict(zip(tried, _fit_all(features, [(k, settings.seed, 0) for k in tried], name, threads), strict=True))
     silhouettes = _silhouettes(features, labels, settings)
     # An undefined silhouette (a sample that falls into one group) can only lose.
@@ -109,7 +111,7 @@ def group(features: np.ndarray, name: str, settings: ClusterSettings, threads: i
     others = [(best, settings.seed, trial) for trial in range(1, settings.stability_seeds)]
     again = _fit_all(features, others, f"{name}, other seeds", threads)
     indices = tuple(float(adjusted_rand_score(labels[best], other)) for other in again)
-    return Grouping(labels[best], int(labels[best].max()) + 1, given is not None, silhouettes, indices)
+    return KMeansGrouping(labels[best], int(labels[best].max()) + 1, given is not None, silhouettes, indices)
 
 
 def _fit_all(features: np.ndarray, runs: Sequence[tuple[int, int, int]], name: str, threads: int) -> list[np.ndarray]:
@@ -193,7 +195,7 @@ def fill_empty(labels: np.ndarray, features: np.ndarray, groups: int) -> np.ndar
         groups: Number of groups.
 
     Returns:
-        New labels; each of 0 ... groups-1 stands there once at least.
+        New labels; each of 0 ... groups-1 occurs once at least.
     """
     filled = labels.copy()
     for empty in np.setdiff1d(np.arange(groups), labels):

@@ -18,8 +18,8 @@ from rankscape.foundation.progress import bar
 from rankscape.samples.overlap import distinct_places
 from rankscape.samples.patches import Patches
 from rankscape.samples.rendering import as_png, as_rgb, enlarged
-from rankscape.studies.ranking.clusters.labels import labels_table
 from rankscape.studies.ranking.clusters.settings import LabelSettings
+from rankscape.studies.ranking.clusters.soft_labels import labels_table
 
 _PROMPT = """\
 The picture is one square cut out of a satellite image, seen from straight above, north is up. Decide what kind of

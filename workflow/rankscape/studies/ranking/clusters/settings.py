@@ -1,4 +1,4 @@
-"""Settings of land categories and clusters (docs/clusters.md)."""
+"""Settings of land categories and clusters (docs/methods/clusters.md)."""
 
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ class LabelSettings(Section):
     file: str | None = None
     """CSV or TSV with the column `patch_id` and one column a category; the shares of each row add up to 1."""
     column: str = "patch_id"
-    """Column of the file that names the patch; any other than `patch_id` holds names of pictures, such as 7 or 0007."""
+    """Column of the file that names the patch; any other than `patch_id` holds names of images, such as 7 or 0007."""
     categories: tuple[CategoryName, ...] = ("land",)
     """Land categories, the same in the labels file."""
     uninhabited: CategoryName | None = None
@@ -55,7 +55,7 @@ class ClusterSettings(Section):
     """How patches of one category are grouped by look, or which clusters are given."""
 
     given: Literal["none", "folders", "file"] = "none"
-    """`folders`: the name of a picture's subfolder, a whole number, is its cluster; `file`: a table says it; `none`:
+    """`folders`: the name of an image's subfolder, a whole number, is its cluster; `file`: a table says it; `none`:
     patches are grouped by look."""
     file: str | None = None
     """CSV or TSV with the columns `patch_id` and `cluster`, for `given: file`."""

@@ -12,7 +12,7 @@ import torch
 from rankscape.foundation.errors import TableError, WeightsError
 from rankscape.foundation.files import write_bytes
 from rankscape.samples.rendering import as_png, as_rgb
-from rankscape.studies.ranking.clusters.contact_sheets import PatchImages, contact_sheet
+from rankscape.studies.ranking.clusters.cluster_sheets import PatchLookup, contact_sheet
 from rankscape.studies.ranking.explanations.overlays import NOTE, Panel, draw_figure, limit_of, overlay
 from rankscape.studies.ranking.explanations.saliency import explain
 from rankscape.studies.ranking.scoring.artifacts import INSPECTION_INDEX
@@ -170,7 +170,7 @@ def galleries(patches: pd.DataFrame, settings: InspectionSettings) -> list[Galle
 
 
 def explained(
-    model: ScoreModel, sheets: Sequence[Gallery], pictures: PatchImages, count: int, device: torch.device
+    model: ScoreModel, sheets: Sequence[Gallery], pictures: PatchLookup, count: int, device: torch.device
 ) -> Gallery:
     """Show why single patches scored as they did: the first contradictions and uncertain ones, and both ends.
 
@@ -211,7 +211,7 @@ def _first(sheets: Sequence[Gallery], count: int) -> list[InspectedPatch]:
     return list({patch.patch_id: patch for patch in listed}.values())
 
 
-def write_galleries(folder: Path, sheets: Sequence[Gallery], pictures: PatchImages, record: dict[str, Any]) -> None:
+def write_galleries(folder: Path, sheets: Sequence[Gallery], pictures: PatchLookup, record: dict[str, Any]) -> None:
     """Write a PNG for each sheet, and last `index.json`, which lists the patches; pictures of earlier runs go.
 
     Args:

@@ -1,4 +1,4 @@
-"""What all modes of asking share: a question as it is shown, what a reply says, the quorum (docs/ranking.md)."""
+"""What all modes of asking share: a question as it is shown, what a reply says, the quorum."""
 
 import json
 import math
@@ -176,7 +176,7 @@ def read_score(reply: Reply) -> Score:
 
 
 def single_value(reply: Reply, key: str, check: Callable[[Any], T]) -> T:
-    """Return what stands under a key in all JSON objects of a reply.
+    """Return the value of a key in all JSON objects of a reply.
 
     Args:
         reply: The reply as received.

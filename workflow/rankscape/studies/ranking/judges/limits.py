@@ -1,4 +1,4 @@
-"""What a judge may use: requests at once and a minute, tokens a minute, and money (docs/ranking.md)."""
+"""What a judge may use: requests at once and a minute, tokens a minute, and money (docs/methods/ranking.md)."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What a judge needs before anything is spent: requests, tokens, minutes, money (docs/ranking.md)."""
+"""What a judge needs before anything is spent: requests, tokens, minutes, money (docs/methods/ranking.md)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a judge that the workflow starts is asked with a prompt, and how its replies are collected (docs/ranking.md)."""
+"""What a judge that the workflow starts is asked with a prompt, and how its replies are collected."""
 
 import asyncio
 from collections.abc import Coroutine, Sequence

@@ -62,7 +62,7 @@ class UsageRecord(Keys):
     completion_tokens: int = 0
     """Tokens of the replies."""
     seconds: float | None = None
-    """Time that the replies took, added up; it stands in the round's times, not in the round."""
+    """Time that the replies took, added up; it is in the round's times, not in the round."""
     cost: float | None = None
     """Money; None where the judge has no price."""
     currency: str | None = None

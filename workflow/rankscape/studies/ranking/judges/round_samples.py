@@ -1,4 +1,4 @@
-"""What a round shows: patches of every cluster, the same for all judges and prompts, as images (docs/ranking.md)."""
+"""What a round shows: patches of every cluster, the same for all judges and prompts, as images."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""A round: one judge answers one prompt about the patches of a round sample, in one mode (docs/ranking.md)."""
+"""A round: one judge answers one prompt about the patches of a round sample, in one mode (docs/methods/ranking.md)."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -90,7 +90,7 @@ async def _hear(judge: Judge, mode: Mode, shown: Shown, text: str, number: int) 
 
 
 def to_document(heard: Sequence[Heard], scores: dict[int, float], judge: JudgeSettings) -> dict[str, Any]:
-    """Return questions with replies, cluster scores and usage, as a round's file holds them."""
+    """Return questions with replies, cluster scores and usage, as they are in a round's file."""
     return {
         "questions": [_question(one) for one in heard],
         "scores": {str(cluster): score for cluster, score in sorted(scores.items())},

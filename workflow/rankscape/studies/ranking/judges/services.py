@@ -1,4 +1,4 @@
-"""Judges' endpoints: what they offer, and those that the workflow starts itself by a command (docs/ranking.md)."""
+"""Judges' endpoints: what they offer, and those that the workflow starts itself by a command."""
 
 import os
 import shlex

@@ -27,7 +27,7 @@ class JudgeSettings(Section):
     model: str
     """Model name as the endpoint knows it."""
     key_variable: str | None = None
-    """Environment variable that holds the key; the key itself stands in no file."""
+    """Environment variable that holds the key; the key itself is in no file."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     """Sampling temperature."""
     max_tokens: Annotated[int, Field(ge=16, le=4096)] = 256

@@ -1,4 +1,4 @@
-"""The consensus of many orders: merged ranks, how sure they are, levels, and the graph (docs/ranking.md)."""
+"""The consensus of many orders: merged ranks, how sure they are, levels, and the graph (docs/methods/ranking.md)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Merging the ranks of many orders into one, so that a few bad judges do little harm (docs/ranking.md).
+"""Merging the ranks of many orders into one, so that a few bad judges do little harm (docs/methods/ranking.md).
 
 `mean`, `robust`, `welsch` and `report` are weighted means of the judges' rank vectors and differ in the weights: the
 last three are half-quadratic iterations after Mohammadi & Rezaei (Omega 2020). `kemeny` looks for the order that least
@@ -24,7 +24,7 @@ from rankscape.studies.ranking.orders.ballots import (
     uniform,
     votes_of_ranks,
 )
-from rankscape.studies.ranking.orders.weighting import Alphas, Blocks, Span, judges_of
+from rankscape.studies.ranking.orders.weighting import Alphas, Blocks, InnerProducts, judges_of
 
 MAX_ITERATIONS = 1000
 TOLERANCE = 1e-9
@@ -129,7 +129,7 @@ def half_quadratic(ranks: np.ndarray, rule: Rule) -> Merged:
         return Merged(judges.ranks(), judges.alpha / judges.total, iterations, scale)
 
 
-def _iterate(judges: Span | Blocks, rule: Rule, count: int, clusters: int) -> int:
+def _iterate(judges: InnerProducts | Blocks, rule: Rule, count: int, clusters: int) -> int:
     alphas, alpha = _alphas(rule, count, clusters), None
     for iteration in range(1, MAX_ITERATIONS + 1):
         judges.weigh(alphas)
@@ -186,7 +186,7 @@ def report(ranks: np.ndarray, sigma: float = 20.0, tolerance: float = 1e-6) -> M
         return Merged(judges.ranks(), judges.alpha / judges.total, iterations, sigma)
 
 
-def _iterate_report(judges: Span | Blocks, sigma: float, tolerance: float, clusters: int) -> int:
+def _iterate_report(judges: InnerProducts | Blocks, sigma: float, tolerance: float, clusters: int) -> int:
     def alphas(squares: np.ndarray, _: float) -> np.ndarray:
         # With the opposite sign throughout, which leaves the weights as they are.
         squares *= -1 / sigma**2

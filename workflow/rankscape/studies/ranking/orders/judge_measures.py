@@ -1,4 +1,4 @@
-"""How far judges can be trusted: position bias, consistency, drift and spread of their rounds (docs/ranking.md)."""
+"""How far judges can be trusted: position bias, consistency, drift and spread of their rounds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -164,7 +164,7 @@ def _slopes(scores: Mapping[int, Mapping[int, float | None]]) -> list[float]:
 
 
 def spread(rounds: Iterable[RoundRecord]) -> Spread | None:
-    """Return how far scores of the same picture lie apart; None where no picture has two usable replies."""
+    """Return how far scores of the same image lie apart; None where no image has two usable replies."""
     deviations = [
         float(np.std(scores, ddof=1))
         for asked in rounds

@@ -1,4 +1,4 @@
-"""Kemeny's rule with ties: the weak order that contradicts the judges' pairs least (docs/ranking.md).
+"""Kemeny's rule with ties: the weak order that contradicts the judges' pairs least (docs/methods/ranking.md).
 
 A pair costs 1 for every judge who puts it the opposite way and 1/2 for every judge who ties it where the order does
 not, or orders it where the order ties (Kemeny & Snell 1962; Fagin et al., PODS 2004). Judges to whom a pair is
@@ -27,7 +27,7 @@ Buckets = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
-class Found:
+class KemenyOrder:
     """A weak order and what it costs."""
 
     buckets: Buckets
@@ -54,7 +54,7 @@ class Costs:
         return Costs(self.above[np.ix_(places, places)], self.tied[np.ix_(places, places)])
 
 
-def kemeny_order(totals: Totals, most: int = EXACT_CLUSTERS, start: np.ndarray | None = None) -> Found:
+def kemeny_order(totals: Totals, most: int = EXACT_CLUSTERS, start: np.ndarray | None = None) -> KemenyOrder:
     """Find a weak order of least cost.
 
     Clusters fall apart into groups such that every cluster of a group is best put above every cluster of the next,
@@ -82,7 +82,7 @@ def kemeny_order(totals: Totals, most: int = EXACT_CLUSTERS, start: np.ndarray |
         buckets += [tuple(int(place) for place in group[list(bucket)]) for bucket in split]
         rounds += solved
     order = tuple(buckets)
-    return Found(order, cost_of(order, plain), exact, rounds)
+    return KemenyOrder(order, cost_of(order, plain), exact, rounds)
 
 
 def costs_of(totals: Totals) -> Costs:
@@ -222,7 +222,7 @@ def local_order(costs: Costs, start: np.ndarray) -> tuple[Buckets, int]:
 
 
 def _best_place(costs: Costs, level: np.ndarray, place: int) -> np.ndarray | None:
-    """Move one cluster where it costs least; None if it stands there already."""
+    """Move one cluster where it costs least; None if it is there already."""
     others = np.ones(len(level), bool)
     others[place] = False
     size = int(level.max()) + 1

@@ -20,7 +20,7 @@ class Ranked:
     clusters: tuple[int, ...]
     """Clusters in ascending order, without the uninhabited one."""
     uninhabited: int | None
-    """Cluster of land without people: the lowest by definition, shown to nobody."""
+    """Cluster without people: the lowest by definition, shown to nobody."""
     fingerprint: str
     """Hash of which patch is in which cluster; it differs when clusters were made anew."""
 
@@ -62,14 +62,14 @@ class Sources:
     orders: dict[str, PartialOrder]
     """Orders by source; at least one."""
     uninhabited: int | None
-    """Cluster of land without people, which nobody ranks."""
+    """Cluster without people, which nobody ranks."""
     fingerprint: str | None
     """Hash of which patch is in which cluster; None for orders that come as text alone."""
 
 
 @dataclass(frozen=True)
 class _Given:
-    """An order as its file holds it."""
+    """An order as it is in its file."""
 
     order: PartialOrder
     origin: str

@@ -1,4 +1,4 @@
-"""Orders from numbers: of scores with a margin, and of means of a reference by significance (docs/ranking.md)."""
+"""Orders from numbers: of scores with a margin, and of means of a reference by significance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ def covered_values(paths: Sequence[Path]) -> pd.DataFrame:
 
 
 FEWEST_BLOCKS = 2
-"""A cluster with values in fewer blocks of land has no spread to judge its mean by."""
+"""A cluster with values in fewer blocks has no spread to judge its mean by."""
 _BATCH_NUMBERS = 4_000_000
 _METHODS = {"benjamini-hochberg": "fdr_bh", "holm": "holm"}
 
@@ -104,11 +104,11 @@ class Values:
     values: np.ndarray
     """Finite, any unit, shape (patches,)."""
     blocks: np.ndarray
-    """Name of the block of land that holds each patch, shape (patches,); all differ where patches are drawn singly."""
+    """Name of the block that holds each patch, shape (patches,); all differ where patches are drawn singly."""
 
 
 @dataclass(frozen=True)
-class Mean:
+class ClusterMean:
     """A cluster's mean and how sure it is."""
 
     mean: float
@@ -118,7 +118,7 @@ class Mean:
     patches: int
     """Patches with a value."""
     blocks: int
-    """Blocks of land that hold them."""
+    """Blocks that hold them."""
 
     def to_document(self) -> dict[str, Any]:
         """Return the fields by name."""
@@ -130,8 +130,8 @@ class Mean:
         }
 
 
-def means_of_values(values: Mapping[int, Values], settings: OrderFromReferenceSettings) -> dict[int, Mean]:
-    """Return the mean of each cluster that has values in two blocks of land at least, clusters ascending."""
+def means_of_values(values: Mapping[int, Values], settings: OrderFromReferenceSettings) -> dict[int, ClusterMean]:
+    """Return the mean of each cluster that has values in two blocks at least, clusters ascending."""
     found = {}
     for cluster, own in sorted(values.items()):
         blocks = len(np.unique(own.blocks))
@@ -139,11 +139,11 @@ def means_of_values(values: Mapping[int, Values], settings: OrderFromReferenceSe
             draws = bootstrap_means(own, settings, cluster)
             # Drawing k blocks with replacement spreads their mean by (k - 1)/k of its variance.
             error = float(draws.std() * np.sqrt(blocks / (blocks - 1)))
-            found[cluster] = Mean(float(own.values.mean()), error, len(own.values), blocks)
+            found[cluster] = ClusterMean(float(own.values.mean()), error, len(own.values), blocks)
     return found
 
 
-def order_of_means(means: Mapping[int, Mean], settings: OrderFromReferenceSettings) -> PartialOrder:
+def order_of_means(means: Mapping[int, ClusterMean], settings: OrderFromReferenceSettings) -> PartialOrder:
     """Order clusters by their means where the difference is significant; all others are equal.
 
     This is the data-guided order of Ahn et al. (Nature Communications 2023) with a test in place of plain means. What
@@ -166,11 +166,11 @@ def order_of_means(means: Mapping[int, Mean], settings: OrderFromReferenceSettin
 
 
 def bootstrap_means(own: Values, settings: OrderFromReferenceSettings, cluster: int) -> np.ndarray:
-    """Return means of a cluster over resampled blocks of land.
+    """Return means of a cluster over resampled blocks.
 
     As many blocks as hold the cluster are drawn with replacement, each with all its patches: neighbours resemble each
-    other, and whole blocks keep the likeness within a draw (Künsch, Annals of Statistics 1989; Lahiri 2003). With
-    one patch a block this is Efron's bootstrap (Annals of Statistics 1979).
+    other, and whole blocks keep the spatial autocorrelation within a draw (Künsch, Annals of Statistics 1989; Lahiri
+    2003). With one patch a block this is Efron's bootstrap (Annals of Statistics 1979).
 
     Args:
         own: Values and blocks.
@@ -191,11 +191,11 @@ def bootstrap_means(own: Values, settings: OrderFromReferenceSettings, cluster: 
     return np.concatenate(parts)
 
 
-def p_values(means: list[Mean]) -> np.ndarray:
+def p_values(means: list[ClusterMean]) -> np.ndarray:
     """Return the two-sided p-value of every two clusters' difference of means.
 
     The difference over its bootstrap standard error is held against Student's t with Welch's degrees of freedom
-    (Biometrika 1947), blocks of land being the independent observations. Counting draws beyond 0 instead could not
+    (Biometrika 1947), blocks being the independent observations. Counting draws beyond 0 instead could not
     give the small p-values that many pairs ask for.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Strengths from paired comparisons: the Bradley-Terry model with ties after Davidson (docs/ranking.md).
+"""Strengths from paired comparisons: the Bradley-Terry model with ties after Davidson (docs/methods/ranking.md).
 
 With strengths s on a log scale and d = s_i - s_j, cluster i wins with probability exp(d/2)/z, ties with nu/z and loses
 with exp(-d/2)/z, z = exp(d/2) + nu + exp(-d/2) (Bradley & Terry, Biometrika 1952; Davidson, JASA 1970). The logarithm
@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 PRIOR = 0.1
-"""Wins, ties and losses, so many of each, that every cluster is given against an invented one of strength 0."""
+"""Wins, ties and losses, so many of each, that every cluster is given against a fictitious one of strength 0."""
 _STEPS = 200
 _STILL = 1e-10
 """A Newton step smaller than this in every parameter is the end."""
@@ -47,14 +47,14 @@ def fit_davidson(wins: np.ndarray, ties: np.ndarray, prior: float = PRIOR) -> Da
     """Fit strengths and the tie parameter by penalised maximum likelihood.
 
     A cluster that won every comparison has no finite estimate, and clusters that no comparison joins cannot be told
-    apart by likelihood alone. So each cluster also meets an invented one of strength 0, with `prior` wins, ties and
+    apart by likelihood alone. So each cluster also meets a fictitious one of strength 0, with `prior` wins, ties and
     losses: symmetric, and too little to matter beside real comparisons. Clusters that were never compared get the
-    strength of the invented one.
+    strength of the fictitious one.
 
     Args:
         wins: How often the row's cluster beat the column's, shape (n, n); fractions weigh.
         ties: How often the two were tied, shape (n, n), symmetric.
-        prior: Invented wins, ties and losses of every cluster; above 0.
+        prior: Fictitious wins, ties and losses of every cluster; above 0.
 
     Raises:
         ValueError: If the counts are no two finite, non-negative square matrices of one shape, a cluster meets itself,
@@ -87,7 +87,7 @@ def _checked(wins: np.ndarray, ties: np.ndarray) -> tuple[np.ndarray, np.ndarray
 class _Games:
     """The penalised likelihood; parameters are the strengths and log nu, shape (n + 1,).
 
-    The invented cluster stands in place n of the matrices, with its strength held at 0.
+    The fictitious cluster is in place n of the matrices, with its strength held at 0.
     """
 
     def __init__(self, wins: np.ndarray, ties: np.ndarray, prior: float) -> None:

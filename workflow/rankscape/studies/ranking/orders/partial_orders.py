@@ -1,4 +1,4 @@
-"""Partial orders of clusters: four relations, read from levels, pairs, text or files (docs/ranking.md)."""
+"""Partial orders of clusters: four relations, read from levels, pairs, text or files (docs/methods/ranking.md)."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -232,7 +232,7 @@ class PartialOrder:
         return write_pairs(heads.clusters, heads.relation, heads.edges(), alike)
 
     def to_document(self) -> dict[str, Any]:
-        """Return clusters, the relation of every pair a < b, levels and text, as an order's file holds them."""
+        """Return clusters, the relation of every pair a < b, levels and text, as they are in an order's file."""
         pairs = [(a, b) for place, a in enumerate(self.clusters) for b in self.clusters[place + 1 :]]
         levels = self.levels()
         return {

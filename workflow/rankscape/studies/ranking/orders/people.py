@@ -17,7 +17,7 @@ SUFFIXES = (".txt", ".json")
 
 @dataclass(frozen=True)
 class PersonOrder:
-    """Where a person's order stands."""
+    """Where a person's order is."""
 
     file: str
     """The person's own file, or a collection."""

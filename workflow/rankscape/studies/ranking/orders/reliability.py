@@ -1,4 +1,4 @@
-"""The Bradley-Terry model of many judges' orders: strengths of clusters and reliabilities of judges (docs/ranking.md).
+"""The Bradley-Terry model of many judges' orders: strengths of clusters and reliabilities of judges.
 
 Judge m compares clusters i and j by d = a_m (s_i - s_j): above with probability exp(d/2)/z, tied with nu_m/z, below
 with exp(-d/2)/z, z = exp(d/2) + nu_m + exp(-d/2) (Davidson, JASA 1970; a_m is the discrimination of item response
@@ -40,7 +40,7 @@ class Reliabilities:
 def fit_reliabilities(votes: Votes, counts: np.ndarray, still: float = STILL) -> Reliabilities:
     """Fit strengths, reliabilities and inclinations to ties by penalised maximum likelihood.
 
-    Priors keep all finite: every cluster meets an invented one of strength 0 with 0.1 wins, ties and losses under a
+    Priors keep all finite: every cluster meets a fictitious one of strength 0 with 0.1 wins, ties and losses under a
     judge of reliability 1 and nu 1; every judge gives 0.1 of each to two equal clusters; reliabilities are normal
     around 1 with standard deviation 1, cut off at 0. Strengths and judges are improved in turn by Newton's steps, from
     reliabilities of 1. Judges who mirror each other keep equal ones: all is rounded to ten decimals in every round, so

@@ -175,7 +175,7 @@ def _exponents(rule: Rule, squares: np.ndarray, counts: np.ndarray, clusters: in
 
 
 class _State:
-    """Where every draw's iteration stands."""
+    """State of every draw's iteration."""
 
     def __init__(self, counts: np.ndarray, start: np.ndarray) -> None:
         self.counts = counts

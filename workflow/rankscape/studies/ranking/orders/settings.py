@@ -26,8 +26,8 @@ class OrderFromReferenceSettings(Section):
     level: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Confidence at which a difference counts; below it the two clusters are equal."""
     block_m: Annotated[float, Field(gt=0)] | None = 20_000.0
-    """Side of the blocks of land that the bootstrap draws whole; null draws single patches, as if neighbours were not
-    alike, and tells apart too much."""
+    """Side of the blocks that the bootstrap draws whole; null draws single patches, as if there were no
+    spatial autocorrelation, and tells apart too much."""
     correction: Literal["benjamini-hochberg", "holm", "none"] = "benjamini-hochberg"
     """What 1 - `level` bounds: the share of errors among the pairs told apart, the chance of any error at all, or the
     chance of error of each pair by itself."""
@@ -39,7 +39,7 @@ class EnsembleSettings(Section):
     """How partial orders are merged."""
 
     method: Literal["robust", "welsch", "mean", "kemeny", "bradley_terry", "report"] = "robust"
-    """Ensemble (docs/ranking.md); `report` reproduces the Sichuan report and its flaw."""
+    """Ensemble (docs/methods/ranking.md); `report` reproduces the Sichuan report and its flaw."""
     levels: Annotated[int, Field(ge=2, le=100)] | None = None
     """Number of levels of the merged order, not counting uninhabited land; null lets the silhouette choose."""
     min_levels: Annotated[int, Field(ge=2, le=100)] = 3

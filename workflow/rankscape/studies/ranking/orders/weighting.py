@@ -39,7 +39,7 @@ Alphas = Callable[[np.ndarray, float], np.ndarray]
 """From squared distances of judges, shape (k,), and the mean squared distance of all, to each judge's alpha."""
 
 
-class Span:
+class InnerProducts:
     """Few ranks: merged ranks are weights over the judges, and distances follow from inner products."""
 
     def __init__(self, ranks: np.ndarray, *, from_mean: bool) -> None:
@@ -99,7 +99,7 @@ class Span:
         return float(np.abs((self._weights - self._before) @ self._ranks).max())
 
     def place(self) -> np.ndarray:
-        """Return where the iteration stands, for comparison with where it stood; see `apart`."""
+        """Return the state of the iteration, for comparison with an earlier one; see `apart`."""
         return self._weights
 
     def apart(self, one: np.ndarray, other: np.ndarray) -> float:
@@ -173,7 +173,7 @@ class Blocks:
         return float(np.abs(self._at - self._before).max())
 
     def place(self) -> np.ndarray:
-        """Return where the iteration stands, for comparison with where it stood; see `apart`."""
+        """Return the state of the iteration, for comparison with an earlier one; see `apart`."""
         return self._at
 
     def apart(self, one: np.ndarray, other: np.ndarray) -> float:
@@ -252,7 +252,7 @@ def centre_of(ranks: np.ndarray) -> np.ndarray:
     return np.asarray(centre)
 
 
-def judges_of(ranks: np.ndarray, *, from_mean: bool) -> Span | Blocks:
+def judges_of(ranks: np.ndarray, *, from_mean: bool) -> InnerProducts | Blocks:
     """Return judges in the form that is faster for so many of them; to be closed.
 
     Args:
@@ -264,7 +264,7 @@ def judges_of(ranks: np.ndarray, *, from_mean: bool) -> Span | Blocks:
     """
     judges, clusters = ranks.shape
     few = ranks.size <= _BLOCK_NUMBERS or (judges <= _SPAN * clusters and judges**2 <= _BLOCK_NUMBERS)
-    return Span(ranks, from_mean=from_mean) if few else Blocks(ranks, from_mean=from_mean)
+    return InnerProducts(ranks, from_mean=from_mean) if few else Blocks(ranks, from_mean=from_mean)
 
 
 def threads() -> int:

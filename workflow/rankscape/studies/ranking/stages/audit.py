@@ -18,7 +18,7 @@ from rankscape.stages.options import Summary, settings_of
 from rankscape.studies.ranking.judges.artifacts import ROUND, TIMES
 from rankscape.studies.ranking.judges.round_records import RoundRecord, TimesRecord
 from rankscape.studies.ranking.orders.artifacts import AUDIT, ORDER
-from rankscape.studies.ranking.orders.audit import agreement_document, judge_rows, round_rows
+from rankscape.studies.ranking.orders.audit_rows import agreement_document, judge_rows, round_rows
 from rankscape.studies.ranking.orders.order_files import Ranked, read_ranked
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder, check_clusters
 from rankscape.studies.ranking.orders.settings import AuditSettings

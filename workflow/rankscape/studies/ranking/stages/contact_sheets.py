@@ -9,7 +9,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Clusters, PatchArrays, Summary, settings_of
 from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
-from rankscape.studies.ranking.clusters.contact_sheets import plan_contact_sheets, write_contact_sheets
+from rankscape.studies.ranking.clusters.cluster_sheets import plan_contact_sheets, write_contact_sheets
 from rankscape.studies.ranking.clusters.settings import ClusterSettings
 
 

@@ -15,7 +15,7 @@ from rankscape.learning.processes import use_device
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Clusters, Gpus, PatchArrays, Threads, settings_of
 from rankscape.studies.ranking.clusters.artifacts import CLUSTERS
-from rankscape.studies.ranking.clusters.contact_sheets import PatchImages
+from rankscape.studies.ranking.clusters.cluster_sheets import PatchLookup
 from rankscape.studies.ranking.explanations.inspection import explained, galleries, scored_patches, write_galleries
 from rankscape.studies.ranking.scoring.artifacts import SCORES, TRAINING
 from rankscape.studies.ranking.scoring.model import read_model
@@ -41,7 +41,7 @@ def inspection_sheets(
     columns = ("patch_id", "granule", "score", "score_std")
     table = pd.concat([SCORES.read(path, *columns) for path in sorted(scores)], ignore_index=True)
     scored = scored_patches(table, CLUSTERS.read(clusters, "patch_id", "cluster"), targets)
-    pictures = PatchImages([open_patches(path) for path in sorted(patches)])
+    pictures = PatchLookup([open_patches(path) for path in sorted(patches)])
     sheets = galleries(scored, chosen)
     sheets.append(explained(read_model(model, device), sheets, pictures, chosen.explained, device))
     inputs = {"clusters": clusters, "model": model, "record": record}

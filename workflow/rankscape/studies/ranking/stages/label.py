@@ -27,8 +27,8 @@ from rankscape.studies.ranking.clusters.labelling import (
     sample_patches,
     schema,
 )
-from rankscape.studies.ranking.clusters.labels import PATCH_ID, labels_table, picture_names, read_labels
 from rankscape.studies.ranking.clusters.settings import LabelSettings
+from rankscape.studies.ranking.clusters.soft_labels import PATCH_ID, image_names, labels_table, read_labels
 from rankscape.studies.ranking.judges.client import open_judge
 from rankscape.studies.ranking.judges.questions import Question
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
@@ -74,8 +74,8 @@ def label(
 
 def _from_file(path: Path, section: LabelSettings, patches: Sequence[Path]) -> pd.DataFrame:
     index = pd.concat([read_index(index_of(path)) for path in sorted(patches)])
-    pictures = None if section.column == PATCH_ID else picture_names(index)
-    table = read_labels(path, section.categories, list(index["patch_id"]), section.column, pictures)
+    images = None if section.column == PATCH_ID else image_names(index)
+    table = read_labels(path, section.categories, list(index["patch_id"]), section.column, images)
     usable = table[table["patch_id"].isin(index.loc[index["usable"], "patch_id"])]
     say(f"{len(usable)} labelled patches; {len(table) - len(usable)} more lie under cloud or without data.")
     return usable
@@ -104,8 +104,8 @@ async def _ask(
     question, answer_schema = prompt(section.categories), schema(section.categories)
     async with open_judge(name, settings, store) as judge:
 
-        async def ask(picture: bytes, seed: int) -> Answer:
-            reply = await judge.ask(Question((picture,), question, answer_schema, (seed,), seed))
+        async def ask(image: bytes, seed: int) -> Answer:
+            reply = await judge.ask(Question((image,), question, answer_schema, (seed,), seed))
             return Answer(reply.text, reply.error)
 
         try:

@@ -7,7 +7,7 @@ import pytest
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.tables import read_metadata, read_table
 from rankscape.samples.patches import read_index
-from rankscape.studies.ranking.clusters.labels import labels_table, picture_names, read_labels
+from rankscape.studies.ranking.clusters.soft_labels import image_names, labels_table, read_labels
 from rankscape.studies.ranking.stages.label import label
 
 CATEGORIES = ["urban", "rural"]
@@ -134,9 +134,9 @@ PICTURES = pd.DataFrame(
 )  # fmt: skip
 
 
-def test_pictures_are_named_by_number_path_or_file(tmp_path):
+def test_images_are_named_by_number_path_or_file(tmp_path):
     path = write(tmp_path / "l.csv", "image_id,urban,rural", "2,0,1", "town.png,1,0", "x/7,1,0", "0001.webp,1,0")
-    table = read_labels(path, CATEGORIES, list(PICTURES["patch_id"]), "image_id", picture_names(PICTURES))
+    table = read_labels(path, CATEGORIES, list(PICTURES["patch_id"]), "image_id", image_names(PICTURES))
     assert list(table["patch_id"]) == ["a_0001", "a_0002", "a_x_7", "a_town"]
     assert list(table["urban"]) == [1, 0, 1, 1]
 
@@ -144,35 +144,35 @@ def test_pictures_are_named_by_number_path_or_file(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (["image_id,urban,rural", "3,0,1"], ["line 2", "image_id '3' is none of the 4 pictures", "such as '1'"]),
+        (["image_id,urban,rural", "3,0,1"], ["line 2", "image_id '3' is none of the 4 images", "such as '1'"]),
         (["image_id,urban,rural", "7,0,1"], ["image_id '7' is none"]),
         (["image_id,urban,rural", "1,0,1", "0001,0,1"], ["line 3", "'a_0001' is labelled twice"]),
         (["patch_id,urban,rural", "a_0001,0,1"], ["missing columns ['image_id']"]),
     ],
 )
-def test_names_that_match_no_picture_are_one_line(tmp_path, lines, said):
+def test_names_that_match_no_image_are_one_line(tmp_path, lines, said):
     path = write(tmp_path / "l.csv", *lines)
     with pytest.raises(TableError) as error:
-        read_labels(path, CATEGORIES, list(PICTURES["patch_id"]), "image_id", picture_names(PICTURES))
+        read_labels(path, CATEGORIES, list(PICTURES["patch_id"]), "image_id", image_names(PICTURES))
     assert all(part in str(error.value) for part in said), str(error.value)
 
 
-def test_a_name_of_two_pictures_and_a_region_without_pictures(tmp_path):
+def test_a_name_of_two_images_and_a_region_without_images(tmp_path):
     two = pd.DataFrame({"patch_id": ["a_1", "b_01"], "image": ["1.png", "01.png"]})
     path = write(tmp_path / "l.csv", "image_id,urban,rural", "1,0,1")
-    with pytest.raises(TableError, match="'1' names 2 pictures, a_1 and b_01"):
-        read_labels(path, CATEGORIES, ["a_1", "b_01"], "image_id", picture_names(two))
-    with pytest.raises(TableError, match="no granule with the role `fit` is a folder of pictures"):
-        picture_names(PICTURES[["patch_id"]])
+    with pytest.raises(TableError, match="'1' names 2 images, a_1 and b_01"):
+        read_labels(path, CATEGORIES, ["a_1", "b_01"], "image_id", image_names(two))
+    with pytest.raises(TableError, match="no granule with the role `fit` is a folder of images"):
+        image_names(PICTURES[["patch_id"]])
 
 
-def test_the_published_labels_belong_to_their_pictures(shared):
+def test_the_published_labels_belong_to_their_images(shared):
     study = shared / "data/north-korea"
     files = sorted(file.name for file in (study / "labelled").iterdir())
     index = pd.DataFrame({"patch_id": [f"labelled_{name[:4]}" for name in files], "image": files})
     table = read_labels(
         study / "labelled.csv", ["urban", "rural", "uninhabited"], list(index["patch_id"]), "image_id",
-        picture_names(index),
+        image_names(index),
     )  # fmt: skip
     assert len(table) == len(files) == 612
     assert table.set_index("patch_id").loc["labelled_1248"].tolist() == [0.25, 0.75, 0]

@@ -1,4 +1,4 @@
-"""Soft labels of land categories, and the text tables that people fill in (docs/clusters.md)."""
+"""Soft labels of land categories, and the text tables that people fill in (docs/methods/clusters.md)."""
 
 import csv
 import math
@@ -83,7 +83,7 @@ def read_labels(
     categories: Sequence[str],
     known: Sequence[str],
     column: str = PATCH_ID,
-    pictures: Mapping[str, Sequence[str]] | None = None,
+    images: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """Read soft labels: the share of annotators that chose each category.
 
@@ -92,7 +92,7 @@ def read_labels(
         categories: Land categories of the settings.
         known: Ids of all patches of the granules that are learned from, in the order of the result.
         column: Column that names the patch.
-        pictures: Patch ids by the name of their picture (`picture_names`), where the column holds such names; None
+        images: Patch ids by the name of their image (`image_names`), where the column holds such names; None
             where it holds patch ids.
 
     Returns:
@@ -106,7 +106,7 @@ def read_labels(
     patches = frozenset(known)
     for line, cells in read_rows(path, (column, *categories), "label.file must name a CSV or TSV of soft labels"):
         name, where = cells[column].strip(), f"{path}, line {line}"
-        patch = name if pictures is None else _patch_of(name, pictures, f"{where}: {column}")
+        patch = name if images is None else _patch_of(name, images, f"{where}: {column}")
         if patch not in patches:
             raise TableError(
                 f"{where}: patch {patch!r} is none of the {len(patches)} patches that are learned from "
@@ -120,43 +120,43 @@ def read_labels(
     return labels_table({patch: found[patch] for patch in known if patch in found}, categories)
 
 
-def picture_names(index: pd.DataFrame) -> dict[str, list[str]]:
-    """Return patch ids by the name of their picture: its path below its folder, without the ending.
+def image_names(index: pd.DataFrame) -> dict[str, list[str]]:
+    """Return patch ids by the name of their image: its path below its folder, without the ending.
 
     Leading zeros of a name that is a whole number do not count, so that 7 names `0007.webp`.
 
     Args:
-        index: Patch indices; column patch_id, and `IMAGE` where there are pictures.
+        index: Patch indices; column patch_id, and `IMAGE` where there are images.
 
     Raises:
-        TableError: If no patch is a picture of a folder.
+        TableError: If no patch is an image of a folder.
     """
     if IMAGE not in index or index[IMAGE].isna().all():
         raise TableError(
-            "label.column names pictures, but no granule with the role `fit` is a folder of pictures: set it to "
-            "patch_id, or give `pictures` in the sheet."
+            "label.column names images, but no granule with the role `fit` is a folder of images: set it to "
+            "patch_id, or give `images` in the sheet."
         )
     names: dict[str, list[str]] = {}
     own = index[index[IMAGE].notna()]
-    for patch, picture in zip(own[PATCH_ID], own[IMAGE], strict=True):
-        names.setdefault(_plain(str(picture)), []).append(str(patch))
+    for patch, image in zip(own[PATCH_ID], own[IMAGE], strict=True):
+        names.setdefault(_plain(str(image)), []).append(str(patch))
     return names
 
 
-def _plain(picture: str) -> str:
-    name = picture.rpartition(".")[0] if is_image(picture) else picture
+def _plain(image: str) -> str:
+    name = image.rpartition(".")[0] if is_image(image) else image
     return str(int(name)) if name.isdecimal() else name
 
 
-def _patch_of(name: str, pictures: Mapping[str, Sequence[str]], where: str) -> str:
-    patches = pictures.get(_plain(name), [])
+def _patch_of(name: str, images: Mapping[str, Sequence[str]], where: str) -> str:
+    patches = images.get(_plain(name), [])
     if not patches:
         raise TableError(
-            f"{where} {name!r} is none of the {len(pictures)} pictures that are learned from (such as "
-            f"{next(iter(pictures))!r}): mend the name, delete the row, or give its granule the role `fit`."
+            f"{where} {name!r} is none of the {len(images)} images that are learned from (such as "
+            f"{next(iter(images))!r}): mend the name, delete the row, or give its granule the role `fit`."
         )
     if len(patches) > 1:
-        raise TableError(f"{where} {name!r} names {len(patches)} pictures, {' and '.join(patches[:2])}: rename one.")
+        raise TableError(f"{where} {name!r} names {len(patches)} images, {' and '.join(patches[:2])}: rename one.")
     return patches[0]
 
 

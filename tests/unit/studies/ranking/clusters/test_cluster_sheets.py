@@ -9,7 +9,7 @@ from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.tables import write_table
 from rankscape.samples.patches import open_patches, read_index
-from rankscape.studies.ranking.clusters.contact_sheets import (
+from rankscape.studies.ranking.clusters.cluster_sheets import (
     contact_sheet,
     plan_contact_sheets,
     resized,

@@ -1,4 +1,4 @@
-"""The audit: what each judge with each prompt did, and how far judges, people and data agree (docs/ranking.md)."""
+"""The audit: what each judge with each prompt did, and how far judges, people and data agree."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -12,7 +12,7 @@ from invented_rounds import Temper, invented_round
 from rankscape.__main__ import main
 from rankscape.foundation.files import read_json, write_json
 from rankscape.studies.ranking.judges.round_records import RoundRecord
-from rankscape.studies.ranking.orders.audit import agreement_document, group_taus, judge_rows, round_rows
+from rankscape.studies.ranking.orders.audit_rows import agreement_document, group_taus, judge_rows, round_rows
 from rankscape.studies.ranking.orders.judge_measures import (
     answers_in_both_orders,
     consistency,
