@@ -90,7 +90,7 @@ def write_contact_sheets(
     Raises:
         TableError: If a patch is in none of the granules.
     """
-    images = PatchImages(granules)
+    images = PatchLookup(granules)
     for sheet in track(sheets, "contact sheets", unit="sheet"):
         shown = [images.of(patch) for patch in sheet.patch_ids]
         write_bytes(folder / sheet.file, as_png(contact_sheet(sheet.title, shown)))
@@ -103,7 +103,7 @@ def write_contact_sheets(
     CONTACT_SHEETS_INDEX.write(folder / INDEX, {"sheets": named}, record)
 
 
-class PatchImages:
+class PatchLookup:
     """Finds the images of patches by id, over all granules."""
 
     def __init__(self, granules: Sequence[Patches]) -> None:
