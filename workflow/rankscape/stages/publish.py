@@ -42,7 +42,8 @@ def publish(
     """
     chosen, found = PublishSettings.from_text(settings, "publish"), [find_study(name) for name in studies]
     known = read_names(names)
-    words = [load(f"{study.artifacts}:WORDS") for study in found if hasattr(load(study.artifacts), "WORDS")]
+    declared = [load(study.artifacts) for study in found if study.artifacts]
+    words = [module.WORDS for module in declared if hasattr(module, "WORDS")]
     run = FinishedRun(out.parent, region, artifacts_of(found), known, frozenset(known.get(_MADE, ())), words)
     run.check()
     record = provenance("publish", chosen, run.inputs())

@@ -94,9 +94,16 @@ def world(tmp_path: Path, patch_store: Callable[..., Path]) -> World:
         table = pd.DataFrame({"patch_id": open_patches(path).index.patch_id, "granule": granule, "category": "land"})
         tables.append(table.assign(cluster=clusters.ravel().astype(np.int32))[usable])
     write_table(tmp_path / "clusters.parquet", pd.concat(tables), {})
-    summary = {"clusters": [{"cluster": c} for c in range(5)], "uninhabited": 4, "fingerprint": "f00d"}
+    entries = [{"cluster": c, "category": "land", "size": 1} for c in range(5)]
+    summary = {"clusters": entries, "uninhabited": 4, "fingerprint": "f00d"}
     ranks = {"0": 2.5, "1": 4.0, "2": 2.5, "3": 1.0}
-    order = {"levels": [list(m) for m in LEVELS], "ranks": ranks, "uninhabited": 4, "fingerprint": "f00d"}
+    order = {
+        "method": "mean",
+        "levels": [list(m) for m in LEVELS],
+        "ranks": ranks,
+        "uninhabited": 4,
+        "fingerprint": "f00d",
+    }
     write_json(tmp_path / "clusters.json", summary)
     write_json(tmp_path / "order.json", order)
     return World(

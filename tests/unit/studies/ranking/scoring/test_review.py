@@ -93,7 +93,7 @@ def region(tmp_path, patch_store):
             write_table(scores[-1], table.assign(score_std=generator.random(16) / 10), {})
         clusters = pd.DataFrame({"patch_id": ids[0], "granule": "a", "cluster": np.arange(16) % 3})
         write_table(tmp_path / "clusters.parquet", clusters, {})
-        write_json(tmp_path / "score.json", {"targets": {str(k): v for k, v in TARGETS.items()}})
+        write_json(tmp_path / "score.json", {"seeds": [], "targets": {str(k): v for k, v in TARGETS.items()}})
         networks = [network_of(architecture, seed, 3.0) for seed in range(2)]
         chosen = model or model_of(networks, architecture, input_px=input_px)
         write_model(tmp_path / "model.safetensors", chosen, Targets(), {})
