@@ -22,6 +22,7 @@ from rankscape.products.report.page import StudyPage, draw_page, render
 from rankscape.products.report.reading import RunReader
 from rankscape.products.report.sections import page_code, sections_of
 from rankscape.products.report.settings import ReportSettings
+from rankscape.stages.artifacts import artifacts_of
 from rankscape.stages.options import settings_of
 
 
@@ -47,7 +48,8 @@ def report(
     pages: list[StudyPage] = []
     records = []
     for study in map(find_study, studies):
-        run = RunReader(region_folder, sections_of(study), known.get(study.name, {}) if names else None, chosen)
+        own = known.get(study.name, {}) if names else None
+        run = RunReader(region_folder, sections_of(study), artifacts_of([study]), own, chosen)
         page = draw_page(study, sections_of(study), run)
         record = provenance("report", chosen, run.inputs(), seed=chosen.seed) | {"code": page_code(study)}
         _write(out.with_name(f"{study.name}.html"), render(page, run, cost, record, up=out.name))

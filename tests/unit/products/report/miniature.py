@@ -37,10 +37,10 @@ class Miniature:
         self.table = Table(f"{name}/values.parquet", f"{name} count", "Values", row="one place", columns=columns)
         self.study = Study(name, name.title(), f"How many {name}?", {}, "none:None", sections=f"{name}_page")
         self.sections: tuple[PageSection, ...] = (
-            PageSection("figures", "Key figures", self.overview, (Read(self.note),), "overview"),
-            PageSection("values", "Values", self.values, (Read(self.table),), "values"),
-            PageSection("note", "The note", self.draw, (Read(self.note),), lead="What was counted."),
-            PageSection("remark", "Remarks", self.draw, (Read(self.remark, "places", "omit"),)),
+            PageSection("figures", "Key figures", self.overview, (Read(self.note.path),), "overview"),
+            PageSection("values", "Values", self.values, (Read(self.table.path),), "values"),
+            PageSection("note", "The note", self.draw, (Read(self.note.path),), lead="What was counted."),
+            PageSection("remark", "Remarks", self.draw, (Read(self.remark.path, "places", "omit"),)),
         )
 
     def overview(self, run: RunReader) -> Overview:
@@ -67,6 +67,10 @@ class Miniature:
             yield self
         finally:
             del sys.modules[self.study.sections]
+
+    def run(self, folder: Path, names: dict[str, Any] | None = None) -> RunReader:
+        """A run of the study."""
+        return RunReader(folder, self.sections, (self.note, self.remark, self.table), names)
 
     def write(self, folder: Path, values: np.ndarray, side_m: float = 1000.0) -> None:
         """Write what the page reads; values of a square grid of places, the upper row first."""

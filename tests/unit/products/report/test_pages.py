@@ -1,6 +1,8 @@
 """Pages of studies that the package does not know: sections, what they lack, and the page over all studies."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +46,7 @@ def folder(tmp_path: Path, study: Miniature) -> Path:
 
 
 def drawn(study: Miniature, folder: Path, names: dict[str, list[str]] | None = None) -> tuple[StudyPage, str]:
-    run = RunReader(folder, study.sections, names)
+    run = study.run(folder, names)
     page = draw_page(study.study, study.sections, run)
     return page, render(page, run, NOTHING, RECORD)
 
@@ -69,7 +71,7 @@ def test_a_page_has_key_figures_sections_versions_and_cost(study, folder):
 
 def test_adding_a_section_touches_nothing_else(study, folder):
     more = PageSection("more", "One more", lambda run: Markup("<p>{} places</p>").format(len(run.read(study.table))),
-                       (Read(study.table),), "open")  # fmt: skip
+                       (Read(study.table.path),), "open")  # fmt: skip
     study.add(more)
     assert sections_of(study.study)[-1] is more
     assert "<p>16 places</p>" in drawn(study, folder)[1]
@@ -98,11 +100,26 @@ def test_a_needed_file_that_is_missing_is_one_clear_line(study, folder):
 def test_files_that_nobody_declared_cannot_be_read(study, folder):
     other = Miniature("other")
     with pytest.raises(KeyError, match=r"other/note\.json"):
-        RunReader(folder, study.sections).read(other.note)
+        study.run(folder).read(other.note)
+
+
+def test_paths_that_no_artifact_declares_are_refused(study, folder):
+    study.add(PageSection("x", "X", lambda run: None, (Read("towns/nowhere.json"),)))
+    with pytest.raises(InputError, match=r"Sections read \['towns/nowhere.json'\], which no artifact declares"):
+        study.run(folder)
+
+
+def test_planning_imports_nothing_heavy():
+    """The workflow imports the sections of every study, at each start."""
+    asked = "import sys, rankscape.products.report.sections as s, rankscape.foundation.studies as t\n"
+    asked += "found = [s.files_read(one, {}) for one in t.find_studies()]\nassert any(found)\n"
+    asked += "print([n for n in ('numpy', 'pandas', 'matplotlib', 'scipy', 'PIL') if n in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"
 
 
 def test_files_are_read_once(study, folder):
-    run = RunReader(folder, study.sections)
+    run = study.run(folder)
     assert run.read(study.table) is run.read(study.table)
     calls = []
 

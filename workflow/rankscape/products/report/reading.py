@@ -1,6 +1,6 @@
 """The files of one run as the sections of a page see them: each is read at most once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ class RunReader:
         self,
         folder: Path,
         sections: Sequence[PageSection],
+        artifacts: Iterable[Artifact],
         names: Mapping[str, Any] | None = None,
         settings: ReportSettings | None = None,
     ) -> None:
@@ -30,12 +31,21 @@ class RunReader:
         Args:
             folder: `results/<region>`.
             sections: Sections of the study; only files that they declare can be read.
+            artifacts: Declarations of these files, and of others.
             names: Names in the run by list: a text for one name, else a list. None takes the files as they are found.
             settings: How the page shows things.
+
+        Raises:
+            InputError: If a section reads a path that no artifact declares.
         """
         self.folder, self.settings = folder, settings or ReportSettings()
         self.region = folder.resolve().name
-        self._reads = {read.artifact.path: read for section in sections for read in section.reads}
+        self._reads = {read.path: read for section in sections for read in section.reads}
+        self._artifacts = {artifact.path: artifact for artifact in artifacts}
+        if unknown := sorted(set(self._reads) - set(self._artifacts)):
+            raise InputError(
+                f"Sections read {unknown}, which no artifact declares: name their module in Study.artifacts."
+            )
         self._names = names
         self._held: dict[Any, Any] = {}
 
@@ -87,7 +97,7 @@ class RunReader:
             for path in self._expected(read).values():
                 if read.missing == "ignore" or path.exists():
                     continue
-                made = f"make it with `rankscape {read.artifact.verb}`"
+                made = f"make it with `rankscape {self._artifacts[read.path].verb}`"
                 if read.missing == "fail":
                     raise InputError(f"{path} does not exist, and the section {section.title!r} needs it: {made}.")
                 return f"{path.relative_to(self.folder)} is missing; {made}"
@@ -98,17 +108,17 @@ class RunReader:
 
         Arrays are left out: the table or document beside each says where both come from.
         """
-        found = [path for read in self._reads.values() if not isinstance(read.artifact, Array) for path in
-                 self._expected(read).values() if path.exists()]  # fmt: skip
+        reads = [read for read in self._reads.values() if not isinstance(self._artifacts[read.path], Array)]
+        found = [path for read in reads for path in self._expected(read).values() if path.exists()]
         return {str(path.relative_to(self.folder)): path for path in found}
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Yield the provenance of all files that are there, in the order in which sections declare them."""
-        for read in self._reads.values():
-            for name, path in self.paths(read.artifact).items():
-                if isinstance(read.artifact, Document):
-                    yield self.read(read.artifact, name).provenance
-                elif isinstance(read.artifact, Table) and path.suffix == ".parquet":
+        for artifact in (self._artifacts[path] for path in self._reads):
+            for name, path in self.paths(artifact).items():
+                if isinstance(artifact, Document):
+                    yield self.read(artifact, name).provenance
+                elif isinstance(artifact, Table) and path.suffix == ".parquet":
                     try:
                         yield read_metadata(path, KEY)
                     except TableError:
@@ -117,10 +127,10 @@ class RunReader:
     def _expected(self, read: Read) -> dict[str, Path]:
         if self._names is not None:
             return {name: self.folder / path for name, path in expected(read, self._names).items()}
-        if not read.artifact.wildcards:
-            path = self.folder / read.artifact.path
+        if not read.wildcards:
+            path = self.folder / read.path
             return {"": path} if path.exists() or not read.names else {}
-        return {"/".join(values.values()): path for values, path in read.artifact.found(self.folder)}
+        return {"/".join(values.values()): path for values, path in self._artifacts[read.path].found(self.folder)}
 
     def _spelled(self, artifact: Artifact, name: str) -> Path:
         """Path of a file that another one of the same name goes with."""

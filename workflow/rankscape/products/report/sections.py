@@ -9,22 +9,27 @@ A study names one module in `Study.sections`; its constant `SECTIONS` lists them
         people = run.read(DENSITY)["people"].sum()
         return Markup("<p>{:,.0f} people live here.</p>").format(people)
 
-    SECTIONS = (PageSection("people", "How many people", draw, reads=(Read(DENSITY),)),)
+    SECTIONS = (PageSection("people", "How many people", draw, reads=(Read("population/density.parquet"),)),)
+
+Planning a run imports that module and this one: both stay light, and what a section reads is said by paths.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import geopandas as gpd
 from markupsafe import Markup
 
-from rankscape.artifacts import Artifact
 from rankscape.foundation.code_version import ROOT, Notes, code_version
 from rankscape.foundation.studies import Study, load
-from rankscape.products.report.palette import RAMP
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+_WILDCARD = re.compile(r"\{(\w+)\}")
 
 Place = Literal["overview", "values", "first", "open", "folded"]
 """Where a section stands.
@@ -41,7 +46,8 @@ Missing = Literal["fail", "omit", "ignore"]
 class Read:
     """A file, or one file for each of several names, that a section reads."""
 
-    artifact: Artifact
+    path: str
+    """Path below the region's folder with wildcards in braces, as an artifact declares it."""
     names: str = ""
     """List of names that the path's wildcards take (docs/report.md). Without wildcards: the file is read where the list
     is not empty. Empty: a single file, or all that are there."""
@@ -49,6 +55,11 @@ class Read:
     """What a missing file means: one line and no page; the section is left out and the page says why; or nothing."""
     waits: bool = True
     """False for files that the workflow may have removed since: they are no inputs of the rule."""
+
+    @property
+    def wildcards(self) -> tuple[str, ...]:
+        """Names of the wildcards, each once."""
+        return tuple(dict.fromkeys(_WILDCARD.findall(self.path)))
 
 
 @dataclass(frozen=True)
@@ -78,12 +89,12 @@ class PlaceValues:
 
     title: str
     """What the number is."""
-    table: gpd.GeoDataFrame
+    table: "gpd.GeoDataFrame"
     """Column `value` (float64) and the footprint of each place, in any CRS."""
     words: tuple[str, str] = ("low", "high")
     """What the smallest and the largest number mean."""
-    ramp: str = RAMP
-    """Name of the colour ramp."""
+    ramp: str = "viridis"
+    """Name of the colour ramp, as Matplotlib calls it."""
 
 
 @dataclass(frozen=True)
@@ -156,11 +167,11 @@ def expected(read: Read, names: Mapping[str, Any]) -> dict[str, str]:
 
 def _expanded(read: Read, names: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     fixed = {key: value for key, value in names.items() if isinstance(value, str)}
-    free = [name for name in read.artifact.wildcards if name not in fixed]
+    free = [name for name in read.wildcards if name not in fixed]
     listed = list(names.get(read.names, ())) if read.names else [""] * (not free)
     for name in listed if free else [""] * bool(listed):
         values = dict(zip(free, name.split("/") if free else (), strict=True))
-        yield name, read.artifact.path.format(**{**fixed, **values})
+        yield name, read.path.format(**{**fixed, **values})
 
 
 def page_modules(study: Study) -> list[str]:

@@ -9,13 +9,17 @@ import pytest
 from PIL import Image
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import write_json
+from rankscape.foundation.studies import find_study
 from rankscape.products.report.reading import RunReader
 from rankscape.products.report.sections import Fragment
+from rankscape.stages.artifacts import artifacts_of
 from rankscape.studies.ranking.page.inspection import draw
 from rankscape.studies.ranking.page.sections import SECTIONS
 from rankscape.studies.ranking.scoring.artifacts import INSPECTION_INDEX
 
 from .conftest import record
+
+ARTIFACTS = artifacts_of([find_study("ranking")])
 
 
 def write_sheets(region_folder: Path) -> Path:
@@ -32,7 +36,7 @@ def write_sheets(region_folder: Path) -> Path:
 
 
 def drawn(region_folder: Path) -> Fragment:
-    return draw(RunReader(region_folder, SECTIONS))
+    return draw(RunReader(region_folder, SECTIONS, ARTIFACTS))
 
 
 def test_sheets_are_shown_with_their_patches(tmp_path):

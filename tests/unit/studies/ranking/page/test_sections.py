@@ -6,7 +6,11 @@ import json
 import numpy as np
 import pytest
 from rankscape.foundation.files import write_array, write_json
+from rankscape.foundation.studies import find_study
 from rankscape.foundation.tables import read_geotable, write_table
+from rankscape.products.report.reading import RunReader
+from rankscape.stages.artifacts import artifacts_of
+from rankscape.studies.ranking.page.sections import SECTIONS
 from rankscape.studies.ranking.product_files import EVALUATION
 
 from .synthetic_products import (
@@ -18,6 +22,7 @@ from .synthetic_products import (
     everything,
     map_data,
 )
+from .test_inspection import write_sheets
 
 
 def written(made, run) -> str:
@@ -126,3 +131,26 @@ def test_responses_of_other_patches_are_refused(region, run):
     status, said = run(made.arguments())
     assert status == 2
     assert "does not fit the patches of 03TUF" in said
+
+
+def test_every_path_that_a_section_reads_is_declared():
+    declared = {artifact.path for artifact in artifacts_of([find_study("ranking")])}
+    assert {read.path for section in SECTIONS for read in section.reads} <= declared
+
+
+def test_every_section_reads_only_what_it_declares(region):
+    made = region()
+    everything(made)
+    write_sheets(made.folder)
+    for section in SECTIONS:
+        run = RunReader(made.folder, [section], artifacts_of([find_study("ranking")]), made.names)
+        assert run.lacks(section) == ""
+        assert section.drawer()(run) is not None, section.id
+
+
+def test_without_names_all_files_that_are_found_are_shown(region, run):
+    made = region(granules=("03TUF", "03TVF"), rounds=1, side=4)
+    named = written(made, run)
+    arguments = made.arguments()
+    assert run(arguments[: arguments.index("--names")])[0] == 0
+    assert made.page.read_text() == named

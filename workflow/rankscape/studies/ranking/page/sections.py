@@ -4,47 +4,48 @@ Light: planning a run imports this module, but no module that draws.
 """
 
 from rankscape.products.report.sections import PageSection, Read
-from rankscape.samples.artifacts import INDEX, PATCHES
-from rankscape.scenes.artifacts import DOWNLOAD
-from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
-from rankscape.studies.ranking.judges.artifacts import ROUND
-from rankscape.studies.ranking.orders.artifacts import AUDIT, DATA_ORDER, ORDER, PERSON_ORDER, ROUND_ORDER
-from rankscape.studies.ranking.product_files import (
-    CHANGE,
-    CHANGE_IMAGES,
-    CHANGE_IMAGES_INDEX,
-    CHANGE_PREVIEW,
-    CHANGE_RECORD,
-    DISTRICTS,
-    DISTRICTS_MAP,
-    DISTRICTS_RECORD,
-    EVALUATION,
-    PLACES,
-    REGION_PREVIEW,
-    REGRESSION,
-)
-from rankscape.studies.ranking.scoring.artifacts import (
-    BACKBONE_RECORD,
-    INSPECTION,
-    INSPECTION_INDEX,
-    SALIENCY,
-    SALIENCY_RECORD,
-    SCORES,
-    TRAINING,
-)
 
 _PAGE = "rankscape.studies.ranking.page"
-_SAMPLES = (Read(PATCHES, "shown"), Read(INDEX, "shown"))
-_CLUSTERS = (Read(SUMMARY), Read(CLUSTERS))
-_SCORES = Read(SCORES, "current")
-_ORDER = (Read(SUMMARY), Read(ORDER))
-_VOTES = (Read(ROUND_ORDER, "rounds"), Read(PERSON_ORDER, "people"), Read(DATA_ORDER, "voting"))
-_ROUNDS = Read(ROUND, "rounds")
-_EVALUATIONS = (Read(EVALUATION, "references"), Read(PLACES, "references"))
-_DISTRICTS = (Read(DISTRICTS_RECORD, "districts"), Read(DISTRICTS, "districts"))
-_CHANGES = (Read(CHANGE_RECORD, "changes"), Read(CHANGE, "changes"))
-_PREVIEW = Read(REGION_PREVIEW, "located")
-_SALIENCY = (Read(SALIENCY_RECORD, "explained", "ignore"), Read(SALIENCY, "explained", "ignore"))
+_SAMPLES = (
+    Read("samples/{acquisition}/{granule}.npy", "shown"),
+    Read("samples/{acquisition}/{granule}.parquet", "shown"),
+)
+_CLUSTERS = (Read("ranking/clusters/clusters.json"), Read("ranking/clusters/clusters.parquet"))
+_SCORES = Read("ranking/scores/{granule}.parquet", "current")
+_ORDER = (Read("ranking/clusters/clusters.json"), Read("ranking/order.json"))
+_VOTES = (
+    Read("ranking/orders/{judge}--{prompt}--{round}.json", "rounds"),
+    Read("ranking/orders/person--{annotator}.json", "people"),
+    Read("ranking/orders/data--{reference}.json", "voting"),
+)
+_ROUNDS = Read("ranking/rounds/{judge}/{prompt}/{round}.json", "rounds")
+_EVALUATIONS = (
+    Read("ranking/evaluation/{reference}.json", "references"),
+    Read("ranking/evaluation/{reference}.parquet", "references"),
+)
+_DISTRICTS = (
+    Read("ranking/districts/{districts}.json", "districts"),
+    Read("ranking/districts/{districts}.parquet", "districts"),
+)
+_CHANGES = (Read("ranking/change/{change}.json", "changes"), Read("ranking/change/{change}.parquet", "changes"))
+_PREVIEW = Read("ranking/maps/region.png", "located")
+_AUDIT = Read("ranking/audit.json")
+_TRAINING, _BACKBONE = Read("ranking/model/score.json"), Read("ranking/model/backbone.json")
+_REGRESSIONS = Read("ranking/regressions/{regression}.json", "regressions")
+_CHANGE_IMAGES = (
+    Read("ranking/change/{change}.png", "changes", "ignore"),
+    Read("ranking/change/{change}-images", "changes", "ignore"),
+    Read("ranking/change/{change}-images/index.json", "changes", "ignore", waits=False),
+)
+_INSPECTION = (
+    Read("ranking/inspection", missing="omit"),
+    Read("ranking/inspection/index.json", missing="omit", waits=False),
+)
+_DOWNLOADS = Read("scenes/{acquisition}/{granule}/download.json", "imaged", "ignore", waits=False)
+_SALIENCY = (
+    Read("ranking/saliency/{granule}.json", "explained", "ignore"),
+    Read("ranking/saliency/{granule}.npy", "explained", "ignore"),
+)
 
 SECTIONS = (
     PageSection(
@@ -70,24 +71,23 @@ SECTIONS = (
     ),
     PageSection(
         "districts", "Districts", f"{_PAGE}.products:districts",
-        (*_DISTRICTS, Read(DISTRICTS_MAP, "districts", "ignore")),
+        (*_DISTRICTS, Read("ranking/districts/{districts}.png", "districts", "ignore")),
         lead="Scores of patches brought to districts. Intervals carry the uncertainty of the patches, whose errors are "
         "correlated where they lie close; where the intervals of two ranks overlap, the order of the two is open.",
     ),
     PageSection(
         "change", "Change over time", f"{_PAGE}.products:changes",
-        (*_CHANGES, Read(CHANGE_PREVIEW, "changes", "ignore"), Read(CHANGE_IMAGES, "changes", "ignore"),
-         Read(CHANGE_IMAGES_INDEX, "changes", "ignore", waits=False)),
+        (*_CHANGES, *_CHANGE_IMAGES),
         lead="The same places at two dates. A place counts as changed where chance alone would rarely make such a "
         "difference, after allowing for the many places looked at.",
     ),
     PageSection(
-        "regressions", "Regressions", f"{_PAGE}.products:regressions", (Read(REGRESSION, "regressions"),),
+        "regressions", "Regressions", f"{_PAGE}.products:regressions", (_REGRESSIONS,),
         lead="What goes along with the scores, other things equal. These are associations: they do not say what causes "
         "what.",
     ),
     PageSection("order", "The order of the clusters", f"{_PAGE}.order:draw",
-                (*_ORDER, *_CLUSTERS, *_SAMPLES, _SCORES, Read(AUDIT))),
+                (*_ORDER, *_CLUSTERS, *_SAMPLES, _SCORES, _AUDIT)),
     PageSection(
         "clusters", "Clusters from least to most developed", f"{_PAGE}.clusters:draw",
         (*_ORDER, *_CLUSTERS, *_SAMPLES, _SCORES),
@@ -95,24 +95,23 @@ SECTIONS = (
         "known; the others are drawn at random, not chosen. The score is the mean of its patches and their standard "
         "deviation.",
     ),
-    PageSection("judges", "Who ranked the clusters", f"{_PAGE}.judges:draw", (*_ORDER, *_VOTES, _ROUNDS, Read(AUDIT))),
+    PageSection("judges", "Who ranked the clusters", f"{_PAGE}.judges:draw", (*_ORDER, *_VOTES, _ROUNDS, _AUDIT)),
     PageSection(
-        "choosing", "How many clusters", f"{_PAGE}.clusters:draw_choice", (Read(SUMMARY),),
+        "choosing", "How many clusters", f"{_PAGE}.clusters:draw_choice", (Read("ranking/clusters/clusters.json"),),
         lead="Within each land category the patches are grouped by k-means on the network's features, for every "
         "number K in a range. The silhouette says how well the groups are separated (1 wholly, 0 not at all). "
         "Stability is the mean adjusted Rand index of clusterings from other starts: 1 if they are all alike.",
     ),
     PageSection("training", "How the score was learned", f"{_PAGE}.training:draw",
-                (Read(TRAINING), Read(BACKBONE_RECORD))),
+                (_TRAINING, _BACKBONE)),
     PageSection("uncertainty", "Uncertainty", f"{_PAGE}.training:draw_uncertainty",
-                (Read(TRAINING), _SCORES, *_SAMPLES)),
-    PageSection("inspection", "Patches to judge the score by", f"{_PAGE}.inspection:draw",
-                (Read(INSPECTION, missing="omit"), Read(INSPECTION_INDEX, missing="omit", waits=False))),
+                (_TRAINING, _SCORES, *_SAMPLES)),
+    PageSection("inspection", "Patches to judge the score by", f"{_PAGE}.inspection:draw", _INSPECTION),
     PageSection(
         "methods", "Methods", f"{_PAGE}.methods:draw",
-        (Read(DOWNLOAD, "imaged", "ignore", waits=False), *_SAMPLES, *_CLUSTERS, *_VOTES, _ROUNDS, *_ORDER,
-         Read(TRAINING), Read(BACKBONE_RECORD), _SCORES, *_EVALUATIONS, *_DISTRICTS, *_CHANGES,
-         Read(REGRESSION, "regressions")),
+        (_DOWNLOADS, *_SAMPLES, *_CLUSTERS, *_VOTES, _ROUNDS, *_ORDER,
+         _TRAINING, _BACKBONE, _SCORES, *_EVALUATIONS, *_DISTRICTS, *_CHANGES,
+         _REGRESSIONS),
         lead="Written from the records of this run; take it as the draft of a methods section.",
     ),
     PageSection("limits", "What the score is, and what it is not", f"{_PAGE}.methods:draw_limits", _EVALUATIONS),
