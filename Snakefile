@@ -11,7 +11,6 @@ if not workflow.configfiles:  # a region's own file stands alone: nothing of the
 
 
 include: "rules/shared/common.smk"
-include: "rules/shared/scaling.smk"
 include: "rules/shared/synthetic.smk"
 include: "rules/shared/scenes.smk"
 include: "rules/shared/samples.smk"

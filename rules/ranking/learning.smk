@@ -1,6 +1,13 @@
 # In: patches of the granules to learn from, and soft labels of their land categories. Out: a backbone that was fitted to
 # them, and the features of every patch.
 
+from rankscape.learning.settings import SELF_SUPERVISED
+
+
+def pretrained(wildcards):
+    """The weights that the backbone taught itself, where the configuration asks for them."""
+    return rules.ranking_pretrain.output.weights if RANKING.adapt.weights == SELF_SUPERVISED else []
+
 
 # Nobody asks for this rule but `adapt.weights: self_supervised`. Its checkpoints are no declared output: Snakemake would
 # remove them before a job that goes on from them.

@@ -1,5 +1,8 @@
-# In: patches, their clusters, the merged order. Out: networks that score a patch between 0 and 1, and the scores of every
-# granule with their spread, and sheets of patches that people judge the score by.
+# In: patches, their clusters, the merged order. Out: networks that score a patch between 0 and 1; the scores of every
+# granule with the ensemble's standard deviation; sheets of patches that people judge the score by; for the report's map,
+# what raised and what lowered the score of each patch, if the configuration asks for it (saliency.enabled).
+
+EXPLAINED = MAPPED if RANKING.saliency.enabled else []
 
 
 # The checkpoints are no declared output: Snakemake would remove them before a job that goes on from them.
@@ -104,3 +107,33 @@ rule ranking_inspection_sheets:
         "python -m rankscape ranking inspection-sheets --settings {params.settings:q} --patches {input.patches:q} --clusters {input.clusters:q}"
         " --scores {input.scores:q} --model {input.model:q} --record {input.record:q} --out {output.sheets:q}"
         " --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+
+
+rule ranking_saliency:
+    input:
+        patches=PATCHES,
+        index=INDEX,
+        scores=rules.ranking_predict.output.scores,
+        model=rules.ranking_train.output.model,
+    output:
+        record="<results>/ranking/saliency/{granule}.json",
+        maps="<results>/ranking/saliency/{granule}.npy",
+    log:
+        "<logs>/ranking_saliency/{granule}.log",
+    benchmark:
+        "<benchmarks>/ranking_saliency/{granule}.tsv"
+    conda:
+        "../../envs/vision.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=memory(4000),
+        runtime=minutes(120),
+    params:
+        settings=without(RANKING.saliency, "enabled"),
+        code=code("ranking saliency"),
+    message:
+        "Asking what the networks responded to in granule {wildcards.granule}"
+    shell:
+        "python -m rankscape ranking saliency --settings {params.settings:q} --patches {input.patches:q} --scores {input.scores:q}"
+        " --model {input.model:q} --out {output.record:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
