@@ -28,7 +28,7 @@ import rasterio
 import requests
 from obstore.store import HTTPStore
 from rankscape.scenes.addresses import Hosts
-from rankscape.scenes.downloading import CONNECTIONS, Delivery, bring
+from rankscape.scenes.downloading import CONNECTIONS, Delivery, download_assets
 from rankscape.scenes.servers import NoSigner
 from rankscape.scenes.transfers import PIECE_BYTES
 from rankscape.scenes.wanted_assets import Asset
@@ -88,7 +88,7 @@ def by_obstore(address: str, folder: Path, count: int) -> None:
 
 def by_rankscape(address: str, folder: Path, count: int) -> None:
     assets = [Asset(f"asset {n}", f"{address}/{n}.tif", folder / f"{n}.tif") for n in range(count)]
-    results = bring(assets, NoSigner(), hosts=Hosts(["127.0.0.1"]), local=False, threads=2)
+    results = download_assets(assets, NoSigner(), hosts=Hosts(["127.0.0.1"]), local=False, threads=2)
     assert all(isinstance(result, Delivery) for result in results)
 
 

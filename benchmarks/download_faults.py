@@ -24,13 +24,13 @@ import rasterio
 from rankscape.foundation.errors import DownloadError
 from rankscape.scenes import transfers
 from rankscape.scenes.addresses import Hosts
-from rankscape.scenes.downloading import Delivery, bring
-from rankscape.scenes.servers import Patience
+from rankscape.scenes.downloading import Delivery, download_assets
+from rankscape.scenes.servers import RetryPolicy
 from rankscape.scenes.wanted_assets import Asset
 from rasterio.transform import from_origin
 
 TESTS = Path(__file__).parents[1] / "tests"
-PATIENCE = Patience(attempts=4, base_s=0.005, longest_s=0.05, stall_s=0.2, slowest_bytes_s=20_000)
+PATIENCE = RetryPolicy(attempts=4, base_s=0.005, longest_s=0.05, stall_s=0.2, slowest_bytes_s=20_000)
 PIECE_BYTES = 8_000
 FAULTS = 6
 """Faults laid in the way of an asset; the last may not be met."""
@@ -125,7 +125,7 @@ def campaign(count: int, seed: int, *, md5: bool) -> tuple[int, int, int, int]:
 
 def attempt(asset: Asset) -> Delivery | None:
     try:
-        (result,) = bring([asset], Renewing(), hosts=Hosts(["127.0.0.1"]), local=False, patience=PATIENCE)
+        (result,) = download_assets([asset], Renewing(), hosts=Hosts(["127.0.0.1"]), local=False, retries=PATIENCE)
     except DownloadError:
         return None
     return result if isinstance(result, Delivery) else None

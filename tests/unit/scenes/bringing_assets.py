@@ -1,12 +1,12 @@
-"""Bringing assets of the HTTP peer as fetch does, with little patience."""
+"""Bringing assets of the HTTP peer as fetch does, with little retries."""
 
 from pathlib import Path
 from typing import Any
 
 from asset_server import AssetServer
 from rankscape.scenes.addresses import Hosts
-from rankscape.scenes.downloading import Result, bring
-from rankscape.scenes.servers import NoSigner, Patience, Signer
+from rankscape.scenes.downloading import Result, download_assets
+from rankscape.scenes.servers import NoSigner, RetryPolicy, Signer
 from rankscape.scenes.wanted_assets import Asset
 from unit.scenes.synthetic_scenes import QUICK
 
@@ -22,9 +22,9 @@ def fetch(
     *assets: Asset,
     signer: Signer | None = None,
     local: bool = False,
-    patience: Patience = QUICK,
+    retries: RetryPolicy = QUICK,
     threads: int = 2,
 ) -> list[Result]:
     """Bring assets of loopback and of the synthetic blob store."""
     hosts = Hosts(["127.0.0.1", "account.blob.core.windows.net"])
-    return bring(assets, signer or NoSigner(), hosts=hosts, local=local, patience=patience, threads=threads)
+    return download_assets(assets, signer or NoSigner(), hosts=hosts, local=local, retries=retries, threads=threads)

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import rasterio
-from rankscape.scenes.servers import Patience
+from rankscape.scenes.servers import RetryPolicy
 from rasterio.transform import from_origin
 
 GRANULE = "03TVF"
 CRS = "EPSG:32603"
 ORIGIN_M = (400_000.0, 4_500_000.0)
-QUICK = Patience(attempts=3, base_s=0.01, longest_s=2.0)
+QUICK = RetryPolicy(attempts=3, base_s=0.01, longest_s=2.0)
 
 
 def write_tif(

@@ -22,8 +22,8 @@ from asset_server import (
 )
 from rankscape.foundation.errors import DiskError, DownloadError, RasterError
 from rankscape.scenes.addresses import is_safe_name, local_path, redacted, unsigned
-from rankscape.scenes.downloading import Delivery, alone
-from rankscape.scenes.servers import Patience
+from rankscape.scenes.downloading import Delivery, lock_folder
+from rankscape.scenes.servers import RetryPolicy
 from rankscape.scenes.wanted_assets import Asset, MissingAssetError, catalogue_checksum
 from unit.scenes.bringing_assets import asset, fetch
 from unit.scenes.synthetic_scenes import write_tif
@@ -120,7 +120,7 @@ def test_a_reset_connection_is_tried_again(server, big, tmp_path):
 def test_the_next_run_goes_on_from_the_part_of_a_killed_one(server, big, tmp_path):
     server.faults["/B04.tif"] = [cut(0.6), status(503)]
     with pytest.raises(DownloadError, match="HTTP 503"):
-        fetch(asset(server, tmp_path), patience=Patience(attempts=1))
+        fetch(asset(server, tmp_path), retries=RetryPolicy(attempts=1))
     part = tmp_path / "assets/B04.tif.part"
     assert part.stat().st_size == int(len(big.read_bytes()) * 0.6)
     (result,) = fetch(asset(server, tmp_path))
@@ -138,7 +138,7 @@ def note_all(part, size):
 def test_a_whole_part_needs_no_further_request(server, big, tmp_path):
     server.faults["/B04.tif"] = [cut(0.6), status(503)]
     with pytest.raises(DownloadError):
-        fetch(asset(server, tmp_path), patience=Patience(attempts=1))
+        fetch(asset(server, tmp_path), retries=RetryPolicy(attempts=1))
     part = tmp_path / "assets/B04.tif.part"
     shutil.copy(big, part)
     note_all(part, big.stat().st_size)
@@ -151,7 +151,7 @@ def test_a_whole_part_needs_no_further_request(server, big, tmp_path):
 def test_a_ledger_that_a_kill_has_hurt_costs_bytes_and_no_more(server, big, tmp_path, harm):
     server.faults["/B04.tif"] = [cut(0.6), status(503)]
     with pytest.raises(DownloadError):
-        fetch(asset(server, tmp_path), patience=Patience(attempts=1))
+        fetch(asset(server, tmp_path), retries=RetryPolicy(attempts=1))
     lines = {"half a line": "[500000, 5", "nonsense": "{}\n[1]\n[true, 5]\n", "beyond the part": "[0, 9000000]\n"}
     with (tmp_path / "assets/B04.tif.part.ledger").open("a") as ledger:
         ledger.write(lines.get(harm, "[9, 2]\n"))
@@ -174,7 +174,7 @@ def test_another_version_on_the_server_starts_anew(server, big, tmp_path, noise)
 def test_a_part_that_is_longer_than_the_asset_is_thrown_away(server, big, tmp_path):
     server.faults["/B04.tif"] = [cut(0.9), status(503)]
     with pytest.raises(DownloadError):
-        fetch(asset(server, tmp_path), patience=Patience(attempts=1))
+        fetch(asset(server, tmp_path), retries=RetryPolicy(attempts=1))
     with (tmp_path / "assets/B04.tif.part").open("ab") as handle:
         handle.write(bytes(10**6))
     (result,) = fetch(asset(server, tmp_path))
@@ -200,12 +200,12 @@ def test_a_busy_server_is_given_the_time_it_asks_for(server, big, tmp_path):
 
 
 def test_retry_after_may_be_a_date_and_has_a_limit():
-    patience = Patience(base_s=0.001, longest_s=30)
-    assert patience.wait_s(1, "Wed, 21 Oct 2065 07:28:00 GMT") == 30
-    assert patience.wait_s(1, "Wed, 21 Oct 2015 07:28:00 GMT") < 0.01
-    assert patience.wait_s(1, "Wed, 21 Oct 2065 07:28:00 -0000") == 30
-    assert patience.wait_s(1, "soon") < 0.01
-    waits = [Patience(base_s=1).wait_s(3) for _ in range(50)]
+    retries = RetryPolicy(base_s=0.001, longest_s=30)
+    assert retries.wait_s(1, "Wed, 21 Oct 2065 07:28:00 GMT") == 30
+    assert retries.wait_s(1, "Wed, 21 Oct 2015 07:28:00 GMT") < 0.01
+    assert retries.wait_s(1, "Wed, 21 Oct 2065 07:28:00 -0000") == 30
+    assert retries.wait_s(1, "soon") < 0.01
+    waits = [RetryPolicy(base_s=1).wait_s(3) for _ in range(50)]
     assert 2 <= min(waits) < max(waits) <= 6
 
 
@@ -374,7 +374,7 @@ def test_a_second_run_waits_for_the_first(tmp_path, capsys):
     order = []
 
     def second():
-        with alone(tmp_path):
+        with lock_folder(tmp_path):
             order.append("second")
 
     thread = threading.Thread(target=second)

@@ -30,7 +30,7 @@ def _assets(server, name):
 
 
 def fetched(offers, folder):
-    (record,) = fetch_scenes(offers, SETTINGS, folder / "assets", "me", threads=1, patience=QUICK)
+    (record,) = fetch_scenes(offers, SETTINGS, folder / "assets", "me", threads=1, retries=QUICK)
     assert (folder / "assets" / record["assets"]["visual"]["path"]).is_file()
     return record["item_id"], record["source"]
 
@@ -60,7 +60,7 @@ def test_where_neither_can_the_last_word_is_the_error(server, offers, tmp_path):
     for name in ("first", "second"):
         server.faults[f"/{name}/visual.tif"] = [status(503)] * 9
     with pytest.raises(DownloadError, match=r"item second, asset visual: .*HTTP 503, 3 times in a row"):
-        fetch_scenes(offers, SETTINGS, tmp_path, "me", threads=1, patience=QUICK)
+        fetch_scenes(offers, SETTINGS, tmp_path, "me", threads=1, retries=QUICK)
 
 
 def test_a_host_that_nobody_allowed_is_named_and_may_be_allowed(server, offers, tmp_path, capsys):

@@ -23,7 +23,7 @@ from rankscape.foundation.errors import DownloadError
 from rankscape.scenes.addresses import ForeignHostError, hosts_of
 from rankscape.scenes.downloading import Delivery
 from rankscape.scenes.sensors.sentinel2 import SENSOR
-from rankscape.scenes.servers import Patience
+from rankscape.scenes.servers import RetryPolicy
 from rankscape.scenes.wanted_assets import Asset
 from unit.scenes.bringing_assets import asset, fetch
 from unit.scenes.synthetic_scenes import write_tif
@@ -48,8 +48,8 @@ def test_each_fault_costs_an_attempt_and_no_file(server, tmp_path, monkeypatch, 
     server.extra = {"x-ms-blob-content-md5": base64.b64encode(hashlib.md5(whole).digest()).decode()}
     good = [lambda handler, content: handler.serve(content)] if which == "a later piece" else []
     server.faults["/B04.tif"] = [*good, fault]
-    patience = Patience(attempts=3, base_s=0.01, longest_s=2.0, stall_s=0.3, slowest_bytes_s=10_000)
-    (result,) = fetch(asset(server, tmp_path), patience=patience)
+    retries = RetryPolicy(attempts=3, base_s=0.01, longest_s=2.0, stall_s=0.3, slowest_bytes_s=10_000)
+    (result,) = fetch(asset(server, tmp_path), retries=retries)
     assert result.path.read_bytes() == whole
     assert server.faults["/B04.tif"] == []
 
@@ -57,7 +57,7 @@ def test_each_fault_costs_an_attempt_and_no_file(server, tmp_path, monkeypatch, 
 def test_a_whole_connection_may_be_slow_as_long_as_bytes_come(server, tmp_path, noise):
     whole = write_tif(server.folder / "B04.tif", noise((1, 3, 30))).read_bytes()
     server.faults["/B04.tif"] = [slow_loris(0.9, 0.01)]
-    (result,) = fetch(asset(server, tmp_path), patience=Patience(attempts=1, stall_s=0.2, slowest_bytes_s=10))
+    (result,) = fetch(asset(server, tmp_path), retries=RetryPolicy(attempts=1, stall_s=0.2, slowest_bytes_s=10))
     assert result.path.read_bytes() == whole
     assert len(server.requests) == 1
 

@@ -13,10 +13,10 @@ from rankscape.foundation.errors import DownloadError, InputError, RasterError
 from rankscape.foundation.files import read_json
 from rankscape.scenes.addresses import hosts_of, is_remote, is_safe_name, redacted
 from rankscape.scenes.compositing import Layers
-from rankscape.scenes.downloading import CONNECTIONS, Result, alone, bring
+from rankscape.scenes.downloading import CONNECTIONS, Result, download_assets, lock_folder
 from rankscape.scenes.part_files import note_of
 from rankscape.scenes.sensors.protocol import ArchiveSensor, archive_sensor
-from rankscape.scenes.servers import Patience, signer_of
+from rankscape.scenes.servers import RetryPolicy, signer_of
 from rankscape.scenes.settings import FetchSettings
 from rankscape.scenes.wanted_assets import Asset, UnusableAssetError, catalogue_checksum
 
@@ -47,7 +47,7 @@ def fetch_scenes(
     *,
     threads: int,
     connections: int = CONNECTIONS,
-    patience: Patience | None = None,
+    retries: RetryPolicy | None = None,
 ) -> list[dict[str, Any]]:
     """Bring the assets of the best candidates to a folder; where one is gone, the next candidate takes over.
 
@@ -62,7 +62,7 @@ def fetch_scenes(
         user: Who uses the assets, a name fit for a file; they stay until all who use them drop them.
         threads: Assets verified at once.
         connections: Connections in flight, of all jobs of this user on this node together.
-        patience: How often and how long to try again.
+        retries: How often and how long to try again.
 
     Returns:
         A record of each scene, best first; `source` is the address of the catalogue that gave it.
@@ -75,7 +75,7 @@ def fetch_scenes(
         InputError: If `candidates` lacks what search writes.
     """
     granule, offers = _read(candidates)
-    means = {"threads": threads, "connections": connections, "patience": patience}
+    means = {"threads": threads, "connections": connections, "retries": retries}
     for offer in offers[:-1]:
         try:
             return _fetch_from(offer, granule, settings, folder, user, **means)
@@ -88,15 +88,15 @@ def _fetch_from(
     offer: _Offer, granule: str, settings: FetchSettings, folder: Path, user: str, **means: Any
 ) -> list[dict[str, Any]]:
     source, sensor = offer.source, archive_sensor(settings.sensor)
-    signer = signer_of(source["signing"], means["patience"])
+    signer = signer_of(source["signing"], means["retries"])
     hosts = hosts_of(source, sensor.asset_hosts, settings.hosts)
     local = source["kind"] == "static" and not is_remote(source["href"])
     plans = _plans(granule, offer, settings, sensor, folder)
     records: list[dict[str, Any]] = []
     while batch := list(itertools.islice(plans, settings.max_scenes - len(records))):
         assets = [asset for plan in batch for asset in plan.assets.values()]
-        with _items_alone(folder, [plan.origin["item_id"] for plan in batch]):
-            came = bring(assets, signer, hosts=hosts, local=local, title=granule, **means)
+        with _locked_items(folder, [plan.origin["item_id"] for plan in batch]):
+            came = download_assets(assets, signer, hosts=hosts, local=local, title=granule, **means)
             deliveries = dict(zip((asset.path for asset in assets), came, strict=True))
             good = [record for plan in batch if (record := _record(plan, deliveries, folder))]
             for record in good:
@@ -110,11 +110,11 @@ def _fetch_from(
 
 
 @contextlib.contextmanager
-def _items_alone(folder: Path, items: Sequence[str]) -> Iterator[None]:
+def _locked_items(folder: Path, items: Sequence[str]) -> Iterator[None]:
     """Let one job at a time work on each item; all take them in one order, so that none waits for another in turn."""
     with contextlib.ExitStack() as stack:
         for item in sorted(set(items)):
-            stack.enter_context(alone(folder / item))
+            stack.enter_context(lock_folder(folder / item))
         yield
 
 
@@ -255,7 +255,7 @@ def drop_download(path: Path, folder: Path, record: Download) -> None:
     user = user_name(path, folder)
     path.unlink(missing_ok=True)
     for item in sorted({scene.label for scene in record.scenes}):
-        with alone(folder / item):
+        with lock_folder(folder / item):
             _claim(folder, item, user).unlink(missing_ok=True)
             if any((folder / item).glob("*.user")):
                 continue

@@ -17,7 +17,7 @@ from rankscape.scenes.catalogues import open_catalogue
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.mgrs import granule
 from rankscape.scenes.sensors.protocol import ArchiveSensor, SceneFacts
-from rankscape.scenes.servers import Patience
+from rankscape.scenes.servers import RetryPolicy
 from rankscape.scenes.settings import SearchSettings
 
 
@@ -131,7 +131,7 @@ def require_candidates(choice: Choice, window: Window, settings: SearchSettings,
 
 
 def find_scenes(
-    settings: SearchSettings, wanted: Window, sensor: ArchiveSensor, patience: Patience | None = None
+    settings: SearchSettings, wanted: Window, sensor: ArchiveSensor, retries: RetryPolicy | None = None
 ) -> list[dict[str, Any]]:
     """Ask every catalogue of the settings; one that fails is passed over if another has scenes.
 
@@ -139,7 +139,7 @@ def find_scenes(
         settings: The catalogue, and the fallback if there is one.
         wanted: Granule, dates and cloud limit.
         sensor: What scenes are looked for.
-        patience: How often and how long to try again.
+        retries: How often and how long to try again.
 
     Returns:
         For each catalogue, first one first: `source`, `items` (best first, unsigned addresses), `left_out`.
@@ -159,7 +159,7 @@ def find_scenes(
         }
         answers.append(answer)
         try:
-            catalogue = open_catalogue(source, sensor, patience)
+            catalogue = open_catalogue(source, sensor, retries)
             choice = choose(catalogue.items(granule(wanted.granule), wanted), wanted, source, sensor)
             answer["left_out"] = choice.left_out
             require_candidates(choice, wanted, source, whole_catalogue=catalogue.whole)

@@ -23,7 +23,7 @@ from rankscape.scenes.addresses import MAX_REDIRECTS, is_remote, local_path, red
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.mgrs import GranuleGrid
 from rankscape.scenes.sensors.protocol import ArchiveSensor
-from rankscape.scenes.servers import TRANSIENT, NoAnswerError, Patience, ask
+from rankscape.scenes.servers import TRANSIENT, NoAnswerError, RetryPolicy, ask
 from rankscape.scenes.settings import SearchSettings
 
 _PAGE_ITEMS = 100
@@ -52,12 +52,12 @@ class Catalogue(Protocol):
         ...
 
 
-def open_catalogue(settings: SearchSettings, sensor: ArchiveSensor, patience: Patience | None = None) -> Catalogue:
+def open_catalogue(settings: SearchSettings, sensor: ArchiveSensor, retries: RetryPolicy | None = None) -> Catalogue:
     """Return the catalogue that the settings name, of which scenes of a sensor are wanted."""
-    patience = patience or Patience()
+    retries = retries or RetryPolicy()
     if settings.kind == "static":
-        return StaticCatalogue(settings.href, patience)
-    return StacApi(settings.href, settings.collection or sensor.collection, sensor, patience)
+        return StaticCatalogue(settings.href, retries)
+    return StacApi(settings.href, settings.collection or sensor.collection, sensor, retries)
 
 
 class StacApi:
@@ -65,11 +65,11 @@ class StacApi:
 
     whole = False
 
-    def __init__(self, href: str, collection: str, sensor: ArchiveSensor, patience: Patience) -> None:
+    def __init__(self, href: str, collection: str, sensor: ArchiveSensor, retries: RetryPolicy) -> None:
         self._href = href
         self._collection = collection
         self._sensor = sensor
-        self._patience = patience
+        self._retries = retries
 
     def items(self, granule: GranuleGrid, window: Window) -> list[dict[str, Any]]:
         """Ask for the items over a granule.
@@ -96,10 +96,10 @@ class StacApi:
 
     def _transport(self) -> StacApiIO:
         retry = Retry(
-            total=self._patience.attempts - 1,
-            backoff_factor=self._patience.base_s,
-            backoff_jitter=self._patience.base_s,
-            backoff_max=self._patience.longest_s,
+            total=self._retries.attempts - 1,
+            backoff_factor=self._retries.base_s,
+            backoff_jitter=self._retries.base_s,
+            backoff_max=self._retries.longest_s,
             status_forcelist=TRANSIENT,
             allowed_methods=None,
             raise_on_status=False,
@@ -164,9 +164,9 @@ class StaticCatalogue:
 
     whole = True
 
-    def __init__(self, href: str, patience: Patience) -> None:
+    def __init__(self, href: str, retries: RetryPolicy) -> None:
         self._href = href
-        self._patience = patience
+        self._retries = retries
 
     def items(self, granule: GranuleGrid, window: Window) -> list[dict[str, Any]]:  # noqa: ARG002
         """Read every item of the catalogue.
@@ -174,7 +174,7 @@ class StaticCatalogue:
         Raises:
             CatalogueError: If the catalogue or an item of it cannot be read.
         """
-        files = _Files(self._patience, remote=is_remote(self._href))
+        files = _Files(self._retries, remote=is_remote(self._href))
         try:
             root = pystac.Catalog.from_file(self._href, stac_io=files)
             return [self._resolved(item) for item in root.get_items(recursive=True)]
@@ -203,9 +203,9 @@ class StaticCatalogue:
 class _Files(DefaultStacIO):
     """Reads the files of a static catalogue, with timeouts and retries where they lie behind HTTP."""
 
-    def __init__(self, patience: Patience, *, remote: bool) -> None:
+    def __init__(self, retries: RetryPolicy, *, remote: bool) -> None:
         super().__init__()
-        self._patience = patience
+        self._retries = retries
         self._remote = remote
         self._client = httpx2.Client(
             follow_redirects=True,
@@ -220,7 +220,7 @@ class _Files(DefaultStacIO):
     def read_text_from_href(self, href: str) -> str:
         self.reading = href
         if is_remote(href):
-            return ask(self._client, href, self._patience).text
+            return ask(self._client, href, self._retries).text
         path = local_path(href)
         if self._remote or path is None:
             raise ValueError("a catalogue behind HTTP may only name files behind HTTP")

@@ -13,8 +13,8 @@ import httpx2
 from rankscape.foundation.errors import DownloadError
 from rankscape.foundation.slots import Slots
 from rankscape.scenes.addresses import MAX_REDIRECTS, Hosts, redacted
-from rankscape.scenes.servers import TRANSIENT, Patience, Signer
-from rankscape.scenes.wanted_assets import AgainError, Asset, MissingAssetError, RefusedError, StoppedError, failure
+from rankscape.scenes.servers import TRANSIENT, RetryPolicy, Signer
+from rankscape.scenes.wanted_assets import Asset, MissingAssetError, RefusedError, RetryableError, StoppedError, failure
 
 _CONNECT_S = 20.0
 _RENEWALS = 2
@@ -30,10 +30,10 @@ for _name in ("httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
-def open_client(patience: Patience, connections: int) -> httpx2.Client:
+def open_client(retries: RetryPolicy, connections: int) -> httpx2.Client:
     """Return a client that keeps so many connections open and follows no redirect by itself."""
     limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
-    timeout = httpx2.Timeout(patience.stall_s, connect=_CONNECT_S, pool=None)
+    timeout = httpx2.Timeout(retries.stall_s, connect=_CONNECT_S, pool=None)
     return httpx2.Client(follow_redirects=False, timeout=timeout, limits=limits)
 
 
@@ -61,19 +61,19 @@ class Connections:
 
     client: httpx2.Client
     signer: Signer
-    patience: Patience
+    retries: RetryPolicy
     hosts: Hosts
     slots: Slots
     stop: threading.Event
     """Set when the assets are no longer wanted."""
     pause: Pause = field(default_factory=Pause)
 
-    def patiently(self, asset: Asset, attempt: Callable[[], None], came_bytes: Callable[[], int]) -> None:
+    def with_retries(self, asset: Asset, attempt: Callable[[], None], came_bytes: Callable[[], int]) -> None:
         """Repeat an attempt until it succeeds; the only place where requests for assets are tried again.
 
         Args:
             asset: What is asked for, for messages.
-            attempt: Raises AgainError or RefusedError where another attempt may help.
+            attempt: Raises RetryableError or RefusedError where another attempt may help.
             came_bytes: Tells how far the attempts have come.
 
         Raises:
@@ -89,13 +89,13 @@ class Connections:
                 renewals += 1
                 if renewals > _RENEWALS or not self.signer.renew(refused.signed):
                     raise failure(asset, "HTTP 403: the server refuses access") from None
-            except AgainError as again:
+            except RetryableError as again:
                 # A long file over a poor line may need many attempts, each of which gets further than all before.
                 failures = 1 if came_bytes() >= reached_bytes + _PROGRESS_BYTES else failures + 1
                 reached_bytes = max(reached_bytes, came_bytes())
-                if failures >= self.patience.attempts:
+                if failures >= self.retries.attempts:
                     raise failure(asset, f"{again}, {failures} times in a row") from None
-                rest_s = self.patience.wait_s(failures, again.retry_after)
+                rest_s = self.retries.wait_s(failures, again.retry_after)
                 if again.retry_after is not None:
                     self.pause.postpone(rest_s)
                 if self.stop.wait(rest_s):
@@ -109,7 +109,7 @@ class Connections:
             MissingAssetError: If the server has no such asset.
             ForeignHostError: If the address, or a redirect, leads to a host that may not be asked.
             DownloadError: If the server refuses for good.
-            RefusedError, AgainError: If another attempt may help.
+            RefusedError, RetryableError: If another attempt may help.
             StoppedError: If the asset is no longer wanted.
         """
         self.pause.wait(self.stop)
@@ -146,7 +146,7 @@ class Connections:
         """Yield an answer's body as it comes, at most tens of kilobytes at once.
 
         Raises:
-            AgainError: If it breaks off, or comes so slowly that the connection is of no use: a server that sends a
+            RetryableError: If it breaks off, or comes so slowly that the connection is of no use: a server that sends a
                 byte now and then would never run into a timeout of one reading.
             StoppedError: If the asset is no longer wanted.
         """
@@ -157,9 +157,9 @@ class Connections:
             yield chunk
             came_bytes += len(chunk)
             passed_s = time.monotonic() - begin
-            if passed_s >= self.patience.stall_s:
-                if came_bytes < self.patience.slowest_bytes_s * passed_s:
-                    raise AgainError(f"only {came_bytes} bytes came in {passed_s:.0f} s")
+            if passed_s >= self.retries.stall_s:
+                if came_bytes < self.retries.slowest_bytes_s * passed_s:
+                    raise RetryableError(f"only {came_bytes} bytes came in {passed_s:.0f} s")
                 begin, came_bytes = time.monotonic(), 0
 
 
@@ -170,8 +170,8 @@ def _read(answer: httpx2.Response) -> Iterator[bytes]:
         raise _broken(error) from None
 
 
-def _broken(error: httpx2.TransportError) -> AgainError:
-    return AgainError(f"the connection failed ({type(error).__name__})")
+def _broken(error: httpx2.TransportError) -> RetryableError:
+    return RetryableError(f"the connection failed ({type(error).__name__})")
 
 
 def _check_status(asset: Asset, answer: httpx2.Response, signed: str) -> None:
@@ -183,7 +183,7 @@ def _check_status(asset: Asset, answer: httpx2.Response, signed: str) -> None:
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         raise MissingAssetError(f"{asset.label}: HTTP {status}, {redacted(asset.href)} is not there any more.")
     if status in TRANSIENT:
-        raise AgainError(f"HTTP {status}", answer.headers.get("retry-after"))
+        raise RetryableError(f"HTTP {status}", answer.headers.get("retry-after"))
     raise failure(asset, f"HTTP {status}")
 
 
@@ -193,6 +193,6 @@ def size_on_server(connections: Connections, asset: Asset) -> int | None:
         with connections.asking(asset, "HEAD", {}) as answer:
             stated = answer.headers.get("content-length", "")
             return int(stated) if answer.status_code == HTTPStatus.OK and stated.isdigit() else None
-    except (DownloadError, AgainError, RefusedError):
+    except (DownloadError, RetryableError, RefusedError):
         # Whatever is wrong, reading the asset will tell, with all its attempts.
         return None

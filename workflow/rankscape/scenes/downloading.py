@@ -15,9 +15,9 @@ from rankscape.foundation.files import raise_if_disk_full, read_json, sha256, sy
 from rankscape.foundation.slots import Slots, node_folder
 from rankscape.scenes.addresses import Hosts, is_remote, local_path
 from rankscape.scenes.connections import Connections, open_client, size_on_server
-from rankscape.scenes.part_files import Meter, PartFile, Room, contradiction, contradicts, note_of, plain
+from rankscape.scenes.part_files import DiskSpace, Meter, PartFile, contradiction, contradicts, note_of, plain
 from rankscape.scenes.rasters import check_whole
-from rankscape.scenes.servers import Patience, Signer
+from rankscape.scenes.servers import RetryPolicy, Signer
 from rankscape.scenes.transfers import Transfer
 from rankscape.scenes.wanted_assets import Asset, MissingAssetError, StoppedError, UnusableAssetError
 
@@ -44,13 +44,13 @@ Result = Delivery | UnusableAssetError
 """What came of an asset."""
 
 
-def bring(
+def download_assets(
     assets: Sequence[Asset],
     signer: Signer,
     *,
     hosts: Hosts,
     local: bool,
-    patience: Patience | None = None,
+    retries: RetryPolicy | None = None,
     threads: int = 4,
     connections: int = CONNECTIONS,
     title: str = "fetch",
@@ -64,7 +64,7 @@ def bring(
         signer: Signs remote addresses right before each read.
         hosts: Hosts that may be asked.
         local: Whether assets may be paths; a remote catalogue must not read this machine's files.
-        patience: How often and how long to try again.
+        retries: How often and how long to try again.
         threads: Assets verified at once.
         connections: Connections in flight, of all jobs of this user on this node together.
         title: Shown before the progress bar.
@@ -78,36 +78,36 @@ def bring(
         RasterError: If a local asset is no whole raster.
         DiskError: If the disk is too full for what is still to come.
     """
-    stop, patience = threading.Event(), patience or Patience()
+    stop, retries = threading.Event(), retries or RetryPolicy()
     with (
-        open_client(patience, connections) as client,
+        open_client(retries, connections) as client,
         progress.bar(title, unit="B", total=0, scale=True) as bar,
-        ThreadPoolExecutor(min(_ASSETS, max(1, len(assets)))) as bringers,
+        ThreadPoolExecutor(min(_ASSETS, max(1, len(assets)))) as workers,
         ThreadPoolExecutor(connections) as pool,
         ThreadPoolExecutor(threads) as decoders,
     ):
         slots = Slots(node_folder("connections"), connections)
-        line = Connections(client, signer, patience, hosts, slots, stop)
-        transfer = Transfer(line, pool, decoders, Room(), Meter(bar))
+        line = Connections(client, signer, retries, hosts, slots, stop)
+        transfer = Transfer(line, pool, decoders, DiskSpace(), Meter(bar))
         try:
-            there = list(bringers.map(_present, assets))
+            there = list(workers.map(_present, assets))
             missing = [asset for asset, found in zip(assets, there, strict=True) if found is None]
-            _reserve_all(missing, transfer, bringers)
-            coming = [bringers.submit(_bring_one, asset, transfer, local=local) for asset in missing]
+            _reserve_all(missing, transfer, workers)
+            coming = [workers.submit(_download_one, asset, transfer, local=local) for asset in missing]
             came = iter(_gather(coming))
             return [found if found is not None else next(came) for found in there]
         finally:
             stop.set()
-            bringers.shutdown(cancel_futures=True)
+            workers.shutdown(cancel_futures=True)
             pool.shutdown(cancel_futures=True)
 
 
-def _reserve_all(assets: Sequence[Asset], transfer: Transfer, bringers: ThreadPoolExecutor) -> None:
+def _reserve_all(assets: Sequence[Asset], transfer: Transfer, workers: ThreadPoolExecutor) -> None:
     """Set aside room for all assets before the first byte of any; a size that nobody tells is reserved later."""
     for asset in assets:
         asset.path.parent.mkdir(parents=True, exist_ok=True)
-    for asset, rest_bytes in zip(assets, bringers.map(lambda asset: _rest(asset, transfer), assets), strict=True):
-        transfer.room.reserve(asset.path, rest_bytes or 0)
+    for asset, rest_bytes in zip(assets, workers.map(lambda asset: _rest(asset, transfer), assets), strict=True):
+        transfer.disk_space.reserve(asset.path, rest_bytes or 0)
 
 
 def _rest(asset: Asset, transfer: Transfer) -> int | None:
@@ -138,7 +138,7 @@ def _gather(futures: Iterable["Future[Delivery]"]) -> list[Result]:
     return results
 
 
-def _bring_one(asset: Asset, transfer: Transfer, *, local: bool) -> Delivery:
+def _download_one(asset: Asset, transfer: Transfer, *, local: bool) -> Delivery:
     stop = transfer.connections.stop
     if stop.is_set():
         raise StoppedError
@@ -153,7 +153,7 @@ def _bring_one(asset: Asset, transfer: Transfer, *, local: bool) -> Delivery:
             raise_if_disk_full(error, asset.path)
         raise
     finally:
-        transfer.room.release(asset.path)
+        transfer.disk_space.release(asset.path)
 
 
 def _present(asset: Asset) -> Delivery | None:
@@ -182,7 +182,7 @@ def _copied(asset: Asset, transfer: Transfer, *, local: bool) -> tuple[PartFile,
     if not source.is_file():
         raise MissingAssetError(f"{asset.label}: {source} does not exist.")
     size_bytes = source.stat().st_size
-    transfer.room.reserve(asset.path, size_bytes)
+    transfer.disk_space.reserve(asset.path, size_bytes)
     transfer.meter.expect(size_bytes)
     part = PartFile(asset.path)
     with source.open("rb") as reader, part.path.open("wb") as writer:
@@ -219,19 +219,19 @@ def _publish(asset: Asset, part: PartFile, digest: str) -> Delivery:
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Let one run at a time work in a folder: a second one waits, and finds all done."""
-    handle = _locked(folder)
+    handle = _open_locked(folder)
     while not _is_there(folder, handle):  # removed by the run that was waited for
         os.close(handle)
-        handle = _locked(folder)
+        handle = _open_locked(folder)
     try:
         yield
     finally:
         os.close(handle)
 
 
-def _locked(folder: Path) -> int:
+def _open_locked(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
     # A file system without locks is no reason to stop: verification still catches mixed-up parts.

@@ -12,7 +12,7 @@ from typing import Any
 from rankscape.foundation.errors import DiskError, RasterError
 from rankscape.foundation.files import write_bytes
 from rankscape.scenes.rasters import check_whole
-from rankscape.scenes.wanted_assets import Asset, Checksum, ContradictedAssetError, SpoiltError, digests
+from rankscape.scenes.wanted_assets import Asset, Checksum, ContradictedAssetError, CorruptAssetError, digests
 
 Range = tuple[int, int]
 """First byte, and the byte after the last."""
@@ -184,7 +184,7 @@ class Meter:
             self._bar.update(count_bytes)
 
 
-class Room:
+class DiskSpace:
     """Space on the disk that assets on their way will still need."""
 
     def __init__(self) -> None:
@@ -226,18 +226,18 @@ def verify(asset: Asset, part: PartFile) -> tuple[str, float]:
         SHA-256 of the file, and the share of its pixels that are 0 in all bands, in percent.
 
     Raises:
-        SpoiltError: If it is damaged.
+        CorruptAssetError: If it is damaged.
     """
     stated = _checksums(asset, part)
     found = digests(part.path, {"sha256", *(checksum.algorithm for checksum in stated)})
     for checksum in stated:
         if found[checksum.algorithm] != checksum.hex:
             name = checksum.algorithm.upper().replace("SHA", "SHA-")
-            raise SpoiltError(f"its {name} is not the one that {checksum.source} states")
+            raise CorruptAssetError(f"its {name} is not the one that {checksum.source} states")
     try:
         return found["sha256"], 100 * check_whole(part.path)
     except RasterError as error:
-        raise SpoiltError(plain(error, part.path)) from None
+        raise CorruptAssetError(plain(error, part.path)) from None
 
 
 def plain(error: RasterError, path: Path, name: str = "the file") -> str:

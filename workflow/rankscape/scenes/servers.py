@@ -1,4 +1,4 @@
-"""How servers are asked: patiently, and with addresses that are signed right before each read.
+"""How servers are asked: with_retries, and with addresses that are signed right before each read.
 
 Source of the protocol of signatures: the Planetary Computer's SAS API; account, container and token are read with its
 own SDK, which also reads `PC_SDK_SAS_URL` and `PC_SDK_SUBSCRIPTION_KEY`.
@@ -29,7 +29,7 @@ TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How often and how long to try again; only times depend on chance, never results."""
 
     attempts: int = 6
@@ -62,7 +62,7 @@ class NoAnswerError(Exception):
 
 
 def ask(
-    client: httpx2.Client, address: str, patience: Patience, headers: Mapping[str, str] | None = None
+    client: httpx2.Client, address: str, retries: RetryPolicy, headers: Mapping[str, str] | None = None
 ) -> httpx2.Response:
     """Get a small document, with retries of what may pass by itself.
 
@@ -70,7 +70,7 @@ def ask(
         NoAnswerError: If the server refuses, or is not reached in all attempts.
     """
     complaint = ""
-    for failures in range(1, patience.attempts + 1):
+    for failures in range(1, retries.attempts + 1):
         retry_after = None
         try:
             answer = client.get(address, headers=headers)
@@ -82,8 +82,8 @@ def ask(
             complaint, retry_after = f"HTTP {answer.status_code}", answer.headers.get("retry-after")
             if answer.status_code not in TRANSIENT:
                 break
-        if failures < patience.attempts:
-            time.sleep(patience.wait_s(failures, retry_after))
+        if failures < retries.attempts:
+            time.sleep(retries.wait_s(failures, retry_after))
     raise NoAnswerError(complaint)
 
 
@@ -132,8 +132,8 @@ class NoSigner:
 class PlanetaryComputerSigner:
     """Signs addresses of Azure blobs with tokens of the Planetary Computer; other addresses are left as they are."""
 
-    def __init__(self, patience: Patience | None = None) -> None:
-        self._patience = patience or Patience()
+    def __init__(self, retries: RetryPolicy | None = None) -> None:
+        self._retries = retries or RetryPolicy()
         self._tokens: dict[tuple[str, str], SASToken] = {}
         self._lock = threading.Lock()
 
@@ -171,7 +171,7 @@ class PlanetaryComputerSigner:
         try:
             # A redirect would carry the subscription key to another host.
             with httpx2.Client(timeout=30.0, follow_redirects=False) as client:
-                return _read_token(address, ask(client, address, self._patience, headers))
+                return _read_token(address, ask(client, address, self._retries, headers))
         except NoAnswerError as error:
             raise DownloadError(
                 f"The token endpoint {redacted(address)} gave no token ({error}): try again later."
@@ -199,6 +199,6 @@ def _container(href: str) -> tuple[str, str] | None:
     return account, container
 
 
-def signer_of(signing: str, patience: Patience | None = None) -> Signer:
+def signer_of(signing: str, retries: RetryPolicy | None = None) -> Signer:
     """Return the signer that the search settings name: `none` or `planetary-computer`."""
-    return PlanetaryComputerSigner(patience) if signing == "planetary-computer" else NoSigner()
+    return PlanetaryComputerSigner(retries) if signing == "planetary-computer" else NoSigner()

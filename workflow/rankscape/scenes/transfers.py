@@ -14,11 +14,11 @@ import httpx2
 
 from rankscape.scenes.connections import Connections
 from rankscape.scenes.part_files import (
+    DiskSpace,
     Meter,
     Origin,
     PartFile,
     Range,
-    Room,
     blame,
     contradiction,
     contradicts,
@@ -26,10 +26,10 @@ from rankscape.scenes.part_files import (
     verify,
 )
 from rankscape.scenes.wanted_assets import (
-    AgainError,
     Asset,
     ContradictedAssetError,
-    SpoiltError,
+    CorruptAssetError,
+    RetryableError,
     StoppedError,
     failure,
     header_checksums,
@@ -52,7 +52,13 @@ class Pull:
     """Brings the bytes of one asset to its part file."""
 
     def __init__(
-        self, asset: Asset, part: PartFile, connections: Connections, pool: ThreadPoolExecutor, room: Room, meter: Meter
+        self,
+        asset: Asset,
+        part: PartFile,
+        connections: Connections,
+        pool: ThreadPoolExecutor,
+        disk_space: DiskSpace,
+        meter: Meter,
     ) -> None:
         """Prepare to bring an asset.
 
@@ -61,14 +67,14 @@ class Pull:
             part: Where it goes.
             connections: How servers are asked.
             pool: Runs the requests of all assets.
-            room: Space on the disk that is set aside.
+            disk_space: Space on the disk that is set aside.
             meter: Progress of all assets.
         """
         self._asset = asset
         self._part = part
         self._connections = connections
         self._pool = pool
-        self._room = room
+        self._disk_space = disk_space
         self._meter = meter
         self._given_up = threading.Event()
         self._futures: list[Future[None]] = []
@@ -78,7 +84,7 @@ class Pull:
         """Bring what is missing.
 
         Raises:
-            SpoiltError: If what has come is of no use, since the asset changed on the server.
+            CorruptAssetError: If what has come is of no use, since the asset changed on the server.
             DownloadError: If the server refuses, or all attempts failed.
             DiskError: If the disk is too full.
             StoppedError: If the asset is no longer wanted.
@@ -99,7 +105,7 @@ class Pull:
 
     def _begin_or_go_on(self) -> None:
         if self._part.origin(self._asset.href) is None:
-            self._connections.patiently(self._asset, self._open, lambda: self._part.finished_bytes)
+            self._connections.with_retries(self._asset, self._open, lambda: self._part.finished_bytes)
         self._spread(
             (start, min(stop, self._opened_bytes or stop))
             for start, stop in self._part.missing(PIECE_BYTES)
@@ -110,7 +116,7 @@ class Pull:
         """Have ranges brought side by side."""
         missing = list(ranges)
         rest_bytes = sum(stop - start for start, stop in missing)
-        self._room.reserve(self._asset.path, max(rest_bytes, self._room.needed(self._asset.path)))
+        self._disk_space.reserve(self._asset.path, max(rest_bytes, self._disk_space.needed(self._asset.path)))
         self._meter.expect(rest_bytes)
         self._futures += [self._pool.submit(self._bring, _Span(*place)) for place in missing]
 
@@ -124,14 +130,14 @@ class Pull:
                 self._begin(answer, origin, origin.size_bytes)
                 return
             if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
-                raise AgainError(f"HTTP {answer.status_code}")
+                raise RetryableError(f"HTTP {answer.status_code}")
             if origin.validator is not None and origin.size_bytes is not None:
                 self._begin(answer, origin, min(PIECE_BYTES, origin.size_bytes))
                 return
         # Pieces without a version could be of two versions: the whole has to come in one answer.
         with self._connections.asking(self._asset, "GET", {}) as answer:
             if answer.status_code != HTTPStatus.OK:
-                raise AgainError(f"HTTP {answer.status_code}")
+                raise RetryableError(f"HTTP {answer.status_code}")
             origin = _origin(self._asset, answer)
             self._begin(answer, origin, origin.size_bytes)
 
@@ -141,7 +147,7 @@ class Pull:
                 self._asset,
                 f"the server has {origin.size_bytes} bytes, the catalogue states {self._asset.size_bytes}",
             )
-        self._room.reserve(self._asset.path, origin.size_bytes or 0)
+        self._disk_space.reserve(self._asset.path, origin.size_bytes or 0)
         self._meter.expect(stop or 0)
         self._part.begin(origin)
         in_pieces = answer.status_code == HTTPStatus.PARTIAL_CONTENT
@@ -150,7 +156,7 @@ class Pull:
             self._spread(self._part.missing(PIECE_BYTES)[1:])
         try:
             self._receive(answer, _Span(0, stop))
-        except AgainError:
+        except RetryableError:
             # The rest of it is a range like all others from now on.
             if not in_pieces:
                 raise
@@ -158,7 +164,7 @@ class Pull:
     def _bring(self, span: _Span) -> None:
         """Bring one range, whatever number of attempts it takes; another's fault ends it early."""
         try:
-            self._connections.patiently(self._asset, lambda: self._ask(span), lambda: span.start)
+            self._connections.with_retries(self._asset, lambda: self._ask(span), lambda: span.start)
         except BaseException:
             self._given_up.set()
             raise
@@ -170,13 +176,13 @@ class Pull:
         headers = {"Range": f"bytes={span.start}-{(span.stop or 0) - 1}", **_held_to(origin)}
         with self._connections.asking(self._asset, "GET", headers) as answer:
             if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
-                raise SpoiltError(_CHANGED)
+                raise CorruptAssetError(_CHANGED)
             first, last, size_bytes = _content_range(answer)
             version = _validator(answer)
             if first != span.start or size_bytes not in (None, origin.size_bytes) or version != origin.validator:
-                raise SpoiltError(_CHANGED)
+                raise CorruptAssetError(_CHANGED)
             if last is None or last >= (span.stop or 0):
-                raise SpoiltError("the server gave another range than it was asked for")
+                raise CorruptAssetError("the server gave another range than it was asked for")
             self._receive(answer, span)
 
     def _receive(self, answer: httpx2.Response, span: _Span) -> None:
@@ -185,10 +191,10 @@ class Pull:
         try:
             for chunk in self._connections.chunks(answer, self._given_up):
                 if span.stop is not None and span.start + len(chunk) > span.stop:
-                    raise SpoiltError("more bytes came than were asked for")
+                    raise CorruptAssetError("more bytes came than were asked for")
                 _write(handle, chunk, span.start)
                 span.start += len(chunk)
-                self._room.release(self._asset.path, len(chunk))
+                self._disk_space.release(self._asset.path, len(chunk))
                 self._meter.advance(len(chunk))
                 if span.start - noted >= PIECE_BYTES:
                     self._part.note(handle, noted, span.start)
@@ -197,7 +203,7 @@ class Pull:
             self._part.note(handle, noted, span.start)
             os.close(handle)
         if span.stop is not None and span.start != span.stop:
-            raise AgainError(f"the answer broke off {span.stop - span.start} bytes too early")
+            raise RetryableError(f"the answer broke off {span.stop - span.start} bytes too early")
 
 
 def _write(handle: int, chunk: bytes, place: int) -> None:
@@ -247,7 +253,7 @@ class Transfer:
     """Runs the requests of all assets."""
     decoders: ThreadPoolExecutor
     """Verifies assets; few threads, since each keeps the memory that decoding once took."""
-    room: Room
+    disk_space: DiskSpace
     meter: Meter
 
     def pull(self, asset: Asset) -> tuple[PartFile, str]:
@@ -266,22 +272,22 @@ class Transfer:
         part, failures, seen = PartFile(asset.path), 0, ""
         while True:
             try:
-                Pull(asset, part, self.connections, self.pool, self.room, self.meter).complete()
+                Pull(asset, part, self.connections, self.pool, self.disk_space, self.meter).complete()
                 digest, empty_percent = self.decoders.submit(verify, asset, part).result()
                 if not contradicts(asset, empty_percent):
                     return part, digest
                 if digest == seen or is_confirmed(asset, part):
                     raise contradiction(asset, empty_percent)
                 seen = digest
-                raise SpoiltError(blame(asset, empty_percent))
+                raise CorruptAssetError(blame(asset, empty_percent))
             except ContradictedAssetError:
                 part.discard()
                 raise
-            except SpoiltError as spoilt:
+            except CorruptAssetError as spoilt:
                 part.discard()
                 failures += 1
-                patience = self.connections.patience
-                if failures >= patience.attempts:
+                retries = self.connections.retries
+                if failures >= retries.attempts:
                     raise failure(asset, f"{spoilt}, {failures} times in a row") from None
-                if self.connections.stop.wait(patience.wait_s(failures)):
+                if self.connections.stop.wait(retries.wait_s(failures)):
                     raise StoppedError from None

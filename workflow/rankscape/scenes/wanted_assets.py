@@ -129,7 +129,7 @@ class StoppedError(Exception):
     """Another asset failed; this one need not go on."""
 
 
-class AgainError(Exception):
+class RetryableError(Exception):
     """An attempt failed in a way that may pass."""
 
     def __init__(self, complaint: str, retry_after: str | None = None) -> None:
@@ -145,7 +145,7 @@ class RefusedError(Exception):
         self.signed = signed
 
 
-class SpoiltError(Exception):
+class CorruptAssetError(Exception):
     """What has come of an asset is of no use; it must be begun anew."""
 
 
