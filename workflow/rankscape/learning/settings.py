@@ -1,4 +1,4 @@
-"""Settings of the stages that see: adapt (fit the backbone to land categories) and embed (docs/vision.md)."""
+"""Settings of the stages that see: adapt (fit the backbone to land categories) and embed (docs/methods/learning.md)."""
 
 from typing import Annotated, Literal
 

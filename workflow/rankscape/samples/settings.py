@@ -1,4 +1,4 @@
-"""Settings of samples: how patches are cut, and which labels are brought to them (docs/tiles.md, evaluation.md)."""
+"""Settings of samples: how patches are cut, and which labels are brought to them."""
 
 from pathlib import Path
 from typing import Annotated, Literal

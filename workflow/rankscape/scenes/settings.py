@@ -1,4 +1,4 @@
-"""Settings of scenes: where they are looked for, and what an acquisition takes of them (docs/scenes.md)."""
+"""Settings of scenes: where they are looked for, and what an acquisition takes of them (docs/methods/scenes.md)."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""Settings of the evaluation against references (docs/evaluation.md)."""
+"""Settings of the evaluation against references (docs/methods/evaluation.md)."""
 
 from typing import Annotated, Literal
 

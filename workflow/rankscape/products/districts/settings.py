@@ -1,4 +1,4 @@
-"""Settings of scores by district (docs/districts.md)."""
+"""Settings of scores by district (docs/methods/districts.md)."""
 
 from pathlib import Path
 from typing import Annotated, Literal

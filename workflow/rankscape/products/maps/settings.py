@@ -1,4 +1,4 @@
-"""Settings of maps (docs/mapping.md)."""
+"""Settings of maps (docs/methods/maps.md)."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Settings of what leaves the workflow: catalogue, citation, licence (docs/outputs.md)."""
+"""Settings of what leaves the workflow: catalogue, citation, licence (docs/reference/outputs.md)."""
 
 import datetime
 from typing import Annotated, Literal

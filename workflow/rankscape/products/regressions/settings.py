@@ -1,4 +1,4 @@
-"""Settings of regressions of the score, of its change, or of any column on columns of tables (docs/regressions.md)."""
+"""Settings of regressions of the score, of its change, or of any column on columns of tables."""
 
 import re
 from typing import Annotated, Literal
@@ -73,7 +73,7 @@ class RegressionSettings(Section):
     """Column whose groups have an intercept each, such as the province."""
     absorb: Literal["dummies", "within"] = "dummies"
     """`dummies`: a column for each group but one; `within`: group means are taken off first (for thousands of
-    groups). Coefficients are the same, the small-sample correction differs (docs/regressions.md)."""
+    groups). Coefficients are the same, the small-sample correction differs (docs/methods/regressions.md)."""
     cluster: str | None = None
     """Column whose groups the errors may be correlated within; default: no clusters, errors robust to
     heteroscedasticity (HC1)."""

@@ -185,7 +185,7 @@ def correlation_of(frame: pd.DataFrame) -> dict[str, Any]:
 
     The blocks are as wide as the numbers are spatially autocorrelated, and the interval is widened by what they
     miss, as
-    where a score is compared with a reference (docs/evaluation.md).
+    where a score is compared with a reference (docs/methods/evaluation.md).
 
     Args:
         frame: As `paired_places` returns it.

@@ -1,4 +1,4 @@
-"""Clusters that are given, by the folders of images or by a table, and not found by look (docs/methods/clusters.md)."""
+"""Clusters that are given, by the folders of images or by a table, and not found by look."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Scores of the places of a picture: the head applied before the backbone averages over places (docs/explaining.md)."""
+"""Scores of the places of a picture: the head applied before the backbone averages over places."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

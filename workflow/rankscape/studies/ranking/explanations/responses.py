@@ -1,4 +1,4 @@
-"""What the networks responded to in every patch of a granule, coarse and small (docs/explaining.md)."""
+"""What the networks responded to in every patch of a granule, coarse and small (docs/methods/explanations.md)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

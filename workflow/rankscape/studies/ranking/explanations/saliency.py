@@ -1,4 +1,4 @@
-"""Grad-CAM: which places of a picture raise or lower its score, and which made it change (docs/explaining.md).
+"""Grad-CAM: which places of a picture raise or lower its score, and which made it change.
 
 Selvaraju et al., "Grad-CAM: Visual explanations from deep networks via gradient-based localization", ICCV 2017; used
 on a score of development by Ahn et al., Nature Communications 2023.

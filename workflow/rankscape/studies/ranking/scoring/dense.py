@@ -1,4 +1,4 @@
-"""Finer maps: a score every 32 px of the network's input, from windows that overlap by half (docs/mapping.md)."""
+"""Finer maps: a score every 32 px of the network's input, from windows that overlap by half (docs/methods/maps.md)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
