@@ -49,8 +49,8 @@ class Read:
     path: str
     """Path below the region's folder with wildcards in braces, as an artifact declares it."""
     names: str = ""
-    """List of names that the path's wildcards take (docs/reference/report.md). Without wildcards: the file is read where
-    the list is not empty. Empty: a single file, or all that are there."""
+    """List of names that the path's wildcards take (docs/reference/report.md). Without wildcards: the file is read
+    where the list is not empty. Empty: a single file, or all that are there."""
     missing: Missing = "fail"
     """What a missing file means: one line and no page; the section is left out and the page says why; or nothing."""
     waits: bool = True
