@@ -3,6 +3,7 @@
 import os
 import time
 
+import pytest
 from workflow_copy import CONFIG
 
 TABLE = "tabulate ranking/maps/patches.parquet"
@@ -210,6 +211,60 @@ def test_comments_and_docstrings_rerun_nothing(finished):
     finished.edit(CONFIG, "region: demo", "# A remark.\nregion: demo")
 
     assert finished.planned() == set()
+
+
+def test_log_lines_and_progress_bars_rerun_nothing(finished):
+    path = finished.folder / "workflow/rankscape/foundation/progress.py"
+    path.write_text(path.read_text() + "\n\nEXTRA = 1\n")
+    finished.edit("workflow/rankscape/stages/tile.py", "} usable.", "} are usable.")
+
+    assert finished.planned() == set()
+
+
+def test_a_kernel_of_a_backend_that_no_setting_names_reruns_nothing(finished):
+    path = finished.folder / "workflow/rankscape/products/maps/kernels/mosaic.cu"
+    path.write_text(path.read_text() + "\n// Another kernel.\n")
+
+    assert finished.planned() == set()
+    finished.configure(ranking={"rasterize": {"backend": "cuda"}})
+    assert verbs(finished.planned()) == {"rasterize", "publish"}
+
+
+def test_a_changed_colour_ramp_draws_the_maps_again(finished):
+    path = finished.folder / "resources/ramps/development.tsv"
+    path.write_text(path.read_text() + "\n")
+
+    jobs = finished.planned()
+
+    assert {"rasterize", "mosaic", "district"} <= verbs(jobs)
+    assert not verbs(jobs) & {"train", "predict", "evaluate", "cluster", "tile", "saliency"}
+
+
+@pytest.mark.parametrize(
+    "file", ["products/report/map.js", "products/report/page.css", "studies/ranking/page/trust.html.j2"]
+)
+def test_a_changed_script_style_or_template_writes_the_pages_again(finished, file):
+    path = finished.folder / "workflow/rankscape" / file
+    path.write_text(path.read_text() + "\n")
+
+    assert finished.planned() == PAGES
+
+
+def test_a_changed_model_card_trains_again(finished):
+    path = finished.folder / "workflow/rankscape/studies/ranking/scoring/card.md.j2"
+    path.write_text(path.read_text() + "\nMore words.\n")
+
+    assert verbs(finished.planned()) == SCORED
+
+
+def test_another_table_of_labels_fits_anew_and_cuts_nothing(finished):
+    (finished.folder / "labels.csv").write_text("patch_id,urban,rural,highland,uninhabited\n")
+    finished.configure(ranking={"label": {"file": "labels.csv"}})
+
+    jobs = finished.planned()
+
+    assert verbs(jobs) >= LEARNED | SCORED
+    assert not verbs(jobs) & {"simulate", "search", "fetch", "compose", "tile", "aggregate", "pixel-statistics"}
 
 
 def test_reordered_config_keys_rerun_nothing(finished):
