@@ -34,21 +34,18 @@ class Checkpoints:
     """Folder that trainings share; each has a folder of its own in it."""
     fingerprint: str
     """What the training is, as 64 hex digits."""
-    every: int = 1
-    """Epochs from one checkpoint to the next."""
 
     @classmethod
-    def of(cls, folder: Path, record: Mapping[str, Any], every: int = 1) -> Self:
+    def of(cls, folder: Path, record: Mapping[str, Any]) -> Self:
         """Open the checkpoints of a training and say in one line if others lie beside them.
 
         Args:
             folder: Folder that holds them; it is made with the first.
             record: Provenance of the training: package, code, settings, hashes of all inputs, backend.
-            every: Epochs from one checkpoint to the next.
         """
         known = {**record, "torch": torch.__version__, "numpy": np.__version__}
         text = json.dumps(known, sort_keys=True, ensure_ascii=False)
-        found = cls(folder, hashlib.sha256(text.encode()).hexdigest(), every)
+        found = cls(folder, hashlib.sha256(text.encode()).hexdigest())
         others = [path for path in _files(folder, "seed-*.safetensors") if path.parent != found._own]
         if others:
             progress.say(f"{folder} holds {len(others)} checkpoint(s) of other settings, data or code: not used")
@@ -87,13 +84,12 @@ class Checkpoints:
         return tensors, document
 
     def keep(self, seed: int, state: TrainState, is_over: bool) -> None:
-        """Write the state of a training, if its turn has come or it is over.
+        """Write the state of a training, after every epoch and when it is over.
 
         Raises:
             DiskError: If the disk is full.
         """
-        if is_over or len(state.curve) % self.every == 0:
-            self.write(seed, *pack(state, is_over))
+        self.write(seed, *pack(state, is_over))
 
     def resume(self, seed: int, state: TrainState, group: ProcessGroup) -> None:
         """Put a training where its checkpoint left it; without one it stays at its start.

@@ -113,15 +113,6 @@ def test_a_training_stopped_within_an_epoch_starts_that_epoch_again(
     assert same(taught(task, kept), whole)
 
 
-def test_checkpoints_change_nothing_and_may_be_far_between(world: World, tmp_path: Path, monkeypatch):
-    task = make_task(world)
-    kept = Checkpoints.of(tmp_path / "training", {}, every=3)
-    with dying_in("predict_samples", 3, monkeypatch):
-        taught(task, kept)
-    assert not kept.path(3).exists()
-    assert same(taught(task, kept), taught(task))
-
-
 def test_early_stopping_counts_the_epochs_before_a_stop(world: World, kept: Checkpoints, monkeypatch):
     task = make_task(world, patience=2)
     losses = [0.5, 0.3, 0.4, 0.35]
