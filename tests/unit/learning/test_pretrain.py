@@ -126,7 +126,8 @@ def test_a_killed_command_goes_on_to_the_same_bytes(land, pretrain, tmp_path):
     with log.open("w") as said:
         process = subprocess.Popen(command, stderr=said)
         deadline = time.monotonic() + PATIENCE_S
-        while "epoch 2 of 6" not in log.read_text() and time.monotonic() < deadline:
+        while "epoch 2 of 6" not in log.read_text() and process.poll() is None:
+            assert time.monotonic() < deadline
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "the kill came too late"

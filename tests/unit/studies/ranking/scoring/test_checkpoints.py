@@ -269,22 +269,11 @@ def files(world: World, folder: Path) -> dict[str, Any]:
 
 
 def command(world: World, folder: Path, settings: str, *options: str) -> list[str]:
-    arguments = files(world, folder)
-    tiles = arguments.pop("tiles")
-    named = [part for name, path in arguments.items() for part in (f"--{name}", str(path))]
-    base = [
-        sys.executable,
-        "-m",
-        "rankscape",
-        "ranking",
-        "train",
-        "--settings",
-        settings,
-        *named,
-        "--patches",
-        *map(str, tiles),
-    ]
-    return [*base, *options]
+    given = {
+        name: value if isinstance(value, list | tuple) else (value,) for name, value in files(world, folder).items()
+    }
+    named = [part for name, paths in given.items() for part in (f"--{name.replace('_', '-')}", *map(str, paths))]
+    return [sys.executable, "-m", "rankscape", "ranking", "train", "--settings", settings, *named, *options]
 
 
 def test_a_killed_command_goes_on_to_the_same_bytes(world: World, tmp_path: Path):
@@ -298,7 +287,8 @@ def test_a_killed_command_goes_on_to_the_same_bytes(world: World, tmp_path: Path
             command(world, folder, settings, "--checkpoints", str(folder / "training")), stderr=said
         )
         deadline = time.monotonic() + PATIENCE_S
-        while log.read_text().count("training loss") < kill_after and time.monotonic() < deadline:
+        while log.read_text().count("training loss") < kill_after and process.poll() is None:
+            assert time.monotonic() < deadline
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "the kill came too late"
