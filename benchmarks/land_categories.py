@@ -110,8 +110,8 @@ def measure(settings: AdaptSettings, patches: Selection, seed: int, device: torc
     fitted, held = (patches.take(rows) for rows in split(shares_of(patches), seed))
     preparation = prepare(settings, fitted, np.random.default_rng(seed))
     backbone = create_backbone(settings.architecture, settings.weights, preparation.channels, seed).to(device)
-    task = task_of(settings, patches, preparation)
-    head = fit_by(backbone, preparation, fitted, settings, device, np.random.default_rng([seed, 0]), task).head
+    task = task_of(settings, fitted, preparation, patches)
+    head = fit_by(backbone, task, settings, device, np.random.default_rng([seed, 0])).head
     found = assess(backbone, head, preparation, held, settings.batch_size, device, CATEGORIES, "uninhabited")
     return {
         "accuracy": found["unanimous"]["accuracy"],

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from rankscape.learning import trainer
 from rankscape.learning.processes import use_device
 from rankscape.learning.selection import Selection
 from rankscape.learning.targets import TargetTable
@@ -31,7 +32,6 @@ from rankscape.samples.patches import Grid, Patches
 from rankscape.studies.ranking.scoring import training
 from rankscape.studies.ranking.scoring.model import ScoreModel
 from rankscape.studies.ranking.scoring.network import ScoreNetwork, start_network
-from rankscape.studies.ranking.scoring.objectives import objective_of
 from rankscape.studies.ranking.scoring.prediction import score_patches
 from rankscape.studies.ranking.scoring.settings import TrainSettings
 from rankscape.studies.ranking.scoring.training import ScoreTask
@@ -127,10 +127,10 @@ def measured(name: str, precision: str, patches: Patches, given: argparse.Namesp
     network, bare = (start_network(name, "random", 3, 0).to(device) for _ in range(2))
     for one in (network, bare):
         one.use(precision)
-    course, objective = training._course(network, task, 0), objective_of(settings)
+    state = training._start(network, task, 0)
     shown = round(given.batch_size * (1 + settings.linearity_share))
     ready = preparation.tensor(patches.array[np.arange(shown) % stored]).to(device)
-    epoch = lambda: training._one_epoch(course, network, task, objective, name)  # noqa: E731
+    epoch = lambda: trainer._one_epoch(task, state, None, name)  # noqa: E731
     steps = bare_training(bare, ready, given.batches)
     bare.train()
     timed(steps, device, clock)

@@ -94,7 +94,7 @@ class Preparation:
         """Turn patches into brightness, where changes of season and haze can be imitated.
 
         Bytes are divided by 255 and reflectance by 0.3, so that both show land about as bright as a photograph does.
-        Here a picture may be cropped, or made to look as on another date (`vision.augmentation.appearance`).
+        Here a picture may be cropped, or made to look as on another date (`learning.augmentation.appearance`).
 
         Args:
             patches: uint8, or float32 reflectance, as `resized` returns them or of another size; shape
