@@ -1,7 +1,7 @@
 """How fast a million patches are averaged over three thousand districts, against GeoPandas' overlay.
 
 Nine granules of 343 x 343 patches of 320 m are invented side by side in UTM, and 3,000 districts with crooked borders,
-a point every 40 m, in degrees. Timed are the cutting of all patches (`evaluation.pieces.cut`), the whole of
+a point every 40 m, in degrees. Timed are the cutting of all patches (`spatial.intersections.cut`), the whole of
 `score_districts` (cutting, means, variogram, covariance of errors, 1,000 joint draws of ranks), and `geopandas.overlay`
 of one granule with the districts that lie there, beside our cutting of the same. The largest difference between the
 means of both stands below.

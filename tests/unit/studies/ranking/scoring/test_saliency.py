@@ -9,7 +9,6 @@ from rankscape.__main__ import main
 from rankscape.foundation.errors import RasterError, WeightsError
 from rankscape.foundation.files import read_json
 from rankscape.models.feature_maps import feature_map
-from rankscape.studies.ranking.explanations.local import head_value
 from rankscape.studies.ranking.explanations.overlays import (
     LOWERS,
     RAISES,
@@ -20,6 +19,7 @@ from rankscape.studies.ranking.explanations.overlays import (
     shortened,
     wrapped,
 )
+from rankscape.studies.ranking.explanations.place_scores import head_value
 from rankscape.studies.ranking.explanations.saliency import explain, explain_change, interpolated
 from rankscape.studies.ranking.scoring.model import write_model
 from rankscape.studies.ranking.scoring.network import combine

@@ -11,7 +11,7 @@ from torch import Tensor
 from rankscape.foundation.errors import WeightsError
 from rankscape.foundation.progress import track
 from rankscape.models.feature_maps import at_each_place
-from rankscape.studies.ranking.explanations.local import Sight, head_value, link_of, places_a_side, sights
+from rankscape.studies.ranking.explanations.place_scores import Sight, head_value, link_of, places_a_side, sights
 from rankscape.studies.ranking.scoring.model import ScoreModel
 from rankscape.studies.ranking.scoring.network import combine
 from rankscape.studies.ranking.scoring.settings import SaliencySettings

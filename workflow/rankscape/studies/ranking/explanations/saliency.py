@@ -14,7 +14,7 @@ from captum.attr import LayerAttribution, LayerGradCam
 from torch import Tensor, nn
 
 from rankscape.foundation.errors import RasterError
-from rankscape.studies.ranking.explanations.local import Sight, head_value, link_of, sights
+from rankscape.studies.ranking.explanations.place_scores import Sight, head_value, link_of, sights
 from rankscape.studies.ranking.scoring.model import ScoreModel
 from rankscape.studies.ranking.scoring.network import ScoreNetwork, combine
 

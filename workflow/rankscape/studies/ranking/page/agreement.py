@@ -62,7 +62,7 @@ class Headline:
 
 
 @dataclass(frozen=True)
-class GranuleRow:
+class GranuleAgreement:
     """Agreement on one granule."""
 
     granule: str
@@ -93,7 +93,7 @@ def agreement_table(evaluation: Evaluation) -> AgreementTable:
     return AgreementTable(tuple((PARTS[part], n) for part, n in zip(held, places, strict=True)), rows)
 
 
-def granule_rows(evaluation: Evaluation, fit: Collection[str]) -> list[GranuleRow]:
+def granule_rows(evaluation: Evaluation, fit: Collection[str]) -> list[GranuleAgreement]:
     """Return the agreement on every granule, sorted by id."""
     score = evaluation.predictors.get(SCORE, Predictor())
     compared = [predictor for name, predictor in ordered(evaluation) if name != SCORE]
@@ -101,7 +101,7 @@ def granule_rows(evaluation: Evaluation, fit: Collection[str]) -> list[GranuleRo
     for granule, agreement in sorted(score.granules.items()):
         others = tuple(number(_value(one.granules.get(granule))) for one in compared)
         role = "fit" if granule in fit else "apply"
-        rows.append(GranuleRow(granule, role, _row(granule, agreement or Agreement()), others))
+        rows.append(GranuleAgreement(granule, role, _row(granule, agreement or Agreement()), others))
     return rows
 
 

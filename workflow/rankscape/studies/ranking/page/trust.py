@@ -17,7 +17,7 @@ from rankscape.studies.ranking.page.agreement import (
     PARTS,
     PREDICTORS,
     AgreementTable,
-    GranuleRow,
+    GranuleAgreement,
     Headline,
     agreement_table,
     all_measures,
@@ -47,7 +47,7 @@ class ComparisonView:
     table: AgreementTable
     measures: TableView | None
     """All that was measured, with the lead of the score over each predictor."""
-    granules: list[GranuleRow]
+    granules: list[GranuleAgreement]
     others: list[str]
     """Names of the other predictors."""
     note: str

@@ -20,7 +20,7 @@ from rankscape.products.maps.surface import BANDS
 from rankscape.products.maps.windows import Windows, WindowStrip
 from rankscape.samples.patches import Grid, Patches, is_located
 from rankscape.scenes.cogs import cog_writer
-from rankscape.studies.ranking.explanations.local import Sight, local_scores, places_a_side, sights
+from rankscape.studies.ranking.explanations.place_scores import Sight, local_scores, places_a_side, sights
 from rankscape.studies.ranking.scoring.model import ScoreModel
 from rankscape.studies.ranking.scoring.network import combine
 from rankscape.studies.ranking.scoring.prediction import check_store

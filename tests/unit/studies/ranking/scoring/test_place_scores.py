@@ -8,7 +8,7 @@ from explaining import bright_network, model_of, network_of
 from rankscape.foundation.errors import WeightsError
 from rankscape.models.backbones import create_backbone
 from rankscape.models.feature_maps import at_each_place, feature_map, pooled
-from rankscape.studies.ranking.explanations.local import agreeing, link_of, local_scores, places_a_side, sights
+from rankscape.studies.ranking.explanations.place_scores import agreeing, link_of, local_scores, places_a_side, sights
 
 ARCHITECTURES = ["test_resnet", "test_convnext", "mobilenetv3_small_050", "random-convolutions-3px-6-rms-log-standard"]
 
