@@ -22,7 +22,7 @@ _EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", 
 
 
 @dataclass(frozen=True)
-class Raster:
+class ScoredRaster:
     """What must be known of a raster before it is cut."""
 
     path: Path
@@ -77,7 +77,7 @@ def read_picture(path: Path) -> np.ndarray:
         return np.asarray(picture.convert("RGB"), np.uint8)
 
 
-def look_at_raster(path: Path, patch_px: int) -> Raster:
+def look_at_raster(path: Path, patch_px: int) -> ScoredRaster:
     """Read a raster's description.
 
     Raises:
@@ -91,10 +91,10 @@ def look_at_raster(path: Path, patch_px: int) -> Raster:
                 "smaller --patch-px."
             )
         names = tuple(str(name) for name in dataset.descriptions) if all(dataset.descriptions) else None
-        return Raster(path, np.dtype(dataset.dtypes[0]), dataset.count, names, rows, cols, patch_px)
+        return ScoredRaster(path, np.dtype(dataset.dtypes[0]), dataset.count, names, rows, cols, patch_px)
 
 
-def cut_raster(raster: Raster) -> Iterator[np.ndarray]:
+def cut_raster(raster: ScoredRaster) -> Iterator[np.ndarray]:
     """Yield the patches of a raster, one row of patches at a time, from the upper left; the rest is left out.
 
     Yields:
@@ -107,7 +107,7 @@ def cut_raster(raster: Raster) -> Iterator[np.ndarray]:
             yield np.ascontiguousarray(strip.reshape(side, raster.cols, side, raster.bands).swapaxes(0, 1))
 
 
-def patch_centres(raster: Raster) -> tuple[np.ndarray, np.ndarray] | None:
+def patch_centres(raster: ScoredRaster) -> tuple[np.ndarray, np.ndarray] | None:
     """Return longitude and latitude of every patch's centre in degrees (WGS 84), row-major; None without a CRS."""
     with open_raster(raster.path) as dataset:
         if dataset.crs is None:

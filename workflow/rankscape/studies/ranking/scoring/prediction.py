@@ -13,7 +13,7 @@ from rankscape.learning.feeding import fed
 from rankscape.samples.patches import Patches
 from rankscape.studies.ranking.scoring.images import (
     MIN_VALID_FRACTION,
-    Raster,
+    ScoredRaster,
     cut_raster,
     look_at_raster,
     patch_centres,
@@ -213,7 +213,7 @@ def _score_row(model: ScoreModel, strip: np.ndarray, device: torch.device, batch
     return scores
 
 
-def _places(raster: Raster) -> pd.DataFrame:
+def _places(raster: ScoredRaster) -> pd.DataFrame:
     rows, cols = np.divmod(np.arange(raster.rows * raster.cols), raster.cols)
     frame = pd.DataFrame({"row": rows, "col": cols})
     centres = patch_centres(raster)
