@@ -26,7 +26,7 @@ RESULTS = Path("results") / REGION
 APART = ("logs/", "benchmarks/", "ranking/replies/")
 """No results, and full of times: logs, Snakemake's benchmarks, the store of replies."""
 OF_TIMES = (
-    "ranking/times/", "ranking/audit.json", "report/index.html", "catalog/collection.json", "catalog/items/region.json",
+    "ranking/times/", "ranking/audit.json", "report/", "catalog/collection.json", "catalog/items/region.json",
     "ranking/maps/patches.parquet",
 )  # fmt: skip
 """How long replies took, what shows it, and what names the hashes of that."""

@@ -50,7 +50,7 @@ def test_the_city_grew_and_the_forest_stayed(region: Path) -> None:
 
 
 def test_the_page_shows_every_part(region: Path) -> None:
-    page = (region / "report/index.html").read_text()
+    page = (region / "report/ranking.html").read_text()
 
     for part in ("map", "trust", "districts", "change", "regressions", "order", "clusters", "judges", "methods"):
         assert f'id="{part}"' in page, part

@@ -75,7 +75,7 @@ def test_offsets_are_taken_from_the_items(region: Path) -> None:
 
 
 def test_report_is_whole(region: Path) -> None:
-    page = (region / "report/index.html").read_text()
+    page = (region / "report/ranking.html").read_text()
 
     assert "Bolzano and the Dolomites" in page
     assert "stand-in" in page

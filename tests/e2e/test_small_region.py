@@ -44,7 +44,7 @@ def test_everything_is_made_and_then_nothing_is_to_be_done(made: Project) -> Non
     again = made.snakemake()
 
     assert "Nothing to be done" in again.stdout + again.stderr
-    assert (demo / "report/index.html").stat().st_size > 50_000
+    assert (demo / "report/ranking.html").stat().st_size > 50_000
     assert len(list(demo.glob("maps/*-patches.tif"))) == 6
     leftovers = [path for path in demo.rglob("*") if path.name.startswith(".") and ".part" in path.name]
     assert leftovers == []
