@@ -2,13 +2,14 @@
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from rankscape.foundation.errors import RasterError
+from rankscape.foundation.errors import RasterError, TableError
+from rankscape.samples.patches import Patches
 
 MAX_PIXELS = 1 << 26
 """An image to look at has 8,192 x 8,192 px at most; a header that claims more is an attack or a mistake."""
@@ -71,3 +72,48 @@ def as_png(image: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+class PatchLookup:
+    """Finds patches by id, over all granules, and shows them as images; the arrays are mapped, not read."""
+
+    def __init__(self, stores: Iterable[Patches], wanted: Iterable[str] | None = None) -> None:
+        """Look through patch stores.
+
+        Args:
+            stores: Patches of granules.
+            wanted: Ids that will be asked for; None takes all.
+
+        Raises:
+            TableError: If a wanted patch is in none of the stores.
+        """
+        needed = None if wanted is None else set(wanted)
+        self._places = {
+            str(patch): (store, place)
+            for store in stores
+            for place, patch in enumerate(store.index["patch_id"])
+            if needed is None or patch in needed
+        }
+        if missing := sorted((needed or set()) - set(self._places)):
+            raise TableError(
+                f"Patch {missing[0]} (and {len(missing) - 1} more) is in none of the patch arrays given: give those of "
+                "all granules, from the run that the clusters are from."
+            )
+
+    def __contains__(self, patch: str) -> bool:
+        return patch in self._places
+
+    def pixels(self, patch: str) -> np.ndarray:
+        """Return a patch as it is stored, shape (patch_px, patch_px, bands).
+
+        Raises:
+            TableError: If it is in none of the stores.
+        """
+        if patch not in self._places:
+            raise TableError(f"Patch {patch} is in none of the patch arrays given: give those of all granules.")
+        store, place = self._places[patch]
+        return np.asarray(store.array[place])
+
+    def png(self, patch: str, min_side_px: int) -> bytes:
+        """Return a patch as PNG, enlarged by a whole factor to at least this side, without smoothing."""
+        return as_png(enlarged(as_rgb(self.pixels(patch)), min_side_px))

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from rankscape.foundation.errors import InputError
 from rankscape.samples.patches import Patches
-from rankscape.samples.rendering import as_png, as_rgb
+from rankscape.samples.rendering import PatchLookup, as_png, as_rgb
 
 _CRISP_PX = 64
 """Patches up to this side are kept pixel by pixel as PNG; the browser enlarges them without blurring."""
@@ -45,20 +45,14 @@ class PatchImages:
     """Finds patches by id, over all granules, and draws them."""
 
     def __init__(self, patches: dict[str, Patches]) -> None:
-        self._arrays = {granule: store.array for granule, store in patches.items()}
-        self._rows = {
-            patch: (granule, row)
-            for granule, store in patches.items()
-            for row, patch in enumerate(store.index["patch_id"])
-        }
+        self._patches = PatchLookup(patches.values())
 
     def __contains__(self, patch_id: str) -> bool:
-        return patch_id in self._rows
+        return patch_id in self._patches
 
     def image(self, patch_id: str, note: str = "") -> PatchImage:
         """Return a patch as an image of the page."""
-        granule, row = self._rows[patch_id]
-        patch = np.asarray(self._arrays[granule][row])
+        patch = self._patches.pixels(patch_id)
         return PatchImage(patch_id, patch_uri(patch), patch.shape[0], note)
 
 

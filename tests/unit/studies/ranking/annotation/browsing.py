@@ -15,7 +15,9 @@ from typing import Any
 
 import uvicorn
 from playwright.sync_api import Page
-from rankscape.studies.ranking.annotation.app import CardImages, create_app
+from rankscape.samples.patches import open_patches
+from rankscape.samples.rendering import PatchLookup
+from rankscape.studies.ranking.annotation.app import create_app
 from rankscape.studies.ranking.annotation.serving import listening
 from rankscape.studies.ranking.annotation.session import Session
 
@@ -89,7 +91,9 @@ class Server:
 @contextmanager
 def served(place: Place, session: Session) -> Iterator[str]:
     """Serve a session from this process; yields its address."""
-    album = CardImages(place.region().tiles, [patch for card in session.annotation.cards for patch in card.patches])
+    album = PatchLookup(
+        map(open_patches, place.region().tiles), [patch for card in session.annotation.cards for patch in card.patches]
+    )
     config = uvicorn.Config(create_app(session, album, TOKEN), log_level="error", lifespan="off", ws="none")
     server = uvicorn.Server(config)
     with listening(0) as taken:

@@ -8,8 +8,10 @@ import pytest
 from rankscape.__main__ import main
 from rankscape.foundation.errors import InputError, OrderError
 from rankscape.foundation.files import read_json
+from rankscape.samples.patches import open_patches
+from rankscape.samples.rendering import PatchLookup
 from rankscape.studies.ranking.annotation import session as sessions
-from rankscape.studies.ranking.annotation.app import CardImages, about, create_app
+from rankscape.studies.ranking.annotation.app import about, create_app
 from rankscape.studies.ranking.annotation.serving import MOST_BODY_BYTES, Guard, listening, secret_of
 from rankscape.studies.ranking.annotation.session import PageChange, Session
 from starlette.testclient import TestClient
@@ -27,7 +29,7 @@ def session(place: Place) -> Session:
 @pytest.fixture
 def client(place: Place, session: Session) -> TestClient:
     patches = [patch for card in session.annotation.cards for patch in card.patches]
-    app = create_app(session, CardImages(place.region().tiles, patches), TOKEN)
+    app = create_app(session, PatchLookup(map(open_patches, place.region().tiles), patches), TOKEN)
     return TestClient(app, base_url=f"http://127.0.0.1:8765/{TOKEN}/", follow_redirects=False)
 
 

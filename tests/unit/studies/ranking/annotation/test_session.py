@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from rankscape.foundation.errors import InputError, OrderError, TableError
 from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.tables import read_table, write_table
-from rankscape.studies.ranking.annotation.app import CardImages
+from rankscape.samples.patches import open_patches
+from rankscape.samples.rendering import PatchLookup
 from rankscape.studies.ranking.annotation.cards import OFFERED, deal_cards, read_region
 from rankscape.studies.ranking.annotation.document import Annotation, read_annotation
 from rankscape.studies.ranking.annotation.placing import read_finished
@@ -251,14 +252,14 @@ def test_regions_that_cannot_be_annotated(place: Place) -> None:
 
 def test_pictures(place: Place) -> None:
     region = place.region()
-    album = CardImages(region.tiles, ["03TVF_0_0", "03TVF_5_15"])
-    assert album.png("03TVF_5_15").startswith(b"\x89PNG")
-    assert album.png("03TVF_0_0") != album.png("03TVF_5_15")
-    with pytest.raises(TableError, match=r"Patch 03TVG_0_0 \(and 0 more\) .* is in none"):
-        CardImages(region.tiles, ["03TVG_0_0"])
+    album = PatchLookup(map(open_patches, region.tiles), ["03TVF_0_0", "03TVF_5_15"])
+    assert album.png("03TVF_5_15", 96).startswith(b"\x89PNG")
+    assert album.png("03TVF_0_0", 96) != album.png("03TVF_5_15", 96)
+    with pytest.raises(TableError, match=r"Patch 03TVG_0_0 \(and 0 more\) is in none"):
+        PatchLookup(map(open_patches, region.tiles), ["03TVG_0_0"])
     region.tiles[0].unlink()
     with pytest.raises(InputError, match=r"03TVF\.npy does not exist"):
-        CardImages(region.tiles, ["03TVF_0_0"])
+        PatchLookup(map(open_patches, region.tiles), ["03TVF_0_0"])
 
 
 def _save_for_ever(place: Place, told: Any) -> None:

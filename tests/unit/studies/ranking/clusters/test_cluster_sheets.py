@@ -73,7 +73,7 @@ def test_stage_writes_one_image_a_cluster_that_shows_its_patches(region, table, 
 
 def test_a_patch_that_is_in_no_granule_is_an_error(region, table, tmp_path):
     sheets = plan_contact_sheets(table, CLUSTERS, 4, 0)
-    with pytest.raises(TableError, match="in none of the given granules"):
+    with pytest.raises(TableError, match="in none of the patch arrays given"):
         write_contact_sheets(tmp_path / "s", sheets, [open_patches(region.tiles[1])], {})
 
 

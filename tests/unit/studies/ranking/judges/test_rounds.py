@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 from rankscape.foundation.errors import BudgetError, JudgeError, TableError
+from rankscape.samples.rendering import enlarged
 from rankscape.studies.ranking.judges.asking import Heard, check_quorum, reply_seeds
 from rankscape.studies.ranking.judges.client import open_judge
 from rankscape.studies.ranking.judges.modes import MODES
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.reply_store import ReplyStore
-from rankscape.studies.ranking.judges.round_samples import RoundSample, enlarged, load_images, sample_patches
+from rankscape.studies.ranking.judges.round_samples import RoundSample, load_images, sample_patches
 from rankscape.studies.ranking.judges.rounds import ask_round, round_text, to_document, to_times
 from rankscape.studies.ranking.judges.settings import JudgeSettings, RateSettings, SampleSettings
 from rankscape.studies.ranking.orders.order_from_values import order_of_scores

@@ -1,7 +1,7 @@
 """The annotation page's server: the page, its state, its images."""
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,57 +13,21 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from rankscape.foundation.errors import OrderError, TableError
+from rankscape.foundation.errors import OrderError
 from rankscape.foundation.package_files import assets
 from rankscape.foundation.progress import say
-from rankscape.samples.patches import Patches, open_patches
-from rankscape.samples.rendering import as_png, as_rgb, enlarged
+from rankscape.samples.rendering import PatchLookup
 from rankscape.studies.ranking.annotation.document import AnnotationCard, explained
 from rankscape.studies.ranking.annotation.serving import Guard
 from rankscape.studies.ranking.annotation.session import OutdatedError, PageChange, Session
 
 LEAST_PX = 96
 """Smaller patches are enlarged to at least this side, by a whole factor and without smoothing."""
-
-
-class CardImages:
-    """Images by patch id; the arrays are mapped, not read."""
-
-    def __init__(self, tiles: Sequence[Path], patches: Iterable[str]) -> None:
-        """Find patches in patch arrays.
-
-        Raises:
-            InputError: If an array is missing or broken.
-            TableError: If a patch is in none of the arrays.
-        """
-        wanted = set(patches)
-        self._places: dict[str, tuple[Patches, int]] = {}
-        for path in tiles:
-            store = open_patches(path)
-            own = ((str(name), place) for place, name in enumerate(store.index["patch_id"]))
-            self._places |= {name: (store, place) for name, place in own if name in wanted}
-        missing = sorted(wanted - set(self._places))
-        if missing:
-            raise TableError(
-                f"Patch {missing[0]} (and {len(missing) - 1} more) of the clusters is in none of the patch arrays "
-                f"{[path.name for path in tiles]}: tiles and clusters belong to different runs; run the workflow again."
-            )
-
-    def png(self, patch: str) -> bytes:
-        """Return a patch as PNG.
-
-        Raises:
-            KeyError: If the album has no such patch.
-        """
-        store, place = self._places[patch]
-        return as_png(enlarged(as_rgb(store.array[place]), LEAST_PX))
-
-
 ASSETS = assets(__file__, "page.html.j2", "page*.js", "page.css")
 _TYPES = {".css": "text/css", ".js": "text/javascript"}
 
 
-def create_app(session: Session, album: CardImages, token: str) -> ASGIApp:
+def create_app(session: Session, album: PatchLookup, token: str) -> ASGIApp:
     """Make the server of one annotator's page; everything lies below `/{token}/`.
 
     Args:
@@ -103,7 +67,7 @@ def _answered(act: Callable[[Any, Request], Awaitable[Response]]) -> Callable[[A
 
 
 class _Page:
-    def __init__(self, session: Session, album: CardImages) -> None:
+    def __init__(self, session: Session, album: PatchLookup) -> None:
         self.session = session
         self.album = album
         self.files = {name: ASSETS.path(name) for name in ASSETS.names() if Path(name).suffix in _TYPES}
@@ -151,7 +115,7 @@ class _Page:
         if card is None or place >= len(card.patches):
             return Response(status_code=404)
         headers = {"Cache-Control": "private, max-age=3600"}
-        return Response(self.album.png(card.patches[place]), media_type="image/png", headers=headers)
+        return Response(self.album.png(card.patches[place], LEAST_PX), media_type="image/png", headers=headers)
 
     def _saved(self) -> dict[str, Any]:
         annotation = self.session.annotation

@@ -14,7 +14,7 @@ from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import track
 from rankscape.samples.patches import Patches
-from rankscape.samples.rendering import as_png, as_rgb, enlarged
+from rankscape.samples.rendering import PatchLookup, as_png, as_rgb, enlarged
 from rankscape.studies.ranking.clusters.artifacts import CONTACT_SHEETS_INDEX
 
 SMALLEST_PX, LARGEST_PX = 96, 192
@@ -92,7 +92,7 @@ def write_contact_sheets(
     """
     images = PatchLookup(granules)
     for sheet in track(sheets, "contact sheets", unit="sheet"):
-        shown = [images.of(patch) for patch in sheet.patch_ids]
+        shown = [as_rgb(images.pixels(patch)) for patch in sheet.patch_ids]
         write_bytes(folder / sheet.file, as_png(contact_sheet(sheet.title, shown)))
     named = [
         {"cluster": sheet.cluster, "file": sheet.file, "title": sheet.title, "patches": list(sheet.patch_ids)}
@@ -101,30 +101,6 @@ def write_contact_sheets(
     for path in set(folder.glob("[0-9]*.png")) - {folder / sheet.file for sheet in sheets}:
         path.unlink()
     CONTACT_SHEETS_INDEX.write(folder / INDEX, {"sheets": named}, record)
-
-
-class PatchLookup:
-    """Finds the images of patches by id, over all granules."""
-
-    def __init__(self, granules: Sequence[Patches]) -> None:
-        self._places = {
-            str(patch): (one, position) for one in granules for position, patch in enumerate(one.index["patch_id"])
-        }
-
-    def pixels(self, patch: str) -> np.ndarray:
-        """Return a patch as it is stored, shape (patch_px, patch_px, bands).
-
-        Raises:
-            TableError: If it is in none of the granules.
-        """
-        if patch not in self._places:
-            raise TableError(f"Patch {patch} of the clusters is in none of the given granules: give all their tiles.")
-        granule, position = self._places[patch]
-        return np.asarray(granule.array[position])
-
-    def of(self, patch: str) -> np.ndarray:
-        """Return a patch as an image, uint8, shape (patch_px, patch_px, 3)."""
-        return as_rgb(self.pixels(patch))
 
 
 def contact_sheet(title: str, patches: Sequence[np.ndarray], captions: Sequence[str] = ()) -> np.ndarray:

@@ -11,8 +11,8 @@ import torch
 
 from rankscape.foundation.errors import TableError, WeightsError
 from rankscape.foundation.files import write_bytes
-from rankscape.samples.rendering import as_png, as_rgb
-from rankscape.studies.ranking.clusters.cluster_sheets import PatchLookup, contact_sheet
+from rankscape.samples.rendering import PatchLookup, as_png, as_rgb
+from rankscape.studies.ranking.clusters.cluster_sheets import contact_sheet
 from rankscape.studies.ranking.explanations.overlays import NOTE, Panel, draw_figure, limit_of, overlay
 from rankscape.studies.ranking.explanations.saliency import explain
 from rankscape.studies.ranking.scoring.artifacts import INSPECTION_INDEX
@@ -230,7 +230,7 @@ def write_galleries(folder: Path, sheets: Sequence[Gallery], pictures: PatchLook
             continue
         drawing = sheet.drawing
         if drawing is None:
-            shown = [pictures.of(patch.patch_id) for patch in sheet.patches]
+            shown = [as_rgb(pictures.pixels(patch.patch_id)) for patch in sheet.patches]
             drawing = contact_sheet(sheet.title, shown, [_CAPTIONS[sheet.name](patch) for patch in sheet.patches])
         write_bytes(path, as_png(drawing))
     listed = [

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rankscape.foundation.errors import InputError, TableError
 from rankscape.foundation.tables import read_metadata
 from rankscape.samples.patches import open_patches
-from rankscape.samples.rendering import as_png, as_rgb, enlarged
+from rankscape.samples.rendering import PatchLookup, as_png
 from rankscape.studies.ranking.judges.artifacts import SAMPLE
 from rankscape.studies.ranking.judges.settings import SampleSettings
 from rankscape.studies.ranking.orders.order_files import Ranked
@@ -161,17 +161,8 @@ def load_images(tiles: Sequence[Path], patches: Sequence[str], min_image_px: int
     Raises:
         TableError: If a patch is in none of the arrays.
     """
-    wanted = set(patches)
-    images: dict[str, bytes] = {}
-    for path in tiles:
-        store = open_patches(path)
-        places: Mapping[str, int] = {name: place for place, name in enumerate(store.index["patch_id"])}
-        for name in sorted(wanted & set(places)):
-            images[name] = as_png(enlarged(as_rgb(store.array[places[name]]), min_image_px))
-    missing = sorted(wanted - set(images))
-    if missing:
-        raise TableError(f"Patch {missing[0]} (and {len(missing) - 1} more) is in none of the patch arrays given.")
-    return images
+    lookup = PatchLookup(map(open_patches, tiles), patches)
+    return {patch: lookup.png(patch, min_image_px) for patch in patches}
 
 
 PAPER = (255, 255, 255)

@@ -12,7 +12,9 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from rankscape.foundation.progress import say
-from rankscape.studies.ranking.annotation.app import CardImages, create_app
+from rankscape.samples.patches import open_patches
+from rankscape.samples.rendering import PatchLookup
+from rankscape.studies.ranking.annotation.app import create_app
 from rankscape.studies.ranking.annotation.cards import read_region
 from rankscape.studies.ranking.annotation.serving import HOST, listening, secret_of, serve
 from rankscape.studies.ranking.annotation.session import Session, draft_of, open_session
@@ -39,7 +41,8 @@ def annotate(
         found = read_region(results, region)
         with secret_of(name, folder) as token:
             session = open_session(found, name, folder, resume=resume)
-            album = CardImages(found.tiles, (patch for card in session.annotation.cards for patch in card.patches))
+            shown = (patch for card in session.annotation.cards for patch in card.patches)
+            album = PatchLookup(map(open_patches, found.tiles), shown)
             placed, cards = session.annotation.placed, len(session.annotation.cards)
             say(f"Annotator {name}, region {region}: {placed} of {cards} cards placed.")
             say(f"Open http://{HOST}:{taken.getsockname()[1]}/{token}/ in a browser; Ctrl-C ends.")

@@ -13,9 +13,9 @@ from cyclopts import Parameter
 from rankscape.foundation.provenance import provenance
 from rankscape.learning.processes import use_device
 from rankscape.samples.patches import index_of, open_patches
+from rankscape.samples.rendering import PatchLookup
 from rankscape.stages.options import Clusters, Gpus, PatchArrays, Threads, settings_of
 from rankscape.studies.ranking.clusters.artifacts import CLUSTERS
-from rankscape.studies.ranking.clusters.cluster_sheets import PatchLookup
 from rankscape.studies.ranking.explanations.inspection import explained, galleries, scored_patches, write_galleries
 from rankscape.studies.ranking.scoring.artifacts import SCORES, TRAINING
 from rankscape.studies.ranking.scoring.model import read_model
