@@ -41,7 +41,7 @@ def rate(region: Region, endpoint: Endpoint, **changes: Any) -> int:
 
 
 def sample(region: Region, number: int, out: Path, **settings: Any) -> int:
-    files = {"tiles": [region.tiles], "clusters": region.clusters, "summary": region.summary, "out": out}
+    files = {"patches": [region.tiles], "clusters": region.clusters, "summary": region.summary, "out": out}
     return run("ranking sample", settings={"images_per_cluster": 2, **settings}, round=number, **files)
 
 

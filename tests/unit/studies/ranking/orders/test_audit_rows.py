@@ -302,7 +302,7 @@ def test_real_rounds_are_read(region: Region, mode: str) -> None:
     folder = region.folder
     prompt = folder / "roads.md"
     prompt.write_text(f"---\nmode: {mode}\n---\nHow good are the roads?")
-    shown = {"tiles": region.tiles, "clusters": region.clusters, "summary": region.summary}
+    shown = {"patches": region.tiles, "clusters": region.clusters, "summary": region.summary}
     made: dict[str, Any] = {"rounds": [], "times": [], "orders": []}
     for number in (1, 2):
         draw, heard = folder / f"{number}.parquet", folder / "rounds" / "mimic" / "roads" / f"{number}.json"
