@@ -91,14 +91,14 @@ def test_a_region_without_coordinates_asks_for_no_map(study):
 def test_commands_of_pictures_and_lines(study):
     project, _ = study
     run = project.snakemake("--dry-run", "--printshellcmds", *CONFIG)
-    commands = re.findall(r"-m rankscape (?:\w+ )?([\w-]+) (--.*)", run.stdout + run.stderr)
+    commands = re.findall(r"-m rankscape (?:\w+ )?(\w[\w-]*) (--.*)", run.stdout + run.stderr)
     of = {verb: " ".join(text.split()) for verb, text in commands}
     assert "--source ../shared/data/north-korea/" in of["tile"]
     assert " --images=True --granule " in of["tile"]
     assert "--quality --images" in of["tile"]
     assert "--labels results/north-korea/ranking/categories/labels.parquet" in of["cluster"]
     assert re.search(r"--annotator (sat1|loc1) --annotators \S+POG_annotators.txt", of["import-order"])
-    assert "--preview --" in of["report"]
+    assert "mosaic" not in of
 
 
 def test_a_finished_study_has_nothing_to_do_whatever_its_files_times(made):
@@ -136,7 +136,7 @@ def test_another_picture_cuts_its_own_folder_only(made):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda data: (data / "clusters/05").mkdir(), "cluster folder 05 holds no picture"),
+        (lambda data: (data / "clusters/05").mkdir(), "cluster folder 05 holds no image"),
         (lambda data: (data / "clusters/00").rename(data / "clusters/town"), "the folder town of town/1.webp is no"),
         (lambda data: (data / "orders/POG_annotators.txt").write_text("sat1\n"), "names 1 people, "),
         (lambda data: (data / "orders/POG_collection.txt").unlink(), "POG_collection.txt does not exist"),

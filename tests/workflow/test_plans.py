@@ -158,7 +158,7 @@ def test_regressions_are_planned_where_the_configuration_names_them(fresh):
     command = re.search(r"rankscape ranking regress --settings .*--name roads .*", run.stdout + run.stderr)
     assert command
     assert "03TXG_2016" not in command[0]
-    assert "--scores results/demo/ranking/scores/03TVF.parquet" in command[0]
+    assert "results/demo/ranking/scores/03TVF.parquet" in command[0]
     assert "03TXG.parquet" in command[0]
     assert " --out results/demo/ranking/regressions/roads.json " in command[0]
 
