@@ -49,7 +49,7 @@ def test_the_file_beside_says_where_features_come_from(embed, backbone, land, tm
     assert (beside["patches"], beside["usable"]) == (144, 141)
     assert beside["dims"] == load_adapted(backbone).dims
     assert beside["backbone"]["architecture"] == "test_resnet"
-    assert set(beside["provenance"]["inputs"]) == {"tiles", "index", "backbone"}
+    assert set(beside["provenance"]["inputs"]) == {"patches", "index", "backbone"}
     assert beside["provenance"]["backend"] == "cpu"
 
 
