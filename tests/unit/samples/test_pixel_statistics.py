@@ -71,7 +71,7 @@ def test_the_stage(patch_store, tmp_path):
     assert table["patch_id"].tolist()[:3] == ["03TVF_0_0", "03TVF_0_1", "03TVF_1_0"]
     assert table["brightness"].notna().tolist() == usable.tolist()
     assert table.dtypes["gradient"] == np.float64
-    assert set(read_metadata(out, KEY)["inputs"]) == {"tiles", "index"}
+    assert set(read_metadata(out, KEY)["inputs"]) == {"patches", "index"}
 
 
 def test_a_missing_array_is_one_line(tmp_path, capsys):

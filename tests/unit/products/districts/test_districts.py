@@ -319,7 +319,7 @@ def test_published_scores_rank_the_districts_of_north_korea_as_published(shared)
     to_degrees = Transformer.from_crs(3857, 4326, always_xy=True)
     middle = tiles.centroid
     longitude, latitude = to_degrees.transform(middle.x.to_numpy(), middle.y.to_numpy())
-    settings = DistrictSettings(path="nk.shp", title="t", id="FID_NK_Bou", correlation_range_m=20_000, draws=100)
+    settings = DistrictSettings(path="nk.shp", title="t", id="FID_NK_Bou", correlation_range_m=20_000)
     polygons = districts.rename(columns={"FID_NK_Bou": "district", "Level2": "name"})
     score = table["4years_mean"].to_numpy(float)
     land = ScoredPatches((tiles,), score, np.full(len(score), 0.05), longitude, latitude)
