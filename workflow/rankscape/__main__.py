@@ -37,12 +37,12 @@ RENAMED = {
     "review": "ranking inspection-sheets",
 }
 """Earlier names of verbs."""
-ABOUT = """Measure development from satellite imagery, with judgements of people and of models.
-
-The workflow calls these commands, one a rule. Each also works by itself. Options that take several files take them one
-after another: --tiles a.npy b.npy. Exit status: 0 done, 2 wrong input, 1 any other failure. With --debug an error shows
-its traceback.
-"""
+ABOUT = (
+    "Measure development from satellite imagery, with judgements of people and of models.\n\n"
+    "The workflow calls these commands, one a rule. Each also works by itself. Options that take several files take "
+    "them one after another: --patches a.npy b.npy. Exit status: 0 done, 2 wrong input, 1 any other failure. With "
+    "--debug an error shows its traceback."
+)
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 

@@ -51,7 +51,10 @@ def score(
 ) -> None:
     """Score any images: every image of a folder and the folders in it, or the patches of a GeoTIFF."""
     options = {"patch_px": patch_px, "white_reflectance": white_reflectance, "broken": broken}
-    scored = score_source(source, model, **options, views=views, gpus=gpus, threads=threads)
+    scored = score_source(
+        source, model, patch_px=patch_px, white_reflectance=white_reflectance, broken=broken, views=views, gpus=gpus,
+        threads=threads,
+    )  # fmt: skip
     _write(out, scored.table)
     inputs = {"model": model, **{f"source {name}": path for name, path in scored.images.items()}}
     origin = provenance("ranking score", scored.settings, inputs, seed=scored.seed, backend=scored.device)
