@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pyproj import Transformer
-from rankscape.products.report.geography import lay_out, spread
+from rankscape.products.report.geography import lay_out, on_even_grid
 from rankscape.products.report.layers import Layer, gridded, previews
 from rankscape.samples.patches import open_patches
 
@@ -71,7 +71,7 @@ def test_pictures_stay_within_their_size(patch_store):
 def test_values_lie_where_their_patches_lie(patch_store):
     plane = lay_out(stores(patch_store))
     grid = np.arange(144.0).reshape(12, 12)
-    laid = spread(plane, {"03TUB": grid})
+    laid = on_even_grid(plane, {"03TUB": grid})
     assert laid.shape == (12, 50)
     assert np.isnan(laid[:, :37]).all()
     assert (laid[:, -12:] == grid).all()
@@ -82,7 +82,7 @@ def test_an_empty_patch_hides_no_value_of_another_granule(patch_store):
     twice = {"03TUA": held["03TUA"], "03TUB": held["03TUA"]}
     empty = np.full((12, 12), np.nan)
     empty[0, 0] = 7.0
-    laid = spread(lay_out(twice), {"03TUA": np.ones((12, 12)), "03TUB": empty})
+    laid = on_even_grid(lay_out(twice), {"03TUA": np.ones((12, 12)), "03TUB": empty})
     assert laid[0, 0] == 7
     assert (laid.ravel()[1:] == 1).all()
 

@@ -103,7 +103,7 @@ def _compared(values: Sequence[PlaceValues]) -> list[DrawnSection]:
 
 
 def study_maps(values: Sequence[PlaceValues]) -> list[StudyMap]:
-    """Draw the numbers of each study over the same land, at the same scale."""
+    """Draw the numbers of each study with one extent and scale."""
     plane = values[0].table.estimate_utm_crs()
     moved = [one.table.to_crs(plane) for one in values]
     ends = np.array([table.total_bounds for table in moved])

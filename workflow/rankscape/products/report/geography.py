@@ -152,7 +152,7 @@ def _unit_m(crs: str, left: float, low: float, size: tuple[float, float]) -> flo
     return float(length / (0.2 * size[0]))
 
 
-def spread(plane: Plane, values: Mapping[str, np.ndarray]) -> np.ndarray:
+def on_even_grid(plane: Plane, values: Mapping[str, np.ndarray]) -> np.ndarray:
     """Lay values of patches on one even grid over the plane, a cell about a patch wide.
 
     The patch under a cell's middle counts; where granules overlap, that of the last one that has a value there.

@@ -13,7 +13,7 @@ from matplotlib import colormaps
 from PIL import Image
 from rasterio.warp import Resampling, reproject
 
-from rankscape.products.report.geography import Placed, Plane, spread
+from rankscape.products.report.geography import Placed, Plane, on_even_grid
 from rankscape.products.report.images import EmbeddedImage, png_image
 from rankscape.samples.patches import Patches
 from rankscape.samples.rendering import as_rgb
@@ -24,7 +24,7 @@ _QUALITIES = (82, 70, 58, 45, 30)
 _SMALLEST_PX = 4
 """Smallest side of a patch on the images."""
 _BLACK = 3
-"""A patch without a value is black; what is lighter is land."""
+"""A patch without a value is black; what is lighter is ground."""
 _MISSING = 65535
 """Stands for a patch without a value; the others are 0 ... 65534 between the layer's ends."""
 SHOWN = (0.01, 0.99)
@@ -68,7 +68,7 @@ class Layer:
 
 def thumbnail(plane: Plane, layer: Layer) -> EmbeddedImage:
     """Draw a layer small, a pixel about a patch, for print and for readers without scripts."""
-    grid = spread(plane, layer.values)
+    grid = on_even_grid(plane, layer.values)
     low, high = layer.ends
     shares = np.clip((grid - low) / (high - low), 0, 1)
     pixels = (colormaps[layer.ramp](np.nan_to_num(shares)) * 255).round().astype(np.uint8)

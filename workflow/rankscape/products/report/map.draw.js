@@ -34,8 +34,8 @@ class Ground {
   }
 
   add(granule) {
-    if (granule.picture) {
-      L.imageOverlay(granule.picture.uri, rectangle(granule.picture.bounds), { pane: "imagery", alt: "" }).addTo(this.map);
+    if (granule.image) {
+      L.imageOverlay(granule.image.uri, rectangle(granule.image.bounds), { pane: "imagery", alt: "" }).addTo(this.map);
     }
     granule.canvas = document.createElement("canvas");
     const px = granule.straight ? 1 : BENT_PX;
@@ -86,14 +86,14 @@ class Ground {
   }
 
   paintStraight(granule, layer, context) {
-    const picture = context.createImageData(granule.cols, granule.rows);
+    const pixels = context.createImageData(granule.cols, granule.rows);
     const ramp = this.data.ramps[layer.ramp].map(channels);
     for (let place = 0; place < granule.rows * granule.cols; place += 1) {
       const value = valueOf(layer, granule, place);
       if (value === null) continue;
-      picture.data.set([...ramp[Math.round(shareOf(layer, value) * (ramp.length - 1))], 255], 4 * place);
+      pixels.data.set([...ramp[Math.round(shareOf(layer, value) * (ramp.length - 1))], 255], 4 * place);
     }
-    context.putImageData(picture, 0, 0);
+    context.putImageData(pixels, 0, 0);
   }
 
   paintBent(granule, layer, context) {

@@ -9,7 +9,7 @@ class Panel {
   constructor(box, data) {
     this.box = box;
     this.data = data;
-    this.pictures = new Map();
+    this.images = new Map();
     this.turn = 0;
   }
 
@@ -22,9 +22,9 @@ class Panel {
     const { granule, row, col } = found;
     this.turn += 1;
     const heading = made("h3", `Patch ${idOf(granule, row, col)}`);
-    const pictures = made("div", "", "pictures");
-    this.box.replaceChildren(heading, pictures, this.facts(found));
-    this.draw(pictures, found, this.turn);
+    const images = made("div", "", "images");
+    this.box.replaceChildren(heading, images, this.facts(found));
+    this.draw(images, found, this.turn);
   }
 
   facts(found) {
@@ -77,41 +77,41 @@ class Panel {
   }
 
   async draw(box, found, turn) {
-    if (!found.granule.picture) {
+    if (!found.granule.image) {
       box.append(made("p", "The page has no image of this granule.", "soft small"));
       return;
     }
-    const picture = await this.picture(found.granule);
+    const image = await this.image(found.granule);
     if (turn !== this.turn) return;
-    const canvas = this.crop(picture, found);
+    const canvas = this.crop(image, found);
     box.append(captioned(canvas, "Seen from above", `Image of the patch ${idOf(found.granule, found.row, found.col)}`));
     this.respond(box, found, canvas);
   }
 
-  picture(granule) {
-    if (!this.pictures.has(granule.id)) {
+  image(granule) {
+    if (!this.images.has(granule.id)) {
       const image = new Image();
-      image.src = granule.picture.uri;
-      this.pictures.set(granule.id, image.decode().then(() => image));
+      image.src = granule.image.uri;
+      this.images.set(granule.id, image.decode().then(() => image));
     }
-    return this.pictures.get(granule.id);
+    return this.images.get(granule.id);
   }
 
-  /** The patch's part of its granule's picture, enlarged without blurring where its pixels are few. */
-  crop(picture, found) {
-    const [left, low, right, high] = found.granule.picture.bounds;
+  /** The patch's part of its granule's image, enlarged without blurring where its pixels are few. */
+  crop(image, found) {
+    const [left, low, right, high] = found.granule.image.bounds;
     const corners = outline(found.granule, found.row, found.col);
-    const xs = corners.map(([x]) => ((x - left) / (right - left)) * picture.naturalWidth);
-    const ys = corners.map(([, y]) => ((high - y) / (high - low)) * picture.naturalHeight);
+    const xs = corners.map(([x]) => ((x - left) / (right - left)) * image.naturalWidth);
+    const ys = corners.map(([, y]) => ((high - y) / (high - low)) * image.naturalHeight);
     const [x, y] = [Math.min(...xs), Math.min(...ys)];
     const canvas = blank();
     const context = canvas.getContext("2d");
-    context.imageSmoothingEnabled = found.granule.picture.patch_px > 64;
-    context.drawImage(picture, x, y, Math.max(...xs) - x, Math.max(...ys) - y, 0, 0, SHOWN_PX, SHOWN_PX);
+    context.imageSmoothingEnabled = found.granule.image.patch_px > 64;
+    context.drawImage(image, x, y, Math.max(...xs) - x, Math.max(...ys) - y, 0, 0, SHOWN_PX, SHOWN_PX);
     return canvas;
   }
 
-  /** What raised the score (orange) and what lowered it (violet), over the picture in grey. */
+  /** What raised the score (orange) and what lowered it (violet), over the image in grey. */
   respond(box, found, crop) {
     const held = this.data.responses;
     if (!held) return;

@@ -128,8 +128,8 @@ def _granule(granule: Placed, learned: bool, image: Preview | None) -> dict[str,
         own |= {"node_rows": granule.node_rows.tolist(), "node_cols": granule.node_cols.tolist()}
         own |= {"x": np.round(granule.x, 1).tolist(), "y": np.round(granule.y, 1).tolist()}
     if image is not None:
-        own["picture"] = {"uri": image.uri, "bounds": [_short(v) for v in image.bounds]}
-        own["picture"]["patch_px"] = round(image.patch_px, 2)
+        own["image"] = {"uri": image.uri, "bounds": [_short(v) for v in image.bounds]}
+        own["image"]["patch_px"] = round(image.patch_px, 2)
     return own
 
 

@@ -19,7 +19,7 @@ class ReportSettings(Section):
     surprising_patches: Annotated[int, Field(ge=0, le=50)] = 6
     """Patches shown that score higher than a reference suggests, and as many that score lower."""
     imagery_mb: Annotated[float, Field(ge=0, le=200)] = 8.0
-    """Largest size of the granules' pictures on the map, all together; 0 leaves them out."""
+    """Largest size of the granules' images on the map, all together; 0 leaves them out."""
     note: str = ""
     """A sentence under the heading, for instance on where the imagery comes from."""
     seed: Annotated[int, Field(ge=0)] = 0

@@ -43,7 +43,7 @@ def test_with_one_network(region, run):
     page = made_page(region(**SMALL, seeds=1), run)
     assert "One network was trained" in page
     assert "The most uncertain patches" not in page
-    assert 'id="spread-' not in page
+    assert 'id="deviation-' not in page
 
 
 def test_with_one_category_without_the_uninhabited(region, run):

@@ -123,7 +123,7 @@ def test_a_click_tells_of_the_patch(visit: Visit) -> None:
     text = visit.page.text_content("#map-panel") or ""
     for word in ("Score", "±", "about 95 %", "Cluster", "level", "Night lights (nW)", "Change, 2016 to 2019", "°"):
         assert word in text
-    visit.page.wait_for_selector("#map-panel .pictures canvas")
+    visit.page.wait_for_selector("#map-panel .images canvas")
     drawn = visit.page.evaluate(
         """() => { const canvas = document.querySelector('#map-panel canvas');
         return [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]; }"""
@@ -136,7 +136,7 @@ def test_what_the_network_responded_to_is_shown_or_said_to_be_missing(visit: Vis
     for x in range(150, 420, 20):
         visit.page.locator("#map-canvas").click(position={"x": x, "y": 220})
         visit.page.wait_for_timeout(80)
-        texts.append(visit.page.text_content("#map-panel .pictures") or "")
+        texts.append(visit.page.text_content("#map-panel .images") or "")
     assert any("Occlusion: orange raised the score" in text for text in texts)
     assert any("Occlusion: none of this patch. Only some were covered." in text for text in texts)
 
@@ -186,13 +186,13 @@ def test_fits_a_telephone(browser: Browser, made: Region) -> None:
         assert visit.state()["chosen"]
 
 
-def test_without_scripts_the_map_is_a_picture(browser: Browser, made: Region) -> None:
+def test_without_scripts_the_map_is_an_image(browser: Browser, made: Region) -> None:
     with Visit(browser, made.page, java_script_enabled=False) as visit:
         assert visit.page.locator("#map-static img").is_visible()
         assert not visit.page.locator("#map-app").is_visible()
 
 
-def test_prints_the_picture(visit: Visit) -> None:
+def test_prints_the_still_map(visit: Visit) -> None:
     visit.page.emulate_media(media="print")
     assert visit.page.locator("#map-static img").is_visible()
     assert not visit.page.locator("#map-app").is_visible()
@@ -208,3 +208,39 @@ def test_axe_finds_no_fault(browser: Browser, made: Region, scheme: str, width: 
         found = axe.Axe().run(visit.page).response
         assert len(found["passes"]) > 20, "axe looked at the page"
         assert [(fault["id"], fault["nodes"][0]["html"][:200]) for fault in found["violations"]] == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_no_fault_on_the_page_over_all_studies(
+    browser: Browser, made: Region, scheme: str, width: int
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    screen = {"width": width, "height": 860}
+    with Visit(browser, made.index, color_scheme=scheme, viewport=screen, bypass_csp=True) as visit:
+        visit.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        found = axe.Axe().run(visit.page).response
+        assert [(fault["id"], fault["nodes"][0]["html"][:200]) for fault in found["violations"]] == []
+
+
+def test_the_first_screen_answers_and_the_rest_is_folded(browser: Browser, made: Region) -> None:
+    with Visit(browser, made.page, viewport={"width": 1300, "height": 900}) as visit:
+        for part in ("#figures dd", "#map-canvas"):
+            box = visit.page.locator(part).first.bounding_box()
+            assert box is not None
+            assert box["y"] + min(box["height"], 300) < 900
+        assert visit.page.evaluate("document.documentElement.scrollHeight") < 6000
+
+
+def test_tables_fit_at_1300_pixels(browser: Browser, made: Region) -> None:
+    with Visit(browser, made.page, viewport={"width": 1300, "height": 900}) as visit:
+        visit.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        wide = """() => [...document.querySelectorAll('.scroll')].filter((one) => one.scrollWidth > one.clientWidth + 1)
+            .map((one) => one.getAttribute('aria-label'))"""
+        assert visit.page.evaluate(wide) == []
+
+
+def test_a_link_opens_the_section_that_it_leads_to(visit: Visit) -> None:
+    assert not visit.page.locator("#methods").is_visible()
+    visit.page.click("nav a[href='#methods']")
+    visit.page.wait_for_timeout(200)
+    assert visit.page.locator("#methods").is_visible()

@@ -88,7 +88,7 @@ def _uncertainty_plots(run: RunReader) -> list[Plot]:
     plots = [histogram("scores", known["score"].to_numpy(np.float64), "score", (0.0, 1.0))] if len(known) else []
     deviation = known["score_std"].dropna().to_numpy(np.float64)
     if len(deviation) and np.ptp(deviation) > 0:
-        plots.append(histogram("spread", deviation, "score_std"))
+        plots.append(histogram("deviation", deviation, "score_std"))
     return plots
 
 
