@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from rankscape.artifacts import Table
+from rankscape.artifacts import Document, OpenKeys, Table
 from rankscape.foundation.studies import find_studies
 from rankscape.foundation.tables import read_table, write_table
+from rankscape.products.outputs.dictionary import keys_of
 from rankscape.stages.artifacts import artifacts_of
 from scipy.stats import norm
 
@@ -131,3 +132,20 @@ def test_the_docs_name_every_file():
     docs = (ROOT / "docs/reference/outputs.md").read_text()
     lacking = [kind.path for kind in artifacts_of(find_studies()) if f"`{kind.path}`" not in docs]
     assert lacking == []
+
+
+def test_every_key_of_every_document_is_described():
+    documents = [one for one in artifacts_of(find_studies()) if isinstance(one, Document)]
+    keys = [(one.path, key) for one in documents if not issubclass(one.model, OpenKeys) for key in keys_of(one.model)]
+    assert len(keys) > 100
+    assert [(path, key.name) for path, key in keys if not key.words] == []
+
+
+def test_keys_of_documents_are_in_the_dictionary(run):
+    published(run)
+    rows = list(csv.DictReader(io.StringIO((run / "data-dictionary.csv").read_text())))
+    keys = {row["column"]: row for row in rows if row["file"] == "ranking/evaluation/{reference}.json"}
+    assert keys["predictors.pooled.spearman.low"]["type"] == "number"
+    assert keys["block_m"]["unit"] == "m"
+    assert keys["title"]["missing"] == "never"
+    assert keys["predictors"]["type"] == "object"
