@@ -239,7 +239,7 @@ def test_a_plan_without_results(project: Path, capsys: pytest.CaptureFixture[str
 def test_a_plan_from_a_summary(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     summary = project / "elsewhere/ranking/clusters/clusters.json"
     summary.parent.mkdir(parents=True)
-    entries = [{"cluster": number} for number in range(4)]
+    entries = [{"cluster": number, "category": "land", "size": 9} for number in range(4)]
     summary.write_text(json.dumps({"clusters": entries, "uninhabited": 3, "fingerprint": "f"}))
     plan = json.loads(run(capsys, "plan", "--results", "elsewhere", "--json"))
     assert (plan["clusters"], plan["clusters_from"]) == (3, "elsewhere/ranking/clusters/clusters.json")

@@ -31,6 +31,7 @@ def evidence(region: Region, **changes: Any) -> Path:
         "round": 1,
         "model": "m",
         "stand_in": False,
+        "questions": [],
         "scores": {"0": 30.0, "1": 22.0, "2": 14.0, "3": 6.0},
         "fingerprint": "f" * 64,
     }
@@ -61,8 +62,8 @@ def test_rank(region: Region, ties: str, text: str, levels: Any) -> None:
         ({"fingerprint": "0" * 64}, "was made for other clusters (fingerprint 000000000000, now ffffffffffff)"),
         ({"scores": {"0": 1.0, "9": 2.0}}, "names the clusters [9], which do not exist"),
         ({"scores": {"0": 1.0}}, "lacks the clusters [1, 2, 3]"),
-        ({"scores": {"x": 1.0}}, "is no round"),
-        ({"scores": None}, "is no round"),
+        ({"scores": {"x": 1.0}}, "was not written by `rankscape ranking rate` (scores.x"),
+        ({"scores": None}, "was not written by `rankscape ranking rate` (scores"),
     ],
 )
 def test_rank_refuses(region: Region, capsys: Any, changes: dict[str, Any], said: str) -> None:
@@ -218,11 +219,11 @@ def test_two_orders_of_one_name(region: Region, capsys: Any) -> None:
 
 def test_summaries_that_cannot_be_ranked(region: Region, capsys: Any) -> None:
     order = order_file(region, "a.json", "0>1>2>3")
-    write_json(region.summary, {"clusters": [{"cluster": 4}], "uninhabited": 4, "fingerprint": "f"})
+    write_json(region.summary, {"clusters": [{"cluster": 4, "category": "sea", "size": 1}], "uninhabited": 4, "fingerprint": "f"})
     assert ensemble(region, order) == 2
     assert "has no cluster to rank" in capsys.readouterr().err
     write_json(region.summary, {"clusters": [{}]})
     assert ensemble(region, order) == 2
-    assert "is no summary of clusters" in capsys.readouterr().err
+    assert "was not written by `rankscape ranking cluster` (clusters.0.cluster" in capsys.readouterr().err
     write_clusters(region.folder, region.tiles, region.ids)
     assert ensemble(region, order) == 0
