@@ -219,7 +219,10 @@ def test_two_orders_of_one_name(region: Region, capsys: Any) -> None:
 
 def test_summaries_that_cannot_be_ranked(region: Region, capsys: Any) -> None:
     order = order_file(region, "a.json", "0>1>2>3")
-    write_json(region.summary, {"clusters": [{"cluster": 4, "category": "sea", "size": 1}], "uninhabited": 4, "fingerprint": "f"})
+    write_json(
+        region.summary,
+        {"clusters": [{"cluster": 4, "category": "sea", "size": 1}], "uninhabited": 4, "fingerprint": "f"},
+    )
     assert ensemble(region, order) == 2
     assert "has no cluster to rank" in capsys.readouterr().err
     write_json(region.summary, {"clusters": [{}]})
