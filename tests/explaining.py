@@ -58,7 +58,7 @@ def model_of(
 
 
 def auxiliary_model_of(input_px: tuple[int, int] = (96, 128), *, patch_px: int = 64) -> ScoreModel:
-    """A model of two networks, and of an auxiliary model of random convolutions that sees pictures at another size."""
+    """A model of two networks, and of an auxiliary model of random convolutions that sees images at another size."""
     name, own = "random-convolutions-3px-4", [network_of("test_resnet", seed, 3.0) for seed in range(2)]
     auxiliary = network_of(name, 5, 0.1, "clip")
     torch.nn.init.constant_(auxiliary.head.bias, 0.5)
@@ -72,7 +72,7 @@ def _part_of(networks: tuple[ScoreNetwork, ...], architecture: str, input_px: in
 
 
 def noise(count: int, side: int, seed: int = 0) -> np.ndarray:
-    """Pictures of noise whose brightness differs from place to place, uint8, shape (count, side, side, 3)."""
+    """Images of noise whose brightness differs from place to place, uint8, shape (count, side, side, 3)."""
     generator = np.random.default_rng(seed)
     coarse = generator.integers(1, 255, (count, side // 16, side // 16, 3)).repeat(16, 1).repeat(16, 2)
     return np.clip(coarse + generator.normal(0, 20, (count, side, side, 3)), 1, 255).astype(np.uint8)

@@ -129,7 +129,7 @@ def test_weights_and_architectures_that_cannot_be_had(adapt, tmp_path, capsys):
     told = [line for line in lines if line.startswith("rankscape:")]
     assert "near: [" in told[0]
     assert "none.safetensors' is no file" in told[1]
-    assert "does not take pictures of 32 px" in told[2]
+    assert "does not take images of 32 px" in told[2]
 
 
 def test_granules_of_other_bands_are_refused(adapt, land, patch_store, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""What changes a picture and not its land: looks of other dates, symmetries, crops."""
+"""What changes an image and not its land: looks of other dates, symmetries, crops."""
 
 import pytest
 import torch
@@ -12,27 +12,27 @@ def chance(seed=0):
 
 
 @pytest.fixture
-def pictures():
+def images():
     return torch.rand(64, 4, 16, 16, generator=chance(9)) * 0.8
 
 
-def test_no_strength_changes_nothing_and_more_changes_more(pictures):
-    torch.testing.assert_close(appearance(pictures, chance(), 0), pictures, rtol=0, atol=1e-6)
-    changes = [(appearance(pictures, chance(), s) - pictures).abs().mean().item() for s in (0.25, 0.5, 1.0)]
+def test_no_strength_changes_nothing_and_more_changes_more(images):
+    torch.testing.assert_close(appearance(images, chance(), 0), images, rtol=0, atol=1e-6)
+    changes = [(appearance(images, chance(), s) - images).abs().mean().item() for s in (0.25, 0.5, 1.0)]
     assert 0 < changes[0] < changes[1] < changes[2]
 
 
-def test_the_same_chance_gives_the_same_looks(pictures):
-    first, second, other = (appearance(pictures, chance(seed), 1) for seed in (3, 3, 4))
+def test_the_same_chance_gives_the_same_looks(images):
+    first, second, other = (appearance(images, chance(seed), 1) for seed in (3, 3, 4))
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
 
 
-def test_values_stay_in_range_and_pixels_without_data_stay_empty(pictures):
-    pictures[0, :, 2:5] = torch.nan
-    pictures[1, 0, 0, 0] = 1.7
-    looks = appearance(pictures, chance(), 2)
-    assert torch.equal(looks.isnan(), pictures.isnan())
+def test_values_stay_in_range_and_pixels_without_data_stay_empty(images):
+    images[0, :, 2:5] = torch.nan
+    images[1, 0, 0, 0] = 1.7
+    looks = appearance(images, chance(), 2)
+    assert torch.equal(looks.isnan(), images.isnan())
     assert looks.nan_to_num().min() >= 0
     assert looks[2:].max() <= 1
     assert looks[1].max() <= 1.7
@@ -50,10 +50,10 @@ def only(monkeypatch, *kept):
         monkeypatch.setattr(augmentation, name, 0.0)
 
 
-def test_gain_multiplies_all_channels_alike_and_tint_each(pictures, monkeypatch):
+def test_gain_multiplies_all_channels_alike_and_tint_each(images, monkeypatch):
     only(monkeypatch, "EXPOSURE")
-    pictures = pictures * 0.5 + 0.05
-    ratio = (appearance(pictures, chance(), 1) / pictures).flatten(1)
+    images = images * 0.5 + 0.05
+    ratio = (appearance(images, chance(), 1) / images).flatten(1)
     torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio), rtol=1e-4, atol=1e-4)
     logarithms = ratio[:, 0].log()
     assert -0.5 <= logarithms.min() < -0.4
@@ -61,7 +61,7 @@ def test_gain_multiplies_all_channels_alike_and_tint_each(pictures, monkeypatch)
 
     only(monkeypatch, "TINT")
     monkeypatch.setattr(augmentation, "TINT", 0.15)
-    ratio = (appearance(pictures, chance(), 1) / pictures).flatten(2)
+    ratio = (appearance(images, chance(), 1) / images).flatten(2)
     torch.testing.assert_close(ratio, ratio[..., :1].expand_as(ratio), rtol=1e-4, atol=1e-4)
     assert ratio[:, :, 0].std(1).min() > 0
 
@@ -76,9 +76,9 @@ def test_haze_draws_all_land_towards_its_own_light(monkeypatch):
     assert 0.3 < share.max() <= 0.4 + 1e-3
 
 
-def test_saturation_keeps_the_grey(pictures, monkeypatch):
+def test_saturation_keeps_the_grey(images, monkeypatch):
     only(monkeypatch, "SATURATION")
-    calm = 0.4 + 0.1 * (pictures - 0.4)
+    calm = 0.4 + 0.1 * (images - 0.4)
     looks = appearance(calm, chance(), 1)
     weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
     torch.testing.assert_close((looks[:, :3] * weights).sum(1), (calm[:, :3] * weights).sum(1), rtol=1e-4, atol=1e-5)
@@ -86,7 +86,7 @@ def test_saturation_keeps_the_grey(pictures, monkeypatch):
     assert not torch.allclose(looks[:, :3], calm[:, :3])
 
 
-def test_blur_smooths_about_half_of_the_pictures_and_keeps_their_mean_light(monkeypatch):
+def test_blur_smooths_about_half_of_the_images_and_keeps_their_mean_light(monkeypatch):
     only(monkeypatch, "BLUR_PX")
     spots = torch.zeros(200, 1, 15, 15)
     spots[:, 0, 7, 7] = 1
@@ -98,18 +98,18 @@ def test_blur_smooths_about_half_of_the_pictures_and_keeps_their_mean_light(monk
 
 
 def test_turning_shows_all_eight_symmetries_about_equally_often():
-    picture = torch.arange(9.0).reshape(1, 1, 3, 3)
-    shown = [tuple(view.flatten().tolist()) for view in turn(picture.expand(800, 1, 3, 3), chance())]
+    image = torch.arange(9.0).reshape(1, 1, 3, 3)
+    shown = [tuple(view.flatten().tolist()) for view in turn(image.expand(800, 1, 3, 3), chance())]
     counts = {view: shown.count(view) for view in set(shown)}
     assert len(counts) == 8
     assert min(counts.values()) > 60
 
 
 def test_crops_show_the_asked_share_at_any_place():
-    """A picture of coordinates tells what each crop shows."""
+    """An image of coordinates tells what each crop shows."""
     rows, cols = torch.meshgrid(torch.linspace(0, 1, 64), torch.linspace(0, 1, 64), indexing="ij")
-    pictures = torch.stack([rows, cols]).expand(300, 2, 64, 64)
-    cut = crop(pictures, 0.25, 32, chance())
+    images = torch.stack([rows, cols]).expand(300, 2, 64, 64)
+    cut = crop(images, 0.25, 32, chance())
     assert cut.shape == (300, 2, 32, 32)
     tall, wide = ((cut[:, axis].flatten(1).amax(1) - cut[:, axis].flatten(1).amin(1)) for axis in (0, 1))
     assert (tall * wide).min() > 0.2
@@ -119,13 +119,13 @@ def test_crops_show_the_asked_share_at_any_place():
     centre = cut.mean((2, 3))
     torch.testing.assert_close(centre.mean(0), torch.tensor([0.5, 0.5]), rtol=0, atol=0.03)
     assert centre.std(0).min() > 0.05
-    assert torch.equal(cut, crop(pictures, 0.25, 32, chance()))
+    assert torch.equal(cut, crop(images, 0.25, 32, chance()))
 
 
-def test_a_whole_crop_is_the_picture():
-    pictures = torch.rand(2, 3, 16, 16, generator=chance())
-    whole = crop(pictures, 1.0, 16, chance(1))
-    assert whole.shape == pictures.shape
+def test_a_whole_crop_is_the_image():
+    images = torch.rand(2, 3, 16, 16, generator=chance())
+    whole = crop(images, 1.0, 16, chance(1))
+    assert whole.shape == images.shape
     narrow = crop(torch.rand(2, 3, 1, 9, generator=chance()), 0.01, 4, chance())
     assert narrow.shape == (2, 3, 4, 4)
     assert narrow.isfinite().all()

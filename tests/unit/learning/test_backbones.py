@@ -15,7 +15,7 @@ ARCHITECTURE = "test_resnet"
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4, 6])
-def test_pictures_become_vectors(channels):
+def test_images_become_vectors(channels):
     backbone = create_backbone(ARCHITECTURE, "random", channels, seed=0)
     with torch.inference_mode():
         features = backbone(torch.zeros(2, channels, 32, 32))
@@ -78,7 +78,7 @@ def test_unknown_names_and_files():
         create_backbone("resnet17", "random", 3, seed=0)
     with pytest.raises(WeightsError, match="is no file"):
         find_weights(ARCHITECTURE, "somewhere/else.safetensors")
-    with pytest.raises(WeightsError, match="does not take pictures of 64 px"):
+    with pytest.raises(WeightsError, match="does not take images of 64 px"):
         check_input(create_backbone("vit_tiny_patch16_224", "random", 3, seed=0), 3, 64, "vit")
     with pytest.raises(WeightsError, match="publishes no ImageNet weights"):
         find_weights("coatnet_0_224", "imagenet")

@@ -138,7 +138,7 @@ def test_flat_or_unusable_tiles_have_no_filters(adapt, patch_store, land, tmp_pa
     assert "No patch of the tiles is usable" in told[1]
 
 
-def test_squares_are_cut_out_of_usable_pictures(stores):
+def test_squares_are_cut_out_of_usable_images(stores):
     preparation, patches = preparation_of(stores, input_px=8), select_usable(stores)
     assert len(patches) == 2 * 141
     drawn = sample_patches(patches, preparation, 5, 30, np.random.default_rng(0))

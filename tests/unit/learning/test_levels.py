@@ -28,7 +28,7 @@ def test_features_are_means_and_deviations_of_the_maps_of_every_resolution(netwo
     assert torch.allclose(found, torch.cat([means, deviations], 1), atol=1e-4)
 
 
-def test_places_lead_to_the_features_of_the_picture(network):
+def test_places_lead_to_the_features_of_the_image(network):
     with torch.inference_mode():
         maps = feature_map(network, images(96))
         assert maps.shape == (2, network.num_features, 3, 3)

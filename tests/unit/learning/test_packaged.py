@@ -17,7 +17,7 @@ from rankscape.models.preparation import IMAGENET_STATISTICS, fit_preparation
 
 LITE = "tf_efficientnet_lite0"
 GOLDEN = {113: 4.24185, 828: 3.11474, 949: 2.96667, 434: 2.70484}
-"""The largest features of the first picture of the test, as `lite0` computes them."""
+"""The largest features of the first image of the test, as `lite0` computes them."""
 GOLDEN_MEAN = 0.0718
 
 
@@ -53,18 +53,18 @@ def lite0(tensors, x):
 
 
 def test_packaged_weights_give_the_features_of_the_network_that_they_were_made_for():
-    pictures = torch.randn(2, 3, 75, 75, generator=torch.Generator().manual_seed(3))
+    images = torch.randn(2, 3, 75, 75, generator=torch.Generator().manual_seed(3))
     tensors = torch.load(published.packaged_file(LITE), weights_only=True)
     backbone = create_backbone(LITE, "packaged", 3, seed=0)
     with torch.inference_mode():
-        found, expected = backbone(pictures), lite0(tensors, pictures)
+        found, expected = backbone(images), lite0(tensors, images)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     assert found.shape == (2, backbone.num_features)
     np.testing.assert_allclose(found[0, list(GOLDEN)], list(GOLDEN.values()), atol=1e-4)
     assert found.mean().item() == pytest.approx(GOLDEN_MEAN, abs=1e-4)
 
 
-def test_grey_pictures_see_what_coloured_ones_of_equal_channels_see():
+def test_grey_images_see_what_coloured_ones_of_equal_channels_see():
     grey = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(3))
     with torch.inference_mode():
         one = create_backbone(LITE, "packaged", 1, seed=0)(grey)

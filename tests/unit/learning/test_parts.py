@@ -17,12 +17,12 @@ from rankscape.models.weights import load_weights, read_safetensors, save_weight
 from rankscape.samples.patches import open_patches
 
 
-def pictures(count=40, side=6):
+def images(count=40, side=6):
     return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
 def test_augmentation_repeats_with_its_generator_and_leaves_the_batch_alone():
-    batch = pictures()
+    batch = images()
     before = batch.clone()
     first, second = (augment(batch, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first, second)
@@ -31,8 +31,8 @@ def test_augmentation_repeats_with_its_generator_and_leaves_the_batch_alone():
     assert first.shape == batch.shape
 
 
-def test_each_picture_is_one_of_eight_views_in_another_light():
-    batch = pictures()
+def test_each_image_is_one_of_eight_views_in_another_light():
+    batch = images()
     found = set()
     for before, after in zip(batch, augment(batch, torch.Generator().manual_seed(0)), strict=True):
         views = [torch.rot90(before, turn, (-2, -1)) for turn in range(4)]
@@ -132,7 +132,7 @@ def test_labelled_patches_come_in_the_order_asked_for(labelled):
         assert torch.equal(together[place : place + 1], PREPARATION.tensor(alone))
 
 
-def test_batch_norm_gets_the_statistics_of_all_pictures(labelled):
+def test_batch_norm_gets_the_statistics_of_all_images(labelled):
     backbone = create_backbone("test_resnet", "random", 4, seed=0)
     settle_batch_norm(backbone, PREPARATION, labelled, len(labelled), torch.device("cpu"))
     with torch.no_grad():
@@ -161,7 +161,7 @@ def test_appearance_of_strength_0_changes_nothing_and_draws_nothing():
     assert torch.equal(generator.get_state(), torch.Generator().manual_seed(0).get_state())
 
 
-def test_appearance_repeats_itself_and_differs_between_pictures_and_channels():
+def test_appearance_repeats_itself_and_differs_between_images_and_channels():
     level = torch.full((64, 3, 4, 4), 0.3)
     first, again, other = (seen(1, seed, level)[0] for seed in (0, 0, 1))
     assert torch.equal(first, again)

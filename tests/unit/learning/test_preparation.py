@@ -46,7 +46,7 @@ def test_description_survives_json(tmp_path):
             assert torch.equal(again.tensor(noise(seed=2)), one.tensor(noise(seed=2)))
 
 
-def test_imagenet_gives_the_published_values_for_pictures():
+def test_imagenet_gives_the_published_values_for_images():
     patches = np.zeros((1, 16, 16, 3), np.uint8)
     patches[..., 0], patches[..., 1], patches[..., 2] = 255, 102, 51
     tensor = prepared(patches).tensor(patches)
@@ -54,17 +54,17 @@ def test_imagenet_gives_the_published_values_for_pictures():
     np.testing.assert_allclose(tensor[0, :, 3, 3], expected, rtol=1e-6)
 
 
-def test_without_normalisation_pictures_stay_as_bright_as_they_are():
+def test_without_normalisation_images_stay_as_bright_as_they_are():
     patches = noise(bands=3, dtype=np.uint8)
     tensor = prepared(patches, normalisation="none").tensor(patches)
     np.testing.assert_allclose(tensor.permute(0, 2, 3, 1).numpy(), patches / 255, rtol=1e-6)
 
 
-def test_reflectance_and_its_picture_look_alike_to_the_network():
+def test_reflectance_and_its_image_look_alike_to_the_network():
     patches = noise(bands=3)
-    picture = np.round(patches / 0.3 * 255).astype(np.uint8)
+    image = np.round(patches / 0.3 * 255).astype(np.uint8)
     one = prepared(patches)
-    np.testing.assert_allclose(one.tensor(patches), one.tensor(picture), atol=0.01)
+    np.testing.assert_allclose(one.tensor(patches), one.tensor(image), atol=0.01)
 
 
 @pytest.mark.parametrize("colour", ["rgb", "all", "grey"])
@@ -198,7 +198,7 @@ def test_dark_bytes_stay_data_when_resized():
     assert torch.isfinite(one.values(torch.from_numpy(one.resized(patches)))).all()
 
 
-def test_each_gives_pictures_the_contrast_that_the_weights_know():
+def test_each_gives_images_the_contrast_that_the_weights_know():
     patches = np.random.default_rng(3).integers(1, 255, (2, 32, 32, 3)).astype(np.uint8)
     one = fit_preparation(
         [], ("B04", "B03", "B02"), input_px=32, colour="rgb", normalisation="each", published=((0.5,) * 3, (0.5,) * 3)

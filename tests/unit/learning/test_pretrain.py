@@ -151,7 +151,7 @@ def test_what_cannot_be_learned_from_is_named(pretrain, run, adapt, land, patch_
         (
             "pretrain.weights = 'self_supervised' is refused: pre-training starts from other weights than its own",
             "Nothing in random-convolutions-3px-8 can be trained",
-            "vit_tiny_patch16_224 does not take pictures of 32 px (",
+            "vit_tiny_patch16_224 does not take images of 32 px (",
             "`self_supervised` needs the file that pretrain made",
             "and no other weights take one",
         ),
@@ -203,8 +203,8 @@ def test_the_loss_is_that_of_the_paper():
     class Given(torch.nn.Module):
         num_features = 5
 
-        def forward(self, pictures):
-            return pictures
+        def forward(self, images):
+            return images
 
     network = ViewComparison(Given(), PretrainSettings(projection_dims=5))
     network.head = torch.nn.Identity()

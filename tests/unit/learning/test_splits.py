@@ -1,4 +1,4 @@
-"""Training and validation share no place, no footprint and no picture."""
+"""Training and validation share no place, no footprint and no image."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ from rankscape.learning.selection import Selection
 from rankscape.learning.splits import (
     Split,
     choose_blocks,
-    choose_pictures,
+    choose_images,
     overlaps,
     split_by_block,
     split_by_few_blocks,
@@ -99,7 +99,7 @@ def test_too_little_to_train_on_is_an_error(invented: Callable[[int], Selection]
 
 
 def without_places(samples: Selection, stores: tuple[int, ...]) -> Selection:
-    """The samples with some of its stores as pictures without coordinates."""
+    """The samples with some of its stores as images without coordinates."""
     changed = [
         replace(store, index=store.index.set_crs(NOWHERE, allow_override=True)) if number in stores else store
         for number, store in enumerate(samples.stores)
@@ -109,14 +109,14 @@ def without_places(samples: Selection, stores: tuple[int, ...]) -> Selection:
 
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10_000), fraction=st.floats(0.1, 0.5))
-def test_pictures_are_split_by_cluster_and_twins_stay_together(
+def test_images_are_split_by_cluster_and_twins_stay_together(
     invented: Callable[[int], Selection], seed: int, fraction: float
 ):
     samples = without_places(invented(seed), (0, 1))
     split = halves(samples, 200, fraction, np.random.default_rng(seed))
     digests = samples.digests()
     assert not set(digests[split.training]) & set(digests[split.validation])
-    assert (split.overlapping, split.identical, split.places) == (0, 0, "pictures")
+    assert (split.overlapping, split.identical, split.places) == (0, 0, "images")
     assert len(split.training) + len(split.validation) == len(samples)
     assert split.training_groups + split.validation_groups == len(set(digests))
     for cluster in range(4):
@@ -125,10 +125,10 @@ def test_pictures_are_split_by_cluster_and_twins_stay_together(
         assert samples.targets["cluster"][split.training].tolist().count(cluster) >= own.sum() * (1 - fraction) / 3
 
 
-def test_pictures_beside_land_are_held_out_each_by_its_rule(invented: Callable[[int], Selection]):
+def test_images_beside_land_are_held_out_each_by_its_rule(invented: Callable[[int], Selection]):
     samples = without_places(invented(4), (1,))
     split = halves(samples, 200, 0.25, np.random.default_rng(0))
-    assert split.places == "blocks of land and pictures"
+    assert split.places == "blocks and images"
     for number in (0, 1):
         assert (samples.store[split.training] == number).any()
         assert (samples.store[split.validation] == number).any()
@@ -136,12 +136,12 @@ def test_pictures_beside_land_are_held_out_each_by_its_rule(invented: Callable[[
     assert split.overlapping == 0
 
 
-def test_a_share_of_every_cluster_is_held_out_and_a_single_picture_is_not():
-    pictures = -np.arange(1, 52)
+def test_a_share_of_every_cluster_is_held_out_and_a_single_image_is_not():
+    images = -np.arange(1, 52)
     clusters = np.repeat([0, 1, 2, 3], [20, 20, 10, 1])
-    held = choose_pictures(pictures, clusters, 0.2, np.random.default_rng(0))
-    assert np.bincount(clusters[np.isin(pictures, held)], minlength=4).tolist() == [4, 4, 2, 0]
-    assert len(choose_pictures(pictures, clusters, 0.01, np.random.default_rng(0))) == 3
+    held = choose_images(images, clusters, 0.2, np.random.default_rng(0))
+    assert np.bincount(clusters[np.isin(images, held)], minlength=4).tolist() == [4, 4, 2, 0]
+    assert len(choose_images(images, clusters, 0.01, np.random.default_rng(0))) == 3
 
 
 def test_touching_is_no_overlap():

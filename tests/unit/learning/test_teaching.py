@@ -69,14 +69,14 @@ def test_unlabelled_patches_may_differ_in_size_between_granules(land, patch_stor
 
 
 class Line(nn.Module):
-    """Mean brightness of a picture times one weight, as logits of two categories."""
+    """Mean brightness of an image times one weight, as logits of two categories."""
 
     def __init__(self, weight):
         super().__init__()
         self.weight = nn.Parameter(torch.tensor(weight))
 
-    def forward(self, pictures):
-        level = pictures.mean((1, 2, 3))
+    def forward(self, images):
+        level = images.mean((1, 2, 3))
         return torch.stack([level * self.weight, torch.zeros_like(level)], 1)
 
 

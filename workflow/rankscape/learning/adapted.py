@@ -20,7 +20,7 @@ HEAD_PREFIX = "head."
 
 @dataclass(frozen=True)
 class Adapted:
-    """A backbone, how pictures are prepared for it, and the land-category head that was fitted with it."""
+    """A backbone, how images are prepared for it, and the land-category head that was fitted with it."""
 
     architecture: str
     """Name of the timm model."""
@@ -110,8 +110,8 @@ def embed_patches(adapted: Adapted, patches: Patches, batch_size: int, device: t
     batches = [usable[start : start + batch_size] for start in range(0, len(usable), batch_size)]
     with torch.inference_mode():
         for rows in track(batches, "embed", unit="batch"):
-            pictures = adapted.preparation.tensor(patches.array[rows])
-            seen = backbone(pictures.to(device, memory_format=torch.channels_last))
+            images = adapted.preparation.tensor(patches.array[rows])
+            seen = backbone(images.to(device, memory_format=torch.channels_last))
             features[rows] = seen.cpu().numpy()
     _check_finite(features, patches, usable)
     return features

@@ -1,4 +1,4 @@
-"""Changes of a picture that leave what it shows as it is: land has no upright side; light and air differ by date."""
+"""Changes of an image that leave what it shows as it is: land has no upright side; light and air differ by date."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.models.preparation import LUMA
 
 VIEWS = (1, 4, 8)
-"""As it is; the four turns; the turns of the picture and of its mirror image."""
+"""As it is; the four turns; the turns of the image and of its mirror image."""
 
 GAIN = 0.1
 """Largest relative change of contrast."""
@@ -36,29 +36,29 @@ _REACH_PX = 3
 
 
 def augment(batch: Tensor, generator: torch.Generator) -> Tensor:
-    """Turn, mirror, and change the light of each picture by chance.
+    """Turn, mirror, and change the light of each image by chance.
 
-    Each picture takes one of the eight symmetries of the square, a gain in 1 ± `GAIN` around the mean, and a shift of
+    Each image takes one of the eight symmetries of the square, a gain in 1 ± `GAIN` around the mean, and a shift of
     ± `BRIGHTNESS` standard deviations, each uniformly.
 
     Args:
-        batch: Normalised square pictures, float32, shape (n, channels, side, side).
-        generator: Source of chance; the same state gives the same pictures, on every device.
+        batch: Normalised square images, float32, shape (n, channels, side, side).
+        generator: Source of chance; the same state gives the same images, on every device.
 
     Returns:
         New tensor of the same shape, type and device.
     """
-    pictures = turn(batch, generator)
+    images = turn(batch, generator)
     light = torch.rand((2, len(batch), 1, 1, 1), generator=generator, device=generator.device).to(batch) * 2 - 1
-    return pictures * (1 + GAIN * light[0]) + BRIGHTNESS * light[1]
+    return images * (1 + GAIN * light[0]) + BRIGHTNESS * light[1]
 
 
 def turn(batch: Tensor, generator: torch.Generator) -> Tensor:
-    """Show each picture in one of the eight symmetries of the square, each as likely as the others.
+    """Show each image in one of the eight symmetries of the square, each as likely as the others.
 
     Args:
-        batch: Square pictures, shape (n, channels, side, side).
-        generator: Source of chance; the same state gives the same pictures, on every device.
+        batch: Square images, shape (n, channels, side, side).
+        generator: Source of chance; the same state gives the same images, on every device.
 
     Returns:
         New tensor of the same shape, type and device.
@@ -91,7 +91,7 @@ def square_views(images: Tensor, count: int) -> Iterator[Tensor]:
 
 
 def _turned(batch: Tensor, turns: Tensor) -> Tensor:
-    """Turn each picture by its own number of quarters; with `turns` on the CPU nothing waits for a GPU."""
+    """Turn each image by its own number of quarters; with `turns` on the CPU nothing waits for a GPU."""
     result = batch.clone()
     for quarter in (1, 2, 3):
         chosen = (turns == quarter).nonzero().squeeze(1).to(batch.device, non_blocking=True)
@@ -104,14 +104,14 @@ def appearance(batch: Tensor, generator: torch.Generator, strength: float) -> Te
 
     One after another: colours' distance from grey (of red, green, blue), a gain of all channels and one of each (sun,
     processing), haze of its own strength h in each channel, J (1 - h) + A h with the light A of the haze (Koschmieder's
-    law; Narasimhan and Nayar, International Journal of Computer Vision 2002), and in half of the pictures a Gaussian
+    law; Narasimhan and Nayar, International Journal of Computer Vision 2002), and in half of the images a Gaussian
     blur. Every change is drawn uniformly between the limits above, which `strength` scales. Values stay between 0 and
-    1, or the picture's own largest value where that is more.
+    1, or the image's own largest value where that is more.
 
     Args:
-        batch: Pictures of values of about [0, 1], before normalisation, red, green, blue first where there are three
+        batch: Images of values of about [0, 1], before normalisation, red, green, blue first where there are three
             channels or more; float32, shape (n, channels, height, width). Pixels without data (NaN) stay so.
-        generator: Source of chance; the same state gives the same pictures, on every device.
+        generator: Source of chance; the same state gives the same images, on every device.
         strength: 0 changes nothing and draws nothing, 1 is what dates do, with some to spare.
 
     Returns:
@@ -142,7 +142,7 @@ def _saturated(batch: Tensor, factor: Tensor) -> Tensor:
 
 
 def _blurred(batch: Tensor, sigma: Tensor) -> Tensor:
-    """Blur each picture by a Gaussian of its own standard deviation in pixels; 0 leaves it as it is."""
+    """Blur each image by a Gaussian of its own standard deviation in pixels; 0 leaves it as it is."""
     count, channels, height, width = batch.shape
     steps = torch.arange(-_REACH_PX, _REACH_PX + 1).to(batch)
     # At this deviation all neighbours weigh exactly 0 in float32.

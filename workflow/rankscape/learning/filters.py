@@ -1,4 +1,4 @@
-"""Giving random convolutions their filters: patches at chance places of usable pictures, as the network sees them."""
+"""Giving random convolutions their filters: patches at chance places of usable images, as the network sees them."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -14,11 +14,11 @@ from rankscape.models.preparation import Preparation
 from rankscape.samples.patches import Patches
 
 _CHUNK = 16
-"""Pictures read at once."""
+"""Images read at once."""
 _SAMPLE = 1000
-"""Pictures that the mean and deviation of features come from."""
+"""Images that the mean and deviation of features come from."""
 _SMALLEST_SCALE = 1e-8
-"""Features that change less from picture to picture are left as large as they are."""
+"""Features that change less from image to image are left as large as they are."""
 
 
 def fit_filters(
@@ -31,60 +31,60 @@ def fit_filters(
     """Set the filters from all usable patches, labelled or not, as `draw_filters` does.
 
     Raises:
-        RasterError: If no patch is usable, or the pictures are flat.
+        RasterError: If no patch is usable, or the images are flat.
     """
     draw_filters(network, select_usable(stores), preparation, generator, device)
 
 
 def draw_filters(
     network: RandomConvolutions,
-    pictures: Selection,
+    images: Selection,
     preparation: Preparation,
     generator: np.random.Generator,
     device: torch.device,
 ) -> None:
-    """Set the filters from pictures, in place, and with form `-standard` the features' means and deviations.
+    """Set the filters from images, in place, and with form `-standard` the features' means and deviations.
 
     Filters are computed on the CPU, so that every device gets the same.
 
     Args:
         network: Random convolutions, left on the CPU.
-        pictures: Patches that may be drawn; their labels are not read.
-        preparation: How patches become pictures.
+        images: Patches that may be drawn; their labels are not read.
+        preparation: How patches become images.
         generator: Source of chance.
         device: Where features are computed.
 
     Raises:
-        RasterError: If the pictures are flat.
+        RasterError: If the images are flat.
     """
     form = network.form
-    drawn = sample_patches(pictures, preparation, form.size_px, form.filters, generator)
+    drawn = sample_patches(images, preparation, form.size_px, form.filters, generator)
     network.filters.copy_(torch.from_numpy(whitened_filters(drawn)))
     if not network.fitted:
         raise RasterError(
             f"The {form.filters} patches of {form.size_px} px drawn as filters are flat: check the tiles, or ask for"
             " more or larger filters."
         )
-    say(f"{form.filters} filters of {form.size_px} px from {len(pictures)} patches.")
+    say(f"{form.filters} filters of {form.size_px} px from {len(images)} patches.")
     if form.standard:
-        _standardise(network.to(device), pictures, preparation, generator)
+        _standardise(network.to(device), images, preparation, generator)
         network.cpu()
 
 
 def sample_patches(
     patches: Selection, preparation: Preparation, size_px: int, count: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Cut squares out of prepared pictures, each from a picture and place drawn uniformly.
+    """Cut squares out of prepared images, each from a image and place drawn uniformly.
 
     Returns:
         float32, shape (count, channels, size_px, size_px).
     """
-    picture = generator.integers(len(patches), size=count)
+    owner = generator.integers(len(patches), size=count)
     top, left = generator.integers(preparation.input_px - size_px + 1, size=(2, count))
     squares = np.empty((count, preparation.channels, size_px, size_px), np.float32)
-    order = np.argsort(picture, kind="stable")
+    order = np.argsort(owner, kind="stable")
     for some in track(_chunks(order), "filters", unit="batch"):
-        pixels = patches.images(picture[some], preparation).numpy()
+        pixels = patches.images(owner[some], preparation).numpy()
         for square, image in zip(some.tolist(), pixels, strict=True):
             row, col = top[square], left[square]
             squares[square] = image[:, row : row + size_px, col : col + size_px]

@@ -126,7 +126,7 @@ def resample_places(
     numbers, inverse = np.unique(places, return_inverse=True)
     if len(numbers) < 2:
         raise SettingsError(
-            f"train.block_m = {block_m:g} puts all {len(places)} patches to train on into one block of land, so the "
+            f"train.block_m = {block_m:g} puts all {len(places)} patches to train on into one block, so the "
             "penalty of the ridge cannot be chosen by place: lower train.block_m."
         )
     times = np.ones(len(numbers), np.int64)

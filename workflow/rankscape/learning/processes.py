@@ -4,7 +4,7 @@ One process, or several with a GPU each (PyTorch's DistributedDataParallel by Li
 
 Every process draws the same batches. Each reads and prepares its share of a batch; the shares are put together on every
 device, where augmentation and mixtures are drawn for the whole batch as on one device; each puts its share of the
-pictures through the network; the scores are put together, and every process computes the same loss of all of them. So
+images through the network; the scores are put together, and every process computes the same loss of all of them. So
 a loss may compare any two images of a batch, and several devices train what one would have, up to rounding.
 """
 

@@ -13,7 +13,7 @@ Precision = Literal["float32", "bfloat16"]
 
 
 class AdaptSettings(Section):
-    """The backbone, how pictures are prepared for it, and how its land-category head is fitted."""
+    """The backbone, how images are prepared for it, and how its land-category head is fitted."""
 
     architecture: str = "resnet18"
     """Name of a timm model, or of random convolutions, such as `random-convolutions-3px-128`."""
@@ -36,9 +36,9 @@ class AdaptSettings(Section):
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 1e-2
     """Weight decay of AdamW."""
     held_out_fraction: Annotated[float, Field(ge=0, lt=0.9)] = 0.2
-    """Share of the labelled patches, by blocks of land, that the fit is tested on and never sees; 0 fits to all."""
+    """Share of the labelled patches, by blocks, that the fit is tested on and never sees; 0 fits to all."""
     block_m: Annotated[float, Field(gt=0)] = 20_000.0
-    """Side of the square blocks of land that are held out whole; above the correlation length."""
+    """Side of the square blocks that are held out whole; above the correlation length."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of initial weights, held-out blocks, order and augmentation."""
     fitted: Literal["all", "head"] = "all"

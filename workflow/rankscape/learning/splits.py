@@ -42,7 +42,7 @@ class Split:
     identical: int = 0
     """Samples left out of training because a held-out one has the same bytes."""
     places: str = "groups"
-    """What is counted as a group: blocks of land, pictures, or both."""
+    """What is counted as a group: blocks, images, or both."""
     reason: str | None = None
     """Why nothing is held out; None where something is."""
 
@@ -168,28 +168,28 @@ def _choose(
     section: str,
 ) -> np.ndarray:
     """Choose the places that are held out, of blocks and of images each by its own rule."""
-    land, pictures = np.flatnonzero(blocks >= 0), np.flatnonzero(blocks < 0)
+    land, images = np.flatnonzero(blocks >= 0), np.flatnonzero(blocks < 0)
     chosen = [np.zeros(0, np.int64)]
     if land.size:
         own = [stratum[land] for stratum in strata]
         chosen.append(choose_blocks(blocks[land], own, block_m, fraction, generator, section))
-    if pictures.size:
-        chosen.append(choose_pictures(blocks[pictures], strata[-1][pictures], fraction, generator))
+    if images.size:
+        chosen.append(choose_images(blocks[images], strata[-1][images], fraction, generator))
     return np.concatenate(chosen)
 
 
 def _kinds(blocks: np.ndarray) -> str:
-    kinds = (("blocks of land", blocks >= 0), ("pictures", blocks < 0))
+    kinds = (("blocks", blocks >= 0), ("images", blocks < 0))
     return " and ".join(name for name, has in kinds if has.any())
 
 
-def choose_pictures(
-    pictures: np.ndarray, strata: np.ndarray, fraction: float, generator: np.random.Generator
+def choose_images(
+    images: np.ndarray, strata: np.ndarray, fraction: float, generator: np.random.Generator
 ) -> np.ndarray:
     """Choose the images that are held out: a share of each stratum, one at least where it has two or more.
 
     Args:
-        pictures: Number of every sample's image, shape (n,); the same bytes have the same number.
+        images: Number of every sample's image, shape (n,); the same bytes have the same number.
         strata: Stratum of every sample, shape (n,).
         fraction: Share of each stratum's images to hold out.
         generator: Source of chance.
@@ -197,7 +197,7 @@ def choose_pictures(
     Returns:
         Numbers of the held-out images.
     """
-    numbers, first = np.unique(pictures, return_index=True)
+    numbers, first = np.unique(images, return_index=True)
     held = [np.zeros(0, np.int64)]
     for stratum in np.unique(strata):
         # An image that lies in two strata by mistake counts in the one that comes first.
@@ -238,7 +238,7 @@ def choose_blocks(
     numbers, inverse, sizes = np.unique(blocks, return_inverse=True, return_counts=True)
     if len(numbers) < 2:
         raise SettingsError(
-            f"{section}.block_m = {block_m:g} puts all {len(blocks)} patches into one block of land, so none can be "
+            f"{section}.block_m = {block_m:g} puts all {len(blocks)} patches into one block, so none can be "
             f"held out for validation: lower {section}.block_m."
         )
     tables = [_table(inverse, stratum) for stratum in strata]

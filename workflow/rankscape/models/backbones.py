@@ -1,4 +1,4 @@
-"""Backbones: networks of timm without their classifier, or random convolutions; picture in, feature vector out."""
+"""Backbones: networks of timm without their classifier, or random convolutions; image in, feature vector out."""
 
 import difflib
 import sys
@@ -62,23 +62,23 @@ def create_backbone(architecture: str, weights: str, channels: int, seed: int) -
 
 
 def check_input(backbone: torch.nn.Module, channels: int, input_px: int, architecture: str) -> None:
-    """Try one empty picture.
+    """Try one empty image.
 
     Raises:
-        WeightsError: If the architecture does not take pictures of this size.
+        WeightsError: If the architecture does not take images of this size.
     """
     try:
         with torch.inference_mode():
             backbone(torch.zeros(1, channels, input_px, input_px))
     except (AssertionError, RuntimeError, ValueError) as error:
         raise WeightsError(
-            f"{architecture} does not take pictures of {input_px} px ({error}): mend adapt.input_px, or choose"
+            f"{architecture} does not take images of {input_px} px ({error}): mend adapt.input_px, or choose"
             " another adapt.architecture."
         ) from None
 
 
 def synchronised(network: torch.nn.Module) -> None:
-    """Let batch normalisation, also timm's own kind, take the statistics of all processes' pictures; changes in place.
+    """Let batch normalisation, also timm's own kind, take the statistics of all processes' images; changes in place.
 
     Names and shapes of the weights stay. Only GPUs can do it.
     """

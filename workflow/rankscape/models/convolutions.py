@@ -1,4 +1,4 @@
-"""Random convolutional features: filters that are patches of the pictures themselves, whitened; nothing is trained.
+"""Random convolutional features: filters that are patches of the images themselves, whitened; nothing is trained.
 
 The construction of MOSAIKS (Rolf et al., "A generalizable and accessible approach to machine learning with global
 satellite imagery", Nature Communications 2021, Methods).
@@ -16,7 +16,7 @@ from rankscape.foundation.errors import WeightsError
 FAMILY = "random-convolutions"
 """First part of the names of such architectures."""
 CPU_MB, GPU_MB = 4, 256
-"""MB that responses of filters may take, however many pictures and filters there are; about a cache on the CPU."""
+"""MB that responses of filters may take, however many images and filters there are; about a cache on the CPU."""
 _SHAPE = re.compile(FAMILY + r"-([1-9]\d?)px-([1-9]\d{0,5})((?:-[a-z]+)*)")
 _EXTRAS = ("rms", "log", "standard")
 CELL_PX = 32
@@ -32,7 +32,7 @@ _SMALLEST_POWER = 1e-12
 """Mean squares count as at least this: the slope of the root at 0 is infinite."""
 _COPIES = 4
 """Tensors as large as the responses that live at once where they are pooled by cell: responses, their negative, what is
-kept of it, its square. Over whole pictures only the responses live."""
+kept of it, its square. Over whole images only the responses live."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Form:
     log: bool = False
     """Whether features are logarithms."""
     standard: bool = False
-    """Whether features have mean 0 and deviation 1 over the pictures that the filters come from."""
+    """Whether features have mean 0 and deviation 1 over the images that the filters come from."""
 
     @property
     def features(self) -> int:
@@ -91,7 +91,7 @@ def whitened_filters(patches: np.ndarray) -> np.ndarray:
     V (L + 1e-3)^(-1/2) V' of C = V L V', the filters are P W W (Rolf et al. 2021), which is P (C + 1e-3 I)^-1.
 
     Args:
-        patches: Patches of pictures, shape (k, channels, size, size).
+        patches: Patches of images, shape (k, channels, size, size).
 
     Returns:
         Filters, float32, of the same shape. Flat patches give filters of zeros.
@@ -106,7 +106,7 @@ def whitened_filters(patches: np.ndarray) -> np.ndarray:
 
 
 class RandomConvolutions(nn.Module):
-    """Pictures to means of what each filter answers.
+    """Images to means of what each filter answers.
 
     Filters are buffers, no parameters: an optimiser finds nothing to change. A new one has filters of zeros, and runs
     once they are set (`vision.filters`) or loaded.
@@ -126,8 +126,8 @@ class RandomConvolutions(nn.Module):
 
         Args:
             form: Size and number of filters, and what is made of their answers.
-            channels: Channels of the pictures.
-            activation_mb: MB (2^20 bytes) that responses may take; one picture with one filter is always allowed. None
+            channels: Channels of the images.
+            activation_mb: MB (2^20 bytes) that responses may take; one image with one filter is always allowed. None
                 allows 4 on the CPU and 256 on a GPU.
         """
         super().__init__()
@@ -146,11 +146,11 @@ class RandomConvolutions(nn.Module):
         """Compute features.
 
         Args:
-            images: Prepared pictures, float32, shape (n, channels, height, width), on the device of the filters.
+            images: Prepared images, float32, shape (n, channels, height, width), on the device of the filters.
 
         Returns:
             float32, shape (n, features): of every filter f the mean of relu(I * f) over all places where it fits into
-            the picture, then those of relu(-I * f); with `rms` the root mean squares of both follow; with `log` the
+            the image, then those of relu(-I * f); with `rms` the root mean squares of both follow; with `log` the
             logarithm of all, plus 0.001.
 
         Raises:
@@ -159,10 +159,10 @@ class RandomConvolutions(nn.Module):
         return self.forward_head(self._answers(images, (1, 1)))
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """Compute the map of answers, as networks of timm do: their means over each cell of the picture.
+        """Compute the map of answers, as networks of timm do: their means over each cell of the image.
 
         Cells are about 32 px wide, the stride of usual networks, and equally large: a response that lies on an edge
-        counts in both cells by its share. So the mean over the cells is the mean over the picture.
+        counts in both cells by its share. So the mean over the cells is the mean over the image.
 
         Args:
             images: As for `forward`.
@@ -178,7 +178,7 @@ class RandomConvolutions(nn.Module):
         return self._answers(images, (max(1, height // CELL_PX), max(1, width // CELL_PX)))
 
     def forward_head(self, answers: Tensor) -> Tensor:
-        """Turn a map of answers into the features of the whole picture.
+        """Turn a map of answers into the features of the whole image.
 
         Args:
             answers: What `forward_features` returns, of any height and width.
@@ -209,7 +209,7 @@ class RandomConvolutions(nn.Module):
         return torch.cat(answers).flatten(1, 2)
 
     def _at_once(self, images: Tensor, copies: int) -> tuple[int, int]:
-        """Pictures and filters whose responses fit into memory together."""
+        """Images and filters whose responses fit into memory together."""
         height, width = (side - self.form.size_px + 1 for side in images.shape[-2:])
         pair_bytes = copies * self.filters.element_size() * max(height * width, 1)
         usual = CPU_MB if images.device.type == "cpu" else GPU_MB
@@ -220,7 +220,7 @@ class RandomConvolutions(nn.Module):
 
 
 def _pooled(images: Tensor, filters: Tensor, rms: bool, cells: tuple[int, int]) -> Tensor:
-    """Pool what filters answer over each cell of each picture, shape (n, measures, filters, *cells)."""
+    """Pool what filters answer over each cell of each image, shape (n, measures, filters, *cells)."""
     responses = torch.nn.functional.conv2d(images, filters)
     if cells == (1, 1):
         return _pooled_whole(responses, rms)[..., None, None]
@@ -229,7 +229,7 @@ def _pooled(images: Tensor, filters: Tensor, rms: bool, cells: tuple[int, int]) 
 
 
 def _pooled_whole(responses: Tensor, rms: bool) -> Tensor:
-    """Pool over whole pictures in few passes, shape (n, measures, filters); overwrites responses that want no gradient.
+    """Pool over whole images in few passes, shape (n, measures, filters); overwrites responses that want no gradient.
 
     relu(-r) = relu(r) - r and relu(-r)² = r² - relu(r)², so sums of r and of relu(r) say all four.
     """

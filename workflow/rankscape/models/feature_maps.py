@@ -48,7 +48,7 @@ def headless(network: Any, architecture: str) -> Any:
 
 
 class Levels(nn.Module):
-    """Pictures to means and deviations of a network's maps at every resolution.
+    """Images to means and deviations of a network's maps at every resolution.
 
     Attributes:
         network: A convolutional network of timm without its last layers.
@@ -62,7 +62,7 @@ class Levels(nn.Module):
 
         Args:
             network: What `headless` returns.
-            channels: Channels of the pictures.
+            channels: Channels of the images.
             architecture: Its name, for messages.
 
         Raises:
@@ -81,10 +81,10 @@ class Levels(nn.Module):
         """Compute features.
 
         Args:
-            images: Prepared pictures, shape (n, channels, height, width).
+            images: Prepared images, shape (n, channels, height, width).
 
         Returns:
-            float32, shape (n, num_features): the means over the picture of all maps, from the finest to the coarsest,
+            float32, shape (n, num_features): the means over the image of all maps, from the finest to the coarsest,
             then their standard deviations, in the same order.
         """
         return self.forward_head(self._moments(images, (1, 1)))
@@ -98,7 +98,7 @@ class Levels(nn.Module):
         return self._moments(images, None)
 
     def forward_head(self, moments: Tensor) -> Tensor:
-        """Turn means of maps and of their squares by place into features of the whole picture.
+        """Turn means of maps and of their squares by place into features of the whole image.
 
         Args:
             moments: Shape (n, num_features, rows, columns), places of equal size.
@@ -125,11 +125,11 @@ class Levels(nn.Module):
 
 
 def feature_map(backbone: nn.Module, images: Tensor) -> Tensor:
-    """Compute the last map of features of pictures.
+    """Compute the last map of features of images.
 
     Args:
         backbone: A convolutional network of timm without classifier, or random convolutions.
-        images: Prepared pictures, float32, shape (n, channels, height, width).
+        images: Prepared images, float32, shape (n, channels, height, width).
 
     Returns:
         float32, shape (n, maps, rows, columns); usual networks have a place every 32 px.
@@ -150,16 +150,16 @@ def feature_map(backbone: nn.Module, images: Tensor) -> Tensor:
 
 
 def pooled(backbone: nn.Module, maps: Tensor) -> Tensor:
-    """Return the features of whole pictures from their maps: what the backbone itself returns, shape (n, dims)."""
+    """Return the features of whole images from their maps: what the backbone itself returns, shape (n, dims)."""
     of_timm: Any = backbone
     features: Tensor = of_timm.forward_head(maps)
     return features
 
 
 def at_each_place(backbone: nn.Module, maps: Tensor) -> Tensor:
-    """Return the features of each place, as if the whole picture looked like it.
+    """Return the features of each place, as if the whole image looked like it.
 
-    Where the backbone only averages over places, the mean of these is what it returns for the picture. Where it
+    Where the backbone only averages over places, the mean of these is what it returns for the image. Where it
     normalises, or takes logarithms, after that, it does so to each place by itself.
 
     Args:

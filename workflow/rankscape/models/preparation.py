@@ -32,18 +32,18 @@ _SMALLEST_STD = 0.01
 
 @dataclass(frozen=True)
 class Preparation:
-    """Colour, size and normalisation of the pictures that a network was fitted to."""
+    """Colour, size and normalisation of the images that a network was fitted to."""
 
     input_px: int
     """Side of the network's input."""
     colour: Colour
     """`rgb`, `all` bands, or `grey`."""
     normalisation: Normalisation
-    """`imagenet` and `patches` use `mean` and `std`; `each` those of each picture itself first; `none` neither."""
+    """`imagenet` and `patches` use `mean` and `std`; `each` those of each image itself first; `none` neither."""
     mean: tuple[float, ...]
-    """Mean of each channel; of `each`, after the picture's own was taken away; 0 for `none`."""
+    """Mean of each channel; of `each`, after the image's own was taken away; 0 for `none`."""
     std: tuple[float, ...]
-    """Standard deviation of each channel; of `each`, after it was divided by the picture's own; 1 for `none`."""
+    """Standard deviation of each channel; of `each`, after it was divided by the image's own; 1 for `none`."""
     bands: tuple[str, ...]
     """Bands of the patches that it was made for, red, green, blue first."""
 
@@ -94,7 +94,7 @@ class Preparation:
         """Turn patches into brightness, where changes of season and haze can be imitated.
 
         Bytes are divided by 255 and reflectance by 0.3, so that both show land about as bright as a photograph does.
-        Here a picture may be cropped, or made to look as on another date (`learning.augmentation.appearance`).
+        Here an image may be cropped, or made to look as on another date (`learning.augmentation.appearance`).
 
         Args:
             patches: uint8, or float32 reflectance, as `resized` returns them or of another size; shape
@@ -124,7 +124,7 @@ class Preparation:
         return seen.sub_(mean).div_(std).nan_to_num_(nan=0.0)
 
     def _fill(self, patches: np.ndarray) -> np.ndarray:
-        """Return what pixels without data count as, in the patches' unit: the mean, of `each` that of the picture."""
+        """Return what pixels without data count as, in the patches' unit: the mean, of `each` that of the image."""
         if self.normalisation != "each":
             mean = np.array(self.mean if self.colour != "grey" else self.mean * 3)
             return np.asarray(np.round(mean * 255) if patches.dtype == np.uint8 else mean * WHITE_REFLECTANCE)
@@ -206,7 +206,7 @@ def _patch_statistics(chunks: Iterable[np.ndarray], colour: Colour, channels: in
 
 
 def _as_photographs(published: Statistics, colour: Colour, channels: int) -> Statistics:
-    """What gives pictures of mean 0 and deviation 1 the contrast of photographs, as the weights saw these.
+    """What gives images of mean 0 and deviation 1 the contrast of photographs, as the weights saw these.
 
     0 and 1 for weights that ImageNet's own statistics were taken off; 0.07 and 2.2 for those of TensorFlow's networks.
     """
@@ -227,7 +227,7 @@ def _check(patches: np.ndarray) -> None:
     if patches.ndim != 4 or patches.shape[-1] < _VISIBLE:
         raise RasterError(f"Patches of shape {patches.shape} given; (n, height, width, bands), three bands at least.")
     if patches.dtype not in (np.uint8, np.float32):
-        raise RasterError(f"Patches of type {patches.dtype} given; uint8 pictures or float32 reflectance are needed.")
+        raise RasterError(f"Patches of type {patches.dtype} given; uint8 images or float32 reflectance are needed.")
 
 
 def _channels(patches: Tensor, colour: Colour) -> Tensor:

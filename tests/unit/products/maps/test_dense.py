@@ -182,6 +182,6 @@ def test_what_has_no_dense_map_is_refused_in_one_line(land):
         dense_map(model_of([network_of("test_vit")], input_px=160), patches, CPU, 8, "tiles")
     with pytest.raises(RasterError, match="was trained on 32 px"):
         dense_map(model_of([bright_network(1.0)], patch_px=32), patches, CPU, 8, "tiles")
-    nowhere = land(granule="pictures", crs=NOWHERE)
+    nowhere = land(granule="images", crs=NOWHERE)
     with pytest.raises(RasterError, match="without coordinates, which have no map"):
         dense_map(model_of([bright_network(1.0)]), open_patches(nowhere), CPU, 8, "tiles")

@@ -22,7 +22,7 @@ PATCH_PX = 16
 ARCHITECTURE = "test_resnet"
 
 
-def picture(level: int, generator: np.random.Generator, side: int = PATCH_PX, bands: int = 3) -> np.ndarray:
+def image(level: int, generator: np.random.Generator, side: int = PATCH_PX, bands: int = 3) -> np.ndarray:
     """Draw a patch of a level, uint8, shape (side, side, bands)."""
     strength = 3 - level
     noise = generator.normal(0, 4 + 8 * strength, (side, side, bands))
@@ -74,7 +74,7 @@ def write_backbone(path: Path, bands: tuple[str, ...] = ("B04", "B03", "B02"), *
 def granule_pixels(clusters: np.ndarray, generator: np.random.Generator, bands: int = 3) -> np.ndarray:
     """Draw an image whose patches belong to clusters, shape (rows, cols); uint8."""
     level = {cluster: place for place, members in enumerate(LEVELS) for cluster in members}
-    rows = [np.hstack([picture(level[int(c)], generator, bands=bands) for c in row]) for row in clusters]
+    rows = [np.hstack([image(level[int(c)], generator, bands=bands) for c in row]) for row in clusters]
     return np.vstack(rows)
 
 

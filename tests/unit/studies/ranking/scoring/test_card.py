@@ -32,7 +32,7 @@ def test_train_writes_the_card_of_its_record(world: World, record):
         "Score model", "What it is for", "Data", "Training", "Metrics", "Limits", "Settings", "Where it comes from",
     ]  # fmt: skip
     assert "2 networks of architecture `test_resnet`" in text
-    assert "8-bit pictures of the bands B04, B03, B02" in text
+    assert "8-bit images of the bands B04, B03, B02" in text
     assert f"| trained on | {record['patches']['training']} | {record['blocks']['training']} |" in text
     assert "| learning_rate | 0.005 |" in text
     assert "| patches_per_cluster | null |" in text

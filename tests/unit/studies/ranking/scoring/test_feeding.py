@@ -45,7 +45,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("rows", [0, 7, 1000])
-def test_what_is_kept_changes_no_picture(pool: Selection, rows: int):
+def test_what_is_kept_changes_no_image(pool: Selection, rows: int):
     kept, small = ResizedSamples(pool, preparation(8), rows * BYTES / 1e6), preparation(8)
     generator = np.random.default_rng(0)
     for _ in range(12):
@@ -54,27 +54,27 @@ def test_what_is_kept_changes_no_picture(pool: Selection, rows: int):
 
 
 def test_a_patch_is_read_once_where_all_fit(pool: Selection, reads: list[int]):
-    pictures = ResizedSamples(pool, preparation(8), 1.0)
+    images = ResizedSamples(pool, preparation(8), 1.0)
     for _ in range(3):
         for chosen in np.array_split(np.random.default_rng(1).permutation(len(pool)), 5):
-            pictures.resized(chosen)
+            images.resized(chosen)
     assert sum(reads) == len(pool)
 
 
 def test_memory_is_bounded_and_holds_what_came_first(pool: Selection, reads: list[int]):
-    pictures = ResizedSamples(pool, preparation(8), 10 * BYTES / 1e6)
-    pictures.resized(np.array([5, 5, 6]))
-    pictures.resized(np.arange(20, 40))
-    assert len(pictures._kept) == 10
+    images = ResizedSamples(pool, preparation(8), 10 * BYTES / 1e6)
+    images.resized(np.array([5, 5, 6]))
+    images.resized(np.arange(20, 40))
+    assert len(images._kept) == 10
     reads.clear()
-    pictures.resized(np.array([5, 6, 20, 27, 28]))
+    images.resized(np.array([5, 6, 20, 27, 28]))
     assert reads == [1]
 
 
 def test_patches_of_the_networks_size_are_not_kept(pool: Selection):
-    pictures = ResizedSamples(pool, preparation(PATCH_PX), 1.0)
-    pictures.resized(np.arange(9))
-    assert len(pictures._kept) == 0
+    images = ResizedSamples(pool, preparation(PATCH_PX), 1.0)
+    images.resized(np.arange(9))
+    assert len(images._kept) == 0
 
 
 def test_neither_memory_nor_reading_ahead_changes_a_training(world: World, monkeypatch: pytest.MonkeyPatch):

@@ -1,4 +1,4 @@
-"""Pictures and GeoTIFFs of any kind."""
+"""Images and GeoTIFFs of any kind."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from pyproj import Transformer
 from rankscape.foundation.errors import InputError, RasterError
 from rankscape.studies.ranking.scoring.images import (
     cut_raster,
-    find_pictures,
+    find_images,
     look_at_raster,
     patch_centres,
-    read_picture,
+    read_image,
     valid_fraction,
 )
 from rasterio.transform import from_origin
@@ -33,55 +33,55 @@ def write_tif(path: Path, pixels: np.ndarray, crs: str | None = "EPSG:32633", ma
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.webp", "a.tif"])
-def test_pictures_are_read_as_they_are(tmp_path: Path, name: str):
+def test_images_are_read_as_they_are(tmp_path: Path, name: str):
     path = tmp_path / name
     if name.endswith("tif"):
         write_tif(path, PIXELS)
     else:
         Image.fromarray(PIXELS).save(path, **({"lossless": True} if name.endswith("webp") else {}))
-    assert np.array_equal(read_picture(path), PIXELS)
+    assert np.array_equal(read_image(path), PIXELS)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA"])
-def test_other_8_bit_pictures_become_rgb(tmp_path: Path, mode: str):
+def test_other_8_bit_images_become_rgb(tmp_path: Path, mode: str):
     Image.fromarray(PIXELS).convert(mode).save(tmp_path / "a.png")
-    assert read_picture(tmp_path / "a.png").shape == (40, 55, 3)
+    assert read_image(tmp_path / "a.png").shape == (40, 55, 3)
 
 
-def test_a_16_bit_picture_is_refused(tmp_path: Path):
+def test_a_16_bit_image_is_refused(tmp_path: Path):
     Image.fromarray(PIXELS[..., 0].astype(np.uint16)).save(tmp_path / "a.png")
-    with pytest.raises(RasterError, match=r"a\.png is no 8-bit picture"):
-        read_picture(tmp_path / "a.png")
+    with pytest.raises(RasterError, match=r"a\.png is no 8-bit image"):
+        read_image(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("name", ["half.png", "text.jpg", "half.tif"])
-def test_a_broken_picture_is_named(tmp_path: Path, name: str):
+def test_a_broken_image_is_named(tmp_path: Path, name: str):
     path = tmp_path / name
     if name == "text.jpg":
-        path.write_text("no picture")
+        path.write_text("no image")
     else:
         write_tif(path, PIXELS) if name.endswith("tif") else Image.fromarray(PIXELS).save(path)
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(RasterError, match=name):
-        read_picture(path)
+        read_image(path)
 
 
-def test_pictures_are_found_in_folders_below_and_sorted(tmp_path: Path):
+def test_images_are_found_in_folders_below_and_sorted(tmp_path: Path):
     for name in ("b.png", "a/z.JPG", "a/c.tiff", "notes.txt", ".hidden.png", "a/.part/x.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert [path.relative_to(tmp_path).as_posix() for path in find_pictures(tmp_path)] == [
+    assert [path.relative_to(tmp_path).as_posix() for path in find_images(tmp_path)] == [
         "a/c.tiff",
         "a/z.JPG",
         "b.png",
     ]
 
 
-def test_a_folder_or_file_without_pictures_is_an_error(tmp_path: Path):
+def test_a_folder_or_file_without_images_is_an_error(tmp_path: Path):
     (tmp_path / "notes.txt").touch()
     for source in (tmp_path, tmp_path / "notes.txt"):
-        with pytest.raises(InputError, match="holds no picture"):
-            find_pictures(source)
+        with pytest.raises(InputError, match="holds no image"):
+            find_images(source)
 
 
 def test_a_raster_is_cut_row_by_row_from_its_upper_left_corner(tmp_path: Path):
@@ -116,16 +116,16 @@ def test_a_patch_larger_than_the_raster_is_refused(tmp_path: Path):
         look_at_raster(write_tif(tmp_path / "a.tif", PIXELS), 64)
 
 
-def test_a_picture_that_claims_more_than_a_picture_has_is_refused_before_it_is_decoded(tmp_path: Path):
+def test_a_image_that_claims_more_than_a_image_has_is_refused_before_it_is_decoded(tmp_path: Path):
     claiming_png(tmp_path / "a.png", 60_000, 60_000)
     with pytest.raises(RasterError, match=r"a\.png is no whole image .*decompression bomb"):
-        read_picture(tmp_path / "a.png")
+        read_image(tmp_path / "a.png")
     claiming_png(tmp_path / "b.png", 9_000, 9_000)
     with pytest.raises(RasterError, match=r"b\.png claims 9000 x 9000 px; 67108864 px are read at most"):
-        read_picture(tmp_path / "b.png")
+        read_image(tmp_path / "b.png")
     with rasterio.open(
         tmp_path / "c.tif", "w", driver="GTiff", width=9000, height=9000, count=3, dtype="uint8", SPARSE_OK="TRUE"
     ):
         pass
     with pytest.raises(RasterError, match="claims 9000 x 9000 pixels in 3 bands; at most 67108864"):
-        read_picture(tmp_path / "c.tif")
+        read_image(tmp_path / "c.tif")

@@ -63,7 +63,7 @@ def test_two_halves_of_one_part_score_as_the_whole():
     np.testing.assert_allclose(split.combined(scores)[0], whole.combined(scores)[0], rtol=1e-6)
 
 
-def test_pictures_of_any_size_are_prepared_one_by_one():
+def test_images_of_any_size_are_prepared_one_by_one():
     model = ScoreModel((invented_part(0),), "uint8", 16)
     listed = model.score(list(PATCHES), CPU)
     np.testing.assert_allclose(listed, model.score(PATCHES, CPU), atol=1e-6)

@@ -1,4 +1,4 @@
-"""Scores of places: they agree with the score of the picture, for every kind of network and link."""
+"""Scores of places: they agree with the score of the image, for every kind of network and link."""
 
 from dataclasses import replace
 
@@ -17,14 +17,14 @@ def images(count: int = 3, side: int = 96, seed: int = 0) -> torch.Tensor:
     return torch.rand((count, 3, side, side), generator=torch.Generator().manual_seed(seed))
 
 
-def scored(network, pictures, cells=None):
-    """Scores of pictures and of their places."""
+def scored(network, images, cells=None):
+    """Scores of images and of their places."""
     with torch.inference_mode():
-        return local_scores(network, feature_map(network.backbone, pictures), cells)
+        return local_scores(network, feature_map(network.backbone, images), cells)
 
 
 @pytest.mark.parametrize("architecture", [*ARCHITECTURES, "random-convolutions-5px-6"])
-def test_the_places_of_a_picture_agree_with_its_score(architecture):
+def test_the_places_of_a_image_agree_with_its_score(architecture):
     network = network_of(architecture, strength=0.3)
     scores, places = scored(network, images())
     assert scores.numpy() == pytest.approx(network(images()).detach().numpy(), abs=1e-5)
@@ -87,10 +87,10 @@ def test_maps_lead_to_the_features_of_the_backbone(architecture):
 
 def test_cells_of_random_convolutions_are_means_of_equal_parts():
     backbone = network_of("random-convolutions-3px-4").backbone
-    picture = images(1, 98)
+    image = images(1, 98)
     with torch.inference_mode():
-        cells, plain = feature_map(backbone, picture), backbone(picture)
-        responses = torch.nn.functional.conv2d(picture, backbone.filters).relu()
+        cells, plain = feature_map(backbone, image), backbone(image)
+        responses = torch.nn.functional.conv2d(image, backbone.filters).relu()
     assert cells.shape == (1, 8, 3, 3)
     assert torch.allclose(cells.mean((2, 3)), plain, atol=1e-5)
     assert torch.allclose(cells[0, :4, 0, 2], responses[0, :, :32, 64:].mean((1, 2)), atol=1e-5)

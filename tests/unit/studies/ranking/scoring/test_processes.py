@@ -32,7 +32,7 @@ ORDER = PartialOrder.from_levels([(0,), (1,), (2,)])
 
 
 class Flat(nn.Module):
-    """A backbone with a parameter that no picture uses."""
+    """A backbone with a parameter that no image uses."""
 
     num_features = 4
 

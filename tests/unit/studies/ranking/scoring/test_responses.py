@@ -29,33 +29,33 @@ def contributions(found):
 @pytest.mark.parametrize(
     "model", [model_of([network_of("test_resnet", s, 2.0) for s in range(2)]), auxiliary_model_of()]
 )
-def test_batches_say_what_grad_cam_says_of_single_pictures(model):
-    pictures = noise(5, 64)
+def test_batches_say_what_grad_cam_says_of_single_images(model):
+    images = noise(5, 64)
     settings = SaliencySettings(cells=32, batch_size=2)
     scores = np.array([0.1, 0.2, np.nan, 0.4, 0.5])
-    found = respond(model, pictures, scores, np.zeros(5), settings, CPU)
+    found = respond(model, images, scores, np.zeros(5), settings, CPU)
     assert found.method == "grad-cam"
     assert not found.maps[2].any(), "a patch that is not usable has no map"
     for row in (0, 1, 3, 4):
-        wanted = explain(model, [pictures[row]], CPU)[0].places
+        wanted = explain(model, [images[row]], CPU)[0].places
         assert contributions(found)[row] == pytest.approx(wanted, abs=found.scale / 250)
 
 
 def test_fewer_cells_keep_the_mean():
-    model, pictures = model_of([bright_network(1.0)], input_px=128), noise(3, 64)
+    model, images = model_of([bright_network(1.0)], input_px=128), noise(3, 64)
     scores = np.full(3, 0.5)
-    fine, coarse = (respond(model, pictures, scores, scores, SaliencySettings(cells=n), CPU) for n in (4, 2))
+    fine, coarse = (respond(model, images, scores, scores, SaliencySettings(cells=n), CPU) for n in (4, 2))
     assert (fine.maps.shape, coarse.maps.shape) == ((3, 4, 4), (3, 2, 2))
     assert contributions(coarse).mean((1, 2)) == pytest.approx(contributions(fine).mean((1, 2)), abs=fine.scale / 100)
 
 
 def test_a_network_that_sees_one_place_is_asked_by_covering_squares():
     model = model_of([bright_network(4.0)], input_px=32, patch_px=32)
-    pictures = np.full((6, 32, 32, 3), 60, np.uint8)
-    pictures[:, :8, :8] = 250
+    images = np.full((6, 32, 32, 3), 60, np.uint8)
+    images[:, :8, :8] = 250
     scores = np.array([0.1, 0.9, 0.5, 0.5, 0.5, np.nan])
     doubts, settings = np.array([0, 0, 0, 1, 0, 9.0]), SaliencySettings(occluded_patches=3)
-    found = respond(model, pictures, scores, doubts, settings, CPU)
+    found = respond(model, images, scores, doubts, settings, CPU)
     assert found.method == "occlusion"
     assert "3 patches" in found.reason
     assert found.maps.any((1, 2)).tolist() == [True, True, False, True, False, False], (

@@ -169,7 +169,7 @@ def test_features_that_are_not_finite_are_refused(pool, world: World):
 def test_ridge_needs_two_places(pool, world: World):
     task = task_of(pool, world)
     far = replace(task, settings=task.settings.model_copy(update={"block_m": 5e6}))
-    with pytest.raises(SettingsError, match="into one block of land, so the penalty"):
+    with pytest.raises(SettingsError, match="into one block, so the penalty"):
         ridge_part(backbone_of(world), ARCHITECTURE, far, [0], 1, True)
 
 

@@ -1,4 +1,4 @@
-"""Grad-CAM of pictures and of changes, and how it is drawn."""
+"""Grad-CAM of images and of changes, and how it is drawn."""
 
 import numpy as np
 import pytest
@@ -31,10 +31,10 @@ class Targets:
 
 
 def with_corner(brightness: int = 250, ground: int = 40, side: int = 96) -> np.ndarray:
-    """A dark picture with one bright corner, the lower right."""
-    picture = np.full((side, side, 3), ground, np.uint8)
-    picture[-32:, -32:] = brightness
-    return picture
+    """A dark image with one bright corner, the lower right."""
+    image = np.full((side, side, 3), ground, np.uint8)
+    image[-32:, -32:] = brightness
+    return image
 
 
 @pytest.fixture
@@ -69,16 +69,16 @@ def test_the_corner_that_lowers_the_score_is_the_lowest():
 
 
 @pytest.mark.parametrize("architecture", ["test_resnet", "test_convnext", "random-convolutions-3px-6-rms-log-standard"])
-def test_the_mean_of_a_map_is_the_value_of_the_picture(architecture):
+def test_the_mean_of_a_map_is_the_value_of_the_image(architecture):
     network = network_of(architecture, 1, 0.3)
     model = model_of([network], input_px=96)
-    picture = noise(1, 96)[0]
-    (found,) = explain(model, [picture], CPU)
-    tensor = model.parts[0].images(picture[None])
+    image = noise(1, 96)[0]
+    (found,) = explain(model, [image], CPU)
+    tensor = model.parts[0].images(image[None])
     with torch.no_grad():
         value = float(head_value(network, feature_map(network.backbone, tensor)))
     assert found.places.mean() == pytest.approx(value * 5 / 4, abs=1e-5)
-    assert found.score == pytest.approx(float(model.score(picture[None], CPU)[0, 0]), abs=1e-6)
+    assert found.score == pytest.approx(float(model.score(image[None], CPU)[0, 0]), abs=1e-6)
 
 
 def test_networks_share_the_map_and_the_finest_grid_is_kept():
@@ -98,7 +98,7 @@ def test_a_clipped_score_has_a_map_also_where_it_is_cut_off():
 
 
 @pytest.mark.parametrize(("raises", "sign"), [(1.0, 1), (-1.0, -1)])
-def test_the_change_lies_where_the_picture_changed_and_has_its_sign(raises, sign):
+def test_the_change_lies_where_the_image_changed_and_has_its_sign(raises, sign):
     model = model_of([bright_network(raises)], input_px=96)
     before, after = np.full((96, 96, 3), 40, np.uint8), with_corner()
     change = explain_change(model, before, after, CPU)
@@ -113,10 +113,10 @@ def test_the_change_lies_where_the_picture_changed_and_has_its_sign(raises, sign
 
 def test_no_change_has_no_map_and_dates_of_other_sizes_are_refused():
     model = model_of([network_of("test_resnet", 1, 3.0)], input_px=96)
-    picture = noise(1, 96)[0]
-    assert np.abs(explain_change(model, picture, picture, CPU).places).max() == 0
+    image = noise(1, 96)[0]
+    assert np.abs(explain_change(model, image, image, CPU).places).max() == 0
     with pytest.raises(RasterError, match=r"96 x 96 px of 3 bands before, 80 x 96 px of 3 bands after"):
-        explain_change(model, picture, picture[:80], CPU)
+        explain_change(model, image, image[:80], CPU)
 
 
 def test_a_transformer_is_refused():
@@ -125,12 +125,12 @@ def test_a_transformer_is_refused():
 
 
 def test_hues_tell_raising_from_lowering():
-    picture = np.full((40, 40, 3), 128, np.uint8)
+    image = np.full((40, 40, 3), 128, np.uint8)
     places = np.array([[1.0, -1.0], [0.0, 0.0]])
-    drawn = overlay(picture, places, 1.0)
+    drawn = overlay(image, places, 1.0)
     assert np.abs(drawn[2, 2].astype(int) - RAISES).max() < 40
     assert np.abs(drawn[2, -3].astype(int) - LOWERS).max() < 40
-    assert np.ptp(drawn[-3, 5]) == 0, "where nothing pulls, the picture is grey"
+    assert np.ptp(drawn[-3, 5]) == 0, "where nothing pulls, the image is grey"
     assert limit_of([places * 0]) == 0.05
     assert limit_of([places, places * 3]) == 3
 
@@ -144,33 +144,33 @@ def test_figures_have_room_for_long_names():
     assert draw_change(("one.png", "two.png"), (with_corner(), with_corner(90)), change).shape[1] > drawn.shape[1]
 
 
-def test_the_command_explains_pictures(saved, tmp_path):
+def test_the_command_explains_images(saved, tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         Image.fromarray(noise(1, 96)[0]).save(tmp_path / folder / "tile.png")
     Image.fromarray(with_corner()).save(tmp_path / "corner.webp", lossless=True)
-    pictures = [tmp_path / "a/tile.png", tmp_path / "b/tile.png", tmp_path / "corner.webp"]
-    assert run("ranking", "explain", *pictures, "--model", saved, "--out", tmp_path / "why") == 0
+    images = [tmp_path / "a/tile.png", tmp_path / "b/tile.png", tmp_path / "corner.webp"]
+    assert run("ranking", "explain", *images, "--model", saved, "--out", tmp_path / "why") == 0
     names = sorted(path.name for path in (tmp_path / "why").iterdir())
     assert names == ["corner.png", "explained.json", "tile-1.png", "tile-2.png"]
     document = read_json(tmp_path / "why/explained.json")
-    assert [entry["file"] for entry in document["pictures"]] == ["tile-1.png", "tile-2.png", "corner.png"]
-    assert document["pictures"][0]["score"] == document["pictures"][1]["score"]
-    assert np.array(document["pictures"][2]["places"]).shape == (3, 3)
+    assert [entry["file"] for entry in document["images"]] == ["tile-1.png", "tile-2.png", "corner.png"]
+    assert document["images"][0]["score"] == document["images"][1]["score"]
+    assert np.array(document["images"][2]["places"]).shape == (3, 3)
     assert document["provenance"]["stage"] == "ranking explain"
     assert "no proof" in document["note"]
 
 
 def test_the_command_explains_a_model_of_two_parts(tmp_path):
     """The mean of the map is the score of both parts together; dates are explained too."""
-    model, picture = auxiliary_model_of(patch_px=96), with_corner()
+    model, image = auxiliary_model_of(patch_px=96), with_corner()
     write_model(tmp_path / "score.safetensors", model, Targets(), {})
     for name, brightness in (("before", 60), ("after", 250)):
         Image.fromarray(with_corner(brightness)).save(tmp_path / f"{name}.png")
     common = ["--model", tmp_path / "score.safetensors", "--out", tmp_path / "why"]
     assert run("ranking", "explain", tmp_path / "after.png", *common) == 0
-    (found,) = read_json(tmp_path / "why/explained.json")["pictures"]
-    expected = combine(model.score(picture[None], CPU), model.parts)[0][0]
+    (found,) = read_json(tmp_path / "why/explained.json")["images"]
+    expected = combine(model.score(image[None], CPU), model.parts)[0][0]
     assert found["score"] == pytest.approx(expected, abs=1e-5)
     assert np.array(found["places"]).shape == (4, 4)
     assert (
@@ -198,7 +198,7 @@ def test_the_command_explains_a_change(saved, tmp_path):
     [
         ([], "Nothing to explain"),
         (["--before", "x.png"], "--before and --after go together"),
-        (["x.png", "--before", "x.png", "--after", "y.png"], "explain either pictures or a change"),
+        (["x.png", "--before", "x.png", "--after", "y.png"], "explain either images or a change"),
         (["missing.png"], "missing.png is no file"),
         (["--before", "missing.png", "--after", "missing.png"], "missing.png is no whole image"),
     ],

@@ -21,7 +21,7 @@ from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.stages.predict import predict
 from rankscape.studies.ranking.stages.train import train
 
-from .conftest import ARCHITECTURE, PATCH_PX, World, granule_pixels, picture, write_backbone
+from .conftest import ARCHITECTURE, PATCH_PX, World, granule_pixels, image, write_backbone
 from .test_images import write_tif
 
 CPU = torch.device("cpu")
@@ -73,18 +73,16 @@ def test_the_commands_train_predict_and_score(world: World, capsys: pytest.Captu
     assert frame[["score", "score_std", "ensemble_std"]].isna().all(axis=1).tolist() == (~index.usable).tolist()
     assert frame.score.dropna().between(0, 1).all()
 
-    pictures = world.folder / "pictures" / "inner"
-    pictures.mkdir(parents=True)
+    images = world.folder / "images" / "inner"
+    images.mkdir(parents=True)
     for level in range(4):
-        Image.fromarray(picture(level, np.random.default_rng(level), 20 + level)).save(pictures / f"{level}.png")
+        Image.fromarray(image(level, np.random.default_rng(level), 20 + level)).save(images / f"{level}.png")
     csv = world.folder / "scores.csv"
-    assert run("ranking", "score", "--model", out, pictures.parent, "--out", csv) == 0
+    assert run("ranking", "score", "--model", out, images.parent, "--out", csv) == 0
     scored = pd.read_csv(csv)
     assert scored.file.tolist() == [f"inner/{level}.png" for level in range(4)]
     assert scored.score.is_monotonic_decreasing
-    assert (
-        run("ranking", "score", "--model", out, pictures.parent, "--out", csv.with_name("seen.csv"), "--views", 8) == 0
-    )
+    assert run("ranking", "score", "--model", out, images.parent, "--out", csv.with_name("seen.csv"), "--views", 8) == 0
     seen = pd.read_csv(csv.with_name("seen.csv"))
     assert not seen.score.equals(scored.score)
     assert np.allclose(seen.score, scored.score, atol=0.2)
@@ -181,7 +179,7 @@ def test_a_model_of_another_architecture_or_none_is_refused(world: World):
     ("pixels", "side", "bands", "said"),
     [
         (np.uint8, 16, ("B04", "B03", "B02", "B08"), "has 4 bands, the model reads 3"),
-        (np.float32, 16, ("B04", "B03", "B02"), "reflectance .*, the model was trained on 8-bit pictures"),
+        (np.float32, 16, ("B04", "B03", "B02"), "reflectance .*, the model was trained on 8-bit images"),
         (np.uint8, 16, ("B02", "B03", "B04"), "bands B02, B03, B04, the model reads B04, B03, B02"),
         (np.uint8, 8, ("B04", "B03", "B02"), "patches of 8 px, the model was trained on 16 px"),
     ],
@@ -213,7 +211,7 @@ def test_a_geotiff_is_scored_patch_by_patch(world: World):
     assert len(pd.read_csv(world.folder / "big.csv")) == 1
 
 
-def test_a_geotiff_without_crs_has_no_coordinates_and_one_picture_is_a_source_too(world: World):
+def test_a_geotiff_without_crs_has_no_coordinates_and_one_image_is_a_source_too(world: World):
     model = trained(world, epochs=1, seeds=1)
     source = write_tif(world.folder / "land.tif", np.full((16, 16, 3), 90, np.uint8), crs=None)
     assert run("ranking", "score", source, "--model", model, "--out", world.folder / "a.csv") == 0
@@ -231,7 +229,7 @@ def test_a_geotiff_without_crs_has_no_coordinates_and_one_picture_is_a_source_to
     [
         ("broken", [], "2.png is no whole image"),
         ("broken", ["--broken", "refuse"], "Or give --broken skip."),
-        ("all-broken", ["--broken", "skip"], "None of the 1 pictures in"),
+        ("all-broken", ["--broken", "skip"], "None of the 1 images in"),
         ("missing", [], "missing does not exist"),
         ("whole", ["--views", 3], "views = 3 is refused: Input should be 1, 4 or 8"),
         ("whole", ["--patch-px", 8], "--patch-px cuts a GeoTIFF"),
@@ -247,7 +245,7 @@ def test_what_cannot_be_scored_is_one_clear_line(
         Image.new("RGB", (8, 8), (9, 9, 9)).save(world.folder / folder / "1.png")
     (world.folder / "all-broken").mkdir()
     for folder in ("broken", "all-broken"):
-        (world.folder / folder / "2.png").write_bytes(b"no picture")
+        (world.folder / folder / "2.png").write_bytes(b"no image")
     capsys.readouterr()
     assert (
         run("ranking", "score", world.folder / name, "--model", model, "--out", world.folder / "s.csv", *options) == 2
@@ -258,16 +256,14 @@ def test_what_cannot_be_scored_is_one_clear_line(
     assert not (world.folder / "s.csv").exists()
 
 
-def test_broken_pictures_are_skipped_by_name_among_pictures_of_many_sizes(
-    world: World, capsys: pytest.CaptureFixture[str]
-):
+def test_broken_images_are_skipped_by_name_among_images_of_many_sizes(world: World, capsys: pytest.CaptureFixture[str]):
     model = trained(world, epochs=1, seeds=2)
     folder = world.folder / "mixed"
     folder.mkdir()
     for side in (8, 17, 30):
         Image.new("RGB", (side, side + 3), (90, 80, 70)).save(folder / f"{side}.png")
     whole = scored(world, model, folder)
-    (folder / "1-text.png").write_bytes(b"no picture")
+    (folder / "1-text.png").write_bytes(b"no image")
     (folder / "2-short.png").write_bytes((folder / "30.png").read_bytes()[:-30])
     (folder / "3-short.tif").write_bytes(
         write_tif(world.folder / "a.tif", np.ones((16, 16, 3), np.uint8)).read_bytes()[:99]
@@ -289,7 +285,7 @@ def scored(world: World, model: Path, source: Path, *options: object) -> pd.Data
     return pd.read_csv(world.folder / "s.csv") if status == 0 else None
 
 
-def test_rgb_pictures_do_not_fit_a_model_of_four_bands(world: World, capsys: pytest.CaptureFixture[str]):
+def test_rgb_images_do_not_fit_a_model_of_four_bands(world: World, capsys: pytest.CaptureFixture[str]):
     model = reflectance_model(world)
     Image.new("RGB", (8, 8), (9, 9, 9)).save(world.folder / "a.png")
     for options in ([], ["--white-reflectance", 0.3]):
@@ -297,7 +293,7 @@ def test_rgb_pictures_do_not_fit_a_model_of_four_bands(world: World, capsys: pyt
         assert "has 3 bands, the model reads 4 (B04, B03, B02, B08)" in capsys.readouterr().err
 
 
-def test_8_bit_pictures_need_their_white_for_a_model_of_reflectance(world: World, capsys: pytest.CaptureFixture[str]):
+def test_8_bit_images_need_their_white_for_a_model_of_reflectance(world: World, capsys: pytest.CaptureFixture[str]):
     model = reflectance_model(world, colour="rgb", mean=(0.5,) * 3, std=(0.25,) * 3)
     pixels = np.random.default_rng(0).integers(1, 256, (16, 16, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(world.folder / "a.png")

@@ -48,7 +48,7 @@ def test_a_new_network_scores_everything_one_half(world):
     assert scores.tolist() == [0.5] * 3
 
 
-def test_training_learns_an_invented_gradient_of_pictures(pool, world):
+def test_training_learns_an_invented_gradient_of_images(pool, world):
     _, fit = fitted(task_of(pool, world, epochs=10), world)
     assert fit.epochs[-1]["training_loss"] < fit.epochs[0]["training_loss"] / 2
     assert min(epoch["validation_loss"] for epoch in fit.epochs) < 0.1
@@ -127,7 +127,7 @@ def test_training_can_start_from_random_weights_of_each_seed(pool, world):
 def test_few_held_out_blocks_and_clusters_on_one_side_are_said(pool, world):
     few = pool.take((clusters_of(pool) != 3) | (np.arange(len(pool)) == np.flatnonzero(clusters_of(pool) == 3)[0]))
     limits = ensemble(few, world, block_m=800.0)[1]["limits"]
-    assert any("Few blocks of land were held out" in limit for limit in limits)
+    assert any("Few blocks were held out" in limit for limit in limits)
     assert any("clusters [3] was held out" in limit for limit in limits)
 
 

@@ -132,11 +132,11 @@ class Gallery:
     reason: str = ""
     """Why there is nothing to show."""
     drawing: np.ndarray | None = None
-    """The picture, where it is no plain sheet; uint8, shape (height, width, 3)."""
+    """The image, where it is no plain sheet; uint8, shape (height, width, 3)."""
 
     @property
     def file(self) -> str | None:
-        """Name of the picture; None where there is nothing to show."""
+        """Name of the image; None where there is nothing to show."""
         return f"{self.name}.png" if self.patches else None
 
 
@@ -170,14 +170,14 @@ def galleries(patches: pd.DataFrame, settings: InspectionSettings) -> list[Galle
 
 
 def explained(
-    model: ScoreModel, sheets: Sequence[Gallery], pictures: PatchLookup, count: int, device: torch.device
+    model: ScoreModel, sheets: Sequence[Gallery], images: PatchLookup, count: int, device: torch.device
 ) -> Gallery:
     """Show why single patches scored as they did: the first contradictions and uncertain ones, and both ends.
 
     Args:
         model: The score model.
         sheets: The other sheets.
-        pictures: The patches' pixels.
+        images: The patches' pixels.
         count: Patches of each of the two sheets.
         device: Device that holds the model.
 
@@ -186,7 +186,7 @@ def explained(
     """
     title = "What raises their score and what lowers it"
     chosen = _first(sheets, count)
-    pixels = [pictures.pixels(patch.patch_id) for patch in chosen]
+    pixels = [images.pixels(patch.patch_id) for patch in chosen]
     try:
         found = explain(model, pixels, device)
     except WeightsError as error:
@@ -211,13 +211,13 @@ def _first(sheets: Sequence[Gallery], count: int) -> list[InspectedPatch]:
     return list({patch.patch_id: patch for patch in listed}.values())
 
 
-def write_galleries(folder: Path, sheets: Sequence[Gallery], pictures: PatchLookup, record: dict[str, Any]) -> None:
-    """Write a PNG for each sheet, and last `index.json`, which lists the patches; pictures of earlier runs go.
+def write_galleries(folder: Path, sheets: Sequence[Gallery], images: PatchLookup, record: dict[str, Any]) -> None:
+    """Write a PNG for each sheet, and last `index.json`, which lists the patches; images of earlier runs go.
 
     Args:
-        folder: Where the pictures go; made if it is missing.
+        folder: Where the images go; made if it is missing.
         sheets: What to show.
-        pictures: The patches' pixels.
+        images: The patches' pixels.
         record: Provenance.
 
     Raises:
@@ -230,7 +230,7 @@ def write_galleries(folder: Path, sheets: Sequence[Gallery], pictures: PatchLook
             continue
         drawing = sheet.drawing
         if drawing is None:
-            shown = [as_rgb(pictures.pixels(patch.patch_id)) for patch in sheet.patches]
+            shown = [as_rgb(images.pixels(patch.patch_id)) for patch in sheet.patches]
             drawing = contact_sheet(sheet.title, shown, [_CAPTIONS[sheet.name](patch) for patch in sheet.patches])
         write_bytes(path, as_png(drawing))
     listed = [

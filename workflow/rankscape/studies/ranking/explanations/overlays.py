@@ -1,4 +1,4 @@
-"""Pictures of saliency: the picture, and beside it what raises and what lowers its score, with a legend."""
+"""Images of saliency: the image, and beside it what raises and what lowers its score, with a legend."""
 
 import math
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _PAPER, _INK, _SOFT = (255, 255, 255), (20, 20, 20), (90, 90, 90)
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a figure, with a line above it."""
+    """One image of a figure, with a line above it."""
 
     title: str
     """The line; it may reach over panels to the right that have none."""
@@ -42,19 +42,19 @@ def limit_of(maps: Sequence[np.ndarray]) -> float:
     return max(SMALLEST_LIMIT, *(float(np.abs(places).max()) for places in maps))
 
 
-def overlay(picture: np.ndarray, places: np.ndarray, limit: float) -> np.ndarray:
-    """Lay a map of contributions over a picture, which turns grey, so that hue belongs to the map alone.
+def overlay(image: np.ndarray, places: np.ndarray, limit: float) -> np.ndarray:
+    """Lay a map of contributions over an image, which turns grey, so that hue belongs to the map alone.
 
     Args:
-        picture: uint8, shape (height, width, 3).
+        image: uint8, shape (height, width, 3).
         places: Contributions, shape (rows, columns).
         limit: Contribution at which the colours are strongest.
 
     Returns:
         uint8, shape (height, width, 3).
     """
-    finer = interpolated(places, picture.shape[:2])
-    grey = picture @ np.array([0.299, 0.587, 0.114])
+    finer = interpolated(places, image.shape[:2])
+    grey = image @ np.array([0.299, 0.587, 0.114])
     dark, light = np.percentile(grey, (2, 98))
     # Stretched and pale, since colours on dark land turn brown.
     grey = 110 + 125 * np.clip((grey - dark) / max(light - dark, 1), 0, 1)
@@ -68,12 +68,12 @@ def coloured(ground: np.ndarray, values: np.ndarray, limit: float) -> np.ndarray
     return np.asarray(np.rint(ground * (1 - share) + hue * share), np.uint8)
 
 
-def draw_saliency(name: str, picture: np.ndarray, found: Saliency) -> np.ndarray:
-    """Draw one explained picture: itself, and its map beside it.
+def draw_saliency(name: str, image: np.ndarray, found: Saliency) -> np.ndarray:
+    """Draw one explained image: itself, and its map beside it.
 
     Args:
-        name: What the picture is called.
-        picture: uint8, shape (height, width, 3).
+        name: What the image is called.
+        image: uint8, shape (height, width, 3).
         found: Why it got its score.
 
     Returns:
@@ -81,18 +81,18 @@ def draw_saliency(name: str, picture: np.ndarray, found: Saliency) -> np.ndarray
     """
     limit = limit_of([found.places])
     panels = [
-        Panel(scored(found), picture),
-        Panel("raises or lowers the score", overlay(picture, found.places, limit)),
+        Panel(scored(found), image),
+        Panel("raises or lowers the score", overlay(image, found.places, limit)),
     ]
     return draw_figure(name, [panels], limit)
 
 
-def draw_change(names: tuple[str, str], pictures: tuple[np.ndarray, np.ndarray], found: Change) -> np.ndarray:
-    """Draw two dates and the change between them: pictures above, their maps below, and the map of the change.
+def draw_change(names: tuple[str, str], images: tuple[np.ndarray, np.ndarray], found: Change) -> np.ndarray:
+    """Draw two dates and the change between them: images above, their maps below, and the map of the change.
 
     Args:
-        names: What the pictures are called, the earlier first.
-        pictures: uint8, each of shape (height, width, 3).
+        names: What the images are called, the earlier first.
+        images: uint8, each of shape (height, width, 3).
         found: Why the score changed.
 
     Returns:
@@ -100,10 +100,10 @@ def draw_change(names: tuple[str, str], pictures: tuple[np.ndarray, np.ndarray],
     """
     dates = (found.before, found.after)
     limit = limit_of([found.before.places, found.after.places, found.places])
-    both = list(zip(("before", "after"), dates, pictures, strict=True))
-    above = [Panel(f"{when}: {scored(date)}", picture) for when, date, picture in both]
-    below = [Panel(f"{when}: raises or lowers", overlay(picture, date.places, limit)) for when, date, picture in both]
-    change = [Panel(f"change: {found.difference:+.2f}", overlay(pictures[1], found.places, limit))]
+    both = list(zip(("before", "after"), dates, images, strict=True))
+    above = [Panel(f"{when}: {scored(date)}", image) for when, date, image in both]
+    below = [Panel(f"{when}: raises or lowers", overlay(image, date.places, limit)) for when, date, image in both]
+    change = [Panel(f"change: {found.difference:+.2f}", overlay(images[1], found.places, limit))]
     return draw_figure(f"{names[0]} and {names[1]}", [above, below + change], limit)
 
 
@@ -150,20 +150,20 @@ def _legend(canvas: Image.Image, top: int, limit: float, font: ImageFont.ImageFo
         draw.text((_GAP_PX + place, top + _BAR_PX + 4), text, _INK, font, anchor=anchor)
 
 
-def fitted(picture: np.ndarray) -> np.ndarray:
-    """Show a small picture larger by a whole factor, and a large one smaller by means of squares of pixels.
+def fitted(image: np.ndarray) -> np.ndarray:
+    """Show a small image larger by a whole factor, and a large one smaller by means of squares of pixels.
 
     Args:
-        picture: uint8, shape (height, width, 3).
+        image: uint8, shape (height, width, 3).
 
     Returns:
         uint8; the longer side is about 300 px.
     """
-    longer = max(picture.shape[:2])
+    longer = max(image.shape[:2])
     if longer > _PANEL_PX:
-        return np.asarray(Image.fromarray(picture).reduce(math.ceil(longer / _PANEL_PX)))
+        return np.asarray(Image.fromarray(image).reduce(math.ceil(longer / _PANEL_PX)))
     factor = max(1, _PANEL_PX // longer)
-    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+    return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def shortened(text: str, width_px: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:

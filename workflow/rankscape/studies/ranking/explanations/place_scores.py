@@ -1,4 +1,4 @@
-"""Scores of the places of a picture: the head applied before the backbone averages over places."""
+"""Scores of the places of an image: the head applied before the backbone averages over places."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ _HALVINGS = 40
 
 @dataclass(frozen=True)
 class Sight:
-    """Networks of a score model that see pictures alike: through one backbone."""
+    """Networks of a score model that see images alike: through one backbone."""
 
     networks: tuple[ScoreNetwork, ...]
     """The networks, which differ in their heads alone."""
     preparation: Preparation
-    """How pictures become their input."""
+    """How images become their input."""
 
     def maps(self, images: Tensor) -> Tensor:
         """Compute the maps of features that all of the networks judge; see `places.feature_map`."""
@@ -69,17 +69,17 @@ def places_a_side(sight: Sight) -> int:
 
 
 def head_value(network: ScoreNetwork, maps: Tensor) -> Tensor:
-    """Return the value of whole pictures from their feature maps, before the link; shape (n,)."""
+    """Return the value of whole images from their feature maps, before the link; shape (n,)."""
     value: Tensor = network.head(pooled(network.backbone, maps)).squeeze(-1)
     return value
 
 
 def local_scores(network: ScoreNetwork, maps: Tensor, cells: int | None = None) -> tuple[Tensor, Tensor]:
-    """Score pictures and every place of theirs, from their maps of features, so that both agree.
+    """Score images and every place of theirs, from their maps of features, so that both agree.
 
     A place's value is that of the head for the features of the place alone. Values are linear in the features of a
-    network that only averages over places; scores are not, so that the mean of the places' scores is not the picture's
-    score. `agreeing` moves all places of a picture by the same value, so that it is.
+    network that only averages over places; scores are not, so that the mean of the places' scores is not the image's
+    score. `agreeing` moves all places of an image by the same value, so that it is.
 
     Args:
         network: The network.
@@ -87,7 +87,7 @@ def local_scores(network: ScoreNetwork, maps: Tensor, cells: int | None = None) 
         cells: Places wanted a side, to which values are interpolated where the network has others; None leaves them.
 
     Returns:
-        Scores of the pictures, float64, shape (n,), and of their places, float64, shape (n, rows, columns); a usual
+        Scores of the images, float64, shape (n,), and of their places, float64, shape (n, rows, columns); a usual
         network has a place every 32 px of its input.
     """
     with torch.inference_mode():
@@ -100,14 +100,14 @@ def local_scores(network: ScoreNetwork, maps: Tensor, cells: int | None = None) 
 
 
 def agreeing(values: Tensor, whole: Tensor, link: Link) -> Tensor:
-    """Move the values of each picture's places by one number, so that the mean of their scores is the picture's score.
+    """Move the values of each image's places by one number, so that the mean of their scores is the image's score.
 
-    The number is found by halving an interval: with the largest value moved to the picture's own, no place scores more
-    than the picture, and with the smallest, none less.
+    The number is found by halving an interval: with the largest value moved to the image's own, no place scores more
+    than the image, and with the smallest, none less.
 
     Args:
         values: Values of places, float64, shape (n, rows, columns).
-        whole: Value of each picture, float64, shape (n,).
+        whole: Value of each image, float64, shape (n,).
         link: How values become scores.
 
     Returns:

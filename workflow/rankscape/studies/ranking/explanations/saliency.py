@@ -1,4 +1,4 @@
-"""Grad-CAM: which places of a picture raise or lower its score, and which made it change.
+"""Grad-CAM: which places of an image raise or lower its score, and which made it change.
 
 Selvaraju et al., "Grad-CAM: Visual explanations from deep networks via gradient-based localization", ICCV 2017; used
 on a score of development by Ahn et al., Nature Communications 2023.
@@ -21,7 +21,7 @@ from rankscape.studies.ranking.scoring.network import ScoreNetwork, combine
 
 @dataclass(frozen=True)
 class Saliency:
-    """Why a picture got its score."""
+    """Why an image got its score."""
 
     score: float
     """Score in [0, 1]."""
@@ -30,7 +30,7 @@ class Saliency:
     places: np.ndarray
     """What each place contributes, float64, shape (rows, columns): above 0 it raises the score, below it lowers it.
 
-    In scores, where the link is steepest; the mean over the picture is how far its value is from that of one half.
+    In scores, where the link is steepest; the mean over the image is how far its value is from that of one half.
     """
 
     def to_document(self) -> dict[str, Any]:
@@ -43,9 +43,9 @@ class Change:
     """Why the score of a place changed between two dates."""
 
     before: Saliency
-    """The earlier picture."""
+    """The earlier image."""
     after: Saliency
-    """The later picture."""
+    """The later image."""
     places: np.ndarray
     """What each place adds to the change, float64, shape (rows, columns); above 0 it made the score rise."""
 
@@ -77,8 +77,8 @@ class _Rest(nn.Module):
         return head_value(self.network, self.places(maps))
 
 
-def explain(model: ScoreModel, pictures: Sequence[np.ndarray], device: torch.device) -> list[Saliency]:
-    """Say for each picture which places raise its score, and which lower it.
+def explain(model: ScoreModel, images: Sequence[np.ndarray], device: torch.device) -> list[Saliency]:
+    """Say for each image which places raise its score, and which lower it.
 
     With A_k the last feature maps of a network, g_k the mean over places of the gradient of its value (before the link,
     as Grad-CAM takes a class's score before the softmax) with respect to A_k, and n places:
@@ -86,38 +86,38 @@ def explain(model: ScoreModel, pictures: Sequence[np.ndarray], device: torch.dev
         cam(p) = n * sum_k g_k A_k(p),      map(p) = cam(p) - mean(cam) + (value - value of the score one half)
 
     There is no ReLU, since a score falls as well as it rises (Selvaraju et al. keep what speaks for one class). The
-    second formula moves the whole map by one number, so that its mean says what the picture's value is: with a head
+    second formula moves the whole map by one number, so that its mean says what the image's value is: with a head
     that is linear in the pooled features, map(p) is the head's value for the place alone, its constant included. Maps
     of several networks are averaged by their shares, each in units of score at its link's steepest point, and
     interpolated to the finest of them.
 
     Args:
         model: The score model.
-        pictures: uint8 or float32, each of shape (height, width, bands).
+        images: uint8 or float32, each of shape (height, width, bands).
         device: Device that holds the model.
 
     Raises:
         WeightsError: If a network keeps no map of features by place.
     """
-    return [_explain(model, picture, device) for picture in pictures]
+    return [_explain(model, image, device) for image in images]
 
 
 def explain_change(model: ScoreModel, before: np.ndarray, after: np.ndarray, device: torch.device) -> Change:
     """Say which places made the score change between two dates.
 
-    The change is s(after) - s(before). Its gradient with respect to the features of the later picture is that of its
+    The change is s(after) - s(before). Its gradient with respect to the features of the later image is that of its
     score, and with respect to those of the earlier one, minus that of its score. So each date has the map that
-    `explain` makes with its own gradient, and the map of the change is after less before. Its mean over the picture is
+    `explain` makes with its own gradient, and the map of the change is after less before. Its mean over the image is
     the difference of the two values.
 
     Args:
         model: The score model.
-        before: Earlier picture, uint8 or float32, shape (height, width, bands).
-        after: Later picture of the same land, of the same shape.
+        before: Earlier image, uint8 or float32, shape (height, width, bands).
+        after: Later image of the same land, of the same shape.
         device: Device that holds the model.
 
     Raises:
-        RasterError: If the pictures differ in size or bands.
+        RasterError: If the images differ in size or bands.
         WeightsError: If a network keeps no map of features by place.
     """
     if before.shape != after.shape:
@@ -129,18 +129,18 @@ def explain_change(model: ScoreModel, before: np.ndarray, after: np.ndarray, dev
     return Change(first, second, second.places - first.places)
 
 
-def _explain(model: ScoreModel, picture: np.ndarray, device: torch.device) -> Saliency:
-    found = [one for sight in sights(model) for one in _of_networks(sight, picture, device)]
+def _explain(model: ScoreModel, image: np.ndarray, device: torch.device) -> Saliency:
+    found = [one for sight in sights(model) for one in _of_networks(sight, image, device)]
     combined = model.combined(np.array([[score] for score, _ in found]))
     size = max(places.shape for _, places in found)
     maps = np.stack([interpolated(places, size) for _, places in found])
     return Saliency(float(combined.score[0]), float(combined.score_std[0]), combine(maps, model.parts)[0])
 
 
-def _of_networks(sight: Sight, picture: np.ndarray, device: torch.device) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield the score of a picture by each network, and its map."""
+def _of_networks(sight: Sight, image: np.ndarray, device: torch.device) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield the score of an image by each network, and its map."""
     with torch.no_grad():
-        maps = sight.maps(sight.preparation.tensor(picture[None]).to(device))
+        maps = sight.maps(sight.preparation.tensor(image[None]).to(device))
     for network in sight.networks:
         rest, link = _Rest(network), link_of(network)
         with torch.no_grad():
@@ -171,6 +171,6 @@ def _listed(places: np.ndarray) -> list[list[float]]:
     return [[round(float(value), 4) for value in row] for row in places]
 
 
-def _size(picture: np.ndarray) -> str:
-    height, width, bands = picture.shape
+def _size(image: np.ndarray) -> str:
+    height, width, bands = image.shape
     return f"{height} x {width} px of {bands} bands"

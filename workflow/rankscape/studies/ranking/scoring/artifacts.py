@@ -72,7 +72,7 @@ class TrainingRecord(DocumentKeys):
     """Patches by side of the split."""
     blocks: Facts = {}
     """Blocks by side of the split."""
-    places: str = "blocks of land"
+    places: str = "blocks"
     """What `blocks` counts."""
     clusters: dict[int, dict[str, int]] = {}
     """Patches of every cluster by side of the split."""

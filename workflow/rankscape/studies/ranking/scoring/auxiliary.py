@@ -1,6 +1,6 @@
 """The auxiliary model: random convolutional features with ridge regression, a second part of the score model.
 
-With few pictures such features are a hard baseline (Rolf et al., Nature Communications 2021), and their errors are
+With few images such features are a hard baseline (Rolf et al., Nature Communications 2021), and their errors are
 others than those of a trained network: the mean of both is often better than either. What each part reaches alone on
 the held-out patches is recorded beside their sum, so that the better one can be seen to win.
 """
@@ -42,7 +42,7 @@ def auxiliary_part(settings: AuxiliarySettings, task: ScoreTask, first_seed: int
 
     Raises:
         RasterError: If the training patches are flat.
-        SettingsError: If they lie in one block of land.
+        SettingsError: If they lie in one block.
         WeightsError: If the architecture's name cannot be read, or does not take the input.
     """
     preparation = _preparation(settings, task)

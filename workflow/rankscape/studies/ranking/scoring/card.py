@@ -117,9 +117,9 @@ def _limits_of_choices(settings: TrainSettings) -> list[str]:
 
 
 def _limit_of_places(settings: TrainSettings, split: Split) -> str:
-    if split.places == "pictures":
+    if split.places == "images":
         return (
-            "Where the pictures were taken is not known: held-out ones can show land beside that which was trained on, "
+            "Where the images were taken is not known: held-out ones can show land beside that which was trained on, "
             "so metrics on other places and dates can be lower."
         )
     return (
@@ -223,7 +223,7 @@ def model_card(record: Mapping[str, Any], curves: str | None = None) -> str:
 
     Args:
         record: The document `score.json`, with `model` and `provenance`.
-        curves: Path of the picture of its learning curves, as seen from the card; None leaves it out.
+        curves: Path of the image of its learning curves, as seen from the card; None leaves it out.
 
     Returns:
         Markdown: use, data, training, metrics, limits, settings, provenance; the same record gives the same text.

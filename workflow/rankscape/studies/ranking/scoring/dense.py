@@ -94,7 +94,7 @@ def dense_map(
 
 def _check(model: ScoreModel, patches: Patches, origin: str) -> None:
     if not is_located(patches.index):
-        raise RasterError(f"{origin} holds pictures without coordinates, which have no map: leave dense.enabled off.")
+        raise RasterError(f"{origin} holds images without coordinates, which have no map: leave dense.enabled off.")
     check_store(model, patches, origin)
 
 

@@ -1,4 +1,4 @@
-"""Any images to score: a folder of pictures, or one GeoTIFF that is cut into patches."""
+"""Any images to score: a folder of images, or one GeoTIFF that is cut into patches."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from rankscape.samples.rendering import MAX_PIXELS, open_image
 from rankscape.scenes.rasters import open_raster
 
 RASTERS = frozenset({".tif", ".tiff"})
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp"}) | RASTERS
+IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp"}) | RASTERS
 MIN_VALID_FRACTION = 0.5
 """Images with a smaller share of pixels with data get no score, as in `tile.min_valid_fraction`'s default."""
 _FORMATS = ("PNG", "JPEG", "WEBP")
@@ -41,40 +41,40 @@ class ScoredRaster:
     """Side of a patch."""
 
 
-def find_pictures(source: Path) -> list[Path]:
-    """Return the pictures of a folder and the folders in it, sorted by path; hidden files are left out.
+def find_images(source: Path) -> list[Path]:
+    """Return the images of a folder and the folders in it, sorted by path; hidden files are left out.
 
     Raises:
-        InputError: If there is no picture.
+        InputError: If there is no image.
     """
     if source.is_file():
-        found = [source] if source.suffix.lower() in PICTURES else []
+        found = [source] if source.suffix.lower() in IMAGES else []
     else:
         inside = (
             path for path in source.rglob("*") if not any(p.startswith(".") for p in path.relative_to(source).parts)
         )
-        found = sorted(path for path in inside if path.suffix.lower() in PICTURES and path.is_file())
+        found = sorted(path for path in inside if path.suffix.lower() in IMAGES and path.is_file())
     if not found:
-        raise InputError(f"{source} holds no picture: files ending in {', '.join(sorted(PICTURES))} are read.")
+        raise InputError(f"{source} holds no image: files ending in {', '.join(sorted(IMAGES))} are read.")
     return found
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """Read one picture.
+def read_image(path: Path) -> np.ndarray:
+    """Read one image.
 
     Returns:
         uint8 of shape (height, width, 3); of a TIFF the type and bands that it has, pixels without data 0 or NaN.
 
     Raises:
-        RasterError: If it is broken, too large, or no 8-bit picture; the message names it.
+        RasterError: If it is broken, too large, or no 8-bit image; the message names it.
     """
     if path.suffix.lower() in RASTERS:
         with open_raster(path, max_pixels=MAX_PIXELS) as dataset:
             return _window(dataset, Window(0, 0, dataset.width, dataset.height))
-    with open_image(path, _FORMATS) as picture:
-        if picture.mode not in _EIGHT_BIT_MODES:
-            raise RasterError(f"{path} is no 8-bit picture (its mode is {picture.mode}): save it as 8-bit RGB.")
-        return np.asarray(picture.convert("RGB"), np.uint8)
+    with open_image(path, _FORMATS) as image:
+        if image.mode not in _EIGHT_BIT_MODES:
+            raise RasterError(f"{path} is no 8-bit image (its mode is {image.mode}): save it as 8-bit RGB.")
+        return np.asarray(image.convert("RGB"), np.uint8)
 
 
 def look_at_raster(path: Path, patch_px: int) -> ScoredRaster:

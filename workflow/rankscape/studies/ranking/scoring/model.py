@@ -37,7 +37,7 @@ class ScoreModel:
     parts: tuple[Part, ...]
     """One part or more; they see the same bands, each in its own preparation."""
     pixels: str
-    """Type of the pixels trained on: `uint8` pictures or `float32` reflectance."""
+    """Type of the pixels trained on: `uint8` images or `float32` reflectance."""
     patch_px: int
     """Side of the patches trained on, before they are resized."""
     calibration: Calibration | None = None
@@ -96,7 +96,7 @@ class ScoreModel:
     def check(self, dtype: np.dtype[Any], bands: int, origin: str) -> None:
         """Refuse pixels of another type or number of bands than those trained on; `origin` names the image.
 
-        8-bit pictures and reflectance are not exchanged silently: how bright a picture is depends on how it was
+        8-bit images and reflectance are not exchanged silently: how bright an image is depends on how it was
         stretched, and the networks learned from one of the two.
 
         Raises:
@@ -171,4 +171,4 @@ def read_model(path: Path, device: torch.device, precision: Precision = "float32
 
 
 def _kind(dtype: str) -> str:
-    return {"uint8": "8-bit pictures", "float32": "reflectance (float32)"}.get(dtype, f"{dtype} pixels")
+    return {"uint8": "8-bit images", "float32": "reflectance (float32)"}.get(dtype, f"{dtype} pixels")

@@ -53,7 +53,7 @@ class ScoreNetwork(nn.Module):
     def use(self, precision: Precision) -> None:
         """Compute the features in this precision; the weights stay float32, and so does the head.
 
-        `bfloat16` is mixed precision as PyTorch's autocast does it, with pictures and weights laid out by channels
+        `bfloat16` is mixed precision as PyTorch's autocast does it, with images and weights laid out by channels
         last, which its kernels prefer. A score in bfloat16 itself would have steps of 0.004.
         """
         self._is_fast = precision == "bfloat16"
@@ -149,7 +149,7 @@ class Part:
     architecture: str
     """Name of the backbone."""
     preparation: Preparation
-    """How pictures become the networks' input."""
+    """How images become the networks' input."""
     seeds: tuple[int, ...]
     """Seed of each network."""
     weight: float = 1.0
@@ -171,7 +171,7 @@ class Part:
         return [tuple(run) for _, run in itertools.groupby(self.networks, key=lambda network: id(network.backbone))]
 
     def images(self, patches: np.ndarray | Sequence[np.ndarray]) -> Tensor:
-        """Prepare patches, or pictures of any sizes, each of which is prepared by itself.
+        """Prepare patches, or images of any sizes, each of which is prepared by itself.
 
         Args:
             patches: Array of shape (n, height, width, bands), or n arrays of shape (height, width, bands).

@@ -171,7 +171,7 @@ class Regression:
 
     L = L_reg + lambda L_linear. L_reg is the mean of |s(x) - t|. L_linear is the mean of
     |s(mix) - (c s(A) + (1 - c) s(B))|, where `mix` shows the upper share c of image A and the rest of B, c ~ U(0, 1):
-    a picture half of which is town should score half way between the town and the rest.
+    an image half of which is town should score half way between the town and the rest.
     """
 
     linearity_weight: float

@@ -1,4 +1,4 @@
-"""Scores of patches, of pictures in a folder, and of the patches of a GeoTIFF."""
+"""Scores of patches, of images in a folder, and of the patches of a GeoTIFF."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ from rankscape.studies.ranking.scoring.images import (
     cut_raster,
     look_at_raster,
     patch_centres,
-    read_picture,
+    read_image,
     valid_fraction,
 )
 from rankscape.studies.ranking.scoring.model import ScoreModel
@@ -67,9 +67,9 @@ def _reader(part: Part, patches: Patches) -> Callable[[np.ndarray], np.ndarray]:
     return lambda rows: part.preparation.resized(patches.array[rows])
 
 
-def score_pictures(
+def score_images(
     model: ScoreModel,
-    pictures: list[Path],
+    images: list[Path],
     folder: Path,
     device: torch.device,
     batch_size: int,
@@ -77,44 +77,44 @@ def score_pictures(
     *,
     skip: bool = False,
 ) -> pd.DataFrame:
-    """Score pictures of any size; each is resized to the network's input by itself, whatever its proportions.
+    """Score images of any size; each is resized to the network's input by itself, whatever its proportions.
 
     Args:
         model: The score model.
-        pictures: Files.
+        images: Files.
         folder: Folder that they lie in.
         device: Device that holds the model.
-        batch_size: Pictures a forward pass.
-        exposure: Turns a picture's pixels into what the model reads.
-        skip: Whether a broken picture gets no score and a line in the log; otherwise it is an error.
+        batch_size: Images a forward pass.
+        exposure: Turns an image's pixels into what the model reads.
+        skip: Whether a broken image gets no score and a line in the log; otherwise it is an error.
 
     Returns:
         Columns file (path below `folder`), score, score_std, ensemble_std; NaN where less than half of the pixels hold
         data, or the image was skipped.
 
     Raises:
-        RasterError: If a picture is broken and none may be skipped, or all are, or one is of another kind than those
+        RasterError: If an image is broken and none may be skipped, or all are, or one is of another kind than those
             trained on; the message names it.
     """
-    scores = np.full((len(model.networks), len(pictures)), np.nan)
+    scores = np.full((len(model.networks), len(images)), np.nan)
     read = 0
-    for start in progress.track(range(0, len(pictures), batch_size), "scoring pictures", unit="batch"):
-        batch = dict(enumerate(pictures[start : start + batch_size], start))
+    for start in progress.track(range(0, len(images), batch_size), "scoring images", unit="batch"):
+        batch = dict(enumerate(images[start : start + batch_size], start))
         whole = {place: pixels for place, path in batch.items() if (pixels := _pixels(path, skip=skip)) is not None}
-        exposed = {place: exposure(pixels, str(pictures[place])) for place, pixels in whole.items()}
+        exposed = {place: exposure(pixels, str(images[place])) for place, pixels in whole.items()}
         if exposed:
             scores[:, list(exposed)] = _score_each(model, list(exposed.values()), device)
         read += len(exposed)
     if not read:
-        raise RasterError(f"None of the {len(pictures)} pictures in {folder} can be read: the log says why of each.")
-    frame = pd.DataFrame({"file": [path.relative_to(folder).as_posix() for path in pictures]})
+        raise RasterError(f"None of the {len(images)} images in {folder} can be read: the log says why of each.")
+    frame = pd.DataFrame({"file": [path.relative_to(folder).as_posix() for path in images]})
     return _with_scores(model, frame, scores)
 
 
 def _pixels(path: Path, *, skip: bool) -> np.ndarray | None:
-    """Pixels of a picture; None where it is broken and may be skipped."""
+    """Pixels of an image; None where it is broken and may be skipped."""
     try:
-        return read_picture(path)
+        return read_image(path)
     except RasterError as error:
         if not skip:
             raise RasterError(f"{error} Or give --broken skip.") from None
@@ -122,10 +122,10 @@ def _pixels(path: Path, *, skip: bool) -> np.ndarray | None:
         return None
 
 
-def _score_each(model: ScoreModel, pictures: list[np.ndarray], device: torch.device) -> np.ndarray:
-    """Score pictures of any sizes in one forward pass, shape (networks, pictures)."""
-    scores = model.score(pictures, device)
-    scores[:, [bool(valid_fraction(one[None])[0] < MIN_VALID_FRACTION) for one in pictures]] = np.nan
+def _score_each(model: ScoreModel, images: list[np.ndarray], device: torch.device) -> np.ndarray:
+    """Score images of any sizes in one forward pass, shape (networks, images)."""
+    scores = model.score(images, device)
+    scores[:, [bool(valid_fraction(one[None])[0] < MIN_VALID_FRACTION) for one in images]] = np.nan
     return scores
 
 
@@ -157,7 +157,7 @@ def score_raster(
 def exposure_of(model: ScoreModel, white_reflectance: float | None) -> Exposure:
     """Return how pixels become what the model reads.
 
-    A model of reflectance takes reflectance. How 8-bit pictures were stretched is not written in them, so they are
+    A model of reflectance takes reflectance. How 8-bit images were stretched is not written in them, so they are
     refused unless the reflectance that 255 stands for is given; then bytes are scaled by it.
 
     Args:
@@ -165,10 +165,10 @@ def exposure_of(model: ScoreModel, white_reflectance: float | None) -> Exposure:
         white_reflectance: Reflectance of the value 255; None if not given.
 
     Raises:
-        RasterError: If it is given for a model of 8-bit pictures, which need none.
+        RasterError: If it is given for a model of 8-bit images, which need none.
     """
     if white_reflectance is not None and model.pixels == "uint8":
-        raise RasterError("--white-reflectance is for models of reflectance; this one was trained on 8-bit pictures.")
+        raise RasterError("--white-reflectance is for models of reflectance; this one was trained on 8-bit images.")
 
     def expose(pixels: np.ndarray, origin: str) -> np.ndarray:
         if pixels.dtype == np.uint8 and model.pixels == "float32":
@@ -184,7 +184,7 @@ def _as_reflectance(pixels: np.ndarray, white: float | None, origin: str) -> np.
     if white is None:
         raise RasterError(
             f"{origin} holds 8-bit pixels, the model was trained on reflectance: give reflectance (float32), or say "
-            "with --white-reflectance which reflectance 255 stands for (0.3 in pictures that Rankscape made)."
+            "with --white-reflectance which reflectance 255 stands for (0.3 in images that Rankscape made)."
         )
     reflectance = pixels.astype(np.float32) * np.float32(white / _WHITE)
     reflectance[(pixels == 0).all(axis=-1)] = np.nan

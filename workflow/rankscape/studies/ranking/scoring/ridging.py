@@ -60,7 +60,7 @@ def ridges_of(architecture: str, start: str, task: ScoreTask, seeds: Sequence[in
         seeds: Seeds.
 
     Raises:
-        SettingsError: If all patches lie in one block of land.
+        SettingsError: If all patches lie in one block.
         WeightsError: If the weights are not those of the architecture.
     """
     groups = [[seed] for seed in seeds] if start == RANDOM else [list(seeds)]
@@ -96,7 +96,7 @@ def ridge_part(
         The part, its networks on the CPU, and how each head was fitted.
 
     Raises:
-        SettingsError: If all patches lie in one block of land.
+        SettingsError: If all patches lie in one block.
         TableError: If a feature is not finite.
     """
     progress.say(f"ridge on {architecture}: {copies * len(task.training)} rows, {len(seeds)} seed(s)")

@@ -18,9 +18,9 @@ class AuxiliarySettings(Section):
     )
     """Random convolutions; their filters are drawn from the patches trained on, anew for every seed."""
     input_px: Annotated[int, Field(ge=16, le=2048)] = 256
-    """Side of the square that pictures are resized to for the auxiliary model."""
+    """Side of the square that images are resized to for the auxiliary model."""
     normalisation: Literal["imagenet", "patches", "each", "none"] = "each"
-    """Mean and deviation that the auxiliary model's pictures are normalised by, as in `adapt.normalisation`."""
+    """Mean and deviation that the auxiliary model's images are normalised by, as in `adapt.normalisation`."""
     weight: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = 0.5
     """Share of the auxiliary model in the score; `auto` takes that of 0, .25, .5, .75 and 1 whose scores of the
     held-out patches follow the levels best. A part of share 0 is left out of the model."""
@@ -78,9 +78,9 @@ class TrainSettings(Section):
     precision: Precision = "float32"
     """`bfloat16`: mixed precision, faster where the processor or GPU knows it; the weights stay float32."""
     validation_fraction: Annotated[float, Field(gt=0, lt=0.9)] = 0.2
-    """Share of the patches, in whole blocks of land, that is held out for early stopping."""
+    """Share of the patches, in whole blocks, that is held out for early stopping."""
     block_m: Annotated[float, Field(gt=0)] = 20_000.0
-    """Side of the square blocks of land that training and validation never share; above the correlation length."""
+    """Side of the square blocks that training and validation never share; above the correlation length."""
     refit: bool = False
     """Whether `ridge`, once measured on the held-out patches, is fitted anew to all patches, these included."""
     seeds: Annotated[int, Field(ge=1, le=50)] = 3

@@ -18,7 +18,7 @@ from rankscape.samples.rendering import as_png, as_rgb
 from rankscape.stages.options import Gpus, Threads, WhiteReflectance
 from rankscape.studies.ranking.explanations import saliency
 from rankscape.studies.ranking.explanations.overlays import NOTE, draw_change, draw_saliency
-from rankscape.studies.ranking.scoring.images import read_picture
+from rankscape.studies.ranking.scoring.images import read_image
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.prediction import exposure_of
 
@@ -43,7 +43,7 @@ def explain(
     device = use_device(gpus, threads)
     networks = read_model(model, device)
     exposure = exposure_of(networks, white_reflectance)
-    pixels = [exposure(read_picture(path), str(path)) for path in given]
+    pixels = [exposure(read_image(path), str(path)) for path in given]
     document: dict[str, Any]
     if before is not None and after is not None:
         change = saliency.explain_change(networks, pixels[0], pixels[1], device)

@@ -18,9 +18,9 @@ from rankscape.foundation.provenance import provenance
 from rankscape.learning.processes import use_device
 from rankscape.samples.settings import Broken
 from rankscape.stages.options import Gpus, Threads, WhiteReflectance
-from rankscape.studies.ranking.scoring.images import RASTERS, find_pictures
+from rankscape.studies.ranking.scoring.images import RASTERS, find_images
 from rankscape.studies.ranking.scoring.model import read_model
-from rankscape.studies.ranking.scoring.prediction import exposure_of, score_pictures, score_raster
+from rankscape.studies.ranking.scoring.prediction import exposure_of, score_images, score_raster
 from rankscape.studies.ranking.scoring.settings import PredictSettings
 
 
@@ -104,12 +104,12 @@ def score_source(
     networks = replace(read_model(model, device), views=values.views)
     exposure = exposure_of(networks, white_reflectance)
     folder = source if source.is_dir() else source.parent
-    images = find_pictures(source)
+    images = find_images(source)
     if whole:
         side = patch_px or networks.patch_px
         frame = score_raster(networks, source, side, device, values.batch_size, exposure)
     else:
-        frame = score_pictures(networks, images, folder, device, values.batch_size, exposure, skip=broken == "skip")
+        frame = score_images(networks, images, folder, device, values.batch_size, exposure, skip=broken == "skip")
     named = {path.relative_to(folder).as_posix(): path for path in images}
     return ScoredImages(frame, named, values, networks.seed, device.type)
 
