@@ -158,7 +158,7 @@ def test_folders_with_other_names_or_none(tmp_path, capsys):
     assert "no image of the granules with the role `fit` lies in a folder named by a number" in capsys.readouterr().err
 
 
-def test_the_folder_right_around_a_image_counts():
+def test_the_folder_right_around_an_image_counts():
     assert cluster_of_folder("north/07/1.png", "x") == 7
     assert cluster_of_folder("1.png", "x") is None
     with pytest.raises(InputError, match="the folder 07/old of"):

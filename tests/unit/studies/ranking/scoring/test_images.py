@@ -116,7 +116,7 @@ def test_a_patch_larger_than_the_raster_is_refused(tmp_path: Path):
         look_at_raster(write_tif(tmp_path / "a.tif", PIXELS), 64)
 
 
-def test_a_image_that_claims_more_than_a_image_has_is_refused_before_it_is_decoded(tmp_path: Path):
+def test_an_image_that_claims_more_than_an_image_has_is_refused_before_it_is_decoded(tmp_path: Path):
     claiming_png(tmp_path / "a.png", 60_000, 60_000)
     with pytest.raises(RasterError, match=r"a\.png is no whole image .*decompression bomb"):
         read_image(tmp_path / "a.png")

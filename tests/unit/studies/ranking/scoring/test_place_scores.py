@@ -24,7 +24,7 @@ def scored(network, images, cells=None):
 
 
 @pytest.mark.parametrize("architecture", [*ARCHITECTURES, "random-convolutions-5px-6"])
-def test_the_places_of_a_image_agree_with_its_score(architecture):
+def test_the_places_of_an_image_agree_with_its_score(architecture):
     network = network_of(architecture, strength=0.3)
     scores, places = scored(network, images())
     assert scores.numpy() == pytest.approx(network(images()).detach().numpy(), abs=1e-5)

@@ -59,7 +59,7 @@ def test_the_commands_train_predict_and_score(world: World, capsys: pytest.Captu
     arguments += ["--summary", files["summary"], "--backbone", files["backbone"]]
     arguments += ["--out", out, "--record", out.with_suffix(".json")]
     assert run("ranking", "train", "--settings", world.settings(), *arguments) == 0
-    assert "epoch 1/6" in capsys.readouterr().err
+    assert "epoch 1 of 6" in capsys.readouterr().err
 
     table = world.folder / "scores.parquet"
     assert (
