@@ -112,7 +112,7 @@ def test_help_of_a_study_lists_its_verbs(wide, capsys):
 def test_every_command_explains_its_options(command, wide, capsys):
     assert run(*command.split(), "--help") == 0
     shown = capsys.readouterr().out
-    assert "--out" in shown or "--scene" in shown or "--catalogue" in shown or "Commands" in shown
+    assert "Commands" in shown or all(len(line.split()) > 4 for line in shown.splitlines() if line.startswith("│ *"))
     assert "--settings" not in shown or "'{\"" in shown, "the settings have an example"
     assert "--empty-" not in shown
     assert "--no-" not in shown
