@@ -107,7 +107,7 @@ def draw(run) -> Markup:
     return fill(ASSETS, "weights.html.j2", weights=run.read_all(WEIGHT))
 
 
-READS = (Read(WEIGHT, "granules"),)
+READS = (Read("mini/weights/{granule}.json", "granules"),)
 SECTIONS = (
     PageSection("figures", "Key figures", overview, READS, "overview"),
     PageSection("weights", "Brightness of granules", draw, READS, "open"),

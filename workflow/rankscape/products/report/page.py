@@ -16,7 +16,7 @@ from rankscape.products.report.reading import RunReader
 from rankscape.products.report.sections import Drawn, Fragment, KeyFigure, Overview, PageSection, PlaceValues
 from rankscape.products.report.templates import TableView, fill, page_styles
 from rankscape.products.report.versions import mixed_stages, recorded_settings, versions
-from rankscape.products.report.wording import count, listed, number
+from rankscape.products.report.wording import NOTHING, count, listed, number
 
 ASSETS = assets(__file__, "page.html.j2")
 
@@ -174,12 +174,13 @@ class _CostView:
 def _cost_view(cost: RunCost) -> _CostView:
     low, high = cost.energy_kwh
     jobs = sum(rule.jobs for rule in cost.rules)
+    measured = f"of {count(jobs, 'job')} that were measured" if jobs else "no job was measured"
     figures = (
-        KeyFigure("Processor hours", number(cost.processor_h), f"of {count(jobs, 'job')} that were measured"),
-        KeyFigure("Largest memory", _bytes(cost.memory_mb * 2**20), "of one job"),
+        KeyFigure("Processor hours", number(cost.processor_h) if jobs else NOTHING, measured),
+        KeyFigure("Largest memory", _bytes(cost.memory_mb * 2**20) if jobs else NOTHING, "of one job"),
         KeyFigure("On disk", _bytes(cost.disk_bytes), "in the region's folder"),
         KeyFigure("Downloaded", _bytes(cost.downloaded_bytes), "scenes and masks"),
-        KeyFigure("Energy, estimated", _energy(low, high), "see the assumptions below", wide=True),
+        KeyFigure("Energy, estimated", _energy(low, high) if jobs else NOTHING, "assumptions below", wide=True),
     )
     words = (
         f"Assumptions of the energy: {CORE_W:g} W for a busy core and {MEMORY_W_GB:g} W for each GB of memory held, "
