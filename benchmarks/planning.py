@@ -1,10 +1,11 @@
 """How long the workflow plans, and with how much memory, for 60, 600 and 10,000 granules, whole and in shards.
 
-A copy of the workflow in a temporary folder gets an invented sheet: 60 granules to learn from, the others scored only,
-ids of real form. Measured is `snakemake --dry-run` from its start to its end; of several runs the shortest. CPU seconds
-stand beside, which other work on the machine does not stretch as it does time. Planned is the whole region with nothing
-made yet; the first of its shards (`--config shard=1/n`), with nothing made yet either, which is the largest plan that a
-shard can have; and the joining of all shards (`--config shard=join`), with empty files in place of what they make.
+A copy of the workflow in a temporary folder gets a synthetic granule table: 60 granules to learn from, the others only
+to be scored, ids of real form. Measured is `snakemake --dry-run` from its start to its end; of several runs the
+shortest. CPU seconds stand beside, which other work on the machine does not stretch as it does time. Planned is the
+whole region with nothing made yet; the first of its shards (`--config shard=1/n`), with nothing made yet either, which
+is the largest plan that a shard can have; and the joining of all shards (`--config shard=join`), with empty files in
+place of what they make.
 
     .venv/bin/python benchmarks/planning.py
     .venv/bin/python benchmarks/planning.py --granules 10000 --ways whole --repeats 1     # minutes, 1.5 GB
@@ -25,7 +26,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 FIT = 60
 PER_GRANULE = (
-    "tiles/{}.npy", "tiles/{}.parquet", "features/{}.npy", "features/{}.json", "scores/{}.parquet", "maps/{}.tif",
+    "samples/sentinel-2/{}.npy", "samples/sentinel-2/{}.parquet", "ranking/features/{}.npy",
+    "ranking/features/{}.json", "ranking/scores/{}.parquet", "ranking/maps/{}.tif", "ranking/maps/{}.json",
+    "ranking/saliency/{}.json", "ranking/saliency/{}.npy",
 )  # fmt: skip
 
 
@@ -65,7 +68,7 @@ def main() -> None:
 
 
 def copy(folder: Path, configuration: str, count: int) -> None:
-    """Copy the workflow, and give its configuration a sheet of so many granules."""
+    """Copy the workflow, and give its configuration a table of so many granules."""
     for name in ("rules", "workflow", "config", "envs", "resources"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copy2(ROOT / "Snakefile", folder)
@@ -81,7 +84,7 @@ def copy(folder: Path, configuration: str, count: int) -> None:
 
 
 def granules(count: int) -> list[str]:
-    """Invent granule ids."""
+    """Make up granule ids."""
     letters = product(range(1, 61), "CDEFGHJKLMNPQRSTUVWX", "ABCDEFGHJKLMNPQRSTUVWXYZ", "ABCDEFGHJKLMNPQRSTUV")
     ids = (f"{zone:02d}{band}{column}{row}" for zone, band, column, row in letters if not {column, row} & {"I", "O"})
     return list(islice(ids, count))

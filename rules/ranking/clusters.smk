@@ -141,7 +141,7 @@ rule ranking_cluster:
         mem_mb=memory(8000),
         runtime=minutes(60),
     params:
-        settings=without(RANKING.cluster, "sheet_patches"),
+        settings=settings("ranking.cluster"),
         code=code("ranking cluster"),
     message:
         "Grouping patches by look"

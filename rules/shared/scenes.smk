@@ -2,6 +2,14 @@
 # granule on its own grid.
 
 ASSETS = f"results/{CONFIG.region}/scenes/assets"  # as delivered, once for all acquisitions
+FETCHED = {name: acquisition.fetched().canonical() for name, acquisition in CONFIG.acquisitions.items()}
+COMPOSED = {name: acquisition.composed().canonical() for name, acquisition in CONFIG.acquisitions.items()}
+
+
+def acquired_code(stage):
+    """Code of a stage that uses the sensor of its acquisition, as an input function."""
+    codes = {name: code(stage, acquisition) for name, acquisition in CONFIG.acquisitions.items()}
+    return lambda wildcards: codes[wildcards.acquisition]
 
 
 rule search:
@@ -24,7 +32,7 @@ rule search:
         settings=settings("search"),
         window=window,
         sensor=lambda wildcards: CONFIG.acquisitions[wildcards.acquisition].sensor,
-        code=lambda wildcards: code("search", CONFIG.acquisitions[wildcards.acquisition]),
+        code=acquired_code("search"),
     message:
         "Searching scenes of granule {wildcards.granule}"
     shell:
@@ -51,9 +59,9 @@ rule fetch:
         mem_mb=memory(1500),
         runtime=minutes(60),
     params:
-        settings=lambda wildcards: CONFIG.acquisitions[wildcards.acquisition].fetched().canonical(),
+        settings=lambda wildcards: FETCHED[wildcards.acquisition],
         assets=ASSETS,
-        code=lambda wildcards: code("fetch", CONFIG.acquisitions[wildcards.acquisition]),
+        code=acquired_code("fetch"),
     message:
         "Fetching scenes of granule {wildcards.granule}"
     shell:
@@ -79,9 +87,9 @@ rule compose:
         mem_mb=memory(4000),
         runtime=minutes(30),
     params:
-        settings=lambda wildcards: CONFIG.acquisitions[wildcards.acquisition].composed().canonical(),
+        settings=lambda wildcards: COMPOSED[wildcards.acquisition],
         assets=ASSETS,
-        code=lambda wildcards: code("compose", CONFIG.acquisitions[wildcards.acquisition]),
+        code=acquired_code("compose"),
     message:
         "Composing granule {wildcards.granule}"
     shell:

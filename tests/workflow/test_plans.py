@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 from rankscape.__main__ import command_line, commands
+from rankscape.foundation.code_version import code_version, stage_module
 
 ROOT = Path(__file__).parents[2]
 RULE = re.compile(r"^rule (\w+):", re.MULTILINE)
@@ -22,6 +23,14 @@ def command_of(rule):
     verb = rule.replace("_", "-")
     words = [verb, verb.replace("-", " ", 1), verb.partition("-")[2]]
     return next(word for word in words if word in commands())
+
+
+def test_rules_name_the_settings_that_choose_implementations_of_their_stage():
+    """Without them no implementation would count for the rule's code."""
+    for file in sorted((ROOT / "rules").rglob("*.smk")):
+        for stage in re.findall(r'\bcode\("([\w -]+)"\)', file.read_text()):
+            module = stage_module(stage)
+            assert code_version(module, names=frozenset()) == code_version(module), f"{stage} in {file.name}"
 
 
 def test_sichuan_plans_under_a_thousand_jobs(fresh):

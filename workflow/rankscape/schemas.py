@@ -3,16 +3,24 @@
 `python -m rankscape.schemas` writes them; a test fails when they differ from the settings models.
 """
 
+import ast
+import inspect
+import itertools
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import ModelSchema
 
 from rankscape.config import config_model
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
+from rankscape.foundation.settings import Section
 from rankscape.foundation.studies import in_tree
 from rankscape.scenes.granule_table import GranuleRow
 
@@ -49,7 +57,7 @@ def generated(root: Path) -> dict[Path, str]:
     """
     files = {
         root / CONFIG_SCHEMA: schema_text(config_schema()),
-        root / TABLE_SCHEMA: schema_text(GranuleRow.model_json_schema()),
+        root / TABLE_SCHEMA: schema_text(GranuleRow.model_json_schema(schema_generator=Described)),
     }
     readme = root / README
     if not readme.is_file():
@@ -59,10 +67,38 @@ def generated(root: Path) -> dict[Path, str]:
     return {**files, readme: between(text, "settings", settings_tables(), readme)}
 
 
+class Described(GenerateJsonSchema):
+    """A JSON schema whose descriptions are the docstrings below the fields.
+
+    Pydantic can read them when a class is made, which would make every plan of the workflow slower.
+    """
+
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        """Describe the fields of one model."""
+        found = super().model_schema(schema)
+        for name, words in field_docstrings(schema["cls"]).items():
+            found.get("properties", {}).get(name, {}).setdefault("description", words)
+        return found
+
+
+def field_docstrings(model: type) -> dict[str, str]:
+    """Return the docstring below each field of a settings model and of those that it inherits from."""
+    found: dict[str, str] = {}
+    for one in reversed(model.__mro__):
+        if not issubclass(one, Section) or one.__module__ == "rankscape.config":  # made, and written nowhere
+            continue
+        (body,) = (node.body for node in ast.parse(textwrap.dedent(inspect.getsource(one))).body)  # type: ignore[attr-defined]
+        for field, below in itertools.pairwise(body):
+            text = below.value if isinstance(below, ast.Expr) else None
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Constant) and isinstance(text.value, str):
+                found[field.target.id] = inspect.cleandoc(text.value)  # type: ignore[union-attr]
+    return found
+
+
 def config_schema() -> Schema:
     """Return the JSON schema of a configuration of any of the package's studies; their sections may be left out."""
     studies = in_tree()
-    schema = config_model(tuple(studies)).model_json_schema()
+    schema = config_model(tuple(studies)).model_json_schema(schema_generator=Described)
     schema["required"] = [name for name in schema["required"] if name not in studies]
     return schema
 
@@ -88,7 +124,9 @@ def between(text: str, part: str, content: str, origin: Path) -> str:
 
 def granule_columns() -> str:
     """Return the table of the granule table's columns; a cell that is not given is empty there."""
-    return _table(GranuleRow.model_json_schema(), {}, first="column").replace("`null`", "empty")
+    return _table(GranuleRow.model_json_schema(schema_generator=Described), {}, first="column").replace(
+        "`null`", "empty"
+    )
 
 
 def settings_tables() -> str:

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rankscape.foundation.package_files import implementation_name, matches
 from rankscape.foundation.source_facts import PACKAGE, PROGRESS, SIBLINGS, Facts, own_text, read_facts
@@ -102,11 +102,11 @@ def code_version(
         ValueError: If the module does not exist, one of the modules uses a relative import, which cannot be followed
             by name, or a declaration is no literal.
     """
-    if _source(module, root) is None:
+    if _module(module, root, notes) is None:
         raise ValueError(f"{module} is no module below {root}.")
     digest = hashlib.sha256()
-    for name in sorted(_closure(module, root, notes, names)):
-        digest.update(f"{name}\n{_facts(name, root, notes).digest}\n{_assets(name, root, notes)}\n".encode())
+    for name, known in sorted(_closure(module, root, notes, names).items()):
+        digest.update(f"{name}\n{known.facts.digest}\n{known.assets}\n".encode())
     if notes is not None:
         notes.save()
     return digest.hexdigest()[:16]
@@ -114,36 +114,58 @@ def code_version(
 
 def assets_of(module: str, root: Path = ROOT, names: frozenset[str] | None = None) -> set[Path]:
     """Return the declared files that a module and all that it uses read; arguments as of `code_version`."""
-    found = set()
-    for name in _closure(module, root, None, names):
-        found |= {path for _, path in _declared(name, root, None)}
-    return found
+    used = _closure(module, root, None, names).values()
+    return {path for known in used for _, path in _declared(known.facts, known.source)}
 
 
-def _closure(module: str, root: Path, notes: Notes | None, names: frozenset[str] | None) -> set[str]:
-    found: set[str] = set()
-    todo = [module]
+class _Known(NamedTuple):
+    """One module among those that a stage uses."""
+
+    source: Path
+    facts: Facts
+    assets: str
+    """Names and hashes of the files that it declares."""
+
+
+def _closure(module: str, root: Path, notes: Notes | None, names: frozenset[str] | None) -> dict[str, _Known]:
+    found: dict[str, _Known] = {}
+    todo, seen = [module], {PROGRESS}
     while todo:
         name = todo.pop()
-        if name not in found and name != PROGRESS and _source(name, root) is not None:
-            found.add(name)
-            facts = _facts(name, root, notes)
+        if name in seen:
+            continue
+        seen.add(name)
+        known = _module(name, root, notes)
+        if known is not None:
+            found[name] = known
             # Not the packages above it: their __init__ declare a study or offer names, and compute nothing.
-            todo += [*facts.imports, *_chosen(name, facts, root, names)]
+            todo += known.facts.imports
+            todo += _chosen(name, known, names) if known.facts.registered else []
     return found
 
 
-def _chosen(name: str, facts: Facts, root: Path, names: frozenset[str] | None) -> list[str]:
+def _chosen(name: str, known: _Known, names: frozenset[str] | None) -> list[str]:
     """Modules of the implementations that settings name."""
-    registered = {key: value for key, value in facts.registered.items() if key != SIBLINGS}
-    source = _source(name, root)
-    if SIBLINGS in facts.registered and source is not None:
-        stems = [path.stem for path in source.parent.glob("*.py") if path.stem not in {source.stem, "__init__"}]
-        registered |= {implementation_name(stem): f"{name.rpartition('.')[0]}.{stem}" for stem in stems}
+    registered = {key: value for key, value in known.facts.registered.items() if key != SIBLINGS}
+    if SIBLINGS in known.facts.registered:
+        stems = [path.stem for path in known.source.parent.glob("*.py")]
+        others = [stem for stem in stems if stem not in {known.source.stem, "__init__"}]
+        registered |= {implementation_name(stem): f"{name.rpartition('.')[0]}.{stem}" for stem in others}
     return [module for key, module in registered.items() if names is None or key in names]
 
 
 @cache
+def _module(name: str, root: Path, notes: Notes | None) -> _Known | None:
+    """What is known of a module; None where there is none of that name."""
+    source = _source(name, root)
+    if source is None:
+        return None
+    facts = _facts(name, source, notes)
+    declared = _declared(facts, source)
+    marks = (f"{asset} {hashlib.sha256(path.read_bytes()).hexdigest()}" for asset, path in declared)
+    return _Known(source, facts, " ".join(marks))
+
+
 def _source(name: str, root: Path) -> Path | None:
     base = _folder_of(name.split(".", 1)[0], root)
     if base is None:
@@ -165,11 +187,7 @@ def _folder_of(package: str, root: Path) -> Path | None:
     return Path(folder) if folder is not None else Path(found.origin or package).with_suffix("")
 
 
-@cache
-def _facts(name: str, root: Path, notes: Notes | None) -> Facts:
-    path = _source(name, root)
-    if path is None:
-        return Facts("", [], [], {})
+def _facts(name: str, path: Path, notes: Notes | None) -> Facts:
     source = path.read_bytes()
     # Another Python may write the same tree in other words, and another version of this module may look for others.
     key = hashlib.sha256(b"\n".join([sys.version.encode(), own_text(), name.encode(), source])).hexdigest()
@@ -181,14 +199,5 @@ def _facts(name: str, root: Path, notes: Notes | None) -> Facts:
     return facts
 
 
-def _declared(name: str, root: Path, notes: Notes | None) -> list[tuple[str, Path]]:
-    path = _source(name, root)
-    patterns = _facts(name, root, notes).assets
-    return [found for pattern in patterns if path is not None for found in matches(path.parent, pattern)]
-
-
-@cache
-def _assets(name: str, root: Path, notes: Notes | None) -> str:
-    """Names and hashes of the files that a module declares."""
-    found = _declared(name, root, notes)
-    return " ".join(f"{asset} {hashlib.sha256(path.read_bytes()).hexdigest()}" for asset, path in found)
+def _declared(facts: Facts, source: Path) -> list[tuple[str, Path]]:
+    return [found for pattern in facts.assets for found in matches(source.parent, pattern)]

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,7 +41,8 @@ def test_table_and_summary_of_different_clusterings_are_an_error(table):
         plan_contact_sheets(table, [{**CLUSTERS[0], "size": 118}, CLUSTERS[1]], 9, 0)
 
 
-def test_stage_writes_one_image_a_cluster_that_shows_its_patches(region, table, tmp_path):
+def test_stage_writes_one_image_a_cluster_that_shows_its_patches(region, table, tmp_path, monkeypatch):
+    monkeypatch.setattr("rankscape.studies.ranking.stages.contact_sheets.SHEET_PATCHES", 4)
     clusters, summary, out = tmp_path / "clusters.parquet", tmp_path / "clusters.json", tmp_path / "sheets"
     write_table(clusters, table, {})
     write_json(summary, {"clusters": CLUSTERS})
@@ -53,7 +52,7 @@ def test_stage_writes_one_image_a_cluster_that_shows_its_patches(region, table, 
         "ranking",
         "contact-sheets",
         "--settings",
-        json.dumps({"sheet_patches": 4}),
+        "{}",
         "--patches",
         *map(str, region.tiles),
     ]

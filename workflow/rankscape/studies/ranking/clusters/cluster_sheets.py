@@ -25,6 +25,10 @@ _PAPER, _INK = (255, 255, 255), (20, 20, 20)
 INDEX = "index.json"
 
 
+SHEET_PATCHES = 25
+"""Most patches on a sheet: five rows of five fill a screen."""
+
+
 @dataclass(frozen=True)
 class ContactSheet:
     """One cluster's sheet."""

@@ -74,8 +74,6 @@ class ClusterSettings(Section):
     square: 200 MB for 5,000."""
     stability_seeds: Annotated[int, Field(ge=2, le=50)] = 5
     """Clusterings compared for the adjusted Rand index: the one that is kept, and others from other seeds."""
-    sheet_patches: Annotated[int, Field(ge=1, le=400)] = 25
-    """Patches on a cluster's contact sheet."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the k-means starts."""
     method: Literal["kmeans", "deepcluster"] = "kmeans"

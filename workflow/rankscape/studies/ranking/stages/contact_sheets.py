@@ -9,7 +9,11 @@ from rankscape.foundation.provenance import provenance
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Clusters, PatchArrays, Summary, settings_of
 from rankscape.studies.ranking.clusters.artifacts import CLUSTERS, SUMMARY
-from rankscape.studies.ranking.clusters.cluster_sheets import plan_contact_sheets, write_contact_sheets
+from rankscape.studies.ranking.clusters.cluster_sheets import (
+    SHEET_PATCHES,
+    plan_contact_sheets,
+    write_contact_sheets,
+)
 from rankscape.studies.ranking.clusters.settings import ClusterSettings
 
 
@@ -25,7 +29,7 @@ def contact_sheets(
     section = ClusterSettings.from_text(settings, "ranking.cluster")
     table = CLUSTERS.read(clusters, "patch_id", "cluster")
     known = [one.model_dump() for one in SUMMARY.read(summary).clusters]
-    sheets = plan_contact_sheets(table, known, section.sheet_patches, section.seed)
+    sheets = plan_contact_sheets(table, known, SHEET_PATCHES, section.seed)
     inputs = {"clusters": clusters, "summary": summary} | {f"index/{path.stem}": index_of(path) for path in patches}
     record = provenance("ranking contact-sheets", section, inputs, seed=section.seed)
     write_contact_sheets(out, sheets, [open_patches(path) for path in sorted(patches)], record)
