@@ -123,7 +123,7 @@ rule ranking_tabulate:
         mem_mb=memory(4000),
         runtime=minutes(30),
     params:
-        region=f"results/{CONFIG.region}",
+        region=lambda wildcards, output: output.patches.partition("/ranking/")[0],
         names=json.dumps({**RANKING_NAMES, "apply": [name for name in MAPPED if GRANULE_TABLE[name].role == "apply"]}),
         confidence=CONFIG.publish.confidence,
         code=code("ranking tabulate"),

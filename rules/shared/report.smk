@@ -40,7 +40,7 @@ rule report:
         runtime=minutes(20),
     params:
         settings=settings("report"),
-        folder=f"results/{CONFIG.region}",
+        folder=lambda wildcards, output: os.path.dirname(os.path.dirname(output.page)),
         studies=PAGES,
         names=lambda wildcards: [
             json.dumps({study: {key: names}}) for study in PAGES for key, names in PAGE_NAMES.get(study, {}).items()

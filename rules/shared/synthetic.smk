@@ -24,7 +24,7 @@ rule simulate:
         runtime=minutes(10),
     params:
         settings=settings("simulate"),
-        folder=f"results/{CONFIG.region}/simulated",
+        folder=lambda wildcards, output: os.path.dirname(output.catalogue),
         code=code("simulate"),
     message:
         "Simulating a region whose truth is known"
