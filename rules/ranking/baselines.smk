@@ -2,36 +2,6 @@
 # learns from judges and people, and their scores of every granule that can be compared with references.
 
 
-def baseline_training(wildcards):
-    """How a baseline is trained: the section `train`, with what its own says."""
-    return RANKING.baselines[wildcards.baseline].training(RANKING.train).canonical()
-
-
-def baseline_order(wildcards):
-    """The merged order of a baseline that learns from one."""
-    is_ordered = RANKING.baselines[wildcards.baseline].kind == "order"
-    return rules.ranking_ensemble_baseline.output.order if is_ordered else []
-
-
-def baseline_values(wildcards):
-    """The reference's values of patches, for a baseline that learns from them."""
-    baseline = RANKING.baselines[wildcards.baseline]
-    if baseline.kind == "order":
-        return []
-    return expand(VALUES, reference=baseline.reference, granule=TAUGHT)
-
-
-def baseline_scores(wildcards):
-    """The scores of all baselines, one baseline after another."""
-    return expand(rules.ranking_predict_baseline.output.scores, baseline=BASELINES, granule=MAPPED)
-
-
-def baseline_options(wildcards, input):
-    """Whose scores each of these files contains."""
-    names = [name for name in BASELINES for _ in MAPPED]
-    return [f"{name}={file}" for name, file in zip(names, input.baselines, strict=True)]
-
-
 use rule ranking_order_from_reference as ranking_order_from_reference_baseline with:
     output:
         order="<results>/ranking/baselines/{baseline}/orders/data--{reference}.json",

@@ -2,33 +2,6 @@
 # sheet of each cluster.
 
 
-def label_file(wildcards):
-    """The labels that a person made, where the configuration names them."""
-    return [RANKING.label.file] if RANKING.label.source == "file" else []
-
-
-def labels_of_given(wildcards):
-    """The labels, where clusters are given: they say of labelled patches whether people live there."""
-    return [] if RANKING.cluster.given == "none" else rules.ranking_label.output.labels
-
-
-def given_file(wildcards):
-    """The table of given clusters, where there is one."""
-    return RANKING.cluster.file or []
-
-
-def label_judge(part):
-    """What the replies of the judge that labels depend on (`asked`), or its limits; nothing where no judge labels."""
-    return getattr(RANKING.judges[RANKING.label.judge], part) if RANKING.label.source == "judge" else "{}"
-
-
-def grouped_features(wildcards):
-    """The features that clusters are made of: the backbone's, or those that DeepCluster refined."""
-    if RANKING.cluster.method == "deepcluster":
-        return rules.ranking_refine.output.features
-    return expand(rules.ranking_embed.output.features, granule=FIT)
-
-
 rule ranking_label:
     input:
         file=label_file,

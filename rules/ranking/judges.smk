@@ -1,20 +1,6 @@
 # In: clusters, judges with their prompts. Out: the patches of every round, and every round of every judge and prompt.
 
 
-def interviewed(wildcards):
-    """What a round of a judge that the workflow starts waits for, besides its pictures.
-
-    The interview is `ancient`: when it is held anew, for a new round or prompt, finished rounds have no reason to run.
-    What does change a round reaches it through its requests.
-    """
-    if RANKING.judges[wildcards.judge].command is None:
-        return []
-    return [
-        *expand(rules.ranking_build_requests.output.requests, judge=wildcards.judge, prompt=wildcards.prompt),
-        *map(ancient, expand(rules.ranking_collect_replies.output.interview, judge=wildcards.judge)),
-    ]
-
-
 rule ranking_sample:
     input:
         patches=expand(PATCHES, granule=FIT),

@@ -4,11 +4,6 @@
 from rankscape.learning.settings import SELF_SUPERVISED
 
 
-def pretrained(wildcards):
-    """The weights that the backbone taught itself, where the configuration asks for them."""
-    return rules.ranking_pretrain.output.weights if RANKING.adapt.weights == SELF_SUPERVISED else []
-
-
 # Nobody asks for this rule but `adapt.weights: self_supervised`. Its checkpoints are no declared output: Snakemake would
 # remove them before a job that goes on from them.
 rule ranking_pretrain:

@@ -4,23 +4,6 @@ LOCATED_FIT = [name for name in FIT if GRANULE_TABLE[name].located]
 TAUGHT = current_rows({name: GRANULE_TABLE[name] for name in LOCATED_FIT})  # what a reference says is said of one date
 
 
-def annotation_file(wildcards):
-    """The annotator's file, or a collection; of a collection's lines only the annotator's own counts, a param."""
-    order = PEOPLE[wildcards.annotator]
-    return order.file if order.line is None else ancient(order.file)
-
-
-def annotator(wildcards):
-    """Whose line of a collection to read; none where the file is one person's."""
-    return [] if PEOPLE[wildcards.annotator].line is None else [wildcards.annotator]
-
-
-def annotators(wildcards):
-    """The names of a collection's people, where they have names."""
-    names = RANKING.people.annotators
-    return [names] if names and PEOPLE[wildcards.annotator].line else []
-
-
 rule ranking_rank:
     input:
         evidence=rules.ranking_rate.output.round,

@@ -39,6 +39,7 @@ wildcard_constraints:
     baseline=NAME,
 
 
+include: "inputs.smk"
 include: "learning.smk"
 include: "clusters.smk"
 include: "judges.smk"

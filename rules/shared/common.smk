@@ -42,7 +42,7 @@ MAPPED = [name for name in CURRENT if GRANULE_TABLE[name].located]
 REFERENCES = list(CONFIG.references)
 NOTES = Notes(Path(".snakemake/rankscape-code.json"))
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
-TARGETS = []  # files and input functions of rule all: each study's rules add theirs
+TARGETS = []  # files and input functions of the default target; each study adds its own
 PUBLISHED = {}  # named inputs of publish, likewise
 NAMES = {}  # values of wildcards of a whole run, likewise
 PAGE_NAMES = {}  # lists of names by study, for the sections of its page (docs/report.md), likewise
@@ -167,3 +167,15 @@ def each(pattern, granules):
 def dropped(kind, path):
     """A path that is removed once nothing planned needs it, where the configuration says so."""
     return temp(path) if kind in CONFIG.storage.drop else path
+
+
+def page_files(wildcards):
+    """The files that the sections of all pages declare to read."""
+    found = [path for name in PAGES for path in files_read(find_study(name), PAGE_NAMES.get(name, {}))]
+    return [f"results/{CONFIG.region}/{path}" for path in dict.fromkeys(found)]
+
+
+def declared_code(study):
+    """Hash of the declarations of a study's files."""
+    declared = find_study(study).artifacts
+    return code_version(declared, ROOT / "workflow", NOTES) if declared else ""

@@ -2,12 +2,6 @@
 # outputs, how to cite the run, whose data it holds, and a README. Everything lies in the run's folder; nothing is copied.
 
 
-def declared_code(study):
-    """Hash of the declarations of a study's files."""
-    declared = find_study(study).artifacts
-    return code_version(declared, ROOT / "workflow", NOTES) if declared else ""
-
-
 add_names(study=PAGES)
 
 
