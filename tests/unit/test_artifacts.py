@@ -1,5 +1,7 @@
 """Declarations of a run's files: paths, round trips, and what is said of a file that does not keep to its own."""
 
+from dataclasses import replace
+
 import geopandas as gpd
 import numpy as np
 import pandas as pd
@@ -81,10 +83,12 @@ def test_a_table_comes_back_as_it_was_written(tmp_path):
 
 
 def test_a_table_may_be_text(tmp_path):
-    WEIGHTS.write(tmp_path / "here.csv", STONES, RECORD)
-    assert (tmp_path / "here.csv").read_text().splitlines()[0] == "stone,weight_g,count,whole"
-    pd.testing.assert_frame_equal(WEIGHTS.read(tmp_path / "here.csv"), STONES)
-    assert WEIGHTS.names(tmp_path / "here.csv") == list(STONES.columns)
+    text = replace(WEIGHTS, path="scale/{place}.csv")
+    path = text.of(tmp_path, place="here")
+    text.write(path, STONES, RECORD)
+    assert path.read_text().splitlines()[0] == "stone,weight_g,count,whole"
+    pd.testing.assert_frame_equal(text.read(path), STONES)
+    assert text.names(path) == list(STONES.columns)
 
 
 def test_a_table_with_geometry_comes_back_with_it(tmp_path):
