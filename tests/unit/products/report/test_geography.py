@@ -98,7 +98,7 @@ def test_packed_numbers_come_back_to_a_sixty_thousandth():
 
 
 def test_leaflets_own_files_come_with_the_package():
-    import rankscape.products.report.map as where
+    import rankscape.products.report.interactive_map as where
 
     folder = Path(where.__file__).parent / "leaflet"
     assert {path.name for path in folder.iterdir()} == {"leaflet.js", "leaflet.css", "LICENSE"}

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from matplotlib import colormaps
 from PIL import Image
 from rankscape.foundation.errors import InputError
-from rankscape.products.report import images, palette, plots, versions, wording
+from rankscape.products.report import embedded_images as images
+from rankscape.products.report import palette, plots, versions, wording
 
 WORDS = ("what it shows", "its caption", "the line")
 

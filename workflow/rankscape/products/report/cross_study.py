@@ -16,7 +16,7 @@ from rankscape.foundation.package_files import assets
 from rankscape.products.agreement.agreement import ComparedRegion, PredictorColumns, agreement, predictor_pairs
 from rankscape.products.agreement.settings import MIN_BLOCKS, SEED, EvaluateSettings
 from rankscape.products.report.costs import RunCost
-from rankscape.products.report.images import EmbeddedImage, png_image
+from rankscape.products.report.embedded_images import EmbeddedImage, png_image
 from rankscape.products.report.layers import spans
 from rankscape.products.report.page import DrawnSection, StudyPage, shell
 from rankscape.products.report.palette import ramp_css

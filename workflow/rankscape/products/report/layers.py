@@ -13,8 +13,8 @@ from matplotlib import colormaps
 from PIL import Image
 from rasterio.warp import Resampling, reproject
 
+from rankscape.products.report.embedded_images import EmbeddedImage, png_image
 from rankscape.products.report.geography import Placed, Plane, on_even_grid
-from rankscape.products.report.images import EmbeddedImage, png_image
 from rankscape.samples.patches import Patches
 from rankscape.samples.rendering import as_rgb
 

@@ -15,7 +15,7 @@ STUDY = Study(
     question="How developed does this place look?",
     verbs={verb: f"rankscape.studies.ranking.stages.{verb.replace('-', '_')}" for verb in _VERBS},
     settings="rankscape.studies.ranking.settings:RankingSettings",
-    sections="rankscape.studies.ranking.page.sections",
+    sections="rankscape.studies.ranking.page.contents",
     artifacts="rankscape.studies.ranking.artifacts",
     compare="rankscape.studies.ranking.compare.comparison:compare_study",
 )

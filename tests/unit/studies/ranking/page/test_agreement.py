@@ -2,7 +2,7 @@
 
 import pytest
 from rankscape.products.agreement.artifacts import Evaluation
-from rankscape.studies.ranking.page.agreement import agreement_table, granule_rows, headline, other_names
+from rankscape.studies.ranking.page.headlines import agreement_table, granule_rows, headline, other_names
 
 
 def agreement(value, half=0.05, n=100):

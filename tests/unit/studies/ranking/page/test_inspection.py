@@ -13,8 +13,8 @@ from rankscape.foundation.studies import find_study
 from rankscape.products.report.reading import RunReader
 from rankscape.products.report.sections import Fragment
 from rankscape.stages.artifacts import artifacts_of
-from rankscape.studies.ranking.page.inspection import draw
-from rankscape.studies.ranking.page.sections import SECTIONS
+from rankscape.studies.ranking.page.contents import SECTIONS
+from rankscape.studies.ranking.page.inspection_section import draw
 from rankscape.studies.ranking.scoring.artifacts import INSPECTION_INDEX
 
 from .conftest import record

@@ -16,7 +16,8 @@ from rankscape.studies.ranking.orders.artifacts import (
     SourceGroup,
     TakenRound,
 )
-from rankscape.studies.ranking.page import judge_figures, judges
+from rankscape.studies.ranking.page import judge_figures
+from rankscape.studies.ranking.page import judges_section as judges
 from rankscape.studies.ranking.page import order as order_section
 
 from .test_page import Checker

@@ -3,9 +3,9 @@
 import pytest
 from rankscape.studies.ranking.judges.round_records import RoundRecord
 from rankscape.studies.ranking.orders.artifacts import TauMatrix, Vote
-from rankscape.studies.ranking.page import judges
+from rankscape.studies.ranking.page import judges_section as judges
 from rankscape.studies.ranking.page.clusters import sample
-from rankscape.studies.ranking.page.training import backbone_facts, curves_plot, measures
+from rankscape.studies.ranking.page.training_section import backbone_facts, curves_plot, measures
 from rankscape.studies.ranking.scoring.artifacts import BackboneRecord, Curve
 
 

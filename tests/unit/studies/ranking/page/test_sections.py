@@ -10,7 +10,7 @@ from rankscape.foundation.studies import find_study
 from rankscape.foundation.tables import read_geotable, write_table
 from rankscape.products.report.reading import RunReader
 from rankscape.stages.artifacts import artifacts_of
-from rankscape.studies.ranking.page.sections import SECTIONS
+from rankscape.studies.ranking.page.contents import SECTIONS
 from rankscape.studies.ranking.product_files import EVALUATION
 
 from .synthetic_products import (

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from rankscape.products.report.images import PatchImage, PatchImages, data_uri
+from rankscape.products.report.embedded_images import PatchImage, PatchImages, data_uri
 from rankscape.products.report.palette import RAMP
 from rankscape.products.report.plots import ACCENT, INK, Plot, count_bar, plot
 from rankscape.samples.patches import is_located

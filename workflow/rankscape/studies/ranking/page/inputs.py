@@ -8,7 +8,7 @@ import pandas as pd
 
 from rankscape.foundation.errors import InputError
 from rankscape.products.agreement.artifacts import Evaluation
-from rankscape.products.report.images import PatchImages
+from rankscape.products.report.embedded_images import PatchImages
 from rankscape.products.report.reading import RunReader
 from rankscape.samples.artifacts import INDEX, PATCHES
 from rankscape.samples.patches import Patches, open_patches

@@ -10,8 +10,8 @@ from rankscape.products.report.sections import KeyFigure, Overview, PlaceValues
 from rankscape.products.report.wording import NOTHING, count, interval, listed, number
 from rankscape.samples.patches import is_located
 from rankscape.studies.ranking.page import inputs
-from rankscape.studies.ranking.page.agreement import PARTS, Headline, headline, voting_references
-from rankscape.studies.ranking.page.judges import Voter, voters
+from rankscape.studies.ranking.page.headlines import PARTS, Headline, headline, voting_references
+from rankscape.studies.ranking.page.judges_section import Voter, voters
 
 
 def overview(run: RunReader) -> Overview:

@@ -17,7 +17,7 @@ from rankscape.products.change.artifacts import ChangeImages, ChangeRecord
 from rankscape.products.districts.artifacts import CensusAgreement, DistrictRecord
 from rankscape.products.regressions.artifacts import Coefficient, RegressionRecord
 from rankscape.products.report import wording
-from rankscape.products.report.images import EmbeddedImage, read_map, read_photographs
+from rankscape.products.report.embedded_images import EmbeddedImage, read_map, read_photographs
 from rankscape.products.report.palette import colour_of
 from rankscape.products.report.plots import ACCENT, INK, SERIES, Plot, plot
 from rankscape.products.report.reading import RunReader

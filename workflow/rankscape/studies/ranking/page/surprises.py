@@ -8,15 +8,15 @@ import pandas as pd
 from markupsafe import Markup
 
 from rankscape.foundation.package_files import assets
+from rankscape.products.report.embedded_images import PatchImage, PatchImages
 from rankscape.products.report.geography import Plane, lay_out
-from rankscape.products.report.images import PatchImage, PatchImages
 from rankscape.products.report.layers import Layer, gridded, thumbnail
 from rankscape.products.report.palette import DIFFERENCE, ramp_css
 from rankscape.products.report.reading import RunReader
 from rankscape.products.report.templates import fill
 from rankscape.products.report.wording import MINUS
 from rankscape.studies.ranking.page import inputs
-from rankscape.studies.ranking.page.agreement import PREDICTORS, SCORE
+from rankscape.studies.ranking.page.headlines import PREDICTORS, SCORE
 from rankscape.studies.ranking.page.inputs import ComparedReference
 
 ASSETS = assets(__file__, "surprises.html.j2")

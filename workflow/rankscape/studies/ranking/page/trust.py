@@ -13,7 +13,7 @@ from rankscape.products.report.reading import RunReader
 from rankscape.products.report.templates import TableView, fill
 from rankscape.products.report.wording import number, percent
 from rankscape.studies.ranking.page import inputs
-from rankscape.studies.ranking.page.agreement import (
+from rankscape.studies.ranking.page.headlines import (
     PARTS,
     PREDICTORS,
     AgreementTable,

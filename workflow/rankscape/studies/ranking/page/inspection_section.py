@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.package_files import assets
-from rankscape.products.report.images import EmbeddedImage, read_photographs
+from rankscape.products.report.embedded_images import EmbeddedImage, read_photographs
 from rankscape.products.report.reading import RunReader
 from rankscape.products.report.sections import Fragment
 from rankscape.products.report.templates import fill

@@ -54,7 +54,7 @@ SECTIONS = (
     ),
     PageSection("values", "Values of places", f"{_PAGE}.overview:place_values", (_SCORES, *_SAMPLES), "values"),
     PageSection(
-        "map", "The map", f"{_PAGE}.map:draw",
+        "map", "The map", f"{_PAGE}.map_section:draw",
         (_PREVIEW, *_CLUSTERS, *_ORDER, *_SAMPLES, _SCORES, *_EVALUATIONS, *_DISTRICTS,
          *_CHANGES, *_SALIENCY), "first",
     ),
@@ -95,18 +95,19 @@ SECTIONS = (
         "known; the others are drawn at random, not chosen. The score is the mean of its patches and their standard "
         "deviation.",
     ),
-    PageSection("judges", "Who ranked the clusters", f"{_PAGE}.judges:draw", (*_ORDER, *_VOTES, _ROUNDS, _AUDIT)),
+    PageSection("judges", "Who ranked the clusters", f"{_PAGE}.judges_section:draw",
+                (*_ORDER, *_VOTES, _ROUNDS, _AUDIT)),
     PageSection(
         "choosing", "How many clusters", f"{_PAGE}.clusters:draw_choice", (Read("ranking/clusters/clusters.json"),),
         lead="Within each land category the patches are grouped by k-means on the network's features, for every "
         "number K in a range. The silhouette says how well the groups are separated (1 wholly, 0 not at all). "
         "Stability is the mean adjusted Rand index of clusterings from other starts: 1 if they are all alike.",
     ),
-    PageSection("training", "How the score was learned", f"{_PAGE}.training:draw",
+    PageSection("training", "How the score was learned", f"{_PAGE}.training_section:draw",
                 (_TRAINING, _BACKBONE)),
-    PageSection("uncertainty", "Uncertainty", f"{_PAGE}.training:draw_uncertainty",
+    PageSection("uncertainty", "Uncertainty", f"{_PAGE}.training_section:draw_uncertainty",
                 (_TRAINING, _SCORES, *_SAMPLES)),
-    PageSection("inspection", "Patches to judge the score by", f"{_PAGE}.inspection:draw", _INSPECTION),
+    PageSection("inspection", "Patches to judge the score by", f"{_PAGE}.inspection_section:draw", _INSPECTION),
     PageSection(
         "methods", "Methods", f"{_PAGE}.methods:draw",
         (_DOWNLOADS, *_SAMPLES, *_CLUSTERS, *_VOTES, _ROUNDS, *_ORDER,

@@ -10,8 +10,8 @@ import numpy as np
 from markupsafe import Markup
 
 from rankscape.foundation.package_files import assets
+from rankscape.products.report.embedded_images import EmbeddedImage
 from rankscape.products.report.geography import Placed, Plane
-from rankscape.products.report.images import EmbeddedImage
 from rankscape.products.report.layers import Layer, Preview
 from rankscape.products.report.palette import ramp_colours
 from rankscape.products.report.sections import Fragment

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from rankscape.foundation.package_files import assets
-from rankscape.products.report.images import PatchImage
+from rankscape.products.report.embedded_images import PatchImage
 from rankscape.products.report.plots import SERIES, Plot, histogram, plot
 from rankscape.products.report.reading import RunReader
 from rankscape.products.report.sections import Fragment

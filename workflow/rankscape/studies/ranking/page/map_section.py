@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from rankscape.foundation.errors import InputError
+from rankscape.products.report.embedded_images import read_map
 from rankscape.products.report.geography import Plane
-from rankscape.products.report.images import read_map
+from rankscape.products.report.interactive_map import MapContent, map_fragment, packed_bytes, packed_numbers
 from rankscape.products.report.layers import SHOWN, Layer, gridded, previews, spans
-from rankscape.products.report.map import MapContent, map_fragment, packed_bytes, packed_numbers
 from rankscape.products.report.palette import DIFFERENCE, DOUBT, RAMP, REFERENCE, ramp_css
 from rankscape.products.report.reading import RunReader
 from rankscape.products.report.sections import Fragment
