@@ -79,6 +79,12 @@ def code(stage, *sections):
     return code_version(stage_module(stage), ROOT / "workflow", NOTES, names)
 
 
+def acquired_code(stage):
+    """Code of a stage that uses the sensor of its acquisition, as an input function."""
+    codes = {name: code(stage, acquisition) for name, acquisition in CONFIG.acquisitions.items()}
+    return lambda wildcards: codes[wildcards.acquisition]
+
+
 # Snakemake compares the params of a job with those of its last run, and not its resources. So resources carry what changes no
 # result and must not make a finished job run again: memory and time, whether downloads are dropped, and a judge's limits, prices
 # and command. There is no other way to a command line that follows wildcards and is not compared.

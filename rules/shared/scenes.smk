@@ -6,12 +6,6 @@ FETCHED = {name: acquisition.fetched().canonical() for name, acquisition in CONF
 COMPOSED = {name: acquisition.composed().canonical() for name, acquisition in CONFIG.acquisitions.items()}
 
 
-def acquired_code(stage):
-    """Code of a stage that uses the sensor of its acquisition, as an input function."""
-    codes = {name: code(stage, acquisition) for name, acquisition in CONFIG.acquisitions.items()}
-    return lambda wildcards: codes[wildcards.acquisition]
-
-
 rule search:
     input:
         catalogue=catalogue_file,
