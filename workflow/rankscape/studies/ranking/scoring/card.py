@@ -31,22 +31,22 @@ _LIMIT_OF_LABELS: dict[Learned, str] = {
 
 
 def training_record(
-    settings: TrainSettings, targets: Targets, pool: Selection, split: Split, fits: Sequence[History]
+    settings: TrainSettings, targets: Targets, samples: Selection, split: Split, fits: Sequence[History]
 ) -> dict[str, Any]:
     """Describe a training: curves and best epoch a seed, metrics on the held-out patches, numbers of patches, limits.
 
     Args:
         settings: How it was trained.
         targets: Pseudo labels.
-        pool: All patches, before the split.
+        samples: All patches, before the split.
         split: The two sides.
         fits: History of each network.
 
     Returns:
-        The document `score.json`, without its provenance and what `team.assemble` knows of the whole model. The
+        The document `score.json`, without its provenance and what `ensemble.assemble` knows of the whole model. The
         metrics of every seed stand beside its curve.
     """
-    held_out = pool.take(split.validation)
+    held_out = samples.take(split.validation)
     return {
         "objective": settings.objective,
         "learned": targets.learned,
@@ -61,14 +61,14 @@ def training_record(
         },
         "blocks": {"training": split.training_groups, "validation": split.validation_groups},
         "places": split.places,
-        "clusters": _cluster_counts(targets, pool, split),
+        "clusters": _cluster_counts(targets, samples, split),
         "settings": settings.model_dump(mode="json"),
-        "limits": _limits(settings, targets, pool, split),
+        "limits": _limits(settings, targets, samples, split),
     }
 
 
-def _cluster_counts(targets: Targets, pool: Selection, split: Split) -> dict[str, dict[str, int]]:
-    clusters = clusters_of(pool)
+def _cluster_counts(targets: Targets, samples: Selection, split: Split) -> dict[str, dict[str, int]]:
+    clusters = clusters_of(samples)
     training, validation = clusters[split.training], clusters[split.validation]
     return {
         str(cluster): {
@@ -79,7 +79,7 @@ def _cluster_counts(targets: Targets, pool: Selection, split: Split) -> dict[str
     }
 
 
-def _limits(settings: TrainSettings, targets: Targets, pool: Selection, split: Split) -> list[str]:
+def _limits(settings: TrainSettings, targets: Targets, samples: Selection, split: Split) -> list[str]:
     """Say what the validation metrics do not show."""
     limits = [
         _LIMIT_OF_LABELS[targets.learned],
@@ -90,7 +90,7 @@ def _limits(settings: TrainSettings, targets: Targets, pool: Selection, split: S
         limits.append(f"Few {split.places} were held out ({split.validation_groups}): the metrics are uncertain.")
     group = _GROUPS[targets.learned]
     for side, positions in (("trained on", split.training), ("held out", split.validation)):
-        absent = sorted(set(targets.target) - set(clusters_of(pool)[positions].tolist()))
+        absent = sorted(set(targets.target) - set(clusters_of(samples)[positions].tolist()))
         if absent:
             limits.append(f"No patch of the {group} {absent} was {side}: they lie in blocks of the other side alone.")
     if settings.objective in ("rank", "listwise"):

@@ -66,7 +66,7 @@ class Member:
 
 
 def train_ensemble(
-    pool: Selection,
+    samples: Selection,
     targets: Targets,
     backbone: Path,
     settings: TrainSettings,
@@ -80,7 +80,7 @@ def train_ensemble(
     The processes of a group train networks together; ridge and auxiliary model are fitted by the first alone.
 
     Args:
-        pool: Labelled patches of all granules.
+        samples: Labelled patches of all granules.
         targets: Pseudo labels.
         backbone: The adapted backbone, whose architecture, preparation and weights the networks start from.
         settings: How to train.
@@ -99,8 +99,8 @@ def train_ensemble(
         WeightsError: If the backbone's file is broken, no backbone, or of another architecture.
     """
     architecture, preparation = _description(backbone)
-    _check_bands(preparation, pool, backbone)
-    drawn = limited(pool, settings.patches_per_cluster, np.random.default_rng([settings.seed, 0]))
+    _check_bands(preparation, samples, backbone)
+    drawn = limited(samples, settings.patches_per_cluster, np.random.default_rng([settings.seed, 0]))
     split = split_ranked(drawn, settings, np.random.default_rng([settings.seed, 1]))
     _say_split(split)
     sides = drawn.take(split.training), drawn.take(split.validation)
@@ -172,8 +172,8 @@ def _description(backbone: Path) -> tuple[str, Preparation]:
     return str(document["architecture"]), Preparation.from_document(document["preparation"])
 
 
-def _check_bands(preparation: Preparation, pool: Selection, backbone: Path) -> None:
-    bands = pool.stores[0].grid.bands
+def _check_bands(preparation: Preparation, samples: Selection, backbone: Path) -> None:
+    bands = samples.stores[0].grid.bands
     if tuple(preparation.bands) != tuple(bands):
         raise RasterError(
             f"{backbone} was adapted to the bands {', '.join(preparation.bands)}, the patches have {', '.join(bands)}: "
@@ -201,10 +201,10 @@ def assemble(part: Part, fits: Sequence[History], task: ScoreTask) -> tuple[Scor
         The model, its networks on the CPU, and for `score.json`: `validation` of the model's score, `parts`, and
         `uncertainty` (how score_std was calibrated; null with fewer than 10 held-out patches).
     """
-    held_out, team = task.validation, [Member("networks", part, fits, {})]
+    held_out, members = task.validation, [Member("networks", part, fits, {})]
     if task.settings.auxiliary is not None:
-        team = _with_auxiliary(team[0], task)
-    kept = [member for member in team if member.part.weight > 0]
+        members = _with_auxiliary(members[0], task)
+    kept = [member for member in members if member.part.weight > 0]
     parts = tuple(member.part for member in kept)
     score, ensemble_std = combine(np.concatenate([member.scores for member in kept]), parts)
     errors = score - targets_of(held_out)
@@ -213,7 +213,7 @@ def assemble(part: Part, fits: Sequence[History], task: ScoreTask) -> tuple[Scor
     model = ScoreModel(parts, str(store.array.dtype), store.grid.patch_px, calibration)
     document = {
         "validation": held_out_metrics(score, held_out),
-        "parts": [member.to_document(held_out) for member in team],
+        "parts": [member.to_document(held_out) for member in members],
         "uncertainty": None if calibration is None else _uncertainty(calibration, errors, ensemble_std, task),
     }
     return model, document

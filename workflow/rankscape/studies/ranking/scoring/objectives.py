@@ -33,9 +33,9 @@ class Ordering:
     """Factor k of the sigmoid that compares two scores."""
     calibrates: ClassVar[bool] = True
 
-    def labels(self, pool: Selection) -> np.ndarray:
+    def labels(self, samples: Selection) -> np.ndarray:
         """Return the place of every patch's cluster in the order, int64, shape (n,)."""
-        return np.searchsorted(self.order.clusters, clusters_of(pool))
+        return np.searchsorted(self.order.clusters, clusters_of(samples))
 
     def distance(self, scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Return how far every patch stands on the wrong side of the others; see `misplaced`."""
@@ -50,9 +50,9 @@ class Ordering:
 class Rank(Ordering):
     """Mean squared error between smooth ranks and the places in a chain of the order (Ahn et al. 2023)."""
 
-    def batches(self, pool: Selection, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
+    def batches(self, samples: Selection, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
         """Draw one epoch; every batch shows all levels of one chain equally often."""
-        return chain_batches(clusters_of(pool), self.order, settings.batch_size, chance)
+        return chain_batches(clusters_of(samples), self.order, settings.batch_size, chance)
 
     def loss(self, network: nn.Module, images: Tensor, labels: Tensor, _: torch.Generator) -> Tensor:
         """Return the loss of one batch."""
@@ -69,9 +69,11 @@ class Listwise(Ordering):
     and incomparable pairs have no term. So any batch will do, and no chains are drawn.
     """
 
-    def batches(self, pool: Selection, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
+    def batches(self, samples: Selection, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
         """Draw one epoch as `regression` does."""
-        return batches(epoch_order(clusters_of(pool), levels_of(pool), settings.balance, chance), settings.batch_size)
+        return batches(
+            epoch_order(clusters_of(samples), levels_of(samples), settings.balance, chance), settings.batch_size
+        )
 
     def loss(self, network: nn.Module, images: Tensor, labels: Tensor, _: torch.Generator) -> Tensor:
         """Return the loss of one batch; 0 if it holds no ordered pair."""
@@ -145,10 +147,10 @@ class Objective(Protocol):
     calibrates: ClassVar[bool]
     """Whether scores are brought to the scale of the targets after training (`calibration.py`)."""
 
-    def batches(self, pool: Selection, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
-        """Draw the batches of one epoch: positions in the pool, as many batches as `sampling.batches` makes of it."""
+    def batches(self, samples: Selection, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
+        """Draw the batches of one epoch: positions in the selection, as many batches as `sampling.batches` makes."""
 
-    def labels(self, pool: Selection) -> np.ndarray:
+    def labels(self, samples: Selection) -> np.ndarray:
         """Return what loss and distance are told of every patch, shape (n,)."""
 
     def loss(self, network: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator, /) -> Tensor:
@@ -180,13 +182,15 @@ class Regression:
     """Mixed images a batch as a share of its images; 0.5 puts every image into one mixture."""
     calibrates: ClassVar[bool] = False
 
-    def batches(self, pool: Selection, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
+    def batches(self, samples: Selection, settings: TrainSettings, chance: np.random.Generator) -> list[np.ndarray]:
         """Draw one epoch, balanced as the settings say."""
-        return batches(epoch_order(clusters_of(pool), levels_of(pool), settings.balance, chance), settings.batch_size)
+        return batches(
+            epoch_order(clusters_of(samples), levels_of(samples), settings.balance, chance), settings.batch_size
+        )
 
-    def labels(self, pool: Selection) -> np.ndarray:
+    def labels(self, samples: Selection) -> np.ndarray:
         """Return the targets, float32 in [0, 1], shape (n,)."""
-        return targets_of(pool)
+        return targets_of(samples)
 
     def loss(self, network: nn.Module, images: Tensor, targets: Tensor, generator: torch.Generator) -> Tensor:
         """Return the loss of one batch; images and mixtures go through the network together."""

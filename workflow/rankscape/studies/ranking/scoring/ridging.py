@@ -171,10 +171,10 @@ def head_of(backbone: nn.Module, ridge: Ridge, mean: np.ndarray, scale: np.ndarr
     return network
 
 
-def predicted(part: Part, pool: Selection, task: ScoreTask) -> np.ndarray:
-    """Score every patch of a pool with a part's networks on the task's device, float64, shape (networks, n)."""
-    chosen = batches(np.arange(len(pool)), task.settings.batch_size)
-    return np.concatenate([part.scores(part.images(pool.pixels(rows)), task.device) for rows in chosen], axis=1)
+def predicted(part: Part, samples: Selection, task: ScoreTask) -> np.ndarray:
+    """Score every patch of a selection with a part's networks on the task's device, float64, shape (networks, n)."""
+    chosen = batches(np.arange(len(samples)), task.settings.batch_size)
+    return np.concatenate([part.scores(part.images(samples.pixels(rows)), task.device) for rows in chosen], axis=1)
 
 
 def _ready(network: ScoreNetwork, task: ScoreTask) -> ScoreNetwork:
@@ -183,8 +183,8 @@ def _ready(network: ScoreNetwork, task: ScoreTask) -> ScoreNetwork:
 
 
 def _draw(task: ScoreTask, seed: int, resample: bool) -> Resample:
-    pool, settings = task.training, task.settings
-    levels = levels_of(pool)
-    weights = balance_weights(clusters_of(pool), levels, settings.balance) * pool.targets.weights
-    places, chance = pool.places(settings.block_m), np.random.default_rng([seed, 4])
+    samples, settings = task.training, task.settings
+    levels = levels_of(samples)
+    weights = balance_weights(clusters_of(samples), levels, settings.balance) * samples.targets.weights
+    places, chance = samples.places(settings.block_m), np.random.default_rng([seed, 4])
     return resample_places(places, levels, weights, chance, replace=resample, block_m=settings.block_m)
