@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import sys
+from inspect import signature
 from operator import attrgetter
 from pathlib import Path
 
@@ -88,14 +89,18 @@ def acquired_code(stage):
 # Snakemake compares the params of a job with those of its last run, and not its resources. So resources carry what changes no
 # result and must not make a finished job run again: memory and time, whether downloads are dropped, and a judge's limits, prices
 # and command. There is no other way to a command line that follows wildcards and is not compared.
-def memory(mb):
-    """Megabytes for a job, doubled with every attempt."""
-    return lambda wildcards, attempt: mb * 2 ** (attempt - 1)
+def by_attempt(amount):
+    """An amount of a resource, doubled with every attempt.
+
+    Snakemake looks up the parameters of such a function for every job, which takes long unless they are at hand.
+    """
+    doubled = lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+    doubled.__signature__ = signature(doubled)
+    return doubled
 
 
-def minutes(count):
-    """Minutes for a job, doubled with every attempt."""
-    return lambda wildcards, attempt: count * 2 ** (attempt - 1)
+memory = by_attempt  # megabytes for a job
+minutes = by_attempt  # minutes for a job
 
 
 def local_file(href):
