@@ -176,7 +176,6 @@ def chain(place: Place, reference: Undisturbed, folder: Path, found: Found, most
         if verbs is None:
             break
         met.update(verbs)
-        project.snakemake("--unlock")
         for path in whole_assets(project):
             whole.setdefault(path, place.assets.fetched(path))
     found.chains += 1

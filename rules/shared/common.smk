@@ -18,11 +18,15 @@ from rankscape.config import check_config, check_granules
 from rankscape.foundation.checkout import run_this_checkout
 from rankscape.foundation.code_version import Notes, code_version, names_in, stage_module
 from rankscape.foundation.errors import InputError
+from rankscape.foundation.locks import release_stale_locks
 from rankscape.foundation.studies import find_study
 from rankscape.samples.listing import look_through
 from rankscape.scenes.granule_table import GRANULE_PATTERN, current_rows, parse_shard, read_granule_table
 
 run_this_checkout(ROOT / "workflow")
+# Snakemake has no way to tell the lock of a killed run from that of one that is alive, and asks the user; the kernel knows.
+if release_stale_locks(Path(".snakemake")):
+    logger.info("Removed the locks of a run that was killed.")
 
 # Planning allocates much and frees little: with the usual threshold, looking for garbage is a fifth of its time.
 gc.set_threshold(50_000, 20, 20)

@@ -136,7 +136,6 @@ def test_a_second_run_from_scratch_that_is_killed_goes_on_to_the_same_result(mad
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
 
-    project.snakemake("--unlock")
     project.snakemake("--rerun-incomplete")
 
     assert results(project) == results(made)
