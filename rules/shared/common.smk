@@ -50,7 +50,7 @@ NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
 TARGETS = []  # files and input functions of the default target; each study adds its own
 PUBLISHED = {}  # named inputs of publish, likewise
 NAMES = {}  # values of wildcards of a whole run, likewise
-PAGE_NAMES = {}  # lists of names by study, for the sections of its page (docs/report.md), likewise
+PAGE_NAMES = {}  # lists of names by study, for the sections of its page (docs/reference/report.md), likewise
 
 
 pathvars:

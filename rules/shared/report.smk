@@ -1,4 +1,4 @@
-# In: what the sections of the studies' pages read (docs/report.md). Out: a page a study, and one over all studies; each is one
+# In: what the sections of the studies' pages read (docs/reference/report.md). Out: a page a study, and one over all studies; each is one
 # file that opens from disk. A new section needs no change here.
 
 from rankscape.products.report.sections import files_read, page_code

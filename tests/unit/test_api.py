@@ -59,6 +59,8 @@ def test_one_order_has_no_interval_and_contradictions_are_refused() -> None:
     assert rankscape.merge_orders({"anna": "1>0"})["rank_low"].isna().all()
     with pytest.raises(OrderError, match="anna"):
         rankscape.merge_orders({"anna": "1>0>1"})
+    with pytest.raises(OrderError, match="ben"):
+        rankscape.merge_orders({"anna": "2>1>0", "ben": "1>0"})
     with pytest.raises(InputError, match="no order"):
         rankscape.merge_orders({})
     with pytest.raises(InputError, match="no-such"):

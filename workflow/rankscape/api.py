@@ -21,7 +21,7 @@ from rankscape.spatial.blocks import block_numbers
 from rankscape.spatial.geometry import centres, plane_around
 from rankscape.stages.artifacts import artifacts_of
 from rankscape.studies.ranking.orders.consensus import find_consensus
-from rankscape.studies.ranking.orders.partial_orders import PartialOrder
+from rankscape.studies.ranking.orders.partial_orders import PartialOrder, check_clusters
 from rankscape.studies.ranking.orders.settings import EnsembleSettings
 from rankscape.studies.ranking.stages.score import score_source
 
@@ -38,10 +38,10 @@ def merge_orders(orders: Mapping[str, str], *, method: str = "robust", bootstrap
 
     Returns:
         One row a cluster, the index: `rank` (1 is the most developed), `rank_low` and `rank_high` (bootstrap interval,
-        NaN for a single order), `level` (0 is the best).
+        NaN for a single order), `level` (1 is the best).
 
     Raises:
-        OrderError: If an order contradicts itself, or orders name different clusters.
+        OrderError: If an order contradicts itself, or lacks a cluster that another one names.
         SettingsError: If there is no such method.
     """
     if not orders:
@@ -49,9 +49,11 @@ def merge_orders(orders: Mapping[str, str], *, method: str = "robust", bootstrap
     settings = EnsembleSettings.checked({"method": method, "bootstrap_draws": bootstrap_draws}, "merge_orders")
     parsed = {source: PartialOrder.parse(text, origin=source) for source, text in orders.items()}
     known = sorted(set().union(*(order.clusters for order in parsed.values())))
-    found = find_consensus({source: order.extended(known) for source, order in parsed.items()}, settings)
+    for source, order in parsed.items():
+        check_clusters(order.clusters, known, source)
+    found = find_consensus(parsed, settings)
     ends = np.full((len(found.clusters), 2), np.nan) if found.intervals is None else found.intervals
-    level = {cluster: place for place, clusters in enumerate(found.levels) for cluster in clusters}
+    level = {cluster: place for place, clusters in enumerate(found.levels, 1) for cluster in clusters}
     table = {"rank": found.merged.ranks, "rank_low": ends[:, 0], "rank_high": ends[:, 1]}
     index = pd.Index(found.clusters, name="cluster")
     return pd.DataFrame({**table, "level": [level[cluster] for cluster in found.clusters]}, index=index)
