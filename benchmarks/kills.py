@@ -3,8 +3,8 @@
 `.venv/bin/python benchmarks/kills.py --kills 100` (20 to 60 minutes on 2 cores)
 
 A small region, its scenes on a server and its judge at an endpoint, both on loopback. A chain makes it from nothing, is
-killed (its whole process group), started again as docs/reference/workflow.md says, and so on until a run comes through; then its
-files are compared, what was downloaded and asked twice is counted, and the next chain begins.
+killed (its whole process group), started again as docs/reference/workflow.md says, and so on until a run comes
+through; then its files are compared, what was downloaded and asked twice is counted, and the next chain begins.
 """
 
 import argparse
