@@ -16,8 +16,8 @@ exclude_patterns = ["_build", "_templates"]
 templates_path = ["_templates"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-# Links must lead somewhere; the colons in descriptions of attributes are no markup. Shapes in descriptions of results, such as
-# (n, features), are read as types, and several classes have an attribute of that name.
+# Links must lead somewhere; the colons in descriptions of attributes are no markup. Shapes in descriptions of results,
+# such as (n, features), are read as types, and several classes have an attribute of that name.
 suppress_warnings = ["docutils", "ref.python"]
 
 autosummary_generate = ["reference/package.rst"]
