@@ -51,7 +51,7 @@ def make_clusters(results: Path) -> None:
     ]
     table = pd.DataFrame(rows).astype({"cluster": np.int32})
     write_table(results / "ranking/clusters/clusters.parquet", table, {"rankscape": {}})
-    entries = [{"cluster": number, "category": "land", "uninhabited": False} for number in range(CLUSTERS)]
+    entries = [{"cluster": number, "category": "land", "size": COLUMNS, "uninhabited": False} for number in range(CLUSTERS)]
     document = {"clusters": entries, "uninhabited": None, "fingerprint": "f" * 64}
     write_json(results / "ranking/clusters/clusters.json", document)
 

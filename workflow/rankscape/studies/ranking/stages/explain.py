@@ -58,7 +58,7 @@ def explain(
         for name, path, picture, why in zip(names, given, pixels, found, strict=True):
             write_bytes(out / name, as_png(draw_saliency(path.name, as_rgb(picture), why)))
         entries = zip(given, names, found, strict=True)
-        document = {"pictures": [{"picture": str(p), "file": n, **why.to_document()} for p, n, why in entries]}
+        document = {"images": [{"image": str(p), "file": n, **why.to_document()} for p, n, why in entries]}
     inputs = {"model": model, **{f"picture {number}": path for number, path in enumerate(given, 1)}}
     origin = provenance("ranking explain", None, inputs, seed=networks.seed, backend=device.type)
     options = {"white_reflectance": white_reflectance}
