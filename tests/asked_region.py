@@ -51,7 +51,8 @@ def make_clusters(results: Path) -> None:
     ]
     table = pd.DataFrame(rows).astype({"cluster": np.int32})
     write_table(results / "ranking/clusters/clusters.parquet", table, {"rankscape": {}})
-    entries = [{"cluster": number, "category": "land", "size": COLUMNS, "uninhabited": False} for number in range(CLUSTERS)]
+    facts = {"category": "land", "size": COLUMNS, "uninhabited": False}
+    entries = [{"cluster": number, **facts} for number in range(CLUSTERS)]
     document = {"clusters": entries, "uninhabited": None, "fingerprint": "f" * 64}
     write_json(results / "ranking/clusters/clusters.json", document)
 

@@ -139,7 +139,8 @@ def test_a_whole_session_with_a_killed_server(server: Server, page: Page) -> Non
     with pytest.raises(SystemExit) as end:
         main(
             [
-                "ranking", "import-order",
+                "ranking",
+                "import-order",
                 "--annotation",
                 str(server.place.orders / "anna.json"),
                 "--summary",
