@@ -336,3 +336,11 @@ def test_another_reference_raster_reruns_the_baselines_that_learned_from_it(fini
     values = {f"aggregate samples/references/sentinel-2/lights/{granule}.parquet" for granule in GRANULES}
     made = baseline_jobs("lights-order", *order) | values | EVALUATIONS
     assert finished.planned() == made | {TABLE} | PAGES
+
+
+def test_a_new_reference_brings_its_own_values_and_evaluation_only(finished):
+    (finished.folder / "schools.tif").write_text("new")
+    finished.configure(references={"schools": {"path": "schools.tif", "title": "Schools"}})
+
+    values = {f"aggregate samples/references/sentinel-2/schools/{granule}.parquet" for granule in GRANULES}
+    assert finished.planned() == values | {"evaluate ranking/evaluation/schools.json", TABLE} | PAGES
