@@ -7,7 +7,7 @@ import re
 
 from rankscape.products.change.settings import compared_dates
 
-DISTRICTS = list(CONFIG.districts) if MAPPED else []
+DISTRICTS = sorted(CONFIG.districts) if MAPPED else []
 DATES = compared_dates(GRANULE_TABLE, RANKING.change)  # pairs of rows by change, such as 2016--2022
 CHANGES = [] if SHARD else list(DATES)
 

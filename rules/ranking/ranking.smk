@@ -22,7 +22,7 @@ INDEX = acquired(rules.tile.output.index, ACQUISITION)
 VALUES = acquired(rules.aggregate.output.values, ACQUISITION)
 STATISTICS = acquired(rules.pixel_statistics.output.statistics, ACQUISITION)
 ROUNDS = range(1, RANKING.rate.rounds + 1) if RANKING.prompts else []
-BASELINES = list(RANKING.baselines)
+BASELINES = sorted(RANKING.baselines)
 RANKING_NAMES = {"granule": MAPPED, "acquisition": [ACQUISITION], "reference": REFERENCES, "baseline": BASELINES}
 FOLDER = f"results/{CONFIG.region}/ranking"
 STORE = f"{FOLDER}/replies"  # grows from run to run: no output of any rule
@@ -61,9 +61,9 @@ PAGE_NAMES["ranking"] = {
     "references": REFERENCES,
     "districts": DISTRICTS,
     "changes": CHANGES,
-    "regressions": list(RANKING.regressions),
+    "regressions": sorted(RANKING.regressions),
     "rounds": [
-        f"{judge}/{prompt}/{number}" for judge in RANKING.judges for prompt in RANKING.prompts for number in ROUNDS
+        f"{judge}/{prompt}/{number}" for judge in sorted(RANKING.judges) for prompt in RANKING.prompts for number in ROUNDS
     ],
     "people": list(PEOPLE),
     "voting": list(RANKING.order_from_reference.references),
@@ -78,7 +78,7 @@ TARGETS += [
     expand(STATISTICS, granule=own(MAPPED) if REFERENCES else []),
     expand(VALUES, granule=own(MAPPED), reference=REFERENCES),
     expand(rules.ranking_change.output.table, change=CHANGES),
-    [] if SHARD else expand(rules.ranking_regress.output.document, regression=list(RANKING.regressions)),
+    [] if SHARD else expand(rules.ranking_regress.output.document, regression=sorted(RANKING.regressions)),
     expand(rules.ranking_predict_baseline.output.scores, granule=own(MAPPED), baseline=BASELINES),
     [] if SHARD else expand(rules.ranking_district.output, districts=DISTRICTS),
 ]
@@ -87,7 +87,7 @@ add_names(
     **RANKING_NAMES,
     districts=DISTRICTS,
     change=CHANGES,
-    regression=RANKING.regressions,
+    regression=sorted(RANKING.regressions),
     made=["ranking dense"] if RANKING.dense.enabled else [],
 )
 PUBLISHED |= {
@@ -99,7 +99,7 @@ PUBLISHED |= {
     "evaluations": expand(rules.ranking_evaluate.output, reference=REFERENCES),
     "districts": expand(rules.ranking_district.output, districts=DISTRICTS),
     "changes": expand(rules.ranking_change.output, change=CHANGES),
-    "regressions": expand(rules.ranking_regress.output, regression=list(RANKING.regressions)),
+    "regressions": expand(rules.ranking_regress.output, regression=sorted(RANKING.regressions)),
     "orders": [rules.ranking_ensemble.output.order, rules.ranking_audit.output.audit],
     "clusters": rules.ranking_cluster.output,
     "model": rules.ranking_train.output,

@@ -44,7 +44,7 @@ FIT = [name for name, row in GRANULE_TABLE.items() if row.role == "fit"]
 LOCATED = [name for name, row in GRANULE_TABLE.items() if row.located]  # only these can be on a map
 CURRENT = current_rows(GRANULE_TABLE)  # without earlier dates of places: those are only compared with
 MAPPED = [name for name in CURRENT if GRANULE_TABLE[name].located]
-REFERENCES = list(CONFIG.references)
+REFERENCES = sorted(CONFIG.references)
 NOTES = Notes(Path(".snakemake/rankscape-code.json"))
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
 TARGETS = []  # files and input functions of the default target; each study adds its own

@@ -45,7 +45,7 @@ def test_everything_is_made_and_then_nothing_is_to_be_done(made: Project) -> Non
 
     assert "Nothing to be done" in again.stdout + again.stderr
     assert (demo / "report/ranking.html").stat().st_size > 50_000
-    assert len(list(demo.glob("maps/*-patches.tif"))) == 6
+    assert len(list(demo.glob("ranking/maps/*-patches.tif"))) == 6
     leftovers = [path for path in demo.rglob("*") if path.name.startswith(".") and ".part" in path.name]
     assert leftovers == []
 
@@ -87,7 +87,7 @@ def test_rivals_learn_from_references_and_leave_the_score_alone(copied: Project)
     copied.snakemake("results/demo/ranking/baselines/people/scores/03TXG.parquet")
 
     scores = pd.read_parquet(demo / "ranking/baselines/people/scores/03TXG.parquet")
-    values = pd.read_parquet(demo / "samples/references/population/03TXG.parquet")
+    values = pd.read_parquet(demo / "samples/references/sentinel-2/population/03TXG.parquet")
     joined = scores.merge(values, on="patch_id").dropna()
     assert {"patch_id", "score", "score_std"} <= set(scores)
     assert joined["score"].corr(joined["value"], method="spearman") > 0.3

@@ -8,7 +8,7 @@ from slurm_cluster import Cluster
 from slurm_region import Start
 from workflow_copy import PATIENCE_S, Project
 
-MODEL = "results/demo/model/score.safetensors"
+MODEL = "results/demo/ranking/model/score.safetensors"
 SUBMITTED = re.compile(r"submitted with SLURM jobid (\d+)")
 
 

@@ -4,6 +4,7 @@ import os
 import time
 
 import pytest
+import yaml
 from workflow_copy import CONFIG
 
 TABLE = "tabulate ranking/maps/patches.parquet"
@@ -266,9 +267,11 @@ def test_another_table_of_labels_fits_anew_and_cuts_nothing(finished):
 
 
 def test_reordered_config_keys_rerun_nothing(finished):
-    finished.edit(CONFIG, "    product: reflectance\n    bands: [B04, B03, B02, B08]\n", "")
-    finished.edit(CONFIG, "  sentinel-2:\n", "  sentinel-2:\n    bands: [B04, B03, B02, B08]\n")
-    finished.edit(CONFIG, "    max_scenes: 2\n", "    max_scenes: 2\n    product: reflectance\n")
+    path = finished.folder / CONFIG
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    ordered = yaml.safe_dump(values, sort_keys=True, allow_unicode=True)
+    assert list(yaml.safe_load(ordered)["references"]) != list(values["references"])
+    path.write_text(ordered, encoding="utf-8")
 
     assert finished.planned() == set()
 
