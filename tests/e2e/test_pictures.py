@@ -20,7 +20,7 @@ TRAIN = {"epochs": 8, "seeds": 1, "batch_size": 16, "learning_rate": 5e-3, "targ
 def run(verb: str, settings: dict | None, *arguments: object) -> None:
     given = [] if settings is None else ["--settings", json.dumps(settings)]
     with pytest.raises(SystemExit) as end:
-        main([verb, *given, *map(str, arguments)])
+        main([*verb.split(), *given, *map(str, arguments)])
     assert not end.value.code
 
 
@@ -80,9 +80,9 @@ def test_from_folders_to_a_score_of_other_pictures(study: Path) -> None:
         study / "backbone.safetensors", "--out",
         study / "score.safetensors", "--record", study / "score.json")  # fmt: skip
     record = read_json(study / "score.json")
-    assert record["places"] == "pictures"
+    assert record["places"] == "images"
     assert all(sides["validation"] >= 1 for sides in record["clusters"].values())
-    assert "| | patches | pictures |" in (study / "score.md").read_text()
+    assert "| | patches | images |" in (study / "score.md").read_text()
 
     for number, brightness in enumerate((230, 140, 30)):
         draw(study / f"others/{number}.png", brightness, 200 + number)
