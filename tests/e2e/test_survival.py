@@ -119,7 +119,7 @@ def commands(project: Project) -> dict[str, str]:
 
 def logged(results: Path, verb: str) -> str:
     """What the job of the granule to learn from said."""
-    return next(results.glob(f"logs/*{verb}/{FIT}.log")).read_text()
+    return next(results.glob(f"logs/*{verb}/**/{FIT}.log")).read_text()
 
 
 def shell(project: Project, line: str) -> int:
@@ -177,7 +177,7 @@ def test_a_second_start_is_refused_and_does_no_damage(copied: Project, made: Und
 
 def test_two_processes_that_write_the_same_outputs_leave_whole_ones(copied: Project, made: Undisturbed) -> None:
     line = commands(copied)["rasterize"]
-    (copied.folder / RESULTS / f"maps/{FIT}.tif").unlink()
+    (copied.folder / RESULTS / f"ranking/maps/{FIT}.tif").unlink()
 
     with ThreadPoolExecutor() as pool:
         statuses = list(pool.map(lambda _: shell(copied, line), range(2)))
