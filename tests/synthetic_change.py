@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from rankscape.products.change.change import Measured, measure_change
+from rankscape.products.change.change import ChangeFindings, measure_change
 from rankscape.products.change.dates import PairedDates
 from rankscape.products.change.invariants import Radiometry
 from rankscape.products.change.settings import ChangeSettings
@@ -36,7 +36,7 @@ class World:
         pixels = light.applied(np.asarray(one.before.array[one.rows[0]]))
         return scores_of(pixels, self.errors[one.rows[0]]), np.zeros(len(pixels))
 
-    def measured(self, **settings: object) -> Measured:
+    def measured(self, **settings: object) -> ChangeFindings:
         """Measure the change."""
         return measure_change([self.seen], ChangeSettings(**settings), self.score_again)
 
@@ -120,7 +120,7 @@ def _seen(before: np.ndarray, after: np.ndarray, errors: list[np.ndarray]) -> Pa
     return PairedDates("land", *stores, (positions, positions), frame, {})
 
 
-def discoveries(world: World, measured: Measured) -> tuple[float, float]:
+def discoveries(world: World, measured: ChangeFindings) -> tuple[float, float]:
     """Share of false discoveries among those made (0 where none is), and share of the true changes found."""
     found = measured.frame["significant"].to_numpy()
     wrong = float((found & ~world.changed).sum() / max(found.sum(), 1))

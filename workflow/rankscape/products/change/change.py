@@ -33,7 +33,7 @@ _METHODS = {_BH: "fdr_bh", _BY: "fdr_by"}
 
 
 @dataclass(frozen=True)
-class Measured:
+class ChangeFindings:
     """The change of all places."""
 
     frame: pd.DataFrame
@@ -45,7 +45,7 @@ class Measured:
     """By place, what was done to the pixels of the earlier date; none where they were left as they are."""
 
 
-def measure_change(seen: Sequence[PairedDates], settings: ChangeSettings, score_again: ScoreAgain) -> Measured:
+def measure_change(seen: Sequence[PairedDates], settings: ChangeSettings, score_again: ScoreAgain) -> ChangeFindings:
     """Measure the change of every place, its uncertainty, and whether it is significant.
 
     Each place has scenes of its own, and so an effect of its own.
@@ -83,7 +83,7 @@ def measure_change(seen: Sequence[PairedDates], settings: ChangeSettings, score_
         "notes": _notes(frame, settings, left_out, counts),
     }
     normalized = {one.place: own for one, (_, _, own) in zip(enough, parts, strict=True) if own is not None}
-    return Measured(frame.drop(columns=["z", "noise", "level"]), facts, normalized)
+    return ChangeFindings(frame.drop(columns=["z", "noise", "level"]), facts, normalized)
 
 
 def _measure(

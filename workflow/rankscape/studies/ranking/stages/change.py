@@ -21,7 +21,7 @@ from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import KEY, provenance
 from rankscape.foundation.tables import read_metadata
 from rankscape.learning.processes import use_device
-from rankscape.products.change.change import Measured, ScoreAgain, measure_change
+from rankscape.products.change.change import ChangeFindings, ScoreAgain, measure_change
 from rankscape.products.change.dates import PairedDates, read_dates
 from rankscape.products.change.invariants import Radiometry
 from rankscape.products.change.map import CHANGE_RAMP, write_change_map
@@ -104,7 +104,7 @@ def _score_again(networks: ScoreModel, batch_size: int, device: torch.device) ->
     return again
 
 
-def _table(seen: Sequence[PairedDates], measured: Measured) -> gpd.GeoDataFrame:
+def _table(seen: Sequence[PairedDates], measured: ChangeFindings) -> gpd.GeoDataFrame:
     parts = []
     for one, rows in _measured(seen, measured):
         after = one.after.index.iloc[one.rows[1]]
@@ -114,20 +114,20 @@ def _table(seen: Sequence[PairedDates], measured: Measured) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(pd.concat(parts, ignore_index=True))[list(CHANGE.needed)]
 
 
-def _measured(seen: Sequence[PairedDates], measured: Measured) -> list[tuple[PairedDates, pd.DataFrame]]:
+def _measured(seen: Sequence[PairedDates], measured: ChangeFindings) -> list[tuple[PairedDates, pd.DataFrame]]:
     """Places that were measured, each with its rows."""
     by_place = dict(list(measured.frame.groupby("place", sort=False)))
     return [(one, by_place[one.place]) for one in seen if one.place in by_place]
 
 
-def _largest(seen: Sequence[PairedDates], measured: Measured, count: int) -> list[Changed]:
+def _largest(seen: Sequence[PairedDates], measured: ChangeFindings, count: int) -> list[Changed]:
     """The largest changes, whichever way, the significant ones first."""
     frame = measured.frame
     order = np.lexsort((frame["patch_id"].to_numpy(), -frame["change"].abs().to_numpy(), ~frame["significant"]))
     return [_changed(seen, measured, row) for _, row in frame.iloc[order[:count]].iterrows()]
 
 
-def _changed(seen: Sequence[PairedDates], measured: Measured, row: pd.Series) -> Changed:
+def _changed(seen: Sequence[PairedDates], measured: ChangeFindings, row: pd.Series) -> Changed:
     one = next(one for one in seen if one.place == row["place"])
     at = int(np.flatnonzero(one.frame["patch_id"].to_numpy() == row["patch_id"])[0])
     before, after = (np.asarray(store.array[rows[at]]) for store, rows in zip(one.stores, one.rows, strict=True))
