@@ -78,7 +78,7 @@ def test_a_changed_prompt_asks_that_prompt(copied: Project) -> None:
     assert copied.planned(*orders("own")) == {
         "build-requests ranking/briefs/own/roads.json",
         "serve ranking/services/own.json",
-        "collect-replies ranking/interviews/own.json",
+        "collect-replies ranking/collected/own.json",
         "rate ranking/rounds/own/roads/1.json",
         "rank ranking/orders/own--roads--1.json",
     }
@@ -89,7 +89,7 @@ def test_a_new_prompt_asks_its_own_rounds_only(copied: Project) -> None:
     assert copied.planned(*orders("own", prompts=2)) == {
         "build-requests ranking/briefs/own/roofs.json",
         "serve ranking/services/own.json",
-        "collect-replies ranking/interviews/own.json",
+        "collect-replies ranking/collected/own.json",
         "rate ranking/rounds/own/roofs/1.json",
         "rank ranking/orders/own--roofs--1.json",
     }
@@ -107,7 +107,7 @@ def test_a_new_round_is_asked_and_finished_ones_are_left_alone(copied: Project) 
     assert planned == {
         "sample ranking/samples/2.parquet",
         "serve ranking/services/own.json",
-        "collect-replies ranking/interviews/own.json",
+        "collect-replies ranking/collected/own.json",
         "rate ranking/rounds/own/roads/2.json",
         "rank ranking/orders/own--roads--2.json",
     }
@@ -118,10 +118,10 @@ def test_a_new_round_is_asked_and_finished_ones_are_left_alone(copied: Project) 
 
 def test_a_judge_that_dies_is_quoted_and_asked_on_later(copied: Project) -> None:
     shutil.rmtree(copied.folder / "results/small/ranking/replies")
-    (copied.folder / "results/small/ranking/interviews/own.json").unlink()
+    (copied.folder / "results/small/ranking/collected/own.json").unlink()
     (copied.folder / "asked.txt").unlink()
     copied.edit("config/config.yaml", "--asked asked.txt", "--asked asked.txt --misbehave die-asked")
-    goal = "results/small/ranking/interviews/own.json"
+    goal = "results/small/ranking/collected/own.json"
 
     run = copied.snakemake(goal, check=False)
 
@@ -140,12 +140,12 @@ def test_a_judge_that_dies_is_quoted_and_asked_on_later(copied: Project) -> None
 
 
 def test_killed_snakemake_leaves_nothing_running(copied: Project) -> None:
-    (copied.folder / "results/small/ranking/interviews/own.json").unlink()
+    (copied.folder / "results/small/ranking/collected/own.json").unlink()
     copied.edit("config/config.yaml", "--asked asked.txt", "--asked asked.txt --misbehave stubborn --delay 60")
     log = copied.folder / "results/small/logs/ranking_serve/own-command.log"
     log.unlink()
     run = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "2", "results/small/ranking/interviews/own.json"],
+        [sys.executable, "-m", "snakemake", "--cores", "2", "results/small/ranking/collected/own.json"],
         cwd=copied.folder,
         start_new_session=True,
         stdout=subprocess.DEVNULL,

@@ -110,7 +110,7 @@ def stored_only(judge: str) -> httpx2.MockTransport:
     """
     message = (
         f"judge {judge} is started for its interview only, and no reply to this question is stored: delete its file in "
-        "ranking/interviews and run again"
+        "ranking/collected and run again"
     )
 
     def refuse(request: httpx2.Request) -> httpx2.Response:  # noqa: ARG001
