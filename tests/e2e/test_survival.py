@@ -28,7 +28,7 @@ SCORES = f"{RESULTS}/ranking/scores/{FIT}.parquet"
 LEFT = ["Training the score", f"Scoring granule {FIT}"]
 """What is left to do to make them when the model is gone, too."""
 ROOM_BYTES = 12_288
-"""Room that is left on a full disk: for a log, for no output."""
+"""Room that is left on a full disk: for no output."""
 OUTPUTS = {
     "fetch": [f"scenes/sentinel-2/{FIT}/download.json", f"scenes/assets/*_T{FIT}_*/*"],
     "compose": [f"scenes/sentinel-2/{FIT}/scene.tif", f"scenes/sentinel-2/{FIT}/quality.tif"],
@@ -141,6 +141,9 @@ def test_full_disk(copied: Project, made: Undisturbed, small_disk: Path) -> None
     """Stages say in one line which disk is full, leave nothing, and make the same bytes when there is room."""
     lines = commands(copied)
     shutil.move(copied.folder / "results", small_disk / "results")
+    logs = small_disk / "results" / Path(RESULTS).name / "logs"
+    shutil.move(logs, copied.folder / "logs")
+    logs.symlink_to(copied.folder / "logs")  # a log that finds no room either says nothing
     (copied.folder / "results").symlink_to(small_disk / "results")
     results = copied.folder / RESULTS
     for verb, names in OUTPUTS.items():

@@ -35,7 +35,7 @@ def test_region_on_the_cluster_is_the_one_made_without(
     assert [job["NodeList"] for rule, job in jobs if rule == "rule_tile"] == ["n[1-2]"] * 2
     assert {job["NodeList"] for rule, job in jobs if rule != "rule_tile"} == {"n1", "n2"}
     for granule in (FIT, APPLY):
-        assert "64 patches" in (project.folder / f"results/demo/logs/tile/{granule}.log").read_text()
+        assert "64 patches" in (project.folder / f"results/demo/logs/tile/sentinel-2/{granule}.log").read_text()
 
 
 def test_ranks_of_one_communicator_stand_on_both_nodes(cluster: Cluster) -> None:
