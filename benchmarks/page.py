@@ -2,20 +2,19 @@
 
 `.venv/bin/python benchmarks/page.py` (some two minutes; needs Chromium)
 
-An invented region of 60 granules of 1,024 patches of 32 px with two references, districts, change and, in each patch,
-5 x 5 places that the network responded to. Its pictures are noise on squares, which packs worse than land does. The
+A synthetic region of 60 granules of 1,024 patches of 32 px with two references, districts, change and, in each patch,
+5 x 5 places that the network responded to. Its images are noise on squares, which packs worse than land does. The
 page is opened from disk in headless Chromium, each time in a browser that has never seen it; first paint is the
 browser's own measure, and the map is ready when a patch can be chosen. The first row is the same page without
 `report.imagery_mb`, the second with the default.
 """
 
 import argparse
-import json
+import contextlib
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -25,10 +24,10 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from chromium import find_browser  # noqa: E402
-from tests.unit.report.conftest import Region, make_region, write_region_page  # noqa: E402
-from tests.unit.report.invented_aggregates import add_change, add_districts, add_responses  # noqa: E402
+from rankscape.__main__ import main as rankscape  # noqa: E402
 
-from tests.conftest import write_patch_store  # noqa: E402
+from tests.unit.studies.ranking.page.conftest import Region, make_region  # noqa: E402
+from tests.unit.studies.ranking.page.synthetic_products import add_change, add_districts, add_responses  # noqa: E402
 
 
 def main() -> None:
@@ -38,12 +37,13 @@ def main() -> None:
     parser.add_argument("--openings", type=int, default=5)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        region, more = invented(Path(place), given.granules)
-        print("| pictures | written in, s | page, MB | first paint, ms | slowest | map ready, ms |")
+        region = synthetic(Path(place), given.granules)
+        print("| images | written in, s | page, MB | first paint, ms | slowest | map ready, ms |")
         print("|---|--:|--:|--:|--:|--:|")
         for name, imagery_mb in (("none", 0.0), ("8 MB", 8.0)):
             start = time.perf_counter()
-            write_region_page(region, [*more, "--settings", json.dumps({"imagery_mb": imagery_mb})])
+            with contextlib.suppress(SystemExit):
+                rankscape(region.arguments(imagery_mb=imagery_mb))
             taken = time.perf_counter() - start
             size_mb = region.page.stat().st_size / 1e6
             paints, ready = opened(region.page, given.openings)
@@ -51,20 +51,15 @@ def main() -> None:
             print(f"| {cells} | {median(ready):.0f} |", flush=True)
 
 
-def invented(folder: Path, granules: int) -> tuple[Region, list[str]]:
-    """The region, and the options for what else the page shows."""
+def synthetic(folder: Path, granules: int) -> Region:
+    """The region, with districts, change and responses."""
     names = tuple(f"48R{chr(65 + n // 26)}{chr(65 + n % 26)}" for n in range(granules))
     references = {"lights": {"title": "Night lights (nW)"}, "population": {"title": "Population"}}
-    region = make_region(
-        folder,
-        partial(write_patch_store, folder / "tiles"),
-        granules=names,
-        side=32,
-        patch_px=32,
-        references=references,
-    )
-    more = ["--districts", str(add_districts(region)), "--change", str(add_change(region))]
-    return region, [*more, "--saliency", *map(str, add_responses(region, 5))]
+    region = make_region(folder, granules=names, side=32, patch_px=32, references=references)
+    add_districts(region)
+    add_change(region)
+    add_responses(region, 5)
+    return region
 
 
 def opened(page: Path, openings: int) -> tuple[Sequence[float], Sequence[float]]:

@@ -4,7 +4,7 @@ Seconds are CPU seconds of one thread, since other work on a machine changes the
 auxiliary model's default architecture unless said otherwise. `fit` is the choice of the penalty among nine by five
 parts and the final ridge. The plain construction (Rolf et al., Nature Communications 2021) is written here with NumPy
 loops. Memory is the largest resident set of a child process, above that after imports, while
-61,440 invented patches of 64 px are turned into features and a ridge; the patches are made as they are asked for.
+61,440 synthetic patches of 64 px are turned into features and a ridge; the patches are made as they are asked for.
 Kendall's tau-b compares predictions of tiles held out, a fifth of each cluster in turn, with the mean rank that ten
 experts gave to the tile's cluster. The tiles have no coordinates, so neighbours may stand on both sides.
 
@@ -44,8 +44,8 @@ CPU = torch.device("cpu")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of clusters/ and orders/")
-    parser.add_argument("--patches", type=int, default=1000, help="tiles to time; shown again where there are fewer")
-    parser.add_argument("--patches", type=int, default=61_440, help="invented patches to stream")
+    parser.add_argument("--tiles", type=int, default=1000, help="tiles to time; shown again where there are fewer")
+    parser.add_argument("--patches", type=int, default=61_440, help="synthetic patches to stream")
     parser.add_argument("--copies", type=int, nargs="+", default=[1, 4], help="copies a tile whose worth is measured")
     parser.add_argument("--room-mb", type=float, default=32.0, help="MB of features that may stay in memory")
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))

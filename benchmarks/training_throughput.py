@@ -2,7 +2,7 @@
 
 The whole loop is the product's own: patches of 256 px are read from a mapped array, resized, normalised, augmented;
 then forward, backward and optimiser step, or forward alone, by one network and by an ensemble of three as trained by
-default. The bare network is given a ready batch of as many pictures as the loop puts through it (`regression` shows
+default. The bare network is given a ready batch of as many images as the loop puts through it (`regression` shows
 half as many mixtures again) on the same device, in the same precision, with the same optimiser. Loop and bare network
 take turns; a ratio is that of their medians, since other work on the machine changes from minute to minute. On one
 thread of the CPU, seconds are those that the processor spent on this process (both clocks agree where nothing else
@@ -31,7 +31,7 @@ from rankscape.models.preparation import Preparation
 from rankscape.samples.patches import Grid, Patches
 from rankscape.studies.ranking.scoring import training
 from rankscape.studies.ranking.scoring.model import ScoreModel
-from rankscape.studies.ranking.scoring.network import ScoreNetwork, start_network
+from rankscape.studies.ranking.scoring.network import Part, ScoreNetwork, start_network
 from rankscape.studies.ranking.scoring.prediction import score_patches
 from rankscape.studies.ranking.scoring.settings import TrainSettings
 from rankscape.studies.ranking.scoring.training import ScoreTask
@@ -61,7 +61,7 @@ def options() -> argparse.Namespace:
     return given
 
 
-def invented(folder: Path, count: int) -> Patches:
+def synthetic(folder: Path, count: int) -> Patches:
     """Write and map patches like real ones: smooth land with noise, and one row at the edge without data."""
     rng = np.random.default_rng(0)
     array = np.lib.format.open_memmap(folder / "03TVF.npy", "w+", np.uint8, (count, PATCH_PX, PATCH_PX, len(BANDS)))
@@ -138,7 +138,8 @@ def measured(name: str, precision: str, patches: Patches, given: argparse.Namesp
     loop, alone = in_turns([epoch, steps], given.repeats, device, clock)
     rows = [("training, first epoch", count / first, count / alone), ("training", count / loop, count / alone)]
     for networks in (1, 3):
-        model = ScoreModel((bare,) * networks, name, preparation, (0,) * networks, "uint8", PATCH_PX)
+        part = Part((bare,) * networks, name, preparation, tuple(range(networks)))
+        model = ScoreModel((part,), "uint8", PATCH_PX)
         rows.append((f"prediction, {networks} network(s)", *predicted(model, patches, ready, given, device)))
     return rows
 
@@ -146,14 +147,14 @@ def measured(name: str, precision: str, patches: Patches, given: argparse.Namesp
 def predicted(
     model: ScoreModel, patches: Patches, ready: torch.Tensor, given: argparse.Namespace, device: torch.device
 ) -> tuple[float, float]:
-    batch = ready[: given.batch_size]
+    batch, part = ready[: given.batch_size], model.parts[0]
 
     def whole() -> None:
         score_patches(model, patches, device, given.batch_size, "patches")
 
     def forward() -> None:
         for _ in range(given.batches * MORE):
-            model.score(batch, device)
+            part.scores(batch, device)
 
     times = in_turns([whole, forward], given.repeats, device, CLOCKS[given.clock])
     return len(patches.array) / times[0], len(patches.array) / times[1]
@@ -166,7 +167,7 @@ def main() -> None:
     print(f"{device}; PyTorch {torch.__version__}; {sizes}; {given.clock} clock")
     print("\n| network | precision | | images/s | bare, images/s | ratio |\n|---|---|---|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as folder:
-        patches = invented(Path(folder), MORE * given.batches * given.batch_size)
+        patches = synthetic(Path(folder), MORE * given.batches * given.batch_size)
         for name in given.architecture:
             for precision in given.precision:
                 for what, loop, bare in measured(name, precision, patches, given):
