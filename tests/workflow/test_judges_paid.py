@@ -65,8 +65,8 @@ def test_a_budget_stops_a_round_and_a_higher_one_goes_on(project: Project, endpo
     assert max(endpoint.accepted.values()) == 1
     assert read_round(project, "anna")["usage"]["cost"] == pytest.approx(8 * ONE_REPLY)
 
-    project.edit("config/config.yaml", "budget: 5", "budget: 9\n    requests_per_minute: 30\n    timeout_s: 9")
-    project.edit("config/config.yaml", "price_in: 1000.0", "price_in: 7.0\n    currency: EUR")
+    project.edit("config/config.yaml", "budget: 5", "budget: 9\n      requests_per_minute: 30\n      timeout_s: 9")
+    project.edit("config/config.yaml", "price_in: 1000.0", "price_in: 7.0\n      currency: EUR")
     project.edit("config/config.yaml", "concurrency: 2", "concurrency: 3")
     assert project.planned(*orders("anna")) == set()
 
@@ -81,7 +81,7 @@ def test_a_canary_key_is_in_no_file_and_no_message(
     project: Project, endpoint: JudgeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANNA_KEY", CANARY)
-    project.edit("config/config.yaml", "budget: 0.9", "budget: 9\n    key_variable: ANNA_KEY")
+    project.edit("config/config.yaml", "budget: 0.9", "budget: 9\n      key_variable: ANNA_KEY")
     echo = f"header Authorization: Bearer {CANARY} of the request"
     endpoint.faults = [
         status(429, echo, retry_after="0.1"),
@@ -111,8 +111,8 @@ def test_a_canary_key_is_in_no_file_and_no_message(
     ("old", "new", "parts"),
     [
         (
-            "    budget: 0.9",
-            "    key_variable: ANNA_KEY",
+            "      budget: 0.9",
+            "      key_variable: ANNA_KEY",
             ["Judge anna needs its key in the environment variable ANNA_KEY, which is not set"],
         ),
         ("{url}", "http://127.0.0.1:9/v1", ["Judge anna cannot be asked at http://127.0.0.1:9/v1", "no connection"]),

@@ -14,7 +14,10 @@ from asked_region import asked_region, orders, read_round
 from workflow_copy import PATIENCE_S, ROOT, Project
 
 SERVER = ROOT / "tests/served_judge.py"
-LIMITS = "    budget: 3\n    price_in: 1\n    price_out: 2\n    requests_per_minute: 60\n    start_timeout_s: 99\n"
+LIMITS = "".join(
+    f"      {line}\n"
+    for line in ("budget: 3", "price_in: 1", "price_out: 2", "requests_per_minute: 60", "start_timeout_s: 99")
+)
 
 
 COMMAND = f"exec {sys.executable} {SERVER} {{port}} {{model}} --asked asked.txt"
@@ -68,7 +71,7 @@ def test_a_started_judge_is_asked_once_and_leaves_nothing_behind(region: Project
 
 
 def test_how_a_judge_is_started_and_limited_asks_nothing_again(copied: Project) -> None:
-    copied.edit("config/config.yaml", "    command: exec", LIMITS + "    command: FOO=1 exec")
+    copied.edit("config/config.yaml", "      command: exec", LIMITS + "      command: FOO=1 exec")
     assert copied.planned(*orders("own")) == set()
 
 
@@ -76,7 +79,7 @@ def test_a_changed_prompt_asks_that_prompt(copied: Project) -> None:
     path = copied.folder / "config/prompts/roads.md"
     path.write_text(path.read_text() + "Look at bridges.\n")
     assert copied.planned(*orders("own")) == {
-        "build-requests ranking/briefs/own/roads.json",
+        "build-requests ranking/requests/own/roads.json",
         "serve ranking/services/own.json",
         "collect-replies ranking/collected/own.json",
         "rate ranking/rounds/own/roads/1.json",
@@ -85,9 +88,9 @@ def test_a_changed_prompt_asks_that_prompt(copied: Project) -> None:
 
 
 def test_a_new_prompt_asks_its_own_rounds_only(copied: Project) -> None:
-    copied.edit("config/config.yaml", "- roads", "- roads\n- roofs")
+    copied.edit("config/config.yaml", "  - roads", "  - roads\n  - roofs")
     assert copied.planned(*orders("own", prompts=2)) == {
-        "build-requests ranking/briefs/own/roofs.json",
+        "build-requests ranking/requests/own/roofs.json",
         "serve ranking/services/own.json",
         "collect-replies ranking/collected/own.json",
         "rate ranking/rounds/own/roofs/1.json",
