@@ -4,10 +4,13 @@ import datetime
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from asset_server import status
-from rankscape.foundation.errors import CatalogueError
+from rankscape.foundation.errors import CatalogueError, InputError
+from rankscape.scenes.addresses import local_path
+from rankscape.scenes.candidates import find_scenes
 from rankscape.scenes.catalogues import StacApi, months, open_catalogue
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.mgrs import granule
@@ -19,6 +22,11 @@ WINDOW = Window(granule=GRANULE, start="2023-06-20", end="2023-07-20", max_cloud
 QUERY = "https://api.stacspec.org/v1.0.0/item-search#query"
 
 
+def parse(path: str) -> dict[str, str]:
+    """The parameters of a request."""
+    return dict(parse_qsl(urlsplit(path).query))
+
+
 class Api:
     """A STAC API on loopback with items, pages of two, and a mind of its own about `query`."""
 
@@ -28,6 +36,13 @@ class Api:
         self.failures: list[int] = []
         self.searches: list[dict] = []
         self.deaf = False
+        self.methods = ("GET", "POST")
+        self.no_post = 0
+        self.collections: list[str] = []
+        self.missing = False
+        self.follow = None
+        """Makes the links of a page, instead of those of pages of two."""
+        self.requests = 0
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -35,27 +50,48 @@ class Api:
                 pass
 
             def do_GET(self) -> None:
+                address = urlsplit(self.path)
+                asked: dict = dict(parse_qsl(address.query))
+                if address.path == "/search":
+                    asked = {**asked, "skip": int(asked.get("skip", 0)), "collections": asked["collections"].split(",")}
+                    asked["bbox"] = [float(one) for one in asked["bbox"].split(",")]
+                    return self.search(asked)
+                if address.path == "/collections":
+                    return self.give(200, {"collections": [{"id": name} for name in api.collections]})
                 links = [{"rel": rel, "href": api.address + path} for rel, path in (("root", "/"), ("self", "/"))]
                 search = {"rel": "search", "href": f"{api.address}/search", "type": "application/geo+json"}
-                links += [{**search, "method": method} for method in ("GET", "POST")]
-                self.give(200, {
+                links += [{**search, "method": method} for method in api.methods]
+                return self.give(200, {
                     "type": "Catalog", "stac_version": "1.0.0", "id": "api", "description": "An API",
                     "conformsTo": api.conforms, "links": links,
                 })  # fmt: skip
 
             def do_POST(self) -> None:
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if api.no_post:
+                    return self.give(api.no_post, {"detail": "Method Not Allowed"})
                 if api.failures:
-                    self.give(api.failures.pop(0), {"description": "upstream request timeout"})
-                    return
-                api.searches.append(asked)
+                    return self.give(api.failures.pop(0), {"description": "upstream request timeout"})
+                return self.search(asked)
+
+            def search(self, asked: dict) -> None:
+                api.searches.append({**asked, "method": self.command})
+                if api.missing:
+                    return self.give(404, {"description": "No such collection"})
                 found = [item for item in api.items if api.within(item, asked)]
                 found = [] if api.deaf and "query" in asked else found
                 skip = asked.get("skip", 0)
-                body = {**asked, "skip": skip + 2}
-                link = {"rel": "next", "href": f"{api.address}/search", "method": "POST", "body": body}
-                more = [link] if skip + 2 < len(found) else []
-                self.give(200, {"type": "FeatureCollection", "features": found[skip : skip + 2], "links": more})
+                if api.follow is not None:
+                    shown, links = api.follow(found, skip, asked)
+                    return self.give(200, {"type": "FeatureCollection", "features": shown, "links": links})
+                if self.command == "GET":
+                    more = urlencode({**parse(self.path), "skip": skip + 2})
+                    link = {"rel": "next", "href": f"search?{more}"}
+                else:
+                    body = {**asked, "skip": skip + 2}
+                    link = {"rel": "next", "href": f"{api.address}/search", "method": "POST", "body": body}
+                links = [link] if skip + 2 < len(found) else []
+                return self.give(200, {"type": "FeatureCollection", "features": found[skip : skip + 2], "links": links})
 
             def give(self, code: int, document: dict) -> None:
                 body = json.dumps(document).encode()
@@ -156,6 +192,112 @@ def test_signatures_and_links_of_an_answer_are_not_kept(api):
     assert item["links"] == []
 
 
+def by_get(api):
+    return {asked["method"] for asked in api.searches} == {"GET"}
+
+
+def test_an_api_that_names_get_alone_is_asked_by_get_page_by_page(api):
+    api.methods = ("GET",)
+    api.conforms.append(QUERY)
+    assert api.ask() == [f"S2A_{day:02d}" for day in range(1, 6)]
+    assert by_get(api)
+    assert api.searches[0]["collections"] == ["sentinel-2-l2a"]
+    assert api.searches[0]["bbox"] == pytest.approx(granule(GRANULE).bbox_deg)
+    assert json.loads(api.searches[0]["query"]) == {"eo:cloud_cover": {"lte": 20.0}}
+
+
+@pytest.mark.parametrize("refusal", [403, 404, 405, 501])
+def test_an_api_that_refuses_post_is_asked_by_get(api, refusal):
+    api.no_post = refusal
+    assert len(api.ask()) == 5
+    assert by_get(api)
+
+
+def test_an_api_that_states_no_conformance_is_searched(api):
+    api.conforms = []
+    assert len(api.ask()) == 5
+
+
+def test_what_cannot_be_searched_is_refused_with_the_setting_that_helps(api):
+    api.conforms, api.methods = [], ()
+    with pytest.raises(CatalogueError, match=r"cannot be searched; .* with search\.kind: static"):
+        api.ask()
+
+
+def link(href: str, **more: object) -> list[dict]:
+    return [{"rel": "next", "href": href, **more}]
+
+
+CIRCLES = {
+    "the same page": lambda found, _, asked: (found, link("search", method="POST", body=asked)),
+    "the same items by new tokens": lambda found, skip, asked: (
+        found, link("/search", method="POST", body={"skip": skip + 1}, merge=True),
+    ),
+    "a loop of two": lambda found, skip, asked: (
+        found[:3] if skip else found[3:], link("search", method="post", body={"skip": 1 - skip}, merge=True),
+    ),
+    "nothing by new tokens": lambda found, skip, asked: (
+        [] if skip else found, link("search", method="POST", body={"skip": skip + 1}, merge=True),
+    ),
+    "an empty page between": lambda found, skip, asked: (
+        [[], found, []][skip % 3], link("search", method="POST", body={"skip": skip + 1}, merge=True),
+    ),
+    "items twice": lambda found, _, asked: (found * 2, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("circle", CIRCLES)
+def test_a_next_link_that_brings_nothing_new_ends_the_search(api, circle):
+    api.follow = CIRCLES[circle]
+    window = WINDOW.model_copy(update={"start": datetime.date(2023, 7, 1)})
+    assert sorted(api.ask(window)) == [f"S2A_{day:02d}" for day in range(1, 6)]
+    assert len(api.searches) <= 4
+
+
+def test_pages_without_end_are_refused(api):
+    api.follow = lambda _, skip, asked: (
+        [make_item(1, id=f"S{skip}")], link("search", method="POST", body={**asked, "skip": skip + 1}),
+    )  # fmt: skip
+    with pytest.raises(CatalogueError, match="its answer does not end: more than 200 pages"):
+        api.ask()
+    assert len(api.searches) == 200
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_collection_that_an_api_lacks_is_refused_by_naming_those_it_has(api, missing):
+    api.items, api.missing, api.collections = [], missing, ["landsat-c2-l2", "sentinel-2-c1-l2a"]
+    with pytest.raises(
+        InputError, match=r"has no collection sentinel-2-l2a; it has sentinel-2-c1-l2a, landsat-c2-l2: set"
+    ):
+        api.ask()
+    api.collections.append("sentinel-2-l2a")
+    if not missing:
+        assert api.ask() == []
+
+
+def test_addresses_of_assets_are_relative_to_their_item(api):
+    api.items = [make_item(1, assets={"B04": "./B 04.tif"}), make_item(2, assets={"B04": "../B%2004.tif"})]
+    api.items[0]["links"] = [{"rel": "self", "href": f"{api.address}/data/S2A_01.json"}]
+    found = StacApi(api.address, "sentinel-2-l2a", SENSOR, QUICK).items(granule(GRANULE), WINDOW)
+    assert [item["assets"]["B04"]["href"] for item in found] == [
+        f"{api.address}/data/B 04.tif", f"{api.address}/collections/sentinel-2-l2a/B%2004.tif",
+    ]  # fmt: skip
+
+
+def test_items_without_a_box_and_with_a_span_of_time_are_used(api):
+    item = make_item(1)
+    del item["bbox"]
+    item["properties"] |= {
+        "datetime": None,
+        "start_datetime": "2023-07-01T10:00:00Z",
+        "end_datetime": "2023-07-02T00:00:00Z",
+    }
+    api.follow = lambda found, skip, asked: ([item], [])
+    settings = SearchSettings(href=api.address, signing="none", max_nodata_percent=100)
+    (answer,) = find_scenes(settings, WINDOW, SENSOR, QUICK)
+    assert [one["id"] for one in answer["items"]] == ["S2A_01"]
+
+
 @pytest.mark.parametrize("answer", ["<html>maintenance</html>", '{"type": "Cake"}', "[1]"])
 def test_an_answer_that_is_no_stac_is_one_line(server, answer):
     (server.folder / "api").write_text(answer)
@@ -188,6 +330,38 @@ def test_relative_catalogue_gives_relative_assets(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "work")
     (item,) = static("../catalogue/catalog.json")
     assert item["assets"]["B04"]["href"] == "../catalogue/S2A_01/B04.tif"
+
+
+def test_percent_encoded_addresses_are_found(tmp_path, monkeypatch):
+    item = make_item(1, assets={"B04": "./my%20B04.tif", "B03": "./100%25.tif", "B02": "./a%20b.tif"}, id="my scene é")
+    path = write_catalogue(tmp_path, [item])
+    path.write_text(path.read_text().replace("my scene \\u00e9", "my%20scene%20%C3%A9"))
+    for name in ("my B04.tif", "100%.tif", "a%20b.tif"):
+        (tmp_path / "my scene é" / name).touch()
+    monkeypatch.chdir(tmp_path)
+    (item,) = static("catalog.json")
+    assert [asset["href"] for asset in item["assets"].values()] == [
+        "my scene é/my B04.tif", "my scene é/100%.tif", "my scene é/a%20b.tif",
+    ]  # fmt: skip
+    (item,) = static(str(path))
+    assert local_path(item["assets"]["B04"]["href"]) == tmp_path / "my scene é" / "my B04.tif"
+
+
+def test_a_catalogue_whose_links_lead_round_in_a_circle_is_read_once(tmp_path):
+    path = write_catalogue(tmp_path, [make_item(1)])
+    root = json.loads(path.read_text())
+    root["links"] += [{"rel": "child", "href": "./sub/catalog.json"}, {"rel": "item", "href": "./S2A_01/item.json"}]
+    path.write_text(json.dumps(root))
+    below = write_catalogue(tmp_path / "sub", [make_item(2)])
+    links = [{"rel": "child", "href": "../catalog.json"}, {"rel": "child", "href": "./catalog.json"}]
+    below.write_text(
+        json.dumps({**root, "id": "sub", "links": [{"rel": "item", "href": "./S2A_02/item.json"}, *links]})
+    )
+    assert [item["id"] for item in static(str(path))] == ["S2A_01", "S2A_02"]
+
+
+def test_an_empty_catalogue_has_no_items(tmp_path):
+    assert static(str(write_catalogue(tmp_path, []))) == []
 
 
 def test_absolute_catalogue_and_remote_assets_stay_as_they_are(tmp_path):

@@ -198,7 +198,7 @@ def test_nothing_found_is_the_users_mistake_in_one_line(work, capsys, window, wo
 
 
 def test_unreadable_catalogue_is_one_line(work, capsys):
-    assert search(work, href="nowhere/catalog.json") == 1
+    assert search(work, href="nowhere/catalog.json") == 2
     assert "nowhere/catalog.json" in last_line(capsys)
 
 

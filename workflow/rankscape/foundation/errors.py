@@ -59,6 +59,10 @@ class CatalogueError(RankscapeError):
     """A STAC catalogue did not answer, or answered something that is no STAC."""
 
 
+class NamedCatalogueError(CatalogueError, InputError):
+    """What the settings name is no catalogue: a file that is missing or broken, a collection that an API lacks."""
+
+
 class DownloadError(RankscapeError):
     """An asset could not be downloaded whole."""
 

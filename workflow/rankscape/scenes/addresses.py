@@ -18,12 +18,21 @@ def is_remote(href: str) -> bool:
 
 
 def local_path(href: str) -> Path | None:
-    """Return the path that an address means, from `file://` or plain; None for any other scheme."""
+    """Return the path that an address means, from `file://` or plain; None for any other scheme.
+
+    Catalogues write a space of a relative address as %20: a part that is not there as it stands is decoded.
+    """
     parts = urlsplit(href)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
     # GDAL's virtual systems (/vsicurl/, /vsizip/) would reach beyond plain files.
-    return None if parts.scheme or href.startswith("/vsi") else Path(href)
+    if parts.scheme or href.startswith("/vsi"):
+        return None
+    path = Path()
+    for part in Path(href).parts:
+        decoded = path / unquote(part)
+        path = decoded if "%" in part and decoded.exists() and not (path / part).exists() else path / part
+    return path
 
 
 def unsigned(href: str) -> str:

@@ -2,11 +2,14 @@
 
 import calendar
 import datetime
+import difflib
 import os
 import warnings
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urljoin
 
 import httpx2
 import pystac
@@ -14,21 +17,24 @@ from pystac.stac_io import DefaultStacIO
 from pystac_client import Client
 from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
-from pystac_client.stac_api_io import StacApiIO
 from pystac_client.warnings import PystacClientWarning
 from urllib3.util.retry import Retry
 
-from rankscape.foundation.errors import CatalogueError
+from rankscape.foundation.errors import CatalogueError, NamedCatalogueError
 from rankscape.scenes.addresses import MAX_REDIRECTS, is_remote, local_path, redacted, unsigned
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.mgrs import GranuleGrid
 from rankscape.scenes.sensors.protocol import ArchiveSensor
 from rankscape.scenes.servers import TRANSIENT, NoAnswerError, RetryPolicy, ask
 from rankscape.scenes.settings import SearchSettings
+from rankscape.scenes.stac_pages import StacPages
 
 _PAGE_ITEMS = 100
 _CAP_ITEMS = 1000
 """Servers are known to stop here without a word; a span of dates that gives so many is asked in halves."""
+_NO_POST = (403, 404, 405, 415, 501)
+"""What servers and the caches before them answer to POST where they only understand GET."""
+_SHOWN = 20
 _TIMEOUT_S = (20.0, 120.0)
 _NO_STAC = (
     pystac.STACError, pystac.STACTypeError, pystac.RequiredPropertyMissing, ClientTypeError, APIError, NoAnswerError,
@@ -70,6 +76,7 @@ class StacApi:
         self._collection = collection
         self._sensor = sensor
         self._retries = retries
+        self._method = "POST"
 
     def items(self, granule: GranuleGrid, window: Window) -> list[dict[str, Any]]:
         """Ask for the items over a granule.
@@ -86,15 +93,53 @@ class StacApi:
     def _search(self, granule: GranuleGrid, window: Window, query: dict[str, Any]) -> list[dict[str, Any]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PystacClientWarning)
-            client = Client.open(self._href, stac_io=self._transport())
-            if query and client.conforms_to("QUERY"):
-                found = self._by_month(client, granule, window, query)
-                if found:
-                    return found
-            # Nothing, or a server that cannot filter: all items tell why none can be used.
-            return self._by_month(client, granule, window, {})
+            transport = self._transport()
+            client = self._open(transport)
+            try:
+                found = self._by_month(client, granule, window, query) if client.conforms_to("QUERY") else []
+                # Nothing, or a server that cannot filter: all items tell why none can be used.
+                found = found or self._by_month(client, granule, window, {})
+            except APIError as error:
+                if getattr(error, "status_code", None) != HTTPStatus.NOT_FOUND:
+                    raise
+                self._require_collection(transport)
+                raise
+            if not found:
+                self._require_collection(transport)
+            return found
 
-    def _transport(self) -> StacApiIO:
+    def _open(self, transport: StacPages) -> Client:
+        """Open the API; what it says of itself decides whether it is asked by POST or by GET."""
+        client = Client.open(self._href, stac_io=transport)
+        searches = [link for link in client.links if link.rel == "search"]
+        if not client.conforms_to("ITEM_SEARCH"):
+            if not searches:
+                raise NoAnswerError("it cannot be searched; a catalogue of files is read with search.kind: static")
+            client.add_conforms_to("ITEM_SEARCH")
+        if searches and {str(link.extra_fields.get("method")).upper() for link in searches} == {"GET"}:
+            self._method = "GET"
+        return client
+
+    def _require_collection(self, transport: StacPages) -> None:
+        """Refuse a collection that is not among those that the API lists, where it lists any.
+
+        Raises:
+            NamedCatalogueError: Naming those that there are.
+        """
+        try:
+            pages = transport.get_pages(f"{self._href.rstrip('/')}/collections")
+            known = sorted({str(one["id"]) for page in pages for one in page.get("collections", [])})
+        except _NO_STAC:
+            return
+        if known and self._collection not in known:
+            near = difflib.get_close_matches(self._collection, known, n=3)
+            shown = [*near, *(name for name in known if name not in near)][:_SHOWN]
+            raise NamedCatalogueError(
+                f"The STAC API {redacted(self._href)} has no collection {self._collection}; it has "
+                f"{', '.join(shown)}{' ...' if len(known) > _SHOWN else ''}: set search.collection to one of them."
+            )
+
+    def _transport(self) -> StacPages:
         retry = Retry(
             total=self._retries.attempts - 1,
             backoff_factor=self._retries.base_s,
@@ -104,7 +149,7 @@ class StacApi:
             allowed_methods=None,
             raise_on_status=False,
         )
-        transport = StacApiIO(timeout=_TIMEOUT_S, max_retries=retry)
+        transport = StacPages(timeout=_TIMEOUT_S, max_retries=retry)
         transport.session.max_redirects = MAX_REDIRECTS
         return transport
 
@@ -115,13 +160,40 @@ class StacApi:
         for bbox in _boxes(granule.bbox_deg):
             for first, last in months(window.start, window.end):
                 for item in self._span(client, bbox, first, last, query):
-                    found[item["id"]] = _unsigned_assets(item)
+                    found[item["id"]] = _unsigned_assets(self._with_whole_addresses(item))
         return list(found.values())
+
+    def _with_whole_addresses(self, item: dict[str, Any]) -> dict[str, Any]:
+        """Return an item whose assets have addresses that are relative to its own written out."""
+        own = next((link["href"] for link in item.get("links") or [] if link.get("rel") == "self"), None)
+        root = f"{self._href.rstrip('/')}/"
+        base = urljoin(root, own or f"collections/{item.get('collection')}/items/{item['id']}")
+        assets = item.get("assets") or {}
+        whole = {key: {**asset, "href": urljoin(base, str(asset.get("href", "")))} for key, asset in assets.items()}
+        return {**item, "assets": whole}
 
     def _span(
         self, client: Client, bbox: list[float], first: datetime.date, last: datetime.date, query: dict[str, Any]
     ) -> list[dict[str, Any]]:
+        try:
+            items = self._asked(client, bbox, first, last, query)
+        except APIError as error:
+            if self._method == "GET" or getattr(error, "status_code", None) not in _NO_POST:
+                raise
+            self._method = "GET"
+            items = self._asked(client, bbox, first, last, query)
+        if len(items) < _CAP_ITEMS or first == last:
+            return items
+        middle = first + (last - first) // 2
+        return self._span(client, bbox, first, middle, query) + self._span(
+            client, bbox, middle + datetime.timedelta(days=1), last, query
+        )
+
+    def _asked(
+        self, client: Client, bbox: list[float], first: datetime.date, last: datetime.date, query: dict[str, Any]
+    ) -> list[dict[str, Any]]:
         search = client.search(
+            method=self._method,
             collections=[self._collection],
             bbox=bbox,
             datetime=f"{first}T00:00:00Z/{last}T23:59:59.999Z",
@@ -129,13 +201,7 @@ class StacApi:
             limit=_PAGE_ITEMS,
             max_items=_CAP_ITEMS,
         )
-        items = list(search.items_as_dicts())
-        if len(items) < _CAP_ITEMS or first == last:
-            return items
-        middle = first + (last - first) // 2
-        return self._span(client, bbox, first, middle, query) + self._span(
-            client, bbox, middle + datetime.timedelta(days=1), last, query
-        )
+        return list(search.items_as_dicts())
 
     def _complaint(self, error: Exception) -> str:
         status = getattr(error, "status_code", None)
@@ -177,9 +243,10 @@ class StaticCatalogue:
         files = _Files(self._retries, remote=is_remote(self._href))
         try:
             root = pystac.Catalog.from_file(self._href, stac_io=files)
-            return [self._resolved(item) for item in root.get_items(recursive=True)]
+            return [self._resolved(item) for item in _items_below(root)]
         except _NO_STAC as error:
-            raise CatalogueError(
+            kind = CatalogueError if is_remote(self._href) else NamedCatalogueError
+            raise kind(
                 f"The catalogue {redacted(self._href)} cannot be read ({redacted(files.reading)}, {_brief(error)}): "
                 "mend search.href or the catalogue."
             ) from None
@@ -225,6 +292,24 @@ class _Files(DefaultStacIO):
         if self._remote or path is None:
             raise ValueError("a catalogue behind HTTP may only name files behind HTTP")
         return path.read_text(encoding="utf-8")
+
+
+def _items_below(root: pystac.Catalog) -> Iterator[pystac.Item]:
+    """Yield the items of a catalogue and of those below it, each once, also where links lead round in a circle."""
+    seen: set[str | None] = set()
+    waiting = [root]
+    while waiting:
+        catalogue = waiting.pop(0)
+        for kind, links in (("item", catalogue.get_item_links()), ("child", catalogue.get_child_links())):
+            for link in links:
+                if (address := link.get_absolute_href()) in seen:
+                    continue
+                seen.add(address)
+                found = link.resolve_stac_object(root=root).target
+                if kind == "item" and isinstance(found, pystac.Item):
+                    yield found
+                elif isinstance(found, pystac.Catalog):
+                    waiting.append(found)
 
 
 def _brief(error: BaseException) -> str:
