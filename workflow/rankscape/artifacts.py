@@ -31,6 +31,7 @@ from rankscape.foundation.files import atomic_path, read_json, write_json
 from rankscape.foundation.provenance import KEY
 from rankscape.foundation.settings import parse_json
 from rankscape.foundation.tables import read_geotable, read_table, write_table
+from rankscape.foundation.visible_files import is_passed_over
 
 _WILDCARD = re.compile(r"\{(\w+)\}")
 _MEDIA = {
@@ -103,7 +104,10 @@ class Artifact:
     def found(self, root: Path) -> Iterator[tuple[dict[str, str], Path]]:
         """Yield names and path of every such file that is there, sorted by path."""
         for path in sorted(root.glob(_WILDCARD.sub("*", self.path))):
-            if (names := self.match(path.relative_to(root).as_posix())) is not None:
+            inside = path.relative_to(root)
+            if any(map(is_passed_over, inside.parts)):
+                continue
+            if (names := self.match(inside.as_posix())) is not None:
                 yield names, path
 
     @cached_property

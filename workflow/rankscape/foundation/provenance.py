@@ -13,6 +13,7 @@ from rankscape.foundation.checkout import package_version
 from rankscape.foundation.code_version import code_version, names_in, stage_module
 from rankscape.foundation.files import sha256
 from rankscape.foundation.settings import Section
+from rankscape.foundation.visible_files import visible_below
 
 KEY = "rankscape"
 """Name of the record in Parquet metadata and raster tags; documents hold it under `provenance`."""
@@ -53,6 +54,6 @@ def _hash(path: Path) -> str:
     if not path.is_dir():
         return sha256(path)
     digest = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+    for file in sorted(file for file in visible_below(path) if file.is_file()):
         digest.update(f"{file.relative_to(path)}\n{sha256(file)}\n".encode())
     return digest.hexdigest()

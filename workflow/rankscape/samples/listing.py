@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rankscape.foundation.errors import RasterError
+from rankscape.foundation.visible_files import is_passed_over
 from rankscape.scenes.granule_table import GranuleRow
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
@@ -31,7 +32,7 @@ def list_images(folder: Path) -> list[str]:
         raise RasterError(f"{folder} is no folder: `images` in the granule table must name a folder of images.")
     found: list[str] = []
     for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if not is_passed_over(name)]
         inside = Path(place).relative_to(folder)
         found += [(inside / name).as_posix() for name in files if is_image(name)]
     if not found:
@@ -51,7 +52,7 @@ def look_through(table: Mapping[str, GranuleRow]) -> dict[str, str]:
 
 def is_image(name: str) -> bool:
     """Say whether a file's name is that of an image."""
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+    return name.lower().endswith(SUFFIXES) and not is_passed_over(name)
 
 
 def image_ids(granule: str, images: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import read_json
+from rankscape.foundation.visible_files import has_suffix, visible_below
 
 CORE_W = 12.0
 """Power of a busy core, a usual server's: Lannelongue, Grealey & Inouye, Green Algorithms, Advanced Science 2021."""
@@ -77,7 +78,7 @@ def cost_of(folder: Path) -> RunCost:
         folder: `results/<region>`; a job without a benchmark file is not counted.
     """
     jobs: dict[str, list[dict[str, float]]] = defaultdict(list)
-    for path in sorted((folder / "benchmarks").rglob("*.tsv")):
+    for path in sorted(file for file in visible_below(folder / "benchmarks") if has_suffix(file, ".tsv")):
         rule = path.relative_to(folder / "benchmarks").parts[0].removesuffix(".tsv")
         # The page's own job is not over yet: what lies there is that of an earlier page.
         if rule not in ("report", "publish"):
@@ -117,7 +118,7 @@ def _disk(folder: Path) -> int:
 def _fetched(folder: Path) -> int:
     """Size of all assets that were downloaded, each counted once."""
     sizes: dict[str, int] = {}
-    for path in sorted((folder / "scenes").rglob("download.json")):
+    for path in sorted(file for file in visible_below(folder / "scenes") if file.name == "download.json"):
         with suppress(InputError, KeyError, TypeError, AttributeError):
             assets = [asset for scene in read_json(path)["scenes"] for asset in scene["assets"].values()]
             sizes |= {str(asset["href"]): int(asset["bytes"]) for asset in assets}

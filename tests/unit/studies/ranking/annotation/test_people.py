@@ -22,9 +22,26 @@ def test_odd_names_are_refused_in_one_line(name: str) -> None:
 
 
 def test_both_kinds_of_files_are_taken_and_hidden_ones_are_not(tmp_path: Path) -> None:
-    for name in ("ben.txt", "anna.json", ".carl.draft.json", ".dora.txt", ".anna.secret", "notes.md"):
+    hidden = (".carl.draft.json", ".dora.txt", ".anna.secret", "._ben.txt", "Thumbs.db", "desktop.ini", "~$ben.txt")
+    for name in ("ben.TXT", "anna.Json", *hidden):
         (tmp_path / name).touch()
-    assert annotation_files(tmp_path) == {"anna": str(tmp_path / "anna.json"), "ben": str(tmp_path / "ben.txt")}
+    (tmp_path / "@eaDir").mkdir()
+    assert annotation_files(tmp_path) == {"anna": str(tmp_path / "anna.Json"), "ben": str(tmp_path / "ben.TXT")}
+
+
+@pytest.mark.parametrize("name", ["notes.md", "carl.txt.gz", "carl", "carl.docx", "carl.txt~", "older/"])
+def test_what_is_visible_is_read_or_refused_by_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / "anna.txt").touch()
+    (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
+    with pytest.raises(OrderError, match=rf"{name.rstrip('/')} is no order: .* end in \.txt or \.json"):
+        annotation_files(tmp_path)
+
+
+def test_annotators_that_differ_only_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "Anna.txt").write_text("1>0")
+    (tmp_path / "anna.TXT").write_text("1>0")
+    with pytest.raises(OrderError, match="Anna and anna differ only in capitals: rename one"):
+        annotation_files(tmp_path)
 
 
 def test_two_annotators_of_one_name(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rankscape.foundation.errors import InputError, TableError
+from rankscape.foundation.visible_files import visible
 from rankscape.samples.artifacts import INDEX, PATCHES
 from rankscape.scenes.addresses import is_safe_name
 from rankscape.studies.ranking.annotation.document import Annotation, AnnotationCard, Arrangement, ClusterFacts
@@ -43,7 +44,7 @@ def read_region(results: Path, name: str) -> Region:
         raise InputError(f"--region {name!r} is no name of a region: give the name of a folder of {results}.")
     folder = results / name
     if not folder.is_dir():
-        others = sorted(path.name for path in results.glob("*") if path.is_dir())
+        others = [path.name for path in visible(results) if path.is_dir()]
         raise InputError(f"{folder} does not exist: mend --region (there are {others}), or run the workflow first.")
     table, summary = CLUSTERS.of(folder), SUMMARY.of(folder)
     for path in (summary, table):

@@ -10,6 +10,7 @@ import pandas as pd
 
 from rankscape.foundation.checkout import package_version
 from rankscape.foundation.errors import OrderError
+from rankscape.foundation.visible_files import has_suffix
 from rankscape.studies.ranking.annotation.cards import deal_cards
 from rankscape.studies.ranking.annotation.document import (
     FORMAT,
@@ -34,7 +35,7 @@ def order_in(path: Path) -> PartialOrder:
         OrderError: If there is none.
     """
     text = read_text(path)
-    if path.suffix != ".json":
+    if not has_suffix(path, ".json"):
         return PartialOrder.parse(text, origin=str(path))
     try:
         document = json.loads(text)
@@ -54,7 +55,7 @@ def described(path: Path) -> str:
         OrderError: If the file is none.
     """
     lines: list[str] = []
-    if path.suffix == ".json" and f'"{FORMAT}"' in read_text(path):
+    if has_suffix(path, ".json") and f'"{FORMAT}"' in read_text(path):
         annotation = read_annotation(path)
         lines = _about(annotation)
         if not annotation.finished:

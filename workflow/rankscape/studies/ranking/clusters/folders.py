@@ -7,6 +7,7 @@ import os
 from pathlib import Path, PurePosixPath
 
 from rankscape.foundation.errors import InputError
+from rankscape.foundation.visible_files import is_passed_over
 from rankscape.samples.listing import is_image
 
 
@@ -42,7 +43,7 @@ def check_cluster_folders(folder: Path) -> None:
         InputError: If a folder that holds images is not named by a whole number, or one that is named so holds none.
     """
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_passed_over(name))
         inside = PurePosixPath(Path(place).relative_to(folder).as_posix())
         first = min((name for name in files if is_image(name)), default=None)
         if first is not None:

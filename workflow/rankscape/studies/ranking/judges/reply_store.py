@@ -17,10 +17,12 @@ from typing import Any
 
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import raise_if_disk_full, sync_folder
+from rankscape.foundation.visible_files import has_suffix, visible
 from rankscape.studies.ranking.judges.completions import Completion
 from rankscape.studies.ranking.judges.questions import Question, Reply, endpoint_name
 from rankscape.studies.ranking.judges.settings import JudgeSettings
 
+_ENDING = ".jsonl"
 _KEY = re.compile(r"[0-9a-f]{64}")
 _NUMBER = (int, float)
 _FIELDS: dict[str, tuple[type, ...]] = {
@@ -39,11 +41,16 @@ class ReplyStore:
             folder: Folder of segments; it is made with the first reply.
 
         Raises:
-            InputError: If `folder` is a file.
+            InputError: If `folder` is a file, or has other files than those of replies.
         """
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{folder} is a file, but the store of replies is a folder: give another path.")
+        strange = next((path for path in visible(self.folder) if not has_suffix(path, _ENDING)), None)
+        if strange is not None:
+            raise InputError(
+                f"{strange} is no file of replies (they end in {_ENDING}): unpack it, or move it to another folder."
+            )
         self._replies: dict[str, Reply] = {}
         self._spent: dict[str, float] = {}
         self._read_bytes: dict[Path, int] = {}
@@ -54,8 +61,8 @@ class ReplyStore:
     def refresh(self) -> None:
         """Read what other processes have added since."""
         with self._lock:
-            for path in sorted(self.folder.glob("*.jsonl")):
-                if path not in self._segment.paths:
+            for path in visible(self.folder):
+                if has_suffix(path, _ENDING) and path not in self._segment.paths:
                     self._read(path)
 
     def _read(self, path: Path) -> None:

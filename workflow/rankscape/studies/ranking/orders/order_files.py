@@ -7,6 +7,7 @@ from typing import Any
 
 from rankscape.foundation.errors import OrderError
 from rankscape.foundation.files import read_json
+from rankscape.foundation.visible_files import has_suffix
 from rankscape.studies.ranking.clusters.artifacts import SUMMARY
 from rankscape.studies.ranking.orders.notation import order_lines, read_statements, read_text
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder, check_clusters
@@ -112,7 +113,7 @@ def _all(paths: Sequence[Path], collections: Sequence[Path]) -> Iterator[tuple[s
 
 
 def _read(path: Path) -> _Given:
-    if path.suffix == ".json":
+    if has_suffix(path, ".json"):
         document = read_json(path)
         if "arrangement" in document:
             raise OrderError(

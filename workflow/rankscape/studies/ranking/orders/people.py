@@ -1,10 +1,12 @@
 """People who rank the clusters: what they may be called, and which file of a folder is whose."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rankscape.foundation.errors import OrderError
+from rankscape.foundation.visible_files import has_suffix, same_but_for_case, visible
 from rankscape.studies.ranking.orders.notation import order_lines, read_text
 from rankscape.studies.ranking.orders.settings import PeopleSettings
 
@@ -44,6 +46,7 @@ def orders_of_people(settings: PeopleSettings) -> dict[str, PersonOrder]:
                 "keep one, or rename one."
             )
         found[name] = PersonOrder(settings.collection, line)
+    _check_case(found, f"{settings.folder} and {settings.collection}")
     return found
 
 
@@ -65,9 +68,16 @@ def annotation_files(folder: Path) -> dict[str, str]:
     """List the orders of a folder by annotator; hidden files, such as drafts, are passed over.
 
     Raises:
-        OrderError: If there is none, a name cannot be an annotator's, or two files have one name.
+        OrderError: If there is none, a file is none of an order, a name cannot be an annotator's, or two files have one
+            name.
     """
-    files = sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES and not path.name.startswith("."))
+    files = visible(folder)
+    for file in files:
+        if file.is_dir() or not has_suffix(file, *SUFFIXES):
+            raise OrderError(
+                f"{file} is no order: the files of people.folder end in {' or '.join(SUFFIXES)}. Rename it, or move it "
+                "to another folder."
+            )
     if not files:
         raise OrderError(f"people.folder = {folder} holds no .txt or .json file of an order{_drafts(folder)}.")
     found: dict[str, str] = {}
@@ -76,6 +86,7 @@ def annotation_files(folder: Path) -> dict[str, str]:
         if name in found:
             raise OrderError(f"{found[name]} and {file} are orders of one annotator, {name}: keep one, or rename one.")
         found[name] = str(file)
+    _check_case(found, str(folder))
     return found
 
 
@@ -126,7 +137,14 @@ def collection_lines(path: Path, annotators: Path | None) -> dict[str, tuple[int
         if check_annotator(name, f"{annotators}, line {place}") in found:
             raise OrderError(f"{annotators}, line {place}: {name} is named twice: each person has one order.")
         found[name] = line
+    _check_case(found, str(annotators))
     return found
+
+
+def _check_case(names: Iterable[str], origin: str) -> None:
+    """Refuse two people whose files many disks take for one."""
+    if alike := same_but_for_case(names):
+        raise OrderError(f"{origin}: {alike[0]} and {alike[1]} differ only in capitals: rename one.")
 
 
 def _drafts(folder: Path) -> str:

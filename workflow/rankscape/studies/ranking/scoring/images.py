@@ -10,6 +10,7 @@ from rasterio.warp import transform as reproject
 from rasterio.windows import Window
 
 from rankscape.foundation.errors import InputError, RasterError
+from rankscape.foundation.visible_files import is_passed_over
 from rankscape.samples.rendering import MAX_PIXELS, open_image
 from rankscape.scenes.rasters import open_raster
 
@@ -51,7 +52,7 @@ def find_images(source: Path) -> list[Path]:
         found = [source] if source.suffix.lower() in IMAGES else []
     else:
         inside = (
-            path for path in source.rglob("*") if not any(p.startswith(".") for p in path.relative_to(source).parts)
+            path for path in source.rglob("*") if not any(is_passed_over(p) for p in path.relative_to(source).parts)
         )
         found = sorted(path for path in inside if path.suffix.lower() in IMAGES and path.is_file())
     if not found:

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from rankscape.foundation.errors import InputError, OrderError
 from rankscape.foundation.provenance import provenance
+from rankscape.foundation.visible_files import has_suffix
 from rankscape.stages.options import MaybeFile, MaybeName, Summary, only
 from rankscape.studies.ranking.annotation.placing import consistency, made_for_others, read_finished
 from rankscape.studies.ranking.orders.artifacts import PERSON_ORDER
@@ -48,7 +49,7 @@ def import_order(
     facts: dict[str, Any] = {}
     if person is not None:
         order = _line_of(annotation, person, names, ranked)
-    elif annotation.suffix == ".json":
+    elif has_suffix(annotation, ".json"):
         order, facts = _annotated(annotation, ranked)
     else:
         order = _parsed(read_text(annotation), str(annotation), ranked)
