@@ -109,7 +109,7 @@ def _draw_names(axes: Axes, page: Canvas, table: gpd.GeoDataFrame) -> None:
     for name, point in zip(table["name"], table.geometry.representative_point(), strict=True):
         axes.annotate(
             name, (point.x, point.y), ha="center", va="center", fontsize=page.points(1.05), color=INK,
-            path_effects=[edge],
+            path_effects=[edge], parse_math=False,
         )  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """A canvas that is laid out in pixels from its upper left corner."""
 
-import io
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 
+from rankscape.products.fonts import figure_png
 from rankscape.products.maps.ramp import Ramp
 
 INK = "#26282e"
@@ -55,7 +55,7 @@ class Canvas:
         """Write words; `left` and `top` in pixels, the size of the letters in units."""
         self._figure.text(
             left / self.width_px, 1 - top / self.height_px, words, fontsize=self.points(units),
-            **{"color": INK, "va": "top", "path_effects": self.halo(), **style},
+            **{"color": INK, "va": "top", "path_effects": self.halo(), "parse_math": False, **style},
         )  # fmt: skip
 
     def heading(self, left: float, title: str, facts: str) -> None:
@@ -84,8 +84,4 @@ class Canvas:
 
     def png(self, title: str) -> bytes:
         """Return the canvas as PNG, RGBA, without a time or the names of programs."""
-        buffer = io.BytesIO()
-        self._figure.savefig(
-            buffer, format="png", dpi=_DPI, facecolor="none", metadata={"Software": None, "Title": title}
-        )
-        return buffer.getvalue()
+        return figure_png(self._figure, title, dpi=_DPI, facecolor="none")

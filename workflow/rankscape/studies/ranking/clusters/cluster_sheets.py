@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import track
+from rankscape.products.fonts import Lettering
 from rankscape.samples.patches import Patches
 from rankscape.samples.rendering import PatchLookup, as_png, as_rgb, enlarged
 from rankscape.studies.ranking.clusters.artifacts import CONTACT_SHEETS_INDEX
@@ -20,7 +21,7 @@ from rankscape.studies.ranking.clusters.artifacts import CONTACT_SHEETS_INDEX
 SMALLEST_PX, LARGEST_PX = 96, 192
 """Sides between which a patch is shown, where a whole factor allows it."""
 _GAP_PX, _TITLE_PX, _FONT_PX = 4, 26, 16
-_CAPTION_PX, _CAPTION_LINE_PX = 13, 17
+_CAPTION_PX, _CAPTION_STEP_PX, _CAPTION_LINE_PX = 13, 14, 17
 _PAPER, _INK = (255, 255, 255), (20, 20, 20)
 INDEX = "index.json"
 
@@ -119,7 +120,7 @@ def contact_sheet(title: str, patches: Sequence[np.ndarray], captions: Sequence[
         uint8, shape (height, width, 3).
     """
     shown = [resized(patch) for patch in patches]
-    font, small = ImageFont.load_default(_FONT_PX), ImageFont.load_default(_CAPTION_PX)
+    font, small = Lettering(_FONT_PX), Lettering(_CAPTION_PX)
     lines = [line for caption in captions for line in caption.split("\n")]
     side = max(*(max(image.shape[:2]) for image in shown), *(math.ceil(small.getlength(line)) for line in lines), 0)
     tall = max(image.shape[0] for image in shown) + len(lines) // len(shown) * _CAPTION_LINE_PX
@@ -128,12 +129,13 @@ def contact_sheet(title: str, patches: Sequence[np.ndarray], captions: Sequence[
     width = max(columns * (side + _GAP_PX) + _GAP_PX, math.ceil(font.getlength(title)) + 2 * _GAP_PX)
     canvas = Image.new("RGB", (width, _TITLE_PX + rows * (tall + _GAP_PX)), _PAPER)
     draw = ImageDraw.Draw(canvas)
-    draw.text((_GAP_PX, _GAP_PX), title, _INK, font)
+    font.write(draw, (_GAP_PX, _GAP_PX), title, _INK)
     for number, (image, caption) in enumerate(zip(shown, captions or [""] * len(shown), strict=True)):
         row, column = divmod(number, columns)
         left, top = _GAP_PX + column * (side + _GAP_PX), _TITLE_PX + row * (tall + _GAP_PX)
         canvas.paste(Image.fromarray(image), (left, top))
-        draw.multiline_text((left, top + image.shape[0]), caption, _INK, small, spacing=1)
+        for below, line in enumerate(caption.split("\n")):
+            small.write(draw, (left, top + image.shape[0] + below * _CAPTION_STEP_PX), line, _INK)
     return np.asarray(canvas)
 
 

@@ -1,6 +1,5 @@
 """Pictures of what changed between two runs: a map, a scatter, the patches that moved most."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
+from rankscape.products.fonts import figure_png
 from rankscape.products.report.embedded_images import PatchImage, PatchImages, data_uri
 from rankscape.products.report.palette import RAMP
 from rankscape.products.report.plots import ACCENT, INK, Plot, count_bar, plot
@@ -102,9 +102,7 @@ def difference_map(a: RankingRun, both: pd.DataFrame) -> str | None:
     axes.set_aspect(1 / np.cos(np.radians(np.mean(axes.get_ylim()))))
     axes.set(xlabel="longitude", ylabel="latitude", facecolor="#f2f2f0")
     figure.colorbar(patches, ax=axes, shrink=0.75, label="score of B minus score of A", extend="both")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return data_uri(buffer.getvalue(), "png")
+    return data_uri(figure_png(figure), "png")
 
 
 def _span(values: np.ndarray) -> float:

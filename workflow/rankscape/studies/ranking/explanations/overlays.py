@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from rankscape.foundation.errors import WeightsError
 from rankscape.foundation.files import write_bytes
+from rankscape.products.fonts import Lettering
 from rankscape.samples.rendering import as_png, as_rgb
 from rankscape.studies.ranking.explanations.saliency import Change, Saliency, explain_change, interpolated
 from rankscape.studies.ranking.product_files import CHANGE_IMAGES_INDEX
@@ -118,27 +119,27 @@ def draw_figure(name: str, rows: Sequence[Sequence[Panel]], limit: float) -> np.
     shown = [[Panel(panel.title, fitted(panel.pixels)) for panel in row] for row in rows]
     step = max(panel.pixels.shape[1] for row in shown for panel in row) + _GAP_PX
     heights = [_LINE_PX + max(panel.pixels.shape[0] for panel in row) + _GAP_PX for row in shown]
-    font = ImageFont.load_default(_FONT_PX)
+    font = Lettering(_FONT_PX)
     notes = wrapped(NOTE, max(map(len, shown)) * step - _GAP_PX, font)
     width = max(map(len, shown)) * step + _GAP_PX
     height = _GAP_PX + _LINE_PX + sum(heights) + 3 * _LINE_PX + len(notes) * _LINE_PX
     canvas = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(canvas)
-    draw.text((_GAP_PX, _GAP_PX), shortened(name, width - 2 * _GAP_PX, font), _INK, font)
+    font.write(draw, (_GAP_PX, _GAP_PX), shortened(name, width - 2 * _GAP_PX, font), _INK)
     top = _GAP_PX + _LINE_PX
     for row, tall in zip(shown, heights, strict=True):
         for place, panel in enumerate(row):
             free = next((n for n, other in enumerate(row[place + 1 :], 1) if other.title), len(row) - place)
-            draw.text((_GAP_PX + place * step, top), shortened(panel.title, free * step - _GAP_PX, font), _INK, font)
+            font.write(draw, (_GAP_PX + place * step, top), shortened(panel.title, free * step - _GAP_PX, font), _INK)
             canvas.paste(Image.fromarray(panel.pixels), (_GAP_PX + place * step, top + _LINE_PX))
         top += tall
     _legend(canvas, top, limit, font)
     for number, line in enumerate(notes):
-        draw.text((_GAP_PX, top + _BAR_PX + 2 * _LINE_PX + number * _LINE_PX - 4), line, _SOFT, font)
+        font.write(draw, (_GAP_PX, top + _BAR_PX + 2 * _LINE_PX + number * _LINE_PX - 4), line, _SOFT)
     return np.asarray(canvas)
 
 
-def _legend(canvas: Image.Image, top: int, limit: float, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> None:
+def _legend(canvas: Image.Image, top: int, limit: float, font: Lettering) -> None:
     """Draw the colours from what lowers the score to what raises it, with numbers at both ends and 0 between."""
     width = min(canvas.width, 2 * _PANEL_PX + 3 * _GAP_PX) - 2 * _GAP_PX
     values = np.broadcast_to(np.linspace(-limit, limit, width), (_BAR_PX, width))
@@ -147,7 +148,7 @@ def _legend(canvas: Image.Image, top: int, limit: float, font: ImageFont.ImageFo
     draw = ImageDraw.Draw(canvas)
     ends = (f"-{limit:.2f} lowers the score", f"raises the score +{limit:.2f}")
     for text, place, anchor in zip((ends[0], "0", ends[1]), (0, width // 2, width), ("la", "ma", "ra"), strict=True):
-        draw.text((_GAP_PX + place, top + _BAR_PX + 4), text, _INK, font, anchor=anchor)
+        font.write(draw, (_GAP_PX + place, top + _BAR_PX + 4), text, _INK, anchor)
 
 
 def fitted(image: np.ndarray) -> np.ndarray:
@@ -166,7 +167,7 @@ def fitted(image: np.ndarray) -> np.ndarray:
     return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def shortened(text: str, width_px: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+def shortened(text: str, width_px: int, font: Lettering) -> str:
     """Leave out the beginning of a line that is too long: the end of a path says more."""
     if font.getlength(text) <= width_px:
         return text
@@ -174,7 +175,7 @@ def shortened(text: str, width_px: int, font: ImageFont.ImageFont | ImageFont.Fr
     return "..." + text[start:]
 
 
-def wrapped(text: str, width_px: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> list[str]:
+def wrapped(text: str, width_px: int, font: Lettering) -> list[str]:
     """Break a text into lines at spaces."""
     lines = [""]
     for word in text.split():

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from rankscape.foundation.errors import InputError, TableError
 from rankscape.foundation.tables import read_metadata
+from rankscape.products.fonts import Lettering
 from rankscape.samples.patches import open_patches
 from rankscape.samples.rendering import PatchLookup, as_png
 from rankscape.studies.ranking.judges.artifacts import SAMPLE
@@ -216,9 +217,9 @@ def _grid(patches: Iterable[bytes]) -> np.ndarray:
 
 
 def _titled(image: np.ndarray, title: str) -> np.ndarray:
-    font = ImageFont.load_default(_FONT_PX)
+    font = Lettering(_FONT_PX)
     width = max(image.shape[1], math.ceil(font.getlength(title)) + 2 * _GAP_PX)
     canvas = Image.new("RGB", (width, image.shape[0] + _TITLE_PX), PAPER)
-    ImageDraw.Draw(canvas).text((_GAP_PX, 2), title, _INK, font)
+    font.write(ImageDraw.Draw(canvas), (_GAP_PX, 2), title, _INK)
     canvas.paste(Image.fromarray(image), (0, _TITLE_PX))
     return np.asarray(canvas)

@@ -1,6 +1,5 @@
 """What people should know of a trained score model: its record, its learning curves, and its card in plain words."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from rankscape.foundation.package_files import assets
 from rankscape.learning.selection import Selection
 from rankscape.learning.splits import Split
+from rankscape.products.fonts import figure_png
 from rankscape.studies.ranking.scoring.samples import TOLERANCE, clusters_of, held_out_metrics
 from rankscape.studies.ranking.scoring.settings import TrainSettings
 from rankscape.studies.ranking.scoring.targets import Learned, Targets
@@ -176,9 +176,7 @@ def draw_curves(record: Mapping[str, Any]) -> bytes:
         figure.axes[-1].yaxis.set_major_formatter(PercentFormatter(1.0))
     if len(record["seeds"]) <= _NAMED:
         figure.axes[0].legend(frameon=False, fontsize=8)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return figure_png(figure)
 
 
 def _epochs(axes: Axes, seeds: list[Mapping[str, Any]], measure: str) -> None:
