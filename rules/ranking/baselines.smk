@@ -36,7 +36,6 @@ use rule ranking_train as ranking_train_baseline with:
         order=baseline_order,
         values=baseline_values,
         patches=expand(PATCHES, granule=FIT),
-        indices=expand(INDEX, granule=FIT),
         clusters=rules.ranking_cluster.output.clusters,
         summary=rules.ranking_cluster.output.summary,
         backbone=rules.ranking_adapt.output.backbone,
@@ -59,7 +58,6 @@ use rule ranking_train as ranking_train_baseline with:
 use rule ranking_predict as ranking_predict_baseline with:
     input:
         patches=PATCHES,
-        index=INDEX,
         model=rules.ranking_train_baseline.output.model,
     output:
         scores="<results>/ranking/baselines/{baseline}/scores/{granule}.parquet",

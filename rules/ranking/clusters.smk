@@ -6,7 +6,6 @@ rule ranking_label:
     input:
         file=label_file,
         patches=expand(PATCHES, granule=FIT),
-        indices=expand(INDEX, granule=FIT),
     output:
         labels="<results>/ranking/categories/labels.parquet",
     log:
@@ -64,7 +63,6 @@ rule ranking_categorize:
 rule ranking_refine:
     input:
         patches=expand(PATCHES, granule=FIT),
-        indices=expand(INDEX, granule=FIT),
         features=expand(rules.ranking_embed.output.features, granule=FIT),
         categories=rules.ranking_categorize.output.categories,
         backbone=rules.ranking_adapt.output.backbone,
@@ -127,7 +125,6 @@ rule ranking_cluster:
 rule ranking_contact_sheets:
     input:
         patches=expand(PATCHES, granule=FIT),
-        indices=expand(INDEX, granule=FIT),
         clusters=rules.ranking_cluster.output.clusters,
         summary=rules.ranking_cluster.output.summary,
     output:

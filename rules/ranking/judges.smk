@@ -4,7 +4,6 @@
 rule ranking_sample:
     input:
         patches=expand(PATCHES, granule=FIT),
-        indices=expand(INDEX, granule=FIT),
         clusters=rules.ranking_cluster.output.clusters,
         summary=rules.ranking_cluster.output.summary,
     output:

@@ -9,7 +9,6 @@ from rankscape.learning.settings import SELF_SUPERVISED
 rule ranking_pretrain:
     input:
         patches=expand(PATCHES, granule=FIT),
-        indices=expand(INDEX, granule=FIT),
     output:
         weights="<results>/ranking/model/pretrained.safetensors",
         record="<results>/ranking/model/pretrained.json",
@@ -41,7 +40,6 @@ rule ranking_adapt:
     input:
         labels="<results>/ranking/categories/labels.parquet",
         patches=expand(PATCHES, granule=FIT),
-        indices=expand(INDEX, granule=FIT),
         pretrained=pretrained,
     output:
         backbone="<results>/ranking/model/backbone.safetensors",
@@ -71,7 +69,6 @@ rule ranking_adapt:
 rule ranking_embed:
     input:
         patches=PATCHES,
-        index=INDEX,
         backbone=rules.ranking_adapt.output.backbone,
     output:
         features=dropped("features", "<results>/ranking/features/{granule}.npy"),

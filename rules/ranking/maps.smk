@@ -36,7 +36,6 @@ rule ranking_rasterize:
 rule ranking_dense:
     input:
         patches=PATCHES,
-        index=INDEX,
         model=rules.ranking_train.output.model,
     output:
         raster="<results>/ranking/maps/dense/{granule}.tif",

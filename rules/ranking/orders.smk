@@ -2,18 +2,20 @@
 
 LOCATED_FIT = [name for name in FIT if GRANULE_TABLE[name].located]
 TAUGHT = current_rows({name: GRANULE_TABLE[name] for name in LOCATED_FIT})  # what a reference says is said of one date
+ORDER_OF_ROUND = "<results>/ranking/orders/{judge}--{prompt}--{round}.json"
 
 
+# One job for all rounds of a judge and a prompt: each takes less than its start. Where nobody is asked, the rule needs an output all the same.
 rule ranking_rank:
     input:
-        evidence=rules.ranking_rate.output.round,
+        evidence=expand(rules.ranking_rate.output.round, round=ROUNDS, allow_missing=True),
         summary=rules.ranking_cluster.output.summary,
     output:
-        order="<results>/ranking/orders/{judge}--{prompt}--{round}.json",
+        orders=expand(ORDER_OF_ROUND, round=ROUNDS or [1], allow_missing=True),
     log:
-        "<logs>/ranking_rank/{judge}--{prompt}--{round}.log",
+        "<logs>/ranking_rank/{judge}--{prompt}.log",
     benchmark:
-        "<benchmarks>/ranking_rank/{judge}--{prompt}--{round}.tsv"
+        "<benchmarks>/ranking_rank/{judge}--{prompt}.tsv"
     conda:
         "../../envs/ranking.yaml"
     threads: 1
@@ -24,10 +26,10 @@ rule ranking_rank:
         settings=settings("ranking.rank"),
         code=code("ranking rank"),
     message:
-        "Ordering the clusters by round {wildcards.round} of {wildcards.judge} with prompt {wildcards.prompt}"
+        "Ordering the clusters by the rounds of {wildcards.judge} with prompt {wildcards.prompt}"
     shell:
         "python -m rankscape ranking rank --settings {params.settings:q} --evidence {input.evidence:q}"
-        " --summary {input.summary:q} --out {output.order:q} > {log:q} 2>&1"
+        " --summary {input.summary:q} --out {output.orders:q} > {log:q} 2>&1"
 
 
 rule ranking_import_order:
@@ -87,25 +89,11 @@ rule ranking_order_from_reference:
         " --summary {input.summary:q} --out {output.order:q} > {log:q} 2>&1"
 
 
-ROUND_FILES = expand(
-    rules.ranking_rate.output.round,
-    judge=RANKING.judges,
-    prompt=RANKING.prompts,
-    round=ROUNDS,
-)
-TIMES = expand(
-    rules.ranking_rate.output.times,
-    judge=RANKING.judges,
-    prompt=RANKING.prompts,
-    round=ROUNDS,
-)
+ASKED = {"judge": RANKING.judges, "prompt": RANKING.prompts, "round": ROUNDS}
+ROUND_FILES = expand(rules.ranking_rate.output.round, **ASKED)
+TIMES = expand(rules.ranking_rate.output.times, **ASKED)
 ORDERS = [
-    *expand(
-        rules.ranking_rank.output.order,
-        judge=RANKING.judges,
-        prompt=RANKING.prompts,
-        round=ROUNDS,
-    ),
+    *expand(ORDER_OF_ROUND, **ASKED),
     *expand(rules.ranking_import_order.output.order, annotator=PEOPLE),
     *expand(rules.ranking_order_from_reference.output.order, reference=RANKING.order_from_reference.references),
 ]

@@ -96,10 +96,8 @@ rule ranking_change:
     input:
         before_scores=dates(rules.ranking_predict.output.scores, 0),
         before_patches=dates(PATCHES, 0),
-        before_indices=dates(INDEX, 0),
         after_scores=dates(rules.ranking_predict.output.scores, 1),
         after_patches=dates(PATCHES, 1),
-        after_indices=dates(INDEX, 1),
         model=rules.ranking_train.output.model,
     output:
         table="<results>/ranking/change/{change}.parquet",

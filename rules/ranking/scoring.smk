@@ -11,7 +11,6 @@ rule ranking_train:
         order=rules.ranking_ensemble.output.order,
         values=[],  # what a baseline model may learn from instead
         patches=expand(PATCHES, granule=FIT),
-        indices=expand(INDEX, granule=FIT),
         clusters=rules.ranking_cluster.output.clusters,
         summary=rules.ranking_cluster.output.summary,
         backbone=rules.ranking_adapt.output.backbone,
@@ -47,7 +46,6 @@ rule ranking_train:
 rule ranking_predict:
     input:
         patches=PATCHES,
-        index=INDEX,
         model=rules.ranking_train.output.model,
     output:
         scores="<results>/ranking/scores/{granule}.parquet",
@@ -75,7 +73,6 @@ rule ranking_predict:
 rule ranking_inspection_sheets:
     input:
         patches=each(PATCHES, CURRENT),
-        indices=each(INDEX, CURRENT),
         clusters=rules.ranking_cluster.output.clusters,
         scores=each(rules.ranking_predict.output.scores, CURRENT),
         model=rules.ranking_train.output.model,
@@ -112,7 +109,6 @@ rule ranking_inspection_sheets:
 rule ranking_saliency:
     input:
         patches=PATCHES,
-        index=INDEX,
         scores=rules.ranking_predict.output.scores,
         model=rules.ranking_train.output.model,
     output:

@@ -1,6 +1,7 @@
 # In: an image, or a folder of web-mercator tiles or of images. Out: one mappable array of patches a granule, and their index.
 
 
+# The index lies beside the patches and comes from the same job: of the two, a rule that reads both names the patches alone.
 rule tile:
     input:
         unpack(tile_source),

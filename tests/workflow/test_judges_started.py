@@ -112,7 +112,7 @@ def test_a_new_round_is_asked_and_finished_ones_are_left_alone(copied: Project) 
         "serve ranking/services/own.json",
         "collect-replies ranking/collected/own.json",
         "rate ranking/rounds/own/roads/2.json",
-        "rank ranking/orders/own--roads--2.json",
+        "rank ranking/orders/own--roads--1.json",
     }
     assert asked(copied) == 2 * 8, "every reply of two rounds once"
     assert finished.stat().st_mtime_ns == before

@@ -73,6 +73,19 @@ def test_rank_refuses(region: Region, capsys: Any, changes: dict[str, Any], said
     assert not out.exists()
 
 
+def test_rank_writes_an_order_for_each_round_or_none(region: Region, capsys: Any) -> None:
+    good = evidence(region)
+    first, second = good.rename(region.folder / "1.json"), evidence(region, scores={"0": 1.0, "9": 2.0})
+    outs = [region.folder / "order-1.json", region.folder / "order-2.json"]
+    assert run("ranking rank", settings={}, evidence=[first, second], summary=region.summary, out=outs) == 2
+    assert run("ranking rank", settings={}, evidence=[first], summary=region.summary, out=outs) == 2
+    assert "--evidence names 1 rounds, --out 2 orders" in capsys.readouterr().err
+    assert not any(map(Path.exists, outs))
+    second = evidence(region, scores={"0": 1.0, "1": 30.0, "2": 60.0, "3": 90.0})
+    assert run("ranking rank", settings={}, evidence=[first, second], summary=region.summary, out=outs) == 0
+    assert [read_json(out)["scores"]["0"] for out in outs] == [30.0, 1.0]
+
+
 def transcribe(region: Region, text: str | bytes) -> int:
     path = region.folder / "anna.txt"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
