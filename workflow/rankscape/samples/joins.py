@@ -1,21 +1,17 @@
 """Tables joined to samples: a granule's by patch id, and users' (CSV, Parquet, xlsx) by a key."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 import geopandas as gpd
 import pandas as pd
 
 from rankscape.foundation.errors import TableError, brief_list
 from rankscape.foundation.tables import read_table
+from rankscape.foundation.user_tables import difference, keys, read_user_table
 from rankscape.samples.patches import read_index
 from rankscape.samples.settings import JoinedTable
 
-_EXCEL_ERRORS = ["#NUM!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?"]
-"""What Excel writes where it could not compute; missing here."""
-_SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _SHOWN = 3
 
 
@@ -80,11 +76,8 @@ def read_joined(table: JoinedTable) -> pd.DataFrame:
         TableError: If the file cannot be read, lacks a column, or holds a key twice.
     """
     path = Path(table.path)
-    frame = _read(path, table)
+    frame = read_user_table(path, (table.key, *table.columns), table, table.sheet).frame
     wanted = [table.key, *(table.columns or [name for name in frame.columns if name != table.key])]
-    missing = [name for name in wanted if name not in frame.columns]
-    if missing:
-        raise TableError(f"{path} lacks the columns {missing}; it has {brief_list(frame.columns)}.")
     frame = frame.loc[frame[table.key].notna(), list(dict.fromkeys(wanted))].reset_index(drop=True)
     frame[table.key] = keys(frame[table.key])
     twice = frame[table.key][frame[table.key].duplicated()]
@@ -95,35 +88,7 @@ def read_joined(table: JoinedTable) -> pd.DataFrame:
     return frame
 
 
-def _read(path: Path, table: JoinedTable) -> pd.DataFrame:
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        return read_table(path)
-    try:
-        if suffix in _SEPARATORS:
-            return pd.read_csv(
-                path, sep=_SEPARATORS[suffix], encoding="utf-8-sig", na_values=_EXCEL_ERRORS,
-                dtype={table.key: str}, low_memory=False,
-            )  # fmt: skip
-        if suffix == ".xlsx":
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # styles that openpyxl does not know
-                return pd.read_excel(path, sheet_name=table.sheet or 0, engine="openpyxl", na_values=_EXCEL_ERRORS)
-    except FileNotFoundError:
-        raise TableError(f"{path} does not exist: mend the path.") from None
-    except (ValueError, KeyError, BadZipFile, OSError) as error:
-        raise TableError(f"{path} cannot be read as a table ({' '.join(str(error).split())}).") from None
-    raise TableError(f"{path} is no table: {', '.join([*_SEPARATORS, '.parquet', '.xlsx'])} can be read.")
-
-
-def keys(column: "pd.Series[str]") -> "pd.Series[str]":
-    """Write keys as text, so that 24, 24.0 and ' 24' name the same row."""
-    whole = pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all()
-    text: pd.Series[str] = (column.astype("Int64") if whole else column).astype("string").str.strip().astype(object)
-    return text
-
-
-def join(places: pd.DataFrame, table: JoinedTable) -> tuple[pd.DataFrame, int]:
+def join(places: pd.DataFrame, table: JoinedTable) -> tuple[pd.DataFrame, str | None]:
     """Add a table's columns to places; several places may belong to one row.
 
     Args:
@@ -131,7 +96,7 @@ def join(places: pd.DataFrame, table: JoinedTable) -> tuple[pd.DataFrame, int]:
         table: The table, and the places' column that its key is found in.
 
     Returns:
-        The places with the table's columns, in their order, and how many places the table does not have.
+        The places with the table's columns, in their order, and what there is to say of places without a row.
 
     Raises:
         TableError: If the places lack the column, no key matches, or a column would be there twice.
@@ -149,7 +114,7 @@ def join(places: pd.DataFrame, table: JoinedTable) -> tuple[pd.DataFrame, int]:
     if not found.any():
         raise TableError(
             f"{table.path}: no {table.key} is the {on} of any place: the table holds {_examples(frame[table.key])}, "
-            f"the places hold {_examples(wanted)}."
+            f"the places hold {_examples(wanted)}{difference(set(wanted.dropna()), set(frame[table.key]))}."
         )
     clash = sorted(set(frame.columns) & set(places.columns) - {table.key})
     if clash:
@@ -157,7 +122,25 @@ def join(places: pd.DataFrame, table: JoinedTable) -> tuple[pd.DataFrame, int]:
     added = frame.set_index(table.key).reindex(wanted).reset_index(drop=True)
     if table.key not in places.columns:
         added[table.key] = wanted.where(found).to_numpy()
-    return pd.concat([places.reset_index(drop=True), added], axis=1), int((~found).sum())
+    return pd.concat([places.reset_index(drop=True), added], axis=1), _left(table, wanted, found, frame[table.key])
+
+
+def _left(
+    table: JoinedTable, wanted: "pd.Series[str]", found: "pd.Series[bool]", there: "pd.Series[str]"
+) -> str | None:
+    """Which places the table does not have."""
+    without = wanted[~found]
+    if without.empty:
+        return None
+    name, named = Path(table.path).name, without.dropna()
+    empty = len(without) - len(named)
+    parts = (
+        [f"{len(named):,} of {len(wanted):,} places are not in {name}, such as {_examples(named)}"]
+        if len(named)
+        else []
+    )
+    parts += [f"{empty:,} of {len(wanted):,} places have no {table.match}, and no row of {name}"] if empty else []
+    return "; ".join(parts) + difference(set(named), set(there) - set(wanted)) + "."
 
 
 def _examples(column: "pd.Series[str]") -> str:

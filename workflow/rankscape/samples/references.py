@@ -10,7 +10,9 @@ import pandas as pd
 import shapely
 
 from rankscape.foundation.errors import TableError
-from rankscape.samples.joins import keys, read_joined
+from rankscape.foundation.text_tables import TableFormat
+from rankscape.foundation.user_tables import as_numbers, keys
+from rankscape.samples.joins import read_joined
 from rankscape.samples.patches import row_col
 from rankscape.samples.settings import JoinedTable, ReferenceSettings
 from rankscape.samples.vector_files import LINES, POLYGONS, check_kinds, check_polygons, missing, numbers, read_shapes
@@ -72,7 +74,7 @@ def _of_points(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Da
     Raises:
         TableError: As `_read_valued`.
     """
-    points = _read_valued(Path(reference.path), ("Point",), reference.column).to_crs(footprints.crs)
+    points = _read_valued(reference, ("Point",), reference.column).to_crs(footprints.crs)
     points = points[np.isfinite(shapely.get_coordinates(points.geometry.to_numpy())).all(axis=1)]
     shapes = footprints.to_numpy()
     point, patch = shapely.STRtree(shapes).query(points.geometry.to_numpy(), predicate="intersects")
@@ -104,7 +106,7 @@ def _of_lines(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Dat
     Raises:
         TableError: As `_read_valued`.
     """
-    lines = _read_valued(Path(reference.path), LINES, None)
+    lines = _read_valued(reference, LINES, None)
     lines = lines.set_geometry(densified(lines.geometry).to_crs(footprints.crs))
     lines = lines[np.isfinite(lines.bounds).all(axis=1)]
     shapes = footprints.to_numpy()
@@ -137,7 +139,7 @@ def _of_polygons(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.
         TableError: As `_read_valued`, and if polygons near the footprints are invalid or overlap.
     """
     path = Path(reference.path)
-    polygons = _near(_read_valued(path, POLYGONS, reference.column), footprints)
+    polygons = _near(_read_valued(reference, POLYGONS, reference.column), footprints)
     check_polygons(path, polygons.geometry.to_numpy(), polygons["row"].tolist(), _TOUCHING)
     value = polygons["value"].to_numpy()
     if reference.statistic == "density":
@@ -163,7 +165,8 @@ def _of_table(reference: ReferenceSettings, patches: gpd.GeoDataFrame) -> pd.Dat
         TableError: If the table cannot be read, holds a key twice, or no key could be that of a patch.
     """
     path, key, column = Path(reference.path), str(reference.key), str(reference.column)
-    table = read_joined(JoinedTable(path=reference.path, sheet=reference.sheet, key=key, columns=(column,)))
+    form = reference.model_dump(include=set(TableFormat.model_fields))
+    table = read_joined(JoinedTable(path=reference.path, sheet=reference.sheet, key=key, columns=(column,), **form))
     places = row_col(patches["patch_id"])
     by_id = table[key].isin(patches["patch_id"]).any()
     wanted = patches["patch_id"] if by_id else places
@@ -173,16 +176,16 @@ def _of_table(reference: ReferenceSettings, patches: gpd.GeoDataFrame) -> pd.Dat
             f"{path}: {key} holds {table[key].iloc[0]!r} for one, and patches are called "
             f"{patches['patch_id'].iloc[0]!r} or {places.iloc[0]!r}: give a column with such keys."
         )
-    known = pd.Series(numbers(path, column, table[column], table[key].tolist()), table[key])
+    known = pd.Series(as_numbers(table[column], f"{path}: {column}", table[key].tolist()), table[key])
     value = known.reindex(keys(wanted)).to_numpy(float)
     return pd.DataFrame({"value": value, "coverage": (~pd.isna(value)).astype(float)})
 
 
-def _read_valued(path: Path, kinds: tuple[str, ...], column: str | None) -> gpd.GeoDataFrame:
+def _read_valued(reference: ReferenceSettings, kinds: tuple[str, ...], column: str | None) -> gpd.GeoDataFrame:
     """Read points, lines or polygons with the values of a column.
 
     Args:
-        path: File; see `read_shapes`.
+        reference: The file; see `read_shapes`.
         kinds: Types that are taken, such as `Polygon` and `MultiPolygon`.
         column: Column with the values; None where shapes are only counted.
 
@@ -194,7 +197,8 @@ def _read_valued(path: Path, kinds: tuple[str, ...], column: str | None) -> gpd.
         TableError: If the file cannot be read, has no CRS, no such column, no row with a value, other geometry, or
             words for numbers.
     """
-    frame = read_shapes(path, [] if column is None else [column])
+    path = Path(reference.path)
+    frame = read_shapes(path, [] if column is None else [column], reference.layer, reference)
     rows = [f"row {row}" for row in range(len(frame))]
     value = np.ones(len(frame)) if column is None else numbers(path, column, frame[column], rows)
     found = gpd.GeoDataFrame({"value": value, "row": rows}, geometry=frame.geometry.to_numpy(), crs=frame.crs)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from rankscape.foundation.settings import Section
+from rankscape.foundation.text_tables import TableFormat
 
 Share = Annotated[float, Field(ge=0, le=1)]
 PopulationUnit = Literal["count", "per_ha", "per_km2"]
@@ -31,7 +32,7 @@ class TileSettings(Section):
     """A broken image of a folder: an error that names it, or `skip`: a warning, and a patch that is not usable."""
 
 
-class JoinedTable(Section):
+class JoinedTable(TableFormat):
     """One table of places or of what places belong to, such as districts."""
 
     path: Annotated[str, Field(min_length=1)]
@@ -46,7 +47,7 @@ class JoinedTable(Section):
     """Columns to take; default: all. Needed where two tables have columns of one name."""
 
 
-class ReferenceSettings(Section):
+class ReferenceSettings(TableFormat):
     """One reference that the score is compared with: a raster, points, lines, polygons or a table."""
 
     path: Annotated[str, Field(min_length=1)]
@@ -58,6 +59,8 @@ class ReferenceSettings(Section):
     """What the file contains. Of lines such as roads the value is their density: km per km²."""
     band: Annotated[int, Field(ge=1)] = 1
     """Band of the raster."""
+    layer: str | None = None
+    """Layer of a vector file that has several."""
     column: str | None = None
     """Column with the values, of points (not for a count), polygons and tables."""
     statistic: Literal["mean", "sum", "count", "density"] | None = None
@@ -111,6 +114,8 @@ class ReferenceSettings(Section):
 _KEYS_OF_KIND = {
     "band": ("raster",), "classes": ("raster",), "column": ("points", "polygons", "table"),
     "statistic": ("points", "polygons"), "key": ("table",), "sheet": ("table",),
+    "layer": ("points", "lines", "polygons"), "encoding": ("points", "lines", "polygons", "table"),
+    **dict.fromkeys(("separator", "decimal", "missing"), ("points", "table")),
 }  # fmt: skip
 _STATISTICS = {"points": ("mean", "sum", "count"), "polygons": ("mean", "density")}
 
@@ -118,6 +123,6 @@ _STATISTICS = {"points": ("mean", "sum", "count"), "polygons": ("mean", "density
 def files_of(path: str) -> list[Path]:
     """Return the files that are read: of a shapefile also those of its table, CRS and encoding, where they are."""
     given = Path(path)
-    suffixes = (".dbf", ".shx", ".prj", ".cpg") if given.suffix == ".shp" else ()
-    beside = [given.with_suffix(suffix) for suffix in suffixes]
+    suffixes = (".dbf", ".shx", ".prj", ".cpg") if given.suffix.lower() == ".shp" else ()
+    beside = [given.with_suffix(form(suffix)) for suffix in suffixes for form in (str.lower, str.upper)]
     return [given, *(file for file in beside if file.exists())]

@@ -6,10 +6,13 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyogrio
 import shapely
 
 from rankscape.foundation.errors import TableError, brief_list
 from rankscape.foundation.tables import read_geotable
+from rankscape.foundation.text_tables import TableFormat, strange_text
+from rankscape.foundation.user_tables import as_numbers, keys, read_user_table
 
 POLYGONS = ("Polygon", "MultiPolygon")
 LINES = ("LineString", "MultiLineString")
@@ -17,17 +20,30 @@ _SHOWN = 5
 """Offenders named in a message."""
 
 
-def read_shapes(path: Path, columns: Collection[str]) -> gpd.GeoDataFrame:
-    """Read a vector file.
+def read_shapes(
+    path: Path, columns: Collection[str], layer: str | None = None, form: TableFormat | None = None
+) -> gpd.GeoDataFrame:
+    """Read a vector file, or a table of points.
 
     Args:
-        path: GeoPackage, shapefile, GeoJSON or any other format of GDAL, or GeoParquet.
+        path: GeoPackage, shapefile (zipped too), GeoJSON, FlatGeobuf or any other format of GDAL, GeoParquet, or a
+            table with the columns longitude and latitude, or quadkey; capitals in the suffix do not matter.
         columns: Columns that it must have.
+        layer: Layer of a file that has several.
+        form: Encoding of a shapefile; how a table is written.
 
     Raises:
-        TableError: If it cannot be read, is empty, has no geometry, no CRS or not all columns.
+        TableError: If it cannot be read, is empty, has no geometry, no CRS or not all columns, has several layers of
+            which none is chosen, or holds text that was decoded wrongly.
     """
-    frame = read_geotable(path) if path.suffix == ".parquet" else _read(path)
+    form = form or TableFormat()
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv", ".txt", ".xlsx"):
+        frame = table_points(path, columns, form)
+    elif suffix in (".parquet", ".geoparquet"):
+        frame = read_geotable(path)
+    else:
+        frame = _read(path, layer, form.encoding)
     missing = sorted(set(columns) - set(frame.columns))
     if missing:
         has = [name for name in frame.columns if name != frame.geometry.name]
@@ -39,41 +55,126 @@ def read_shapes(path: Path, columns: Collection[str]) -> gpd.GeoDataFrame:
             f"{path} has no CRS, so that nobody knows where it lies: assign one (ogr2ogr -a_srs, or a .prj beside a "
             "shapefile)."
         )
+    _check_texts(path, frame, columns)
     return frame
 
 
-def _read(path: Path) -> gpd.GeoDataFrame:
+def _read(path: Path, layer: str | None, encoding: str | None) -> gpd.GeoDataFrame:
     if not path.exists():
         raise TableError(f"{path} does not exist: make it first, or mend the path.")
     try:
-        found = gpd.read_file(path, engine="pyogrio")
-    except (RuntimeError, ValueError, OSError) as error:
+        layer = _layer(path, layer)
+        # Only shapefiles leave their encoding open; GDAL reads others as UTF-8 whatever is asked for.
+        found = gpd.read_file(
+            path, engine="pyogrio", layer=layer, **({} if encoding is None else {"encoding": encoding})
+        )
+    except (RuntimeError, ValueError, OSError, LookupError) as error:
         raise TableError(f"{path} cannot be read as a vector file ({' '.join(str(error).split())}).") from None
     if not isinstance(found, gpd.GeoDataFrame):
-        raise TableError(f"{path} holds a table without geometry: give a file of points or polygons.")
+        raise TableError(f"{path} holds a table without geometry: give a file of points, lines or polygons.")
     return found
+
+
+def _layer(path: Path, wanted: str | None) -> str | None:
+    """Return the layer to read: the one that is asked for, or the only one with geometry."""
+    layers = [str(name) for name, geometry in pyogrio.list_layers(path) if geometry is not None]
+    if wanted is not None and wanted not in layers:
+        raise TableError(f"{path} has no layer {wanted!r} with geometry; it has {brief_list(layers)}: mend `layer`.")
+    if wanted is None and len(layers) > 1:
+        raise TableError(f"{path} has {len(layers)} layers, {brief_list(layers)}: choose one with `layer`.")
+    return wanted or (layers[0] if layers else None)
+
+
+def _check_texts(path: Path, frame: gpd.GeoDataFrame, columns: Collection[str]) -> None:
+    """Refuse text that is used and was decoded wrongly, as of a shapefile without a .cpg."""
+    for column in columns:
+        strange = strange_text(frame[column]) if column != frame.geometry.name else None
+        if strange is not None:
+            raise TableError(
+                f"{path}: {column} holds {strange!r}, which was decoded wrongly: set `encoding`, such as gbk, "
+                "cp1251 or latin-1, or save the file as GeoPackage."
+            )
+
+
+_LONGITUDES, _LATITUDES = ("longitude", "lon", "lng", "long"), ("latitude", "lat")
+_QUADKEY = "quadkey"
+
+
+def table_points(path: Path, columns: Collection[str], form: TableFormat) -> gpd.GeoDataFrame:
+    """Read a table of places: longitude and latitude in degrees, or the quadkey of a web-mercator tile (its centre).
+
+    Args:
+        path: CSV, TSV or xlsx; the columns may be called lon, lng or long, and lat; capitals do not matter.
+        columns: Further columns that it must have.
+        form: How the table is written.
+
+    Returns:
+        The table, with points in EPSG:4326.
+
+    Raises:
+        TableError: If it has no such columns, or a coordinate is none.
+    """
+    frame = read_user_table(path, columns, form).frame
+    called = {str(name).strip().casefold(): name for name in frame.columns}
+    pair = [next((called[one] for one in names if one in called), None) for names in (_LONGITUDES, _LATITUDES)]
+    rows = [f"row {row}" for row in range(len(frame))]
+    if pair[0] is not None and pair[1] is not None:
+        longitude, latitude = (as_numbers(frame[name], f"{path}: {name}", rows) for name in pair)
+    elif _QUADKEY in called:
+        longitude, latitude = quadkey_centres(frame[called[_QUADKEY]], f"{path}: {called[_QUADKEY]}")
+    else:
+        raise TableError(
+            f"{path} says of no row where it lies: it needs the columns longitude and latitude in degrees, or "
+            f"quadkey; it has {brief_list(frame.columns)}."
+        )
+    _check_degrees(path, longitude, latitude)
+    return gpd.GeoDataFrame(frame, geometry=shapely.points(longitude, latitude), crs="EPSG:4326")
+
+
+def _check_degrees(path: Path, longitude: np.ndarray, latitude: np.ndarray) -> None:
+    if not np.isfinite([longitude, latitude]).all():
+        row = int(np.flatnonzero(~np.isfinite([longitude, latitude]).all(axis=0))[0])
+        raise TableError(f"{path}: row {row} has no coordinates: fill them in, or take the row out.")
+    wrong = (np.abs(latitude) > 90) | (np.abs(longitude) > 360)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        swapped = (np.abs(longitude) <= 90).all() and (np.abs(latitude) <= 360).all()
+        advice = "are the two columns exchanged?" if swapped else "degrees are needed, not metres."
+        raise TableError(
+            f"{path}: row {row} lies at longitude {longitude[row]:g}, latitude {latitude[row]:g}: {advice}"
+        )
+
+
+def quadkey_centres(names: "pd.Series[str]", where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the centres of web-mercator tiles named by quadkeys (Bing Maps Tile System).
+
+    Args:
+        names: A digit from 0 to 3 for each zoom level; zeros at the start that a spreadsheet lost are put back where
+            most keys are longer.
+        where: File and column, for messages.
+
+    Returns:
+        Longitude and latitude in degrees, float64.
+
+    Raises:
+        TableError: If one is no quadkey.
+    """
+    texts = keys(names).fillna("").astype(str)
+    texts = texts.str.zfill(int(texts.str.len().max()))
+    wrong = ~texts.str.fullmatch(r"[0-3]{1,30}")
+    if wrong.any():
+        raise TableError(f"{where} holds {names[wrong].iloc[0]!r}, which is no quadkey (digits 0 to 3).")
+    digits = np.array([[int(one) for one in text] for text in texts], np.int64).reshape(len(texts), -1)
+    scale = 2 ** np.arange(digits.shape[1])[::-1]
+    side = 2 ** digits.shape[1]
+    col, row = ((digits & bit > 0) @ scale for bit in (1, 2))
+    latitude = np.degrees(np.arctan(np.sinh(np.pi * (1 - 2 * (row + 0.5) / side))))
+    return 360 * (col + 0.5) / side - 180, latitude
 
 
 def numbers(path: Path, column: str, given: "pd.Series[float]", names: Sequence[str]) -> np.ndarray:
-    """Return a column as float64, NaN where it is empty.
-
-    Args:
-        path: The file, for messages.
-        column: Name of the column, for messages.
-        given: Its values.
-        names: Name of each row.
-
-    Raises:
-        TableError: If it holds something that is no finite number; the message names it.
-    """
-    found = pd.to_numeric(given, errors="coerce").to_numpy(float, na_value=np.nan)
-    words = np.flatnonzero(given.notna().to_numpy() & ~np.isfinite(found))
-    if len(words):
-        raise TableError(
-            f"{path}: {column} of {names[int(words[0])]} is {given.iloc[words[0]]!r}, which is no number: leave it "
-            "empty where nothing is known."
-        )
-    return found
+    """Return a column as float64, NaN where it is empty (see `as_numbers`)."""
+    return as_numbers(given, f"{path}: {column}", names)
 
 
 def check_kinds(path: Path, shapes: np.ndarray, names: Sequence[str], kinds: Collection[str]) -> None:

@@ -1,16 +1,16 @@
 """The granule table of a region: which granules, in which role, from which dates."""
 
-import csv
 import datetime
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from rankscape.foundation.errors import GranuleTableError, SettingsError
+from rankscape.foundation.errors import GranuleTableError, SettingsError, TableError
 from rankscape.foundation.settings import Section
+from rankscape.foundation.text_tables import read_text_table
 
 GRANULE_PATTERN = r"[0-9A-Za-z][0-9A-Za-z_]{0,63}"
 """A granule id: an MGRS granule such as 48RVV, or the name of a folder of tiles."""
@@ -116,15 +116,17 @@ def read_granule_table(path: Path) -> dict[str, GranuleRow]:
     Raises:
         GranuleTableError: If the table is missing or a row is wrong; the message names file, line, column and value.
     """
+    if not Path(path).is_file():
+        raise GranuleTableError(f"{path} does not exist: `granules` must name a granule table.")
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.DictReader(handle, delimiter="\t", restkey="(beyond the last column)")
-            _check_columns(path, reader.fieldnames or [])
-            rows = [_row(path, reader.line_num, values) for values in reader]
-    except FileNotFoundError:
-        raise GranuleTableError(f"{path} does not exist: `granules` must name a granule table.") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise GranuleTableError(f"{path} is no UTF-8 text ({error}): save it as UTF-8, tab-separated.") from None
+        table = read_text_table(Path(path), ("granule", "role"))
+    except TableError as error:
+        raise GranuleTableError(str(error)) from None
+    _check_columns(path, table.names)
+    rows = [
+        _row(path, line, dict(zip(table.names, cells, strict=True)))
+        for line, cells in zip(table.lines, table.rows, strict=True)
+    ]
     return _by_granule(path, rows)
 
 
@@ -134,19 +136,12 @@ def _check_columns(path: Path, names: Sequence[str]) -> None:
     if renamed:
         raise GranuleTableError(f"{path}: {' and '.join(renamed)}: rename the column.")
     unknown = [name for name in names if name not in known]
-    missing = [name for name in ("granule", "role") if name not in names]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if unknown or missing or twice:
-        raise GranuleTableError(
-            f"{path}: unknown columns {unknown}, missing columns {missing}, repeated columns {twice}; "
-            f"allowed are {known}, tab-separated."
-        )
+    if unknown:
+        raise GranuleTableError(f"{path}: unknown columns {unknown}; allowed are {known}, tab-separated.")
 
 
-def _row(path: Path, line: int, values: dict[str, str]) -> GranuleRow:
-    given = {key: value.strip() for key, value in values.items() if value and isinstance(value, str) and value.strip()}
-    if "(beyond the last column)" in values:
-        raise GranuleTableError(f"{path}, line {line}: more cells than columns: {values['(beyond the last column)']}.")
+def _row(path: Path, line: int, values: dict[str, Any]) -> GranuleRow:
+    given = {name: value for name, value in values.items() if value is not None}
     try:
         return GranuleRow.checked(given, f"{path}, line {line}")
     except SettingsError as error:

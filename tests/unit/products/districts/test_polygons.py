@@ -131,7 +131,7 @@ def test_files_that_are_no_polygons(tmp_path):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"path": "districts.csv"}, "path"),
+        ({"path": ""}, "path"),
         ({"census": {"score": {"column": "x", "title": "t"}}}, "census names"),
         ({"census": {"Income": {"column": "x", "title": "t"}}}, "census"),
         ({"correlation_range_m": -1}, "correlation_range_m"),

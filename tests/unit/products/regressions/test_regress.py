@@ -147,7 +147,7 @@ def test_tables_of_three_kinds_join(run, regression, places, tmp_path):
 
     model = document["models"][0]
     assert (model["n"], model["dropped"]) == (len(places) - 4, 4)
-    assert "4 of 144 places are not in roads.parquet." in document["notes"]
+    assert "4 of 144 places are not in roads.parquet, such as '11_8', '11_9', '11_10'." in document["notes"]
     assert model["estimates"][2]["column"] == "rain"
 
 
@@ -207,7 +207,7 @@ def _again(run, tmp_path, regression):
         ("province", "north", {"fixed_effects": None}, "cluster = 'province' holds one group only, 'north'"),
         ("road_m", 0.0, {}, "column 'road_m' is 0 at a place, and transform = log takes only values above 0"),
         ("people", 3, {"explanatory": [{"column": "people", "transform": "standard"}]}, "'people' is the same at all"),
-        ("zone", "many", {}, "column 'zone' holds 'many', which is no number"),
+        ("zone", "many", {}, "column 'zone' of row 5 is 'many', which is no number"),
         ("people", 0, {"weights": "people"}, "weights = 'people' is 0 at a place"),
         ("zone", 1, {}, "zone is constant within every group of the fixed effects"),
     ],
@@ -245,7 +245,7 @@ def test_few_places_are_refused(run, regression, places, tmp_path):
     ("table", "message"),
     [
         ({"path": "nowhere.csv"}, "nowhere.csv does not exist"),
-        ({"path": "places.doc"}, "places.doc is no table: .csv, .tsv, .txt, .parquet, .xlsx can be read"),
+        ({"path": "places.doc"}, "places.doc is no table: .csv, .tsv, .tab, .txt, .xlsx, .parquet can be read"),
         ({"path": "broken.xlsx"}, "broken.xlsx cannot be read as a table"),
         ({"path": "twice.csv"}, "row_col '0_0' stands in two rows"),
         ({"path": "places.csv", "key": "tile"}, r"places.csv lacks the columns \['tile'\]"),

@@ -26,8 +26,8 @@ from rankscape.spatial.geometry import centres, large_areas_m2, plane_around
 from rankscape.spatial.intersections import People, Pieces, cut
 from rankscape.spatial.variogram import correlation_length
 
-DRAWS, SEED = 1000, 0
-"""Joint draws of all scores for the ranks, and their seed."""
+SEED = 0
+"""Seed of what is drawn by chance."""
 _GEOCENTRIC = "EPSG:4978"
 
 
@@ -193,7 +193,7 @@ def _with_intervals(
     unknown = _summed(pieces.district, len(table), np.isnan(patches.score_std[pieces.patch]).astype(float)) > 0
     matrix[unknown | np.isnan(score), unknown | np.isnan(score)] = np.nan
     std = np.sqrt(np.diag(matrix))
-    ranks = ranks_with_intervals(score, matrix, confidence=settings.confidence, draws=DRAWS, seed=SEED)
+    ranks = ranks_with_intervals(score, matrix, confidence=settings.confidence, draws=settings.draws, seed=SEED)
     half = ndtri((1 + settings.confidence) / 2) * std
     whole = {"rank": ranks.rank, "rank_low": ranks.low, "rank_high": ranks.high}
     return table.assign(

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from rankscape.foundation.errors import TableError, brief_list
+from rankscape.foundation.text_tables import TableFormat
+from rankscape.foundation.user_tables import keys
 from rankscape.products.districts.settings import DistrictSettings
 from rankscape.samples.vector_files import POLYGONS, check_kinds, check_polygons, missing, numbers, read_shapes
 
@@ -31,7 +33,8 @@ def read_polygons(settings: DistrictSettings) -> gpd.GeoDataFrame:
     """
     path = Path(settings.path)
     wanted = {settings.id, *([settings.name] if settings.name else [])}
-    frame = read_shapes(path, wanted | {census.column for census in settings.census.values()})
+    wanted |= {census.column for census in settings.census.values()}
+    frame = read_shapes(path, wanted, settings.layer, TableFormat(encoding=settings.encoding))
     shapes, ids = frame.geometry.to_numpy(), _ids(path, frame, settings.id)
     names = ids if settings.name is None else frame[settings.name].where(frame[settings.name].notna(), ids).astype(str)
     if missing(shapes).any():
@@ -46,14 +49,12 @@ def read_polygons(settings: DistrictSettings) -> gpd.GeoDataFrame:
 
 
 def _ids(path: Path, frame: gpd.GeoDataFrame, column: str) -> pd.Series:
-    """Ids as text; whole numbers without a fraction, as some formats know floats only."""
+    """Ids as text, as tables are joined by them."""
     given = frame[column]
     if given.isna().any():
         row = int(np.flatnonzero(given.isna())[0])
         raise TableError(f"{path}: row {row} has no {column}: give every district its own id.")
-    if pd.api.types.is_float_dtype(given) and (given % 1 == 0).all():
-        given = given.astype("int64")
-    ids: pd.Series = given.astype(str)
+    ids = keys(given)
     twice = ids[ids.duplicated()].unique()
     if len(twice):
         raise TableError(

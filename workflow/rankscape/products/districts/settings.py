@@ -42,8 +42,13 @@ class PopulationSettings(Section):
 class DistrictSettings(Section):
     """Polygons over which the score is averaged, and what else is known of them."""
 
-    path: Annotated[str, Field(pattern=r"\.(gpkg|shp|geojson|json|parquet)$")]
-    """GeoPackage, shapefile, GeoJSON or GeoParquet of polygons in any CRS; a path is seen from the working folder."""
+    path: Annotated[str, Field(min_length=1)]
+    """GeoPackage, shapefile (zipped too), GeoJSON, FlatGeobuf or GeoParquet of polygons in any CRS; a path is seen from
+    the working folder."""
+    layer: str | None = None
+    """Layer of a file that has several."""
+    encoding: str | None = None
+    """Text encoding of a shapefile without a .cpg, such as gbk, cp1251 or latin-1."""
     title: Annotated[str, Field(min_length=1)]
     """Name of the map and the table."""
     id: Annotated[str, Field(min_length=1)]
@@ -59,6 +64,8 @@ class DistrictSettings(Section):
     unrelated errors, `auto` for the range of the score's variogram."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the intervals."""
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    """Joint draws of all scores from which the intervals of ranks are taken."""
     min_covered_fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Districts of whose area scored patches cover a smaller share get no score."""
     max_overlap_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.01

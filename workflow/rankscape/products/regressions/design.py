@@ -13,8 +13,9 @@ import pandas as pd
 
 from rankscape.foundation.errors import InputError, TableError, brief_list
 from rankscape.foundation.tables import read_geotable
+from rankscape.foundation.user_tables import as_numbers, keys
 from rankscape.products.regressions.settings import Explanatory, Outcome, RegressionSettings, Transform
-from rankscape.samples.joins import join, keys, read_indices, read_joined, rows_of
+from rankscape.samples.joins import join, read_indices, read_joined, rows_of
 from rankscape.samples.overlap import distinct_places
 from rankscape.samples.patches import is_located, row_col
 from rankscape.spatial.geometry import WGS84, centres
@@ -54,9 +55,8 @@ def regression_places(
     else:
         frame = _changed(change, settings.change)
     for table in tables:
-        frame, without = join(frame, table)
-        if without:
-            notes.append(f"{without:,} of {len(frame):,} places are not in {Path(table.path).name}.")
+        frame, note = join(frame, table)
+        notes += [] if note is None else [note]
     return frame, notes
 
 
@@ -222,11 +222,7 @@ def _standardised(values: np.ndarray, column: str) -> np.ndarray:
 
 
 def _numbers(frame: pd.DataFrame, column: str) -> np.ndarray:
-    numbers = pd.to_numeric(frame[column], errors="coerce").astype(float)
-    text = frame[column][numbers.isna() & frame[column].notna()]
-    if len(text):
-        raise TableError(f"column {column!r} holds {text.iloc[0]!r}, which is no number ({len(text)} such cells).")
-    return numbers.to_numpy()
+    return as_numbers(frame[column], f"column {column!r}", [f"row {row}" for row in range(len(frame))])
 
 
 def _positive(frame: pd.DataFrame, column: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Soft labels of land categories, and the text tables that people fill in (docs/methods/clusters.md)."""
 
-import csv
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,17 +9,16 @@ import numpy as np
 import pandas as pd
 
 from rankscape.foundation.errors import TableError
+from rankscape.foundation.text_tables import read_text_table
 from rankscape.samples.listing import is_image
 from rankscape.samples.patches import IMAGE
-
-_BEYOND = "(beyond the last column)"
 
 
 def read_rows(path: Path, columns: Sequence[str], purpose: str) -> list[tuple[int, dict[str, str]]]:
     """Read a table of text.
 
     Args:
-        path: CSV or TSV in UTF-8; the first line names the columns.
+        path: CSV or TSV; the first line names the columns.
         columns: Columns that it must have, in any order, and no others.
         purpose: What the file must be, for the message.
 
@@ -29,36 +28,24 @@ def read_rows(path: Path, columns: Sequence[str], purpose: str) -> list[tuple[in
     Raises:
         TableError: If the file is missing or no such table; the message names file, line and column.
     """
-    try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as handle:
-            delimiter = "\t" if "\t" in handle.readline() else ","
-            handle.seek(0)
-            reader = csv.DictReader(handle, delimiter=delimiter, restkey=_BEYOND, restval="")
-            reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
-            _check_columns(path, reader.fieldnames, columns)
-            rows = [(reader.line_num, row) for row in reader]
-    except (FileNotFoundError, IsADirectoryError):
-        raise TableError(f"{path} is no file: {purpose}.") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"{path} is no UTF-8 table ({error}): save it as CSV or TSV in UTF-8.") from None
-    for line, row in rows:
-        if _BEYOND in row:
-            raise TableError(f"{path}, line {line}: {row[columns[0]]!r}: more cells than columns: {row[_BEYOND]}.")
-    return rows
+    if not Path(path).is_file():
+        raise TableError(f"{path} is no file: {purpose}.")
+    table = read_text_table(Path(path))
+    _check_columns(path, table.names, columns)
+    rows = [dict(zip(table.names, ("" if cell is None else cell for cell in row), strict=True)) for row in table.rows]
+    return list(zip(table.lines, rows, strict=True))
 
 
 def _check_columns(path: Path, names: Sequence[str], allowed: Sequence[str]) -> None:
     if sorted(names) != sorted(allowed):
         unknown, missing = [n for n in names if n not in allowed], [n for n in allowed if n not in names]
-        twice = sorted({name for name in names if names.count(name) > 1})
         raise TableError(
-            f"{path}, line 1: unknown columns {unknown}, missing columns {missing}, repeated columns {twice}; "
-            f"needed are {list(allowed)}, each once."
+            f"{path}: unknown columns {unknown}, missing columns {missing}; needed are {list(allowed)}, each once."
         )
 
 
 TOLERANCE = 1e-6
-"""Largest distance of a row's sum from 1."""
+"""Largest distance of a row's sum from 1 where its shares are not rounded."""
 PATCH_ID = "patch_id"
 
 
@@ -162,10 +149,17 @@ def _patch_of(name: str, images: Mapping[str, Sequence[str]], where: str) -> str
 
 def _shares(cells: Mapping[str, str], categories: Sequence[str], where: str) -> list[float]:
     shares = [_share(cells[category], f"{where}: {category}") for category in categories]
-    if abs(math.fsum(shares) - 1) > TOLERANCE:
+    rounded = math.fsum(_rounding(cells[category]) for category in categories) - TOLERANCE
+    if abs(math.fsum(shares) - 1) > max(rounded, TOLERANCE):
         listed = ", ".join(f"{name} {share:g}" for name, share in zip(categories, shares, strict=True))
         raise TableError(f"{where}: the shares add up to {math.fsum(shares):.7g}, not to 1 ({listed}).")
     return shares
+
+
+def _rounding(cell: str) -> float:
+    """Half of the last digit that is written: .33 stands for .325 to .335. Whole shares, 0 and 1, are exact."""
+    digits = re.search(r"\.(\d+)$", cell)
+    return 0.5 * 10.0 ** -len(digits[1]) if digits else 0.0
 
 
 def _share(cell: str, where: str) -> float:

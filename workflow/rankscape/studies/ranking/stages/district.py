@@ -14,7 +14,6 @@ from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.products.districts.choropleth import draw_choropleth
 from rankscape.products.districts.districts import (
-    DRAWS,
     SEED,
     ScoredDistricts,
     comparisons,
@@ -78,7 +77,7 @@ def _document(found: ScoredDistricts, settings: DistrictSettings) -> dict[str, A
     table: gpd.GeoDataFrame = found.table
     return {
         "title": settings.title, "weighting": found.weighting, "correlation_range_m": found.range_m,
-        "correlation_range_from": found.range_from, "confidence": settings.confidence, "draws": DRAWS,
+        "correlation_range_from": found.range_from, "confidence": settings.confidence, "draws": settings.draws,
         "count": len(table), "scored": int(table["score"].notna().sum()), "patches": found.patches,
         "unscored": table["district"][table["score"].isna()].tolist(),
         "comparisons": comparisons(table, settings), "notes": list(found.notes),

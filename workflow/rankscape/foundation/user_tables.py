@@ -1,0 +1,139 @@
+"""Tables that people bring as data frames: CSV, TSV, xlsx and Parquet; their numbers, and the keys of joins."""
+
+import re
+import warnings
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+from rankscape.foundation.errors import TableError
+from rankscape.foundation.tables import read_table
+from rankscape.foundation.text_tables import (
+    TEXT_SUFFIXES,
+    Rows,
+    TableFormat,
+    as_table,
+    is_number,
+    key_of,
+    number_of,
+    read_text_table,
+    rewritten,
+)
+
+TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".xlsx", ".parquet")
+
+
+class UserTable(NamedTuple):
+    """A table of cells as they are written."""
+
+    frame: pd.DataFrame
+    """Columns of text, None where nothing is known; typed columns and cells of Parquet and xlsx stay as they are."""
+    lines: list[int]
+    """Line of the file that each row stands in, counted from 1."""
+
+
+def read_user_table(
+    path: Path, needed: Collection[str] = (), form: TableFormat | None = None, sheet: str | None = None
+) -> UserTable:
+    """Read a table that somebody brought; see `read_text_table`.
+
+    Args:
+        path: CSV, TSV, xlsx or Parquet file; capitals in the suffix do not matter.
+        needed: Columns that it must have.
+        form: How the file is written.
+        sheet: Sheet of an xlsx file; default: the first.
+
+    Raises:
+        TableError: If the file cannot be read, lacks a needed column or has one twice, or rows are of unequal length.
+    """
+    form, suffix = form or TableFormat(), path.suffix.lower()
+    if suffix == ".parquet":
+        frame = read_table(path, needed)
+        return UserTable(frame, list(range(1, len(frame) + 1)))
+    if suffix == ".xlsx":
+        table = as_table(path, _sheet_rows(path, sheet), needed, form, "\t")
+    elif suffix in TEXT_SUFFIXES:
+        table = read_text_table(path, needed, form)
+    else:
+        raise TableError(f"{path} is no table: {', '.join(TABLE_SUFFIXES)} can be read; save it as one of them.")
+    return UserTable(pd.DataFrame(table.rows, columns=table.names, dtype=object), table.lines)
+
+
+def _sheet_rows(path: Path, sheet: str | None) -> Rows:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # styles that openpyxl does not know
+            cells = pd.read_excel(
+                path, sheet_name=sheet or 0, header=None, engine="openpyxl", dtype=object, keep_default_na=False
+            )
+    except FileNotFoundError:
+        raise TableError(f"{path} does not exist: mend the path.") from None
+    except (ValueError, KeyError, BadZipFile, OSError) as error:
+        raise TableError(f"{path} cannot be read as a table ({' '.join(str(error).split())}).") from None
+    return [(line, list(row)) for line, row in enumerate(cells.itertuples(index=False, name=None), 1)]
+
+
+def as_numbers(column: "pd.Series[Any]", where: str, names: Sequence[str]) -> np.ndarray:
+    """Return a column as float64, NaN where nothing is known.
+
+    Args:
+        column: Its cells: text, or values with a type.
+        where: File and column, for messages.
+        names: Name of each row, for messages.
+
+    Raises:
+        TableError: If a cell is no finite number; the message names it and says what to do.
+    """
+    if pd.api.types.is_datetime64_any_dtype(column):
+        raise TableError(f"{where} holds dates, such as {column.dropna().iloc[0]}: a column of numbers is needed.")
+    if pd.api.types.is_numeric_dtype(column):
+        found = column.to_numpy(float, na_value=np.nan)
+        wrong = np.flatnonzero(np.isinf(found))
+    else:
+        typed = column.astype(object).where(column.notna(), None)
+        cells = [number_of(cell) for cell in rewritten(typed.tolist(), TableFormat(), None)]
+        wrong = np.array([place for place, value in enumerate(cells) if value is None], int)
+        found = np.array([np.nan if value is None else value for value in cells], float)
+    if len(wrong):
+        words = [place for place in wrong if not is_number(str(column.iloc[place]))]
+        place = int((words or [place for place in wrong if re.search("[,.]", str(column.iloc[place]))] or wrong)[0])
+        cell = column.iloc[place]
+        raise TableError(f"{where} of {names[place]} is {cell!r}, {_advice(str(cell).strip())}.")
+    return found
+
+
+def _advice(text: str) -> str:
+    if is_number(text):
+        return "whose mark may group thousands or begin decimals: set `decimal`, or write numbers without groups"
+    if text.endswith("%"):
+        return "which is no number: write shares or percentages without the sign"
+    if re.fullmatch(r"[A-Za-z#/. ]{1,12}", text):
+        return f"which is no number: leave the cell empty where nothing is known, or list {text!r} in `missing`"
+    return "which is no number: mend it, or leave the cell empty where nothing is known"
+
+
+def keys(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Write the keys of a join as text, on both sides by this rule.
+
+    24, 24.0, '24.0' and ' 24' name the same row; 01 and 1 do not, and NA is a key like any other. Missing keys stay
+    None.
+    """
+    return column.map(key_of).astype(object).where(column.notna(), None)
+
+
+def difference(wanted: Collection[str], there: Collection[str]) -> str:
+    """Say by what two sets of keys differ that should match: leading zeros, capitals; empty if nothing is known."""
+    for what, same in (
+        ("leading zeros", lambda key: key.lstrip("0") or "0"),
+        ("capitals", str.casefold),
+        ("blanks and hyphens", lambda key: re.sub(r"[\W_]+", "", key).casefold()),
+    ):
+        other = {same(key): key for key in there}
+        pair = next(((key, other[same(key)]) for key in wanted if same(key) in other), None)
+        if pair is not None:
+            return f"; {pair[0]!r} and {pair[1]!r} differ by {what}"
+    return ""
