@@ -63,7 +63,10 @@ PAGE_NAMES["ranking"] = {
     "changes": CHANGES,
     "regressions": sorted(RANKING.regressions),
     "rounds": [
-        f"{judge}/{prompt}/{number}" for judge in sorted(RANKING.judges) for prompt in RANKING.prompts for number in ROUNDS
+        f"{judge}/{prompt}/{number}"
+        for judge in sorted(RANKING.judges)
+        for prompt in RANKING.prompts
+        for number in ROUNDS
     ],
     "people": list(PEOPLE),
     "voting": list(RANKING.order_from_reference.references),

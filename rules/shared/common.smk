@@ -18,6 +18,7 @@ from rankscape.foundation.checkout import run_this_checkout
 from rankscape.foundation.code_version import Notes, code_version, names_in, stage_module
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.locks import release_stale_locks
+from rankscape.foundation.settings import read_yaml
 from rankscape.foundation.studies import find_study
 from rankscape.samples.listing import look_through
 from rankscape.scenes.granule_table import GRANULE_PATTERN, current_rows, parse_shard, read_granule_table
@@ -31,6 +32,8 @@ if release_stale_locks(Path(".snakemake")):
 gc.set_threshold(50_000, 20, 20)
 
 try:
+    for file in map(Path, workflow.configfiles):
+        read_yaml(file)  # refuses what Snakemake's own reader lets pass, such as a key that is given twice
     CONFIG = check_config(config, ", ".join(map(os.path.relpath, workflow.configfiles)))
     GRANULE_TABLE = read_granule_table(Path(CONFIG.granules))
     check_granules(CONFIG, GRANULE_TABLE)

@@ -88,7 +88,7 @@ def check_config(values: Mapping[str, Any], origin: str) -> RegionSettings:
                 f"{origin} names no region and no granules: a file of settings, such as a preset, is given after a "
                 f"region's own file: --configfile config/mine.yaml {origin}."
             ) from None
-        raise SettingsError(explain(error, origin)) from None
+        raise SettingsError(explain(error, origin, section=config_model(studies))) from None
     except ValueError as error:
         raise SettingsError(f"{origin}: {error}. The keys are explained in config/README.md.") from None
     return config

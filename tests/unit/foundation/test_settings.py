@@ -1,12 +1,16 @@
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from rankscape.config import check_config, config_model
 from rankscape.foundation.errors import SettingsError
-from rankscape.foundation.settings import at_path, parse_json, read_yaml
+from rankscape.foundation.settings import _PATTERNS, at_path, parse_json, read_yaml
+from rankscape.foundation.studies import study_names
 from rankscape.samples.settings import TileSettings
+from rankscape.scenes.granule_table import GranuleRow
 from rankscape.studies.ranking.clusters.settings import ClusterSettings, LabelSettings
 
 
@@ -46,6 +50,70 @@ def test_a_wrong_file_is_one_line(tmp_path, content, said):
     with pytest.raises(SettingsError, match=said) as caught:
         read_yaml(tmp_path / "c.yaml")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("tile:\n\tpatch_px: 64\n", r"c\.yaml, line 2, is no valid YAML: .*indent with spaces, not with tabs\.$"),
+        ("region: a\nregion: b\n", r"c\.yaml, line 2, is no valid YAML: the key region is given twice\.$"),
+        ("tile:\n  patch_px: 1\n  patch_px: 2\n", r"line 3, .*the key patch_px is given twice"),
+        ('region: "a\ntile: {}\n', r"is no valid YAML: close the quote\.$"),
+        ("bands: [a, b\nregion: c\n", r"line 2, is no valid YAML: close the bracket\.$"),
+        ("title: a: b\n", r"line 1, .*put a value with a colon in quotes\.$"),
+        ("title: @x\n", r"line 1, .*put a value that begins with such a sign in quotes\.$"),
+        ("tile:\n  a: 1\n b: 2\n", r"line 3, .*indent all keys of a section alike"),
+    ],
+)
+def test_faults_of_yaml_name_the_line_and_what_to_do(tmp_path, content, said):
+    (tmp_path / "c.yaml").write_text(content)
+    with pytest.raises(SettingsError, match=said) as caught:
+        read_yaml(tmp_path / "c.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_files_of_other_editors_are_read(tmp_path):
+    (tmp_path / "c.yaml").write_bytes("\ufeffregion: here\r\ntile:\r\n  patch_px: 64\r\n".encode())
+    assert read_yaml(tmp_path / "c.yaml") == {"region": "here", "tile": {"patch_px": 64}}
+    (tmp_path / "c.yaml").write_bytes("region: M\xfcnchen\n".encode("latin-1"))
+    with pytest.raises(SettingsError, match="no UTF-8 text; save it as UTF-8"):
+        read_yaml(tmp_path / "c.yaml")
+
+
+def test_merged_keys_of_yaml_are_not_given_twice(tmp_path):
+    (tmp_path / "c.yaml").write_text("a: &one {x: 1}\nb: {<<: *one, x: 2}\n")
+    assert read_yaml(tmp_path / "c.yaml")["b"] == {"x": 2}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"tile": {"patchpx": 1}}, "tile.patchpx is no known key (its value here: 1; did you mean patch_px?)"),
+        ({"storag": {}}, "storag is no known key (its value here: {}; did you mean storage?)"),
+        ({"acquisitions": {"mine": {"band": ["B04"]}}}, "did you mean bands?"),
+        ({"references": {"lights": {"titel": "x"}}}, "did you mean title?"),
+        ({"ranking": {"train": {"epoch": 3}}}, "did you mean epochs?"),
+        (
+            {"region": "My Region"},
+            "region = 'My Region' is refused: write lower-case letters and digits, joined by",
+        ),
+        ({"region": 3}, "region = 3 is refused: Input should be a valid string"),
+        ({"tile": [1]}, "tile = [1] is refused: it must hold keys and values"),
+        ({"studies": ["Ranking!"]}, "Ranking!"),
+    ],
+)
+def test_what_was_meant_is_said_in_words(values, said):
+    with pytest.raises(SettingsError) as caught:
+        check_config({"region": "here", "granules": "g.tsv", **values}, "c.yaml")
+    assert said in str(caught.value)
+    assert "pattern" not in str(caught.value)
+
+
+def test_every_pattern_of_the_configuration_has_words():
+    text = json.dumps([config_model(tuple(study_names())).model_json_schema(), GranuleRow.model_json_schema()])
+    patterns = {json.loads(f'"{one}"') for one in re.findall(r'"pattern": "((?:[^"\\\\]|\\\\.)*)"', text)}
+    assert len(patterns) > 5
+    assert patterns <= _PATTERNS.keys()
 
 
 def test_a_file_that_is_no_text_is_one_line(tmp_path):

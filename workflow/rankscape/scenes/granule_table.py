@@ -9,15 +9,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from rankscape.foundation.errors import GranuleTableError, SettingsError, TableError
-from rankscape.foundation.settings import Section
+from rankscape.foundation.settings import Section, worded
 from rankscape.foundation.text_tables import read_text_table
 
 GRANULE_PATTERN = r"[0-9A-Za-z][0-9A-Za-z_]{0,63}"
 """A granule id: an MGRS granule such as 48RVV, or the name of a folder of tiles."""
+GRANULE_WORDS = "up to 64 Latin letters, digits and _, beginning with a letter or digit, such as 48RVV or my_town"
 MGRS_PATTERN = r"(0[1-9]|[1-5][0-9]|60)[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]"
 """An MGRS granule: UTM zone, latitude band, column letter, row letter."""
+MGRS_WORDS = "an MGRS granule: UTM zone of two digits, latitude band, two letters, such as 48RVV"
 PERIOD_PATTERN = r"[12][0-9]{3}([-_.]?[0-9A-Za-z]+)*"
 """A period: it begins with its year, so that labels sorted as text are sorted in time (2016-02 before 2016-10)."""
+PERIOD_WORDS = "a label that begins with its year, then letters and digits, such as 2016-dry"
 
 _LOCAL = ("raster", "tiles", "images")
 """Columns of local images."""
@@ -25,13 +28,13 @@ COLOURS = ("B04", "B03", "B02")
 """Names of red, green, blue of local images: those of Sentinel-2, whose true colour models have learned from."""
 _RENAMED = {"folder": "tiles", "pictures": "images"}
 """Columns by their names of earlier versions."""
-SHARD_PATTERN = r"^(join|[1-9][0-9]{0,4}/[1-9][0-9]{0,4})$"
+SHARD_PATTERN = worded(r"^(join|[1-9][0-9]{0,4}/[1-9][0-9]{0,4})$", "join, or a part of all such as 2/8")
 
 
 class GranuleRow(Section):
     """One row of the granule table."""
 
-    granule: Annotated[str, Field(pattern=f"^{GRANULE_PATTERN}$")]
+    granule: Annotated[str, Field(pattern=worded(f"^{GRANULE_PATTERN}$", GRANULE_WORDS))]
     """Id of the row: an MGRS granule, or a name of your own where the row has local images or a place."""
     role: Literal["fit", "apply"]
     """`fit`: clusters and score are learned from it; `apply`: it is scored only."""
@@ -47,9 +50,9 @@ class GranuleRow(Section):
     """Folder of web-mercator tiles named `{row}_{col}`, instead of scenes."""
     images: str | None = None
     """Folder of images of any names whose coordinates nobody knows, instead of scenes."""
-    period: Annotated[str, Field(pattern=f"^{PERIOD_PATTERN}$", max_length=32)] | None = None
+    period: Annotated[str, Field(pattern=worded(f"^{PERIOD_PATTERN}$", PERIOD_WORDS), max_length=32)] | None = None
     """When the row shows its place: a label that begins with its year, such as 2016-dry; on all rows or none."""
-    place: Annotated[str, Field(pattern=f"^{GRANULE_PATTERN}$")] | None = None
+    place: Annotated[str, Field(pattern=worded(f"^{GRANULE_PATTERN}$", GRANULE_WORDS))] | None = None
     """Location that the row shows, an MGRS granule where it has scenes; its rows are its dates. Default: granule."""
 
     @property
@@ -94,7 +97,7 @@ class GranuleRow(Section):
 class Window(Section):
     """What search needs of a row: adding a column or changing a role does not search again."""
 
-    granule: Annotated[str, Field(pattern=f"^{MGRS_PATTERN}$")]
+    granule: Annotated[str, Field(pattern=worded(f"^{MGRS_PATTERN}$", MGRS_WORDS))]
     """MGRS granule."""
     start: datetime.date
     """First day of the scenes looked for."""

@@ -4,11 +4,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from rankscape.foundation.settings import Section
+from rankscape.foundation.settings import Section, worded
 from rankscape.scenes.sensors.protocol import Product, Sensor, sensor_named
 
 Percent = Annotated[float, Field(ge=0, le=100)]
-HostName = Annotated[str, Field(pattern=r"^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+HostName = Annotated[
+    str,
+    Field(
+        pattern=worded(
+            r"^(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
+            "the name of a host without https:// and path, such as data.example.org or *.example.org",
+        )
+    ),
+]
 
 
 class CatalogueSettings(Section):

@@ -19,9 +19,13 @@ def settings_of(section: type[Section], **example: object) -> Parameter:
     Args:
         section: Class of the stage's settings.
         example: Keys and values to show; by default the first key that has a plain default.
+
+    Raises:
+        ValidationError: If the example is not valid; a section with keys that must be given needs one of its own.
     """
     plain = {name: field.default for name, field in section.model_fields.items() if type(field.default) in _PLAIN}
     shown = example or dict(list(plain.items())[:1])
+    section.model_validate(shown)  # an example that is refused would be worse than none
     return Parameter(
         help=f"Settings: a JSON object such as '{json.dumps(shown)}', or the configuration file (YAML) that has them."
     )

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, model_validator
 
 from rankscape.foundation.errors import SettingsError
-from rankscape.foundation.settings import Identifier, Section, at_path, read_yaml
+from rankscape.foundation.settings import Identifier, Section, at_path, read_yaml, worded
 from rankscape.products.districts.settings import DistrictSettings
 from rankscape.products.outputs.settings import PublishSettings
 from rankscape.products.report.settings import ReportSettings
@@ -20,7 +20,15 @@ from rankscape.scenes.granule_table import SHARD_PATTERN, GranuleRow, parse_shar
 from rankscape.scenes.settings import AcquisitionSettings, SearchSettings, StorageSettings
 from rankscape.synthetic.settings import SimulateSettings
 
-StudyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+StudyName = Annotated[
+    str,
+    Field(
+        pattern=worded(
+            r"^[a-z][a-z0-9_]*$", "the name of a study: lower-case letters, digits and _, beginning with a letter"
+        ),
+        max_length=64,
+    ),
+]
 """Name of a study: of its section, its results folder, and of its rules and commands."""
 DEFAULT_ACQUISITION = "default"
 """Name of the acquisition that a region has where it names none."""
@@ -34,7 +42,7 @@ class RegionSettings(Section):
     A section has the name of the stage that it sets; the sections of a study lie within the study's own.
     """
 
-    region: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+    region: Identifier
     """Name of the region; results go to `results/<region>/`."""
     granules: str
     """Granule table (TSV): granule, role, start, end, max_cloud_percent; or raster, tiles, images; period, place."""

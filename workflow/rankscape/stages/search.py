@@ -4,6 +4,7 @@ In: settings and the granule's window (granule, dates, cloud limit). Out: `candi
 the filters, in a total order, with unsigned addresses; those of the second catalogue under `fallback`.
 """
 
+import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -19,11 +20,13 @@ from rankscape.scenes.sensors.protocol import archive_sensor
 from rankscape.scenes.settings import SearchSettings
 from rankscape.stages.options import settings_of
 
+_WINDOW = Window(granule="48RVV", start=datetime.date(2023, 6, 1), end=datetime.date(2023, 8, 31), max_cloud_percent=20)
+
 
 def search(
     *,
     settings: Annotated[str, settings_of(SearchSettings)],
-    window: Annotated[str, Parameter(help="Query: a JSON object with granule, start, end, max_cloud_percent.")],
+    window: Annotated[str, Parameter(help=f"Query: a JSON object such as '{_WINDOW.canonical()}'.")],
     out: Annotated[Path, Parameter(help="Candidates to write (.json).")],
     sensor: Annotated[str, Parameter(help="Sensor of the scenes.")] = "sentinel-2",
 ) -> None:

@@ -19,7 +19,7 @@ from rankscape.samples.cutting import cut, open_source
 from rankscape.samples.patches import index_of, write_index
 from rankscape.samples.settings import TileSettings
 from rankscape.samples.source import make_index
-from rankscape.scenes.granule_table import GRANULE_PATTERN
+from rankscape.scenes.granule_table import GRANULE_PATTERN, GRANULE_WORDS
 from rankscape.stages.options import MaybeFile, only, settings_of
 
 
@@ -59,7 +59,7 @@ def tile(
     """
     chosen = TileSettings.from_text(settings, "tile")
     if not re.fullmatch(GRANULE_PATTERN, granule):
-        raise GranuleError(f"--granule {granule!r} is no id: it must match {GRANULE_PATTERN}.")
+        raise GranuleError(f"--granule {granule!r} is no id: write {GRANULE_WORDS}.")
     if ranks is not None and not mpi:
         raise InputError(f"--ranks {ranks} goes with --mpi: add it, or leave --ranks out.")
     opener = partial(open_source, source, only(quality), granule, chosen, images=images, threads=threads)

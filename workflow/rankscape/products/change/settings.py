@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rankscape.foundation.errors import SettingsError
-from rankscape.foundation.settings import Section
+from rankscape.foundation.settings import Section, worded
 from rankscape.scenes.granule_table import PERIOD_PATTERN, GranuleRow
 
-Pair = Annotated[str, Field(pattern=f"^{PERIOD_PATTERN}--{PERIOD_PATTERN}$")]
+Pair = Annotated[
+    str, Field(pattern=worded(f"^{PERIOD_PATTERN}--{PERIOD_PATTERN}$", "two periods joined by --, such as 2016--2023"))
+]
 """Two periods, the earlier first, such as `2016--2022`."""
 
 

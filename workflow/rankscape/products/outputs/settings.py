@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from rankscape.foundation.settings import Section
+from rankscape.foundation.settings import Section, worded
 
 Words = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -17,7 +17,12 @@ class PublishSettings(Section):
     """Title of the run in the catalogue and in the citation; the region's name is put behind it."""
     authors: tuple[Words, ...] = ()
     """Who made this run, as they are to be cited; none: "The authors of this run"."""
-    licence: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")] | None = None
+    licence: (
+        Annotated[
+            str, Field(pattern=worded(r"^[A-Za-z0-9][A-Za-z0-9.+-]*$", "the SPDX name of a licence, such as CC-BY-4.0"))
+        ]
+        | None
+    ) = None
     """Licence of the outputs as an SPDX identifier, such as CC-BY-4.0; null: ask the authors."""
     keywords: tuple[Words, ...] = ("economic development", "satellite imagery", "Sentinel-2", "partial order")
     """Keywords of the catalogue and the citation."""

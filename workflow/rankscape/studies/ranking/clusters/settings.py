@@ -4,9 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rankscape.foundation.settings import Section
+from rankscape.foundation.settings import Section, worded
 
-CategoryName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+CategoryName = Annotated[
+    str,
+    Field(
+        pattern=worded(r"^[a-z][a-z0-9_]{0,31}$", "up to 32 lower-case letters, digits and _, beginning with a letter")
+    ),
+]
 
 
 class LabelSettings(Section):

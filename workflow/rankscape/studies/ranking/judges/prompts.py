@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field
 
 from rankscape.foundation.errors import PromptError, SettingsError
-from rankscape.foundation.settings import Section
+from rankscape.foundation.settings import Section, worded
 from rankscape.studies.ranking.judges.settings import ModeName
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<yaml>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
@@ -42,7 +42,12 @@ class FrontMatter(Section):
 
     mode: ModeName | None = None
     """Mode of asking; by default that of section `rate`."""
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] | None = None
+    language: (
+        Annotated[
+            str, Field(pattern=worded(r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "a language tag, such as en or zh-Hant"))
+        ]
+        | None
+    ) = None
     """Language of the prompt, such as `en` or `zh-Hant`."""
 
 

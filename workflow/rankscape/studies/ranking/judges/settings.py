@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rankscape.foundation.settings import Section, parse_json
+from rankscape.foundation.settings import Section, parse_json, worded
 
 ModeName = Literal["scores", "pairs", "tiers"]
 LIMITS = (
@@ -52,7 +52,7 @@ class JudgeSettings(Section):
     """Price of a million tokens of questions; null where nothing is paid."""
     price_out: Annotated[float, Field(ge=0)] | None = None
     """Price of a million tokens of answers; null where nothing is paid."""
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, Field(pattern=worded(r"^[A-Z]{3}$", "three capital letters, such as USD"))] = "USD"
     """Currency of prices and budget, ISO 4217."""
     budget: Annotated[float, Field(gt=0)] | None = None
     """Most money that this judge may cost in this region; a request that could exceed it is not sent."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from rankscape.foundation.settings import Identifier, Section
+from rankscape.foundation.settings import Identifier, Section, worded
 from rankscape.learning.settings import Precision
 from rankscape.samples.settings import ReferenceSettings
 
@@ -13,9 +13,15 @@ from rankscape.samples.settings import ReferenceSettings
 class AuxiliarySettings(Section):
     """Random convolutional features with ridge regression, fitted beside the networks as a second part of the model."""
 
-    architecture: Annotated[str, Field(pattern="^random-convolutions-")] = (
-        "random-convolutions-3px-128-rms-log-standard"
-    )
+    architecture: Annotated[
+        str,
+        Field(
+            pattern=worded(
+                "^random-convolutions-",
+                "a name that begins with random-convolutions-, such as random-convolutions-5px-8192",
+            )
+        ),
+    ] = "random-convolutions-3px-128-rms-log-standard"
     """Random convolutions; their filters are drawn from the patches trained on, anew for every seed."""
     input_px: Annotated[int, Field(ge=16, le=2048)] = 256
     """Side of the square that images are resized to for the auxiliary model."""

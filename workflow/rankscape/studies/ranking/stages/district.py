@@ -31,7 +31,7 @@ from rankscape.studies.ranking.product_files import DISTRICTS, DISTRICTS_RECORD,
 
 def district(
     *,
-    settings: Annotated[str, settings_of(DistrictSettings)],
+    settings: Annotated[str, settings_of(DistrictSettings, path="counties.gpkg", title="Counties", id="code")],
     name: Annotated[str, Parameter(help="Name of the districts.")],
     scores: Annotated[list[Path], Parameter(help="Scores (.parquet), a granule each.")],
     indices: Indices,

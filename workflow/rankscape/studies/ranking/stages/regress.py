@@ -22,10 +22,24 @@ from rankscape.products.regressions.tables import coefficient_table, latex_table
 from rankscape.stages.options import MaybeFile, only, settings_of
 from rankscape.studies.ranking.product_files import COEFFICIENTS, REGRESSION
 
+_EXAMPLE = {
+    "title": "Score and income",
+    "outcomes": [{"column": "score"}],
+    "explanatory": [{"column": "income"}],
+}
+
 
 def regress(
     *,
-    settings: Annotated[str, settings_of(RegressionSettings)],
+    settings: Annotated[
+        str,
+        settings_of(
+            RegressionSettings,
+            title="Score and income",
+            outcomes=[{"column": "score"}],
+            explanatory=[{"column": "income"}],
+        ),
+    ],
     name: Annotated[str, Parameter(help="Name of the regression.")],
     out: Annotated[Path, Parameter(help="Document to write (JSON); the tables lie beside it, ending in .csv, .tex.")],
     scores: Annotated[list[Path] | None, Parameter(help="Scores (.parquet), a granule each.")] = None,
