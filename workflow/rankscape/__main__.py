@@ -19,6 +19,7 @@ from rankscape.foundation.errors import InputError, RankscapeError
 from rankscape.foundation.studies import find_studies
 
 SHARED = {
+    "Configuration": ("check",),
     "Acquisition": ("simulate", "search", "fetch", "compose"),
     "Samples": ("tile", "aggregate", "pixel-statistics"),
     "Products": ("mosaic", "report", "publish", "compare"),
@@ -50,7 +51,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 def commands() -> dict[str, str]:
     """Return the module of every command, such as `tile` or `ranking train`."""
     verbs = [verb for verbs in SHARED.values() for verb in verbs]
-    shared = {verb: f"rankscape.stages.{verb.replace('-', '_')}" for verb in verbs}
+    shared = {verb: f"rankscape.stages.{verb.replace('-', '_')}" for verb in verbs} | {"check": "rankscape.check"}
     own = ({f"{study.name} {verb}": module for verb, module in study.verbs.items()} for study in find_studies())
     return shared | {command: module for modules in own for command, module in modules.items()}
 

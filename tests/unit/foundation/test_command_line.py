@@ -334,3 +334,34 @@ def test_a_section_is_read_from_a_file_or_from_text(tmp_path):
     (tmp_path / "c.yaml").write_text("small: {count: 3}\n")
     assert Small.from_text(str(tmp_path / "c.yaml"), "small").count == 3
     assert Small.from_text('{"count": 4}', "small").count == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("nosuch.yaml", "nosuch.yaml does not exist: give the path of a configuration file."),
+        ("tab.yaml", "tab.yaml, line 2, is no valid YAML: indent with spaces, not with tabs."),
+        ("twice.yaml", "twice.yaml, line 2, is no valid YAML: the key region is given twice."),
+        ("list.yaml", "list.yaml must hold keys and values, not a list."),
+        (
+            "here.yaml more.yaml",
+            "here.yaml, more.yaml: storag is no known key (its value here: {}; did you mean",
+        ),
+        ("", "Which configuration? Give its file"),
+    ],
+)
+def test_check_names_the_first_fault_of_a_configuration_in_one_line(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tab.yaml").write_text("tile:\n\tpatch_px: 64\n")
+    (tmp_path / "twice.yaml").write_text("region: a\nregion: b\n")
+    (tmp_path / "list.yaml").write_text("- a\n")
+    (tmp_path / "here.yaml").write_text("region: here\ngranules: g.tsv\nranking: {people: {folder: orders}}\n")
+    (tmp_path / "more.yaml").write_text("storag: {}\n")
+    assert run("check", *words.split()) == 2
+    assert line(capsys).startswith(said)
+
+
+def test_check_says_what_a_configuration_holds(monkeypatch, capsys):
+    monkeypatch.chdir(Path(__file__).parents[3])
+    assert run("check", "config/config.yaml", "config/presets/small.yaml") == 0
+    assert capsys.readouterr().err == "In order: region demo, 6 rows of granules, studies ranking.\n"
