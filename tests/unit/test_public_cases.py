@@ -73,3 +73,12 @@ def test_names_in_gbk_are_refused_or_right(case, run):
     assert (status, "set `encoding`" in said) == (2, True)
     assert district(run, "gbk.shp", name="name", encoding="gbk")[0] == 0
     assert pd.read_csv("d.csv")["name"].tolist() == ["成都市", "绵阳市", "德阳市", "眉山市"]
+
+
+def test_a_footprint_across_180_degrees_is_no_strip_around_the_earth(case, run):
+    case("antimeridian")
+    settings = {"path": "lights_global.tif", "title": "t"}
+    assert run("aggregate", "--index", "fiji.parquet", "--out", "v.parquet", settings=settings)[0] == 0
+    found = pd.read_parquet("v.parquet")
+    assert found["value"].tolist() == pytest.approx([10.0] * 100)
+    assert found["coverage"].tolist() == pytest.approx([1.0] * 100)

@@ -19,6 +19,7 @@ from rankscape.models.preparation import Preparation
 from rankscape.samples.patches import Patches, is_located, open_patches
 from rankscape.samples.places import places_of
 from rankscape.spatial.geometry import EQUAL_AREA
+from rankscape.spatial.seams import moved
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Selection:
 def _footprints(store: Patches) -> np.ndarray:
     if not is_located(store.index):
         return np.full(len(store.index), shapely.Polygon())
-    shapes: np.ndarray = store.index.geometry.to_crs(EQUAL_AREA).to_numpy()
+    shapes: np.ndarray = moved(store.index.geometry, EQUAL_AREA).to_numpy()
     return shapes
 
 

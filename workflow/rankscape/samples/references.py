@@ -17,8 +17,9 @@ from rankscape.samples.patches import row_col
 from rankscape.samples.settings import JoinedTable, ReferenceSettings
 from rankscape.samples.vector_files import LINES, POLYGONS, check_kinds, check_polygons, missing, numbers, read_shapes
 from rankscape.samples.zonal_statistics import area_means
-from rankscape.spatial.geometry import densified, large_areas_m2, lengths_m
+from rankscape.spatial.geometry import densified, lengths_m
 from rankscape.spatial.intersections import cut
+from rankscape.spatial.seams import around, large_areas_m2, moved
 
 _TOUCHING = 1e-3
 """Polygons that share less of the smaller one are neighbours with imprecise borders, no overlap."""
@@ -74,7 +75,8 @@ def _of_points(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Da
     Raises:
         TableError: As `_read_valued`.
     """
-    points = _read_valued(reference, ("Point",), reference.column).to_crs(footprints.crs)
+    points = _read_valued(reference, ("Point",), reference.column)
+    points = points.set_geometry(around(around(points.geometry, footprints).to_crs(footprints.crs), footprints))
     points = points[np.isfinite(shapely.get_coordinates(points.geometry.to_numpy())).all(axis=1)]
     shapes = footprints.to_numpy()
     point, patch = shapely.STRtree(shapes).query(points.geometry.to_numpy(), predicate="intersects")
@@ -107,7 +109,7 @@ def _of_lines(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Dat
         TableError: As `_read_valued`.
     """
     lines = _read_valued(reference, LINES, None)
-    lines = lines.set_geometry(densified(lines.geometry).to_crs(footprints.crs))
+    lines = lines.set_geometry(around(densified(around(lines.geometry, footprints)).to_crs(footprints.crs), footprints))
     lines = lines[np.isfinite(lines.bounds).all(axis=1)]
     shapes = footprints.to_numpy()
     line, patch = shapely.STRtree(shapes).query(lines.geometry.to_numpy(), predicate="intersects")
@@ -139,7 +141,8 @@ def _of_polygons(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.
         TableError: As `_read_valued`, and if polygons near the footprints are invalid or overlap.
     """
     path = Path(reference.path)
-    polygons = _near(_read_valued(reference, POLYGONS, reference.column), footprints)
+    polygons = _read_valued(reference, POLYGONS, reference.column)
+    polygons = _near(polygons.set_geometry(around(polygons.geometry, footprints)), footprints)
     check_polygons(path, polygons.geometry.to_numpy(), polygons["row"].tolist(), _TOUCHING)
     value = polygons["value"].to_numpy()
     if reference.statistic == "density":
@@ -212,5 +215,5 @@ def _read_valued(reference: ReferenceSettings, kinds: tuple[str, ...], column: s
 def _near(polygons: gpd.GeoDataFrame, footprints: gpd.GeoSeries) -> gpd.GeoDataFrame:
     """Polygons whose box touches that of the footprints."""
     corners = gpd.GeoSeries([shapely.box(*footprints.total_bounds)], crs=footprints.crs)
-    box = corners.segmentize(max(np.ptp(footprints.total_bounds[::2]), 1) / 64).to_crs(polygons.crs)
-    return polygons.iloc[np.sort(polygons.sindex.query(shapely.box(*box.total_bounds)))]
+    box = moved(corners.segmentize(max(np.ptp(footprints.total_bounds[::2]), 1) / 64), polygons.crs)
+    return polygons.iloc[np.sort(polygons.sindex.query(shapely.box(*around(box, footprints).total_bounds)))]

@@ -18,6 +18,7 @@ from rasterio.errors import RasterioError
 from rankscape.foundation.errors import RasterError, brief_list
 from rankscape.samples.settings import PopulationUnit, ReferenceSettings
 from rankscape.scenes.rasters import brief, open_raster
+from rankscape.spatial.seams import moved, within_turn
 
 _MAX_PIXELS = 1 << 36
 """References may cover the globe at 90 m; only the windows of the footprints are read."""
@@ -109,11 +110,12 @@ def _check_raster(path: Path, dataset: Any, band: int) -> None:
 
 
 def _in_crs_of(dataset: Any, footprints: gpd.GeoSeries) -> gpd.GeoSeries:
-    """Densify shapes and reproject them into a raster's CRS; those that it cannot hold are empty."""
+    """Densify shapes and reproject them into a raster's CRS; those that it cannot hold are empty.
+
+    A shape across the edge of a raster of the world is in two parts, one at either side.
+    """
     side = float(np.sqrt(np.median(shapely.area(footprints.to_numpy()))))
-    moved = footprints.segmentize(side / _SIDES).to_crs(dataset.crs)
-    finite = np.isfinite(moved.bounds).all(axis=1).to_numpy()
-    return moved.where(finite, shapely.Polygon())
+    return within_turn(moved(footprints.segmentize(side / _SIDES), dataset.crs), dataset.bounds.left)
 
 
 def _extract(path: Path, dataset: Any, band: int, shapes: gpd.GeoSeries) -> pd.DataFrame:

@@ -90,11 +90,6 @@ def small_areas_m2(shapes: gpd.GeoSeries) -> np.ndarray:
     return np.asarray(shapely.area(shapes.to_numpy()) * unit_m**2 / scale)
 
 
-def large_areas_m2(shapes: gpd.GeoSeries) -> np.ndarray:
-    """Return areas on the ellipsoid of shapes of any size in square metres, float64, shape (shapes,)."""
-    return np.asarray(densified(shapes).to_crs(EQUAL_AREA).area.to_numpy(float))
-
-
 def lengths_m(shapes: gpd.GeoSeries) -> np.ndarray:
     """Return lengths of lines on the ellipsoid in metres, float64, shape (shapes,); 0 of points and empty shapes."""
     geod = Geod(ellps="WGS84")

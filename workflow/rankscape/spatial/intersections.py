@@ -15,6 +15,7 @@ import shapely
 from pyproj import CRS, Transformer
 
 from rankscape.spatial.geometry import densified, plane_around, small_areas_m2
+from rankscape.spatial.seams import around
 
 _MOST_VERTICES = 256
 """A polygon of more is cut into parts: what a patch is cut with has few vertices then, whatever the coast."""
@@ -118,7 +119,8 @@ def _intersections(parts: np.ndarray, squares: np.ndarray) -> np.ndarray:
 def _in_plane(polygons: gpd.GeoSeries, shapes: gpd.GeoSeries) -> np.ndarray:
     """Polygons in the CRS of the patches, cut off a little beyond them; empty where they lie elsewhere."""
     same = CRS(polygons.crs) == CRS(shapes.crs)
-    values = (polygons if same else densified(_near(polygons, shapes)).to_crs(shapes.crs)).to_numpy()
+    beside = around(polygons, shapes)
+    values = (beside if same else densified(_near(beside, shapes)).to_crs(shapes.crs)).to_numpy()
     finite = np.isfinite(shapely.bounds(values)).all(axis=1)
     return _sound(np.where(finite, values, shapely.Polygon()))
 

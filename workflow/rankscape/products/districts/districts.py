@@ -22,8 +22,9 @@ from rankscape.samples.joins import rows_of
 from rankscape.samples.overlap import distinct_places
 from rankscape.samples.zonal_statistics import people_on
 from rankscape.spatial.correlated_errors import Shares, covariance
-from rankscape.spatial.geometry import centres, large_areas_m2, plane_around
+from rankscape.spatial.geometry import WGS84, centres, densified, plane_around
 from rankscape.spatial.intersections import People, Pieces, cut
+from rankscape.spatial.seams import in_degrees, large_areas_m2
 from rankscape.spatial.variogram import correlation_length
 
 SEED = 0
@@ -125,7 +126,9 @@ def score_districts(
     table = _means(patches, polygons, pieces, settings)
     range_m, range_from = _range(patches, settings)
     table = _with_intervals(table, patches, pieces, range_m, settings)
-    ordered = table[[*COLUMNS, *settings.census, "geometry"]].to_crs("EPSG:4326")
+    ordered = table[[*COLUMNS, *settings.census, "geometry"]]
+    ordered = ordered if ordered.crs.is_geographic else ordered.set_geometry(in_degrees(densified(ordered.geometry)))
+    ordered = ordered.to_crs(WGS84)
     weighting = "area" if people is None else "population"
     notes = tuple(_notes(ordered, settings))
     return ScoredDistricts(ordered, weighting, range_m, range_from, len(patches.score), notes)

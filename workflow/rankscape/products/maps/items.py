@@ -18,6 +18,7 @@ from rankscape.foundation.files import sha256, write_json
 from rankscape.products.maps.granules import statistics
 from rankscape.products.maps.pieces import LEVELS, NO_DATA
 from rankscape.products.maps.surface import BANDS
+from rankscape.spatial.seams import bounds_in_degrees, in_degrees
 
 _MEDIA = {".tif": pystac.MediaType.COG, ".png": pystac.MediaType.PNG, ".qml": "application/xml"}
 _FIRST_DAY = datetime.datetime(2015, 6, 23, tzinfo=datetime.UTC)
@@ -58,9 +59,9 @@ def write_item(
         record: Provenance.
         dtype: Type of the asset `map`; where it is `uint8`, the asset says what a level is worth.
     """
-    geometry = outline.to_crs(4326).union_all().simplify(_TOLERANCE_DEG)
+    geometry = in_degrees(outline).union_all().simplify(_TOLERANCE_DEG)
     item = pystac.Item(
-        name, _rounded(mapping(geometry)), [round(v, _DIGITS) for v in geometry.bounds], None,
+        name, _rounded(mapping(geometry)), [round(v, _DIGITS) for v in bounds_in_degrees(outline)], None,
         {"description": "Economic development from 0 (least) to 1 (most), with its uncertainty."},
         start_datetime=_FIRST_DAY, end_datetime=_LAST_DAY, extra_fields={"provenance": record},
     )  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
 
 from rankscape.artifacts import Artifact, Column
@@ -18,6 +19,7 @@ from rankscape.products.artifacts import CATALOGUE, COLLECTION, ITEM, NOTICE, RE
 from rankscape.products.maps.items import SHA256_MULTIHASH
 from rankscape.products.outputs.run import Span
 from rankscape.products.outputs.words import Publication, abstract, imagery_notice, title_of
+from rankscape.spatial.seams import union_of_bounds
 
 STAC = "1.1.0"
 FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
@@ -156,11 +158,9 @@ def _providers(given: Publication) -> list[StacObject]:
 
 def _extent(given: Publication, items: Sequence[StacObject]) -> StacObject:
     boxes = [item["bbox"] for item in items if "bbox" in item] or [_WORLD]
-    west, south = (min(box[side] for box in boxes) for side in (0, 1))
-    east, north = (max(box[side] for box in boxes) for side in (2, 3))
     starts = min(one["start_datetime"] for one in [item["properties"] for item in items] or [_ANY_TIME])
     ends = None if given.whole is None else _utc(given.whole.end)
-    return {"spatial": {"bbox": [[west, south, east, north]]}, "temporal": {"interval": [[starts, ends]]}}
+    return {"spatial": {"bbox": [list(union_of_bounds(np.array(boxes)))]}, "temporal": {"interval": [[starts, ends]]}}
 
 
 def _summaries(items: Sequence[StacObject]) -> StacObject:

@@ -26,7 +26,7 @@ from rankscape.products.report.settings import ReportSettings
 from rankscape.products.report.templates import fill
 from rankscape.products.report.wording import count, interval, number
 from rankscape.spatial.blocks import choose_block
-from rankscape.spatial.geometry import spacing
+from rankscape.spatial.geometry import plane_around, spacing
 
 _MAP_PX = 420
 """Longer side of each of the maps that stand side by side."""
@@ -104,7 +104,7 @@ def _compared(values: Sequence[PlaceValues]) -> list[DrawnSection]:
 
 def study_maps(values: Sequence[PlaceValues]) -> list[StudyMap]:
     """Draw the numbers of each study with one extent and scale."""
-    plane = values[0].table.estimate_utm_crs()
+    plane = plane_around("laea", values[0].table.geometry)
     moved = [one.table.to_crs(plane) for one in values]
     ends = np.array([table.total_bounds for table in moved])
     bounds = (*ends[:, :2].min(axis=0), *ends[:, 2:].max(axis=0))
@@ -166,7 +166,7 @@ def paired_places(a: PlaceValues, b: PlaceValues) -> pd.DataFrame:
         Columns `score` (of `a`), `value` (of `b`), `raw` (the same), `x_m`, `y_m`, `distinct`; one row a place that has
         both.
     """
-    plane = a.table.estimate_utm_crs()
+    plane = plane_around("laea", a.table.geometry)
     one, other = (_known(values.table.to_crs(plane)) for values in (a, b))
     swapped = other.area.median() > one.area.median()
     coarse, fine = (other, one) if swapped else (one, other)

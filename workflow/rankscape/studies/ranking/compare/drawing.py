@@ -15,6 +15,8 @@ from rankscape.products.report.embedded_images import PatchImage, PatchImages, d
 from rankscape.products.report.palette import RAMP
 from rankscape.products.report.plots import ACCENT, INK, Plot, count_bar, plot
 from rankscape.samples.patches import is_located
+from rankscape.spatial.geometry import WGS84
+from rankscape.spatial.seams import around, moved
 from rankscape.studies.ranking.compare.measures import Mover
 from rankscape.studies.ranking.compare.runs import RankingRun
 
@@ -82,13 +84,14 @@ def difference_histogram(both: pd.DataFrame) -> Plot:
 def difference_map(a: RankingRun, both: pd.DataFrame) -> str | None:
     """Draw the differences where they lie, as a PNG in a data URI; None where no patch has coordinates."""
     frames = [
-        granule.index[["patch_id", "geometry"]].to_crs(4326)
+        granule.index[["patch_id"]].set_geometry(moved(granule.index.geometry, WGS84))
         for granule in a.granules.values()
         if is_located(granule.index)
     ]
     if not frames:
         return None
     land = pd.concat(frames, ignore_index=True).rename(columns={"patch_id": "patch_a"})
+    land = land.set_geometry(around(land.geometry, land.geometry))
     placed = land.merge(both[["patch_a", "difference"]], on="patch_a")
     corners = [np.asarray(shape.exterior.coords) for shape in placed.geometry]
     values = placed["difference"].to_numpy()

@@ -9,6 +9,7 @@ from rankscape.products.report.reading import RunReader
 from rankscape.products.report.sections import KeyFigure, Overview, PlaceValues
 from rankscape.products.report.wording import NOTHING, count, interval, listed, number
 from rankscape.samples.patches import is_located
+from rankscape.spatial.seams import in_degrees
 from rankscape.studies.ranking.page import inputs
 from rankscape.studies.ranking.page.headlines import PARTS, Headline, headline, voting_references
 from rankscape.studies.ranking.page.judges_section import Voter, voters
@@ -34,7 +35,8 @@ def place_values(run: RunReader) -> PlaceValues | None:
         if is_located(index):
             values = rows.set_index("patch_id")["score"]
             table = index.loc[index["patch_id"].isin(values.index), ["patch_id", "geometry"]]
-            tables.append(table.assign(value=values.reindex(table["patch_id"]).to_numpy()).to_crs("EPSG:4326"))
+            table = table.assign(value=values.reindex(table["patch_id"]).to_numpy())
+            tables.append(table.set_geometry(in_degrees(table.geometry)))
     if not tables:
         return None
     joined = gpd.GeoDataFrame(pd.concat(tables, ignore_index=True), crs="EPSG:4326")

@@ -27,6 +27,8 @@ from rankscape.products.change.invariants import Radiometry
 from rankscape.products.change.map import CHANGE_RAMP, write_change_map
 from rankscape.products.change.settings import ChangeSettings
 from rankscape.samples.patches import index_of
+from rankscape.spatial.geometry import WGS84
+from rankscape.spatial.seams import in_degrees
 from rankscape.stages.options import Gpus, Threads, settings_of
 from rankscape.studies.ranking.explanations.overlays import Changed, write_changes
 from rankscape.studies.ranking.product_files import CHANGE, CHANGE_RECORD
@@ -110,7 +112,7 @@ def _table(seen: Sequence[PairedDates], measured: ChangeFindings) -> gpd.GeoData
         after = one.after.index.iloc[one.rows[1]]
         granules = {"granule": after["granule"], "before_granule": one.before.index.iloc[one.rows[0]]["granule"]}
         named = rows.assign(**{name: ids.to_numpy() for name, ids in granules.items()})
-        parts.append(gpd.GeoDataFrame(named, geometry=after.geometry.to_numpy(), crs=after.crs).to_crs(4326))
+        parts.append(gpd.GeoDataFrame(named, geometry=in_degrees(after.geometry).to_numpy(), crs=WGS84))
     return gpd.GeoDataFrame(pd.concat(parts, ignore_index=True))[list(CHANGE.needed)]
 
 

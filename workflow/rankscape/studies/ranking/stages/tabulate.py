@@ -22,6 +22,7 @@ from rankscape.products.agreement.paired_samples import usable_samples
 from rankscape.samples.artifacts import INDEX, PIXEL_STATISTICS, REFERENCE_VALUES, STATISTICS_COLUMNS
 from rankscape.samples.joins import read_indices
 from rankscape.spatial.geometry import centres
+from rankscape.spatial.seams import in_degrees
 from rankscape.stages.options import Names
 from rankscape.studies.ranking.clusters.artifacts import CLUSTERS
 from rankscape.studies.ranking.orders.artifacts import ORDER
@@ -101,7 +102,7 @@ def _inputs(region: Path, names: Names_) -> dict[str, Path]:
 def _with_degrees(index: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Places of one granule with the centres and footprints in degrees."""
     east, north = centres(index, "EPSG:4326")
-    shapes = shapely.transform(index.to_crs(4326).geometry.to_numpy(), lambda points: points.round(_DEGREE_DIGITS))
+    shapes = shapely.transform(in_degrees(index.geometry).to_numpy(), lambda points: points.round(_DEGREE_DIGITS))
     frame = gpd.GeoDataFrame(index[list(_OF_INDEX)], geometry=shapes, crs=4326)
     frame.insert(4, "lon", east.round(_DEGREE_DIGITS))
     frame.insert(5, "lat", north.round(_DEGREE_DIGITS))
