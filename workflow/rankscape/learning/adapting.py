@@ -15,7 +15,7 @@ from rankscape.learning.settings import AdaptSettings
 from rankscape.learning.splits import Split, split_by_few_blocks
 from rankscape.learning.teaching import MeanTeacherTask
 from rankscape.models.backbones import check_input, create_backbone, published_statistics
-from rankscape.models.convolutions import RandomConvolutions
+from rankscape.models.convolutions import banks_of
 from rankscape.models.preparation import Preparation, fit_preparation
 
 _SAMPLE = 1000
@@ -52,7 +52,7 @@ def adapt_backbone(
     order, held, fitting = (np.random.default_rng([settings.seed, part]) for part in range(3))
     preparation = prepare(settings, patches, order)
     backbone = create_backbone(settings.architecture, start, preparation.channels, settings.seed)
-    if isinstance(backbone, RandomConvolutions) and not backbone.fitted:
+    if banks_of(backbone):
         fit_filters(backbone, patches.stores, preparation, np.random.default_rng([settings.seed, 7]), device)
     check_input(backbone, preparation.channels, settings.input_px, settings.architecture)
     head, record = None, {"labels": len(patches), "epochs": []}

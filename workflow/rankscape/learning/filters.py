@@ -9,7 +9,7 @@ import torch
 from rankscape.foundation.errors import RasterError
 from rankscape.foundation.progress import say, track
 from rankscape.learning.selection import Selection, select_usable
-from rankscape.models.convolutions import RandomConvolutions, whitened_filters
+from rankscape.models.convolutions import RandomConvolutions, banks_of, whitened_filters
 from rankscape.models.preparation import Preparation
 from rankscape.samples.patches import Patches
 
@@ -22,18 +22,23 @@ _SMALLEST_SCALE = 1e-8
 
 
 def fit_filters(
-    network: RandomConvolutions,
+    network: torch.nn.Module,
     stores: Sequence[Patches],
     preparation: Preparation,
     generator: np.random.Generator,
     device: torch.device,
+    whitening_patches: int | None = None,
 ) -> None:
-    """Set the filters from all usable patches, labelled or not, as `draw_filters` does.
+    """Set filters of every size from all usable patches, labelled or not, as `draw_filters` does.
+
+    Other networks, and filters that are set, are left as they are.
 
     Raises:
         RasterError: If no patch is usable, or the images are flat.
     """
-    draw_filters(network, select_usable(stores), preparation, generator, device)
+    for bank in banks_of(network):
+        if not bank.fitted:
+            draw_filters(bank, select_usable(stores), preparation, generator, device, whitening_patches)
 
 
 def draw_filters(
@@ -42,6 +47,7 @@ def draw_filters(
     preparation: Preparation,
     generator: np.random.Generator,
     device: torch.device,
+    whitening_patches: int | None = None,
 ) -> None:
     """Set the filters from images, in place, and with form `-standard` the features' means and deviations.
 
@@ -53,13 +59,15 @@ def draw_filters(
         preparation: How patches become images.
         generator: Source of chance.
         device: Where features are computed.
+        whitening_patches: Squares that the whitening is computed from, of which the first become filters; at least as
+            many as filters, which None takes (the authors take 100,000).
 
     Raises:
         RasterError: If the images are flat.
     """
     form = network.form
-    drawn = sample_patches(images, preparation, form.size_px, form.filters, generator)
-    network.filters.copy_(torch.from_numpy(whitened_filters(drawn)))
+    drawn = sample_patches(images, preparation, form.size_px, max(form.filters, whitening_patches or 0), generator)
+    network.filters.copy_(torch.from_numpy(whitened_filters(drawn)[: form.filters]))
     if not network.fitted:
         raise RasterError(
             f"The {form.filters} patches of {form.size_px} px drawn as filters are flat: check the tiles, or ask for"

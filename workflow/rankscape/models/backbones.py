@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from rankscape.foundation.errors import WeightsError
-from rankscape.models.convolutions import RandomConvolutions, form_of
+from rankscape.models.convolutions import RandomConvolutions, SideBySide, form_of, forms_of
 from rankscape.models.feature_maps import Levels, base_of, has_levels, headless
 from rankscape.models.preparation import IMAGENET_STATISTICS, Statistics
 from rankscape.models.published import packaged_file, packaged_weights, published_weights
@@ -136,9 +136,9 @@ def _from_hub(architecture: str) -> Path:
 
 
 def _new_model(architecture: str, channels: int, seed: int) -> Any:
-    form = form_of(architecture)
-    if form:
-        return RandomConvolutions(form, channels)
+    forms = forms_of(architecture)
+    if forms:
+        return RandomConvolutions(forms[0], channels) if len(forms) == 1 else SideBySide(forms, channels)
     _check_name(base_of(architecture))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

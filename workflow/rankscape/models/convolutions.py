@@ -5,6 +5,7 @@ satellite imagery", Nature Communications 2021, Methods).
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +18,14 @@ FAMILY = "random-convolutions"
 """First part of the names of such architectures."""
 CPU_MB, GPU_MB = 4, 256
 """MB that responses of filters may take, however many images and filters there are; about a cache on the CPU."""
-_SHAPE = re.compile(FAMILY + r"-([1-9]\d?)px-([1-9]\d{0,5})((?:-[a-z]+)*)")
+_BANK = r"([1-9]\d?)px-([1-9]\d{0,5})"
+_NUMBER = r"-?\d+(?:\.\d+)?"
+_SHAPE = re.compile(rf"{FAMILY}-({_BANK}(?:\+{_BANK})*)((?:-(?:rms|log|standard|bias{_NUMBER}|offset{_NUMBER}))*)")
 _EXTRAS = ("rms", "log", "standard")
+_TILE = 1 << 18
+"""Answers that are computed at once on the CPU where only means are wanted: 1 MB, so that they stay in its cache."""
+_TOGETHER = 512
+"""Filters that are multiplied at once with a tile of windows."""
 CELL_PX = 32
 """Side of the cells that answers are averaged over where a map of them is asked for."""
 _LARGEST_PX, _MOST_FILTERS = 32, 65_536
@@ -49,6 +56,15 @@ class Form:
     """Whether features are logarithms."""
     standard: bool = False
     """Whether features have mean 0 and deviation 1 over the images that the filters come from."""
+    bias: float = 0.0
+    """Subtracted from answers of either sign before they are cut off at 0, as MOSAIKS does."""
+    offset: float = 0.0
+    """Added to answers before both signs are cut off at 0, as torchgeo does with its bias."""
+
+    @property
+    def thresholds(self) -> tuple[float, float]:
+        """What positive and what negated answers must exceed to count."""
+        return self.bias - self.offset, self.bias + self.offset
 
     @property
     def features(self) -> int:
@@ -59,28 +75,40 @@ class Form:
     def name(self) -> str:
         """Name of the architecture."""
         extras = [extra for extra in _EXTRAS if getattr(self, extra)]
+        extras += [f"{word}{value:g}" for word in ("bias", "offset") if (value := getattr(self, word))]
         return "-".join([FAMILY, f"{self.size_px}px", str(self.filters), *extras])
 
 
 def form_of(architecture: str) -> Form | None:
-    """Read the name of an architecture; None for those of another family.
+    """Read the name of an architecture of one size of filters, as `forms_of`; of several sizes the first."""
+    return next(iter(forms_of(architecture)), None)
 
-    `random-convolutions-3px-128` has 128 filters of 3 x 3 px; `-rms`, `-log` and `-standard` may follow, in any order.
+
+def forms_of(architecture: str) -> tuple[Form, ...]:
+    """Read the name of an architecture, a form for each size of filters; none for those of another family.
+
+    `random-convolutions-3px-128` has 128 filters of 3 x 3 px, `random-convolutions-4px-64+6px-64` filters of two sizes
+    side by side; `-rms`, `-log`, `-standard`, `-bias0.5` and `-offset-1` may follow, in any order.
 
     Raises:
         WeightsError: If the name begins with the family's and has another form.
     """
     if not architecture.startswith(FAMILY):
-        return None
+        return ()
     found = _SHAPE.fullmatch(architecture)
     if found:
-        size_px, filters, extras = int(found[1]), int(found[2]), found[3].split("-")[1:]
-        known = len(set(extras)) == len(extras) and set(extras) <= set(_EXTRAS)
-        if known and size_px <= _LARGEST_PX and filters <= _MOST_FILTERS:
-            return Form(size_px, filters, **dict.fromkeys(extras, True))
+        banks = [(int(size), int(count)) for size, count in re.findall(_BANK, found[1])]
+        extras = re.findall(rf"-(rms|log|standard|bias|offset)({_NUMBER})?", architecture[found.end(1) :])
+        words = [word for word, _ in extras]
+        fits = all(size <= _LARGEST_PX and count <= _MOST_FILTERS for size, count in banks)
+        cut = {"bias", "offset"} & set(words)
+        if fits and len(set(words)) == len(words) and not (cut and "rms" in words):
+            values = {word: float(value) if value else True for word, value in extras}
+            return tuple(Form(size, count, **values) for size, count in banks)  # type: ignore[arg-type]
     raise WeightsError(
         f"adapt.architecture = {architecture!r} cannot be read: write {FAMILY}-3px-128 for 128 filters of 3 px"
-        f" (1 to {_MOST_FILTERS} filters of 1 to {_LARGEST_PX} px); of -rms, -log and -standard each may follow once."
+        f" (1 to {_MOST_FILTERS} filters of 1 to {_LARGEST_PX} px), with +5px-64 for more of another size; of -rms,"
+        " -log and -standard each may follow once, and without -rms -bias0.5 or -offset-1."
     )
 
 
@@ -149,9 +177,9 @@ class RandomConvolutions(nn.Module):
             images: Prepared images, float32, shape (n, channels, height, width), on the device of the filters.
 
         Returns:
-            float32, shape (n, features): of every filter f the mean of relu(I * f) over all places where it fits into
-            the image, then those of relu(-I * f); with `rms` the root mean squares of both follow; with `log` the
-            logarithm of all, plus 0.001.
+            float32, shape (n, features): of every filter f the mean of relu(I * f - b) over all places where it fits
+            into the image, then those of relu(-I * f - b), b the bias; with `rms` the root mean squares of both follow;
+            with `log` the logarithm of all, plus 0.001.
 
         Raises:
             WeightsError: If there are no filters yet.
@@ -199,11 +227,15 @@ class RandomConvolutions(nn.Module):
                 f"{self.form.name} has no filters yet: adapt takes them from patches; start from the file that it wrote"
                 " (train.start: adapted)."
             )
+        if cells == (1, 1) and not self.form.rms and images.device.type == "cpu" and not images.requires_grad:
+            return _means_of_products(images.to(self.filters.dtype), self.filters, self.form.thresholds)[
+                ..., None, None
+            ]
         together, filters = self._at_once(images, 1 if cells == (1, 1) else _COPIES)
         # Reduced precision would lose the digits of means over thousands of pixels.
         with torch.autocast(images.device.type, enabled=False):
             answers = [
-                torch.cat([_pooled(some, few, self.form.rms, cells) for few in torch.split(self.filters, filters)], 2)
+                torch.cat([_pooled(some, few, self.form, cells) for few in torch.split(self.filters, filters)], 2)
                 for some in torch.split(images.to(self.filters.dtype), together)
             ]
         return torch.cat(answers).flatten(1, 2)
@@ -219,12 +251,48 @@ class RandomConvolutions(nn.Module):
         return room // filters, filters
 
 
-def _pooled(images: Tensor, filters: Tensor, rms: bool, cells: tuple[int, int]) -> Tensor:
+def _means_of_products(images: Tensor, filters: Tensor, thresholds: tuple[float, float]) -> Tensor:
+    """Mean over whole images of answers above thresholds, by one product and one pass; float32, shape (n, 2 k).
+
+    The mean of relu(r - t) is half of mean |r - t| + mean r - t, and the mean of r = I * f is the product of f and the
+    mean window of I (exact, not an approximation). Products are made in tiles that stay in the cache.
+    """
+    count, size = len(filters), filters.shape[-1]
+    flat = filters.reshape(count, -1).T.contiguous()
+    windows = images.unfold(2, size, 1).unfold(3, size, 1)
+    height, width = windows.shape[2:4]
+    rows = max(_TILE // (width * min(count, _TOGETHER)), 1)
+    sizes = torch.zeros(len(images), 2, count, dtype=torch.float64)
+    for image, first in ((i, r) for i in range(len(images)) for r in range(0, height, rows)):
+        tile = windows[image, :, first : first + rows].permute(1, 2, 0, 3, 4).reshape(-1, len(flat))
+        for few in range(0, count, _TOGETHER):
+            part = slice(few, few + _TOGETHER)
+            answers = tile @ flat[:, part]
+            if thresholds != (0, 0):
+                sizes[image, 1, part] += (answers + thresholds[1]).abs_().sum(0)
+                answers -= thresholds[0]
+            sizes[image, 0, part] += answers.abs_().sum(0)
+    if thresholds == (0, 0):
+        sizes[:, 1] = sizes[:, 0]
+    mean = _mean_windows(images, size) @ flat.double()
+    signed = torch.stack([mean - thresholds[0], -mean - thresholds[1]], 1)
+    return ((sizes / (height * width) + signed) / 2).clamp_min_(0).flatten(1).to(images.dtype)
+
+
+def _mean_windows(images: Tensor, size: int) -> Tensor:
+    """Mean of all windows of each image, float64, shape (n, channels * size * size)."""
+    height, width = (side - size + 1 for side in images.shape[-2:])
+    across = torch.stack([images[..., at : at + width].double().mean(-1) for at in range(size)], -1)
+    return torch.stack([across[:, :, at : at + height].mean(2) for at in range(size)], 2).flatten(1)
+
+
+def _pooled(images: Tensor, filters: Tensor, form: Form, cells: tuple[int, int]) -> Tensor:
     """Pool what filters answer over each cell of each image, shape (n, measures, filters, *cells)."""
-    responses = torch.nn.functional.conv2d(images, filters)
-    if cells == (1, 1):
+    responses, rms = torch.nn.functional.conv2d(images, filters), form.rms
+    high, low = form.thresholds
+    if cells == (1, 1) and high == low == 0:
         return _pooled_whole(responses, rms)[..., None, None]
-    sides = [_measures(side.relu(), rms, cells) for side in (responses, -responses)]
+    sides = [_measures(side.relu(), rms, cells) for side in (responses - high, -responses - low)]
     return torch.stack([measure for measures in zip(*sides, strict=True) for measure in measures], 1)
 
 
@@ -265,3 +333,26 @@ def _shares(side: int, cells: int, like: Tensor) -> Tensor:
     start = torch.arange(side, dtype=torch.float64)
     covered = torch.minimum(edges[1:, None], start + 1) - torch.maximum(edges[:-1, None], start)
     return (covered.clamp_min(0) * cells / side).to(like)
+
+
+class SideBySide(nn.Module):
+    """Random convolutions of several sizes, whose features follow one another in the order of the name."""
+
+    def __init__(self, forms: Sequence[Form], channels: int, activation_mb: float | None = None) -> None:
+        """Make them without filters; arguments as for `RandomConvolutions`."""
+        super().__init__()
+        self.parts = nn.ModuleList(RandomConvolutions(form, channels, activation_mb) for form in forms)
+        self.num_features = sum(form.features for form in forms)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Compute features, float32, shape (n, features); as `RandomConvolutions.forward`."""
+        return torch.cat([part(images) for part in self.parts], 1)
+
+
+def banks_of(network: nn.Module) -> tuple[RandomConvolutions, ...]:
+    """Return the random convolutions that a network consists of; none for other networks."""
+    if isinstance(network, RandomConvolutions):
+        return (network,)
+    if not isinstance(network, SideBySide):
+        return ()
+    return tuple(part for part in network.parts if isinstance(part, RandomConvolutions))
