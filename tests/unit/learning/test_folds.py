@@ -1,11 +1,14 @@
 """Places for the ridge: whole ones are drawn and held out, and patches count as an epoch would show them."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rankscape.foundation.errors import SettingsError
 from rankscape.learning.folds import (
+    checkerboard,
     even_parts,
     group_folds,
     random_folds,
@@ -77,3 +80,15 @@ def test_time_is_cut_into_parts_that_follow_each_other():
     times = np.array([2005, 2001, 2002, 2003, 2004, 2001])
     assert time_folds(times, 2).tolist() == [1, 0, 0, 0, 1, 0]
     assert time_folds(times, 9).tolist() == [4, 0, 1, 2, 3, 0]
+
+
+@pytest.mark.shared
+def test_published_checkerboards(shared):
+    golden = json.loads((shared / "golden/embeddings/golden.json").read_text())["checkerboard"]
+    lat, lon = np.array(golden["lat"]), np.array(golden["lon"])
+    south, _, west, _ = golden["extent"]
+    for case in golden["cases"]:
+        offset = case["offset_lon"], case["offset_lat"]
+        colour = checkerboard(lon, lat, case["cell_width"], (west, south), offset)
+        assert np.flatnonzero(colour == 0).tolist() == case["train"]
+        assert np.flatnonzero(colour == 1).tolist() == case["test"]

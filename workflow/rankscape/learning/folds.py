@@ -138,3 +138,23 @@ def resample_places(
     part = np.zeros(len(numbers), np.int64)
     part[drawn] = even_parts(np.bincount(inverse, minlength=len(numbers))[drawn] * times[drawn], generator)
     return Resample(part[inverse], weights * times[inverse], len(drawn))
+
+
+def checkerboard(
+    x: np.ndarray, y: np.ndarray, width: float, origin: tuple[float, float], offset: tuple[float, float] = (0.0, 0.0)
+) -> np.ndarray:
+    """Colour the squares of a checkerboard; int64, 0 or 1, shape (n,).
+
+    Rolf et al. (2021) train on one colour and test on the other, for boards of growing squares: what is lost as squares
+    grow is what near training places had told.
+
+    Args:
+        x: Longitudes in degrees, or eastings in metres, shape (n,).
+        y: Latitudes, or northings, shape (n,).
+        width: Side of a square, in the same unit.
+        origin: Where the board begins, x and y.
+        offset: By how much it is moved, x and y.
+    """
+    rows = np.floor((y - origin[1] + offset[1]) / width)
+    cols = np.floor((x - origin[0] + offset[0]) / width)
+    return ((rows - cols) % 2).astype(np.int64)

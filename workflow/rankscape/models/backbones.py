@@ -2,6 +2,7 @@
 
 import difflib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import torch
 
 from rankscape.foundation.errors import WeightsError
-from rankscape.models.convolutions import RandomConvolutions, SideBySide, form_of, forms_of
+from rankscape.models.convolutions import BandStatistics, RandomConvolutions, SideBySide, form_of, forms_of
 from rankscape.models.feature_maps import Levels, base_of, has_levels, headless
+from rankscape.models.galileo import GalileoPatches, galileo_of, used_weights
 from rankscape.models.preparation import IMAGENET_STATISTICS, Statistics
 from rankscape.models.published import packaged_file, packaged_weights, published_weights
 from rankscape.models.weights import read_safetensors, under
@@ -27,18 +29,22 @@ _KEPT_ALIVE: list[torch.library.Library] = []
 """Operators are forgotten when their library object is."""
 
 
-def create_backbone(architecture: str, weights: str, channels: int, seed: int) -> torch.nn.Module:
+def create_backbone(
+    architecture: str, weights: str, channels: int, seed: int, *, bands: Sequence[str] = ()
+) -> torch.nn.Module:
     """Make a backbone.
 
     Args:
         architecture: Name of a timm model, such as `resnet18`, with `+levels` for features of all its resolutions
             (`vision.levels`), or of random convolutions, such as `random-convolutions-3px-128`: with weights `random`
-            these have no filters until `vision.filters` sets them.
+            these have no filters until `vision.filters` sets them; or of Galileo, such as `galileo-nano-8px`; or
+            `band-statistics`, mean and deviation of every channel.
         weights: `imagenet`, `packaged`, `random`, `hf-hub:` and the name of a repository, or the path of a safetensors
             file with weights of this architecture: as timm publishes them, or as a stage wrote them.
         channels: Channels of the input. Published weights for three channels are repeated over more, and summed over
             one, as timm does.
         seed: Seed of the initial weights; what `weights` brings replaces them.
+        bands: Names of the channels, for networks that know bands by name.
 
     Returns:
         Module in evaluation mode: (n, channels, height, width) -> (n, dims); `num_features` is dims.
@@ -46,10 +52,12 @@ def create_backbone(architecture: str, weights: str, channels: int, seed: int) -
     Raises:
         WeightsError: If there is no such architecture, the weights cannot be had, or belong to another architecture.
     """
-    model = _new_model(architecture, channels, seed)
+    model = _new_model(architecture, channels, seed, bands)
     source = find_weights(architecture, weights)
     if source is not None:
         tensors = packaged_weights(source) if weights == PACKAGED else read_safetensors(source)[0]
+        if isinstance(model, GalileoPatches):
+            tensors = _of_galileo(tensors, model)
         own = under(tensors, f"{OWN_PREFIX}{_INNER_PREFIX}") if has_levels(architecture) else {}
         if own:
             model = headless(model, architecture)
@@ -116,8 +124,14 @@ def published_statistics(architecture: str) -> Statistics:
 
     Most of timm's took ImageNet's, others one half, as TensorFlow's networks did; ImageNet's where nothing is known.
     """
-    known = None if form_of(architecture) else _timm().get_pretrained_cfg(base_of(architecture))
+    known = None if _is_own(architecture) else _timm().get_pretrained_cfg(base_of(architecture))
     return IMAGENET_STATISTICS if known is None else (tuple(known.mean), tuple(known.std))
+
+
+def _is_own(architecture: str) -> bool:
+    """Whether a network is none of timm's."""
+    named = form_of(architecture) or galileo_of(architecture)
+    return named is not None or architecture == BandStatistics.NAME
 
 
 def _from_hub(architecture: str) -> Path:
@@ -135,14 +149,28 @@ def _from_hub(architecture: str) -> Path:
     return published_weights(known.hf_hub_id, architecture)
 
 
-def _new_model(architecture: str, channels: int, seed: int) -> Any:
+def _new_model(architecture: str, channels: int, seed: int, bands: Sequence[str]) -> Any:
     forms = forms_of(architecture)
     if forms:
         return RandomConvolutions(forms[0], channels) if len(forms) == 1 else SideBySide(forms, channels)
-    _check_name(base_of(architecture))
+    if architecture == BandStatistics.NAME:
+        return BandStatistics(channels)
+    is_galileo = galileo_of(architecture) is not None
+    if not is_galileo:
+        _check_name(base_of(architecture))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        if is_galileo:
+            return GalileoPatches(architecture, bands)
         return _timm().create_model(base_of(architecture), pretrained=False, num_classes=0, in_chans=channels)
+
+
+def _of_galileo(tensors: dict[str, torch.Tensor], model: GalileoPatches) -> dict[str, torch.Tensor]:
+    """Weights as Galileo's authors publish them, or as a stage wrote them, with the names of the backbone."""
+    if under(tensors, OWN_PREFIX):
+        return tensors
+    published = {f"network.{name}": tensor for name, tensor in used_weights(tensors).items()}
+    return {**published, "month": model.month}
 
 
 def _check_name(architecture: str) -> None:

@@ -356,3 +356,20 @@ def banks_of(network: nn.Module) -> tuple[RandomConvolutions, ...]:
     if not isinstance(network, SideBySide):
         return ()
     return tuple(part for part in network.parts if isinstance(part, RandomConvolutions))
+
+
+class BandStatistics(nn.Module):
+    """Mean and standard deviation of every channel: the simplest features of an image."""
+
+    NAME = "band-statistics"
+    """Name of the architecture."""
+
+    def __init__(self, channels: int) -> None:
+        """Make one for images of so many channels."""
+        super().__init__()
+        self.num_features = 2 * channels
+        self.register_buffer("scale", torch.ones(()))  # a network has a device
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Compute features, float32, shape (n, 2 channels): means, then deviations."""
+        return torch.cat([images.mean((-2, -1)), images.std((-2, -1), correction=0)], 1)

@@ -1,0 +1,364 @@
+"""Ridge regression of many tasks from blocks of features, evaluated fold by fold, its penalties chosen inside.
+
+Each fold is predicted by a ridge of the others, whose penalties were chosen without it: by holding out each of the
+others in turn. All of this follows from sums of products of every fold, so that features are read once, and once more
+to be predicted from; with more features than rows, products of rows take their place.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from rankscape.foundation.errors import TableError
+from rankscape.learning.ridge import PENALTIES
+
+_CHUNK = 4096
+"""Rows that are read at once."""
+_SMALLEST = 1e-12
+"""Features whose variance is a smaller share of their square are constant."""
+
+Candidate = tuple[float, ...]
+"""A penalty for each block of features."""
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """A linear model of one task."""
+
+    weights: np.ndarray
+    """Of each feature as it is, float64, shape (d,)."""
+    intercept: float
+    penalties: Candidate
+    """Chosen penalty of each block."""
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Predict from features of shape (n, d); float64, shape (n,)."""
+        return np.asarray(np.asarray(features, np.float64) @ self.weights + self.intercept)
+
+
+@dataclass(frozen=True)
+class NestedFit:
+    """What a nested cross-validation found of one task."""
+
+    predicted: np.ndarray
+    """Prediction of every row by the model that has not seen its fold, float64, shape (n,)."""
+    folds: dict[int, LinearModel]
+    """That model by fold."""
+    final: LinearModel
+    """A model of all rows, its penalties chosen over all folds."""
+    at_end: bool
+    """Whether a chosen penalty of the final model is the smallest or largest that was tried."""
+
+
+def fit_nested(
+    features: np.ndarray,
+    labels: np.ndarray,
+    folds: np.ndarray,
+    *,
+    blocks: Sequence[int] = (),
+    penalties: Sequence[float] = PENALTIES,
+    standardise: bool = True,
+) -> list[NestedFit]:
+    """Predict every row of every task from the other folds.
+
+    Args:
+        features: Shape (n, d), finite; it may be mapped from a file.
+        labels: Shape (n, tasks); NaN where a task has no label. Rows without a label are predicted too.
+        folds: Number of the fold of each row, shape (n,); three at least. Rows of one place belong into one fold.
+        blocks: Widths of the blocks of features that have penalties of their own, in order; none for one block.
+        penalties: Penalties to try for each block, above 0.
+        standardise: Whether features are divided by their deviation over the rows trained on.
+
+    Returns:
+        One fit a task.
+
+    Raises:
+        TableError: If shapes do not fit, a feature is not finite, a penalty is not above 0, or a task has labels in
+            fewer than three folds.
+    """
+    widths = tuple(blocks) or (features.shape[1],)
+    _check(features, labels, folds, widths, penalties)
+    fits: dict[int, NestedFit] = {}
+    known = np.isfinite(labels)
+    # Tasks with labels of the same rows share all products.
+    for pattern in np.unique(known, axis=1).T:
+        tasks = np.flatnonzero((known == pattern[:, None]).all(0))
+        rows = np.flatnonzero(pattern)
+        own = np.unique(folds[rows])
+        if len(own) < 3:
+            raise TableError(
+                f"Labels lie in {len(own)} folds; three are needed, to choose a penalty inside the others."
+            )
+        search = _Search(features, labels[:, tasks], folds, rows, widths, sorted(set(penalties)), standardise)
+        fits |= zip(tasks.tolist(), search.fits(), strict=True)
+    return [fits[task] for task in range(labels.shape[1])]
+
+
+def fold_errors(
+    features: np.ndarray, labels: np.ndarray, folds: np.ndarray, penalties: Sequence[float], *, standardise: bool
+) -> np.ndarray:
+    """Mean squared error of every penalty in each fold, predicted from the others; shape (folds, penalties, tasks)."""
+    rows, order = np.arange(len(labels)), sorted(set(penalties))
+    search = _Search(features, labels, folds, rows, (features.shape[1],), order, standardise)
+    found = [search.errors((fold,), [(one,) for one in order]) for fold in search.names]
+    counts = [(folds == fold).sum() for fold in search.names]
+    return np.stack([[one[(p,)][0] / n for p in order] for one, n in zip(found, counts, strict=True)])
+
+
+class _Search:
+    """The fits of tasks that have labels of the same rows."""
+
+    def __init__(
+        self, features: np.ndarray, labels: np.ndarray, folds: np.ndarray, rows: np.ndarray, widths: tuple[int, ...],
+        penalties: Sequence[float], standardise: bool,
+    ) -> None:  # fmt: skip
+        self.features, self.labels, self.all_folds = features, labels, folds
+        self.widths, self.penalties = widths, penalties
+        self.names = np.unique(folds[rows]).tolist()
+        wide = features.shape[1] > len(rows)
+        kind = _Rows if wide else _Sums
+        self.data: Any = kind(features, labels, folds, rows, self.names, widths, standardise)
+        self._known: dict[tuple[int, ...], dict[Candidate, tuple[np.ndarray, ...]]] = {}
+
+    def errors(self, held: tuple[int, ...], candidates: Sequence[Candidate]) -> dict[Candidate, tuple[np.ndarray, ...]]:
+        """Squared errors in each of the folds held out together, shape (tasks,) each, by candidate."""
+        known = self._known.setdefault(held, {})
+        new = [one for one in dict.fromkeys(candidates) if one not in known]
+        if new:
+            trained = self.data.without(held)
+            known |= {one: tuple(trained.errors(fold, one) for fold in held) for one in new}
+        return known
+
+    def fits(self) -> Iterator[NestedFit]:
+        """Fit all tasks."""
+        tasks = self.labels.shape[1]
+        chosen = {fold: self._choose([fold]) for fold in self.names}
+        last = self._choose([])
+        models = {fold: self.data.without((fold,)).models(chosen[fold]) for fold in self.names}
+        final = self.data.without(()).models(last)
+        predicted = self._predict(models, final)
+        ends = {self.penalties[0], self.penalties[-1]}
+        for task in range(tasks):
+            own = {fold: models[fold][task] for fold in self.names}
+            yield NestedFit(predicted[:, task], own, final[task], bool(ends & set(last[task])))
+
+    def _predict(self, models: dict[int, list[LinearModel]], final: list[LinearModel]) -> np.ndarray:
+        found = np.empty(self.labels.shape)
+        for start in range(0, len(found), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            x, own = np.asarray(self.features[part], np.float64), self.all_folds[part]
+            for fold in np.unique(own).tolist():
+                of_fold = models.get(fold, final)  # no label lies there, so no model has seen it
+                weights = np.stack([model.weights for model in of_fold], 1)
+                rows = own == fold
+                found[part][rows] = x[rows] @ weights + [model.intercept for model in of_fold]
+        return found
+
+    def _choose(self, outer: list[int]) -> list[Candidate]:
+        """Choose the penalties of every task without the folds outside: first one for all blocks, then each alone."""
+        blocks = len(self.widths)
+        best = self._best(outer, [(penalty,) * blocks for penalty in self.penalties])
+        for block in range(blocks if blocks > 1 else 0):
+            tried = [
+                (*one[:block], penalty, *one[block + 1 :]) for one in dict.fromkeys(best) for penalty in self.penalties
+            ]
+            best = self._best(outer, tried)
+        return best
+
+    def _best(self, outer: list[int], candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Candidate of the smallest error of every task; of equal ones the largest penalties."""
+        unique = sorted(dict.fromkeys(candidates), reverse=True)
+        total = np.zeros((len(unique), self.labels.shape[1]))
+        for inner in self.names:
+            if inner not in outer:
+                held = tuple(sorted([*outer, inner]))
+                found = self.errors(held, unique)
+                total += np.stack([found[one][held.index(inner)] for one in unique])
+        return [unique[place] for place in total.argmin(0).tolist()]
+
+
+@dataclass
+class _Products:
+    """Sums of products of some rows, of values from which shifts were subtracted."""
+
+    n: float
+    x: np.ndarray
+    y: np.ndarray
+    xx: np.ndarray
+    xy: np.ndarray
+    yy: np.ndarray
+
+    def minus(self, others: Sequence["_Products"]) -> "_Products":
+        result = _Products(self.n, *(part.copy() for part in (self.x, self.y, self.xx, self.xy, self.yy)))
+        for other in others:
+            result.n -= other.n
+            for name in ("x", "y", "xx", "xy", "yy"):
+                getattr(result, name).__isub__(getattr(other, name))
+        return result
+
+    def plus(self, x: np.ndarray, y: np.ndarray) -> None:
+        self.n += len(x)
+        self.x += x.sum(0)
+        self.y += y.sum(0)
+        self.xx += x.T @ x
+        self.xy += x.T @ y
+        self.yy += (y**2).sum(0)
+
+
+class _Sums:
+    """Products by fold, for fewer features than rows."""
+
+    def __init__(
+        self, features: np.ndarray, labels: np.ndarray, folds: np.ndarray, rows: np.ndarray, names: list[int],
+        widths: tuple[int, ...], standardise: bool,
+    ) -> None:  # fmt: skip
+        # Products of values far from 0 would lose the digits in which rows differ.
+        first = np.asarray(features[rows[:_CHUNK]], np.float64)
+        self.shift, self.base = first.mean(0), labels[rows].mean(0)
+        self.widths, self.standardise = widths, standardise
+        d, t = len(self.shift), labels.shape[1]
+        self.parts = {
+            fold: _Products(0, np.zeros(d), np.zeros(t), np.zeros((d, d)), np.zeros((d, t)), np.zeros(t))
+            for fold in names
+        }
+        for start in range(0, len(rows), _CHUNK):
+            some = rows[start : start + _CHUNK]
+            x, y = np.asarray(features[some], np.float64) - self.shift, labels[some] - self.base
+            for fold in np.unique(folds[some]).tolist():
+                own = folds[some] == fold
+                self.parts[fold].plus(x[own], y[own])
+        whole = list(self.parts.values())
+        self.total = _Products(
+            sum(p.n for p in whole), *(sum(getattr(p, name) for p in whole) for name in ("x", "y", "xx", "xy", "yy"))
+        )
+
+    def without(self, held: tuple[int, ...]) -> "_Trained":
+        return _Trained(self, self.total.minus([self.parts[fold] for fold in held]))
+
+
+class _Trained:
+    """Products of the rows trained on, centred and scaled."""
+
+    def __init__(self, data: _Sums, sums: _Products) -> None:
+        self.data = data
+        self.centre, self.mean = sums.x / sums.n, sums.y / sums.n
+        self.gram = sums.xx
+        self.gram -= np.outer(sums.x, self.centre)
+        self.aim = sums.xy - np.outer(self.centre, sums.y)
+        self.scale = _scale(np.diag(self.gram) / sums.n, self.centre + data.shift, data.standardise)
+        self.gram /= self.scale[:, None]
+        self.gram /= self.scale
+        self.aim /= self.scale[:, None]
+
+    def weights(self, candidate: Candidate) -> np.ndarray:
+        """Weights of features as they are, shape (d, tasks)."""
+        ridge = self.gram.copy(order="F")
+        ridge[np.diag_indices_from(ridge)] += np.repeat(candidate, self.data.widths)
+        return _solve(ridge, self.aim) / self.scale[:, None]
+
+    def errors(self, fold: int, candidate: Candidate) -> np.ndarray:
+        """Squared errors of a fold held out, from its sums alone, shape (tasks,)."""
+        own, w, c, a = self.data.parts[fold], self.weights(candidate), self.centre, self.mean
+        level = c @ w
+        squares = own.yy - 2 * a * own.y + own.n * a**2
+        cross = own.xy - np.outer(c, own.y) - np.outer(own.x, a) + own.n * np.outer(c, a)
+        quadratic = (w * (own.xx @ w)).sum(0) - 2 * level * (own.x @ w) + own.n * level**2
+        return np.asarray((squares - 2 * (w * cross).sum(0) + quadratic).clip(0))
+
+    def models(self, chosen: Sequence[Candidate]) -> list[LinearModel]:
+        """Models of all tasks with their chosen penalties."""
+        solved = {one: self.weights(one) for one in dict.fromkeys(chosen)}
+        levels = self.mean + self.data.base
+        return [
+            _model(solved[one][:, task], self.centre + self.data.shift, levels[task], one)
+            for task, one in enumerate(chosen)
+        ]
+
+
+class _Rows:
+    """The rows themselves, for more features than rows."""
+
+    def __init__(
+        self, features: np.ndarray, labels: np.ndarray, folds: np.ndarray, rows: np.ndarray, names: list[int],  # noqa: ARG002
+        widths: tuple[int, ...], standardise: bool,
+    ) -> None:  # fmt: skip
+        self.x, self.y, self.folds = np.asarray(features[rows], np.float64), labels[rows], folds[rows]
+        self.widths, self.standardise = widths, standardise
+
+    def without(self, held: tuple[int, ...]) -> "_TrainedRows":
+        return _TrainedRows(self, ~np.isin(self.folds, held))
+
+
+class _TrainedRows:
+    """Products of rows trained on with all rows, for each block."""
+
+    def __init__(self, data: _Rows, used: np.ndarray) -> None:
+        self.data, self.used = data, used
+        self.centre, self.mean = data.x[used].mean(0), data.y[used].mean(0)
+        self.scale = _scale(data.x[used].var(0), self.centre, data.standardise)
+        self.x = (data.x - self.centre) / self.scale
+        edges = np.cumsum((0, *data.widths))
+        self.products = [self.x[:, a:b] @ self.x[used, a:b].T for a, b in pairwise(edges)]
+
+    def _solved(self, candidate: Candidate) -> tuple[np.ndarray, np.ndarray]:
+        product = sum(one / penalty for one, penalty in zip(self.products, candidate, strict=True))
+        ridge = np.asarray(product)[self.used].copy(order="F")
+        ridge[np.diag_indices_from(ridge)] += 1
+        return np.asarray(product), _solve(ridge, self.data.y[self.used] - self.mean)
+
+    def errors(self, fold: int, candidate: Candidate) -> np.ndarray:
+        product, solved = self._solved(candidate)
+        own = self.data.folds == fold
+        missed = product[own] @ solved + self.mean - self.data.y[own]
+        return np.asarray((missed**2).sum(0))
+
+    def models(self, chosen: Sequence[Candidate]) -> list[LinearModel]:
+        found = []
+        for task, one in enumerate(chosen):
+            _, solved = self._solved(one)
+            weights = self.x[self.used].T @ solved[:, task] / np.repeat(one, self.data.widths) / self.scale
+            found.append(_model(weights, self.centre, self.mean[task], one))
+        return found
+
+
+def _model(weights: np.ndarray, centre: np.ndarray, mean: float, chosen: Candidate) -> LinearModel:
+    return LinearModel(weights, float(mean - centre @ weights), chosen)
+
+
+def _scale(variance: np.ndarray, centre: np.ndarray, standardise: bool) -> np.ndarray:
+    if not standardise:
+        return np.ones_like(variance)
+    moves = variance > _SMALLEST * (centre**2 + variance)
+    return np.sqrt(np.where(moves, variance, 1.0))
+
+
+def _solve(matrix: np.ndarray, aim: np.ndarray) -> np.ndarray:
+    """Solve for a symmetric positive definite matrix, which is used up."""
+    try:
+        return np.asarray(cho_solve(cho_factor(matrix, overwrite_a=False, check_finite=False), aim, check_finite=False))
+    except LinAlgError:
+        # A small penalty may be less than the rounding of large products.
+        values, vectors = np.linalg.eigh(matrix)
+        floor = np.finfo(float).eps * len(values) * values[-1]
+        return np.asarray(vectors @ ((vectors.T @ aim) / np.maximum(values, floor)[:, None]))
+
+
+def _check(
+    features: np.ndarray, labels: np.ndarray, folds: np.ndarray, widths: Sequence[int], penalties: Sequence[float]
+) -> None:
+    if features.ndim != 2 or labels.ndim != 2 or not len(features) == len(labels) == len(folds):
+        raise TableError(
+            "Ridge needs a row of features, labels of all tasks and a fold each: "
+            f"{features.shape}, {labels.shape}, {folds.shape}."
+        )
+    if sum(widths) != features.shape[1]:
+        raise TableError(f"Blocks of {list(widths)} features are not the {features.shape[1]} that there are.")
+    if not len(penalties) or min(penalties) <= 0:
+        raise TableError(f"Ridge needs penalties above 0, not {list(penalties)}.")
+    for start in range(0, len(features), _CHUNK):
+        if not np.isfinite(features[start : start + _CHUNK]).all():
+            raise TableError("Ridge needs finite features: leave out patches that are not usable.")
