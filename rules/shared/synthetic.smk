@@ -12,6 +12,7 @@ rule simulate:
         truth_earlier="<results>/simulated/truth-2016.tif",
         counties="<results>/simulated/counties.parquet",
         surroundings="<results>/simulated/surroundings.csv",
+        tasks="<results>/simulated/tasks.tif",
     log:
         "<logs>/simulate.log",
     benchmark:

@@ -126,3 +126,12 @@ def test_what_cannot_be_fitted_is_refused(change, message):
     x[3, 2] = np.inf
     with pytest.raises(TableError, match="finite features"):
         fit_nested(x, y, folds)
+
+
+def test_folds_are_held_out_together():
+    x, y, _ = rows(n=120)
+    folds = np.arange(120) % 6
+    fit = fit_nested(x, y, folds, penalties=[1.0], held=[(0, 1, 2), (3, 4, 5)])[0]
+    half = folds < 3
+    np.testing.assert_allclose(fit.predicted[half], plain(x[~half], y[~half, 0], 1.0, True)(x[half]), rtol=1e-8)
+    np.testing.assert_allclose(fit.predicted[~half], plain(x[half], y[half, 0], 1.0, True)(x[~half]), rtol=1e-8)

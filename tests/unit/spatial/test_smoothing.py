@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from rankscape.spatial.smoothing import great_circle_degrees, smooth, smooth_places
+from rankscape.spatial.smoothing import SIGMAS, great_circle_degrees, smooth, smooth_nested, smooth_places
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +26,23 @@ def test_published_values(golden):
 
 def test_where_all_weights_vanish_the_mean_is_taken():
     assert smooth(np.array([[100.0, 200.0]]), np.array([1.0, 3.0]), 0.1).tolist() == [2.0]
+
+
+def test_the_width_is_chosen_inside_the_other_folds():
+    chance = np.random.default_rng(2)
+    lon, lat = chance.uniform(0, 3, (2, 60))
+    labels, folds = np.sin(lon) + lat + 0.1 * chance.normal(size=60), np.arange(60) % 4
+    predicted, chosen = smooth_nested(lon, lat, labels, folds)
+    for outer in range(4):
+        errors = []
+        for sigma in SIGMAS:
+            total = 0.0
+            for inner in {0, 1, 2, 3} - {outer}:
+                train, held = (folds != outer) & (folds != inner), folds == inner
+                found = smooth_places(lon[held], lat[held], (lon[train], lat[train]), labels[train], sigma)
+                total += ((found - labels[held]) ** 2).sum()
+            errors.append(total)
+        best, train = SIGMAS[int(np.argmin(errors))], folds != outer
+        assert chosen[outer] == best
+        wanted = smooth_places(lon[~train], lat[~train], (lon[train], lat[train]), labels[train], best)
+        np.testing.assert_allclose(predicted[~train], wanted, rtol=1e-9)

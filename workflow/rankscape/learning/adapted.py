@@ -72,7 +72,9 @@ def load_adapted(path: Path) -> Adapted:
         uninhabited = document["uninhabited"]
     except (KeyError, TypeError) as error:
         raise WeightsError(f"{path} is no adapted backbone (lacks {error}): name a file that adapt wrote.") from None
-    backbone = create_backbone(architecture, str(path), preparation.channels, seed=0, bands=preparation.bands)
+    backbone = create_backbone(
+        architecture, str(path), preparation.channels, seed=0, bands=preparation.bands[: preparation.channels]
+    )
     head = _head(under(tensors, HEAD_PREFIX))
     return Adapted(architecture, backbone, preparation, head, categories, uninhabited)
 

@@ -127,7 +127,7 @@ def prepare(settings: AdaptSettings, patches: Selection, generator: np.random.Ge
     bands = patches.stores[0].grid.bands
     shown = patches if len(patches) else sample_unlabelled(patches, _SAMPLE, generator)
     return fit_preparation(
-        _chunks(shown),
+        chunks_of(shown),
         bands,
         input_px=settings.input_px,
         colour=settings.colour,
@@ -136,7 +136,8 @@ def prepare(settings: AdaptSettings, patches: Selection, generator: np.random.Ge
     )
 
 
-def _chunks(patches: Selection) -> Iterator[np.ndarray]:
+def chunks_of(patches: Selection) -> Iterator[np.ndarray]:
+    """Read patches some at a time, arrays of shape (n, patch_px, patch_px, bands)."""
     for start in range(0, len(patches), _CHUNK):
         for _, pixels in patches.by_store(np.arange(start, min(start + _CHUNK, len(patches)))):
             yield pixels

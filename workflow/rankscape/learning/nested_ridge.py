@@ -62,6 +62,7 @@ def fit_nested(
     blocks: Sequence[int] = (),
     penalties: Sequence[float] = PENALTIES,
     standardise: bool = True,
+    held: Sequence[Sequence[int]] = (),
 ) -> list[NestedFit]:
     """Predict every row of every task from the other folds.
 
@@ -72,6 +73,8 @@ def fit_nested(
         blocks: Widths of the blocks of features that have penalties of their own, in order; none for one block.
         penalties: Penalties to try for each block, above 0.
         standardise: Whether features are divided by their deviation over the rows trained on.
+        held: Folds that are held out together, such as those of one colour of a checkerboard; penalties are then chosen
+            over each of the others in turn. None hold out each fold alone.
 
     Returns:
         One fit a task.
@@ -94,7 +97,8 @@ def fit_nested(
                 f"Labels lie in {len(own)} folds; three are needed, to choose a penalty inside the others."
             )
         search = _Search(features, labels[:, tasks], folds, rows, widths, sorted(set(penalties)), standardise)
-        fits |= zip(tasks.tolist(), search.fits(), strict=True)
+        parts = [tuple(sorted(part)) for part in held] or [(fold,) for fold in search.names]
+        fits |= zip(tasks.tolist(), search.fits(parts), strict=True)
     return [fits[task] for task in range(labels.shape[1])]
 
 
@@ -133,17 +137,19 @@ class _Search:
             known |= {one: tuple(trained.errors(fold, one) for fold in held) for one in new}
         return known
 
-    def fits(self) -> Iterator[NestedFit]:
-        """Fit all tasks."""
+    def fits(self, parts: Sequence[tuple[int, ...]]) -> Iterator[NestedFit]:
+        """Fit all tasks, each part of the folds held out together."""
         tasks = self.labels.shape[1]
-        chosen = {fold: self._choose([fold]) for fold in self.names}
-        last = self._choose([])
-        models = {fold: self.data.without((fold,)).models(chosen[fold]) for fold in self.names}
+        chosen = {part: self._choose(part) for part in parts}
+        last = self._choose(())
+        models: dict[int, list[LinearModel]] = {}
+        for part in parts:
+            models |= dict.fromkeys(part, self.data.without(part).models(chosen[part]))
         final = self.data.without(()).models(last)
         predicted = self._predict(models, final)
         ends = {self.penalties[0], self.penalties[-1]}
         for task in range(tasks):
-            own = {fold: models[fold][task] for fold in self.names}
+            own = {fold: model[task] for fold, model in models.items()}
             yield NestedFit(predicted[:, task], own, final[task], bool(ends & set(last[task])))
 
     def _predict(self, models: dict[int, list[LinearModel]], final: list[LinearModel]) -> np.ndarray:
@@ -158,7 +164,7 @@ class _Search:
                 found[part][rows] = x[rows] @ weights + [model.intercept for model in of_fold]
         return found
 
-    def _choose(self, outer: list[int]) -> list[Candidate]:
+    def _choose(self, outer: tuple[int, ...]) -> list[Candidate]:
         """Choose the penalties of every task without the folds outside: first one for all blocks, then each alone."""
         blocks = len(self.widths)
         best = self._best(outer, [(penalty,) * blocks for penalty in self.penalties])
@@ -169,7 +175,7 @@ class _Search:
             best = self._best(outer, tried)
         return best
 
-    def _best(self, outer: list[int], candidates: Sequence[Candidate]) -> list[Candidate]:
+    def _best(self, outer: tuple[int, ...], candidates: Sequence[Candidate]) -> list[Candidate]:
         """Candidate of the smallest error of every task; of equal ones the largest penalties."""
         unique = sorted(dict.fromkeys(candidates), reverse=True)
         total = np.zeros((len(unique), self.labels.shape[1]))

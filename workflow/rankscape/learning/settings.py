@@ -116,6 +116,29 @@ class PretrainSettings(Section):
         return value
 
 
+class EmbedderSettings(Section):
+    """One embedding: a network that turns a patch into numbers, and how patches are prepared for it."""
+
+    architecture: str = "random-convolutions-3px-256"
+    """Random convolutions, such as `random-convolutions-4px-1000+6px-1000-bias0.5`; `galileo-nano-8px`;
+    `band-statistics`; or a model of timm, such as `resnet152`."""
+    weights: str = "random"
+    """`random` (filters of random convolutions are taken from the patches), `imagenet`, `packaged`,
+    `hf-hub:owner/name`, or the path of a safetensors file with weights of this architecture."""
+    input_px: Annotated[int, Field(ge=4, le=1024)] | None = None
+    """Patches are resized to squares of this side; null leaves them as they are."""
+    colour: Literal["rgb", "all", "grey"] = "all"
+    """Channels that the network sees."""
+    normalisation: Literal["imagenet", "patches", "each", "none"] = "none"
+    """Mean and deviation of each channel, as `adapt.normalisation`; `none` for random convolutions and Galileo."""
+    whitening_patches: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Squares that random filters are whitened by; null takes as many as filters, MOSAIKS took 100,000."""
+    month: Annotated[int, Field(ge=1, le=12)] = 7
+    """Month that the patches show, for networks that ask for it (Galileo)."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of random filters and weights."""
+
+
 class EmbedSettings(Section):
     """How features are computed; a feature belongs to a patch as it is, without augmentation."""
 

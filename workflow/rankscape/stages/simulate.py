@@ -20,6 +20,7 @@ from rankscape.synthetic.artifacts import (
     LIGHTS,
     POPULATION,
     SURROUNDINGS,
+    TASK_LABELS,
     TRUTH,
     TRUTH_EARLIER,
 )
@@ -34,6 +35,7 @@ from rankscape.synthetic.world.known_truth import (
 )
 from rankscape.synthetic.world.scene_catalogue import write_catalogue
 from rankscape.synthetic.world.simulation import simulate_dates
+from rankscape.synthetic.world.tasks import write_tasks
 from rankscape.synthetic.world.world_grid import WorldGrid
 
 
@@ -53,6 +55,7 @@ def simulate(
     write_truth(_file(folder, TRUTH_EARLIER), past, layout, tags)
     write_lights(_file(folder, LIGHTS), world, layout, seed, tags)
     write_population(_file(folder, POPULATION), world, layout, seed, tags)
+    write_tasks(_file(folder, TASK_LABELS), world, layout, seed, tags)
     census = write_counties(_file(folder, COUNTIES), world, layout, seed, record)
     write_surroundings(_file(folder, SURROUNDINGS), world, layout, census, section.label_patch_px)
     write_labels(_file(folder, LABELS), world, layout, section)

@@ -15,6 +15,9 @@ LABELS = Table(
 )  # fmt: skip
 LIGHTS = Raster("simulated/lights.tif", _VERB, "Its night lights")
 POPULATION = Raster("simulated/population.tif", _VERB, "Its population")
+TASK_LABELS = Raster(
+    "simulated/tasks.tif", _VERB, "Seven labels of which it is known how well its images can tell them"
+)
 TRUTH = Raster("simulated/truth.tif", _VERB, "Its true development")
 TRUTH_EARLIER = Raster("simulated/truth-2016.tif", _VERB, "Its true development at the earlier date")
 COUNTIES = Table(

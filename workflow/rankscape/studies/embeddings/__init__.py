@@ -1,0 +1,15 @@
+"""How well do image embeddings predict labels, and what do they add to other data?"""
+
+from rankscape.foundation.studies import Study
+
+_VERBS = ("fit", "embed", "label", "downstream", "contrast")
+
+STUDY = Study(
+    name="embeddings",
+    title="Embeddings",
+    question="How well do image embeddings predict labels?",
+    verbs={verb: f"rankscape.studies.embeddings.stages.{verb}" for verb in _VERBS},
+    settings="rankscape.studies.embeddings.settings:EmbeddingsSettings",
+    sections="rankscape.studies.embeddings.page.contents",
+    artifacts="rankscape.studies.embeddings.artifacts",
+)

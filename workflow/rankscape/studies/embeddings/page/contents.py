@@ -1,0 +1,39 @@
+"""The sections of the page of embeddings, and what each reads."""
+
+from rankscape.products.report.sections import PageSection, Read
+
+_PAGE = "rankscape.studies.embeddings.page.sections"
+_TASKS = Read("embeddings/labels/{task}.json", "tasks")
+_RESULTS = Read("embeddings/downstream/{task}/{features}.json", "results")
+_PREDICTIONS = Read("embeddings/downstream/{task}/{features}.parquet", "results")
+_CONTRASTS = Read("embeddings/contrasts/{task}.json", "tasks")
+
+SECTIONS = (
+    PageSection("figures", "Key figures", f"{_PAGE}:overview", (_TASKS, _RESULTS), "overview"),
+    PageSection(
+        "table", "What predicts what", f"{_PAGE}:draw_table", (_TASKS, _RESULTS), "first",
+        lead="R² of ridge regression, the share of a label's variance that is predicted: 1 is perfect, 0 no better "
+        "than the mean, below 0 worse. Every place is predicted by a model that has not seen its fold.",
+    ),
+    PageSection(
+        "scatter", "Predictions and labels", f"{_PAGE}:draw_scatter", (_TASKS, _RESULTS, _PREDICTIONS), "open",
+        lead="Each task from the features that predict it best in blocks of land that were held out.",
+    ),
+    PageSection(
+        "distance", "How far predictions carry", f"{_PAGE}:draw_distance", (_TASKS, _RESULTS), "open",
+        lead="One colour of a checkerboard is predicted from the other. The wider its squares, the farther away is "
+        "what was learned from.",
+    ),
+    PageSection(
+        "decisions", "Who would be reached", f"{_PAGE}:draw_decisions", (_TASKS, _RESULTS),
+        lead="A programme reaches as many places as it has money for, those with the lowest predictions first. Shown "
+        "is the share of the places with the lowest labels that it reaches. Without any knowledge it reaches "
+        "as many as its share.",
+    ),
+    PageSection(
+        "differences", "Differences of features", f"{_PAGE}:draw_differences", (_TASKS, _CONTRASTS),
+        lead="Difference of R² on the same places, with an interval from resampled blocks of land. An interval without "
+        "0 says that the difference is more than chance.",
+    ),
+    PageSection("labels", "The labels", f"{_PAGE}:draw_labels", (_TASKS,)),
+)  # fmt: skip

@@ -1,0 +1,227 @@
+"""The sections of the page of embeddings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
+from rankscape.foundation.package_files import assets
+from rankscape.products.report.plots import SERIES, Plot, plot, scatter
+from rankscape.products.report.reading import RunReader
+from rankscape.products.report.sections import Fragment, KeyFigure, Overview
+from rankscape.products.report.templates import TableView, fill
+from rankscape.products.report.wording import NOTHING, count, interval, number, percent
+from rankscape.studies.embeddings.artifacts import (
+    CONTRASTS,
+    DOWNSTREAM,
+    PREDICTIONS,
+    SPLITS,
+    TASK,
+    DownstreamKeys,
+    FitKeys,
+    TaskKeys,
+)
+from rankscape.studies.embeddings.settings import BASELINES
+
+ASSETS = assets(__file__, "table.html.j2", "plots.html.j2")
+_TITLES = {
+    "random": (
+        "Random places",
+        "Neighbours of a place are trained on. What lies near is alike, so that this says how well gaps are filled.",
+    ),
+    "blocks": (
+        "Blocks of land held out",
+        "Blocks are wider than the label is correlated. This says what the image itself tells of a place.",
+    ),
+    "places": (
+        "Whole granules left out",
+        "Each granule is predicted from the others. This says what to expect in a region without labels.",
+    ),
+}
+_GREEN = "rgba(0, 158, 115, {:.2f})"
+"""Okabe & Ito's green, the stronger the more is predicted."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One R² of the table."""
+
+    text: str
+    colour: str
+    interval: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One set of features."""
+
+    name: str
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class SplitTable:
+    """All R² of one split."""
+
+    name: str
+    title: str
+    words: str
+    rows: list[Row]
+    intervals: bool
+
+
+def _tasks(run: RunReader) -> dict[str, TaskKeys]:
+    return run.read_all(TASK)
+
+
+def _results(run: RunReader) -> dict[tuple[str, str], DownstreamKeys]:
+    """All results by task and features, in the order of the configuration."""
+    return {(one.task, one.features): one for one in run.read_all(DOWNSTREAM).values()}
+
+
+def _sets(results: dict[tuple[str, str], DownstreamKeys]) -> list[str]:
+    return list(dict.fromkeys(features for _, features in results))
+
+
+def _best(run: RunReader, task: str) -> tuple[DownstreamKeys, str] | None:
+    """Embedding that predicts a task best, in blocks, or else at random places."""
+    own = [one for (name, features), one in _results(run).items() if name == task and features not in BASELINES]
+    for split in ("blocks", "random"):
+        known = [one for one in own if split in one.splits and one.splits[split].r2 is not None]
+        if known:
+            return max(known, key=lambda one: one.splits[split].r2 or -np.inf), split
+    return None
+
+
+def overview(run: RunReader) -> Overview:
+    """Return the best R² of every task, the strictest split first."""
+    figures = []
+    for name, task in _tasks(run).items():
+        found = _best(run, name)
+        if found is None:
+            figures.append(KeyFigure(f"R² of {task.title}", NOTHING, "too few places"))
+            continue
+        best, split = found
+        fit = best.splits[split]
+        ends = interval(fit.r2_interval)
+        note = f"{best.features}, {_TITLES[split][0].lower()}" + ("" if ends == NOTHING else f"; interval {ends}")
+        figures.append(KeyFigure(f"R² of {task.title}", number(fit.r2), note))
+    labels = sum(task.labelled for task in _tasks(run).values())
+    return Overview((*figures, KeyFigure("Labels", f"{labels:,}", f"of {count(len(_tasks(run)), 'task')}")))
+
+
+def draw_table(run: RunReader) -> Fragment:
+    """Draw R² of tasks by features, split by split, coloured."""
+    tasks, results = _tasks(run), _results(run)
+    splits = [_split_table(split, list(tasks), results) for split in SPLITS]
+    warnings = sorted({f"{one.task}, {one.features}: {text}" for one in results.values() for text in one.warnings})
+    html: Markup = fill(
+        ASSETS, "table.html.j2", tasks=list(tasks), splits=[one for one in splits if one.rows], warnings=warnings
+    )
+    return Fragment(html, gist=f"{count(len(tasks), 'task')}, {count(len(_sets(results)), 'set')} of features")
+
+
+def _split_table(split: str, tasks: list[str], results: dict[tuple[str, str], DownstreamKeys]) -> SplitTable:
+    rows = []
+    for features in _sets(results):
+        fits = [results[task, features].splits.get(split) if (task, features) in results else None for task in tasks]
+        if any(fits):
+            rows.append(Row(features, [_cell(fit) for fit in fits]))
+    has = any(cell.interval for row in rows for cell in row.cells)
+    return SplitTable(split, *_TITLES[split], rows, has)
+
+
+def _cell(fit: FitKeys | None) -> Cell:
+    if fit is None or fit.r2 is None:
+        return Cell(NOTHING, "transparent", "")
+    ends = interval(fit.r2_interval)
+    return Cell(number(fit.r2), _GREEN.format(0.55 * float(np.clip(fit.r2, 0, 1))), "" if ends == NOTHING else ends)
+
+
+def draw_scatter(run: RunReader) -> Markup:
+    """Draw predictions over labels, each task from its best features."""
+    plots = list(_scatters(run))
+    return fill(ASSETS, "plots.html.j2", plots=plots, tables=[])
+
+
+def _scatters(run: RunReader) -> Iterator[Plot]:
+    for name, task in _tasks(run).items():
+        found = _best(run, name)
+        if found is None:
+            continue
+        best, split = found
+        table = run.read(PREDICTIONS, f"{name}/{best.features}")
+        r2 = number(best.splits[split].r2)
+        alt = f"{task.title}: predictions over {len(table)} labels; R² {r2}."
+        words = alt, f"{task.title}, from {best.features}; R² {r2}.", "median prediction"
+        labels = table["label"].to_numpy(float), table[split].to_numpy(float)
+        yield scatter(f"scatter-{name}", *labels, ("label", "prediction"), words)
+
+
+def draw_distance(run: RunReader) -> Markup | None:
+    """Draw R² over the width of checkerboards; None where none was asked for."""
+    results = _results(run)
+    if not any(one.checkerboards for one in results.values()):
+        return None
+    plots = [_curve(name, task, results) for name, task in _tasks(run).items()]
+    return fill(ASSETS, "plots.html.j2", plots=plots, tables=[])
+
+
+def _curve(name: str, task: TaskKeys, results: dict[tuple[str, str], DownstreamKeys]) -> Plot:
+    def paint(axes: Axes) -> None:
+        for place, (_, one) in enumerate((key, one) for key, one in results.items() if key[0] == name):
+            known = [board for board in one.checkerboards if board.r2 is not None]
+            style = "--" if one.features in BASELINES else "-"
+            axes.plot(
+                [board.square_m / 1000 for board in known], [max(float(board.r2 or 0), -0.2) for board in known], style,
+                color=SERIES[place % len(SERIES)], marker="o", markersize=3, label=one.features,
+            )  # fmt: skip
+        axes.axhline(0, color="#888888", linewidth=0.7)
+        axes.set(xlabel="side of a square, km", ylabel="R²", ylim=(-0.25, 1.0))
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+
+    alt = f"{task.title}: R² by the side of the squares of a checkerboard."
+    return plot(f"distance-{name}", alt, f"{task.title}. R² below −0.2 is drawn at −0.2.", (4.6, 2.6), paint)
+
+
+def draw_decisions(run: RunReader) -> Markup:
+    """Draw what a programme would reach, task by task, in blocks where there are some."""
+    rows = []
+    for (task, features), one in _results(run).items():
+        fit = one.splits.get("blocks") or one.splits.get("random")
+        if fit is not None:
+            shares = [percent(fit.recall[name]) for name in sorted(fit.recall, key=float)]
+            rows.append((f"{task}, {features}", *shares, number(fit.targeting_error)))
+    headings = ("Task and features", "lowest 10 %", "lowest 25 %", "lowest 40 %", "targeting error")
+    view = TableView("Share of the lowest places that are reached, in blocks of land held out.", headings, tuple(rows))
+    return fill(ASSETS, "plots.html.j2", plots=[], tables=[view])
+
+
+def draw_differences(run: RunReader) -> Markup:
+    """Draw the paired differences of all sets of features in blocks."""
+    rows = []
+    for name, found in run.read_all(CONTRASTS).items():
+        rows += [
+            (f"{name}: {one.first} − {one.second}", one.split, number(one.difference), interval(one.interval))
+            for one in found.differences if one.split != "random"
+        ]  # fmt: skip
+    view = TableView("Differences of R².", ("Task and features", "split", "difference", "interval"), tuple(rows))
+    return fill(ASSETS, "plots.html.j2", plots=[], tables=[view])
+
+
+def draw_labels(run: RunReader) -> Markup:
+    """Draw what is known of the labels."""
+    rows = tuple(
+        (
+            name, task.title, task.transform, f"{task.labelled:,} of {task.patches:,}", f"{task.clipped:,}",
+            number(task.mean), number(task.std), f"{task.block_m:,.0f} m ({task.block_origin})", f"{task.blocks:,}",
+        )
+        for name, task in _tasks(run).items()
+    )  # fmt: skip
+    headings = (
+        "Task", "reference", "transform", "labelled", "clipped", "mean", "deviation", "side of a block", "blocks",
+    )  # fmt: skip
+    notes = [TableView("The labels of each task.", headings, rows)]
+    return fill(ASSETS, "plots.html.j2", plots=[], tables=notes)

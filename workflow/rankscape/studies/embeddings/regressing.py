@@ -1,0 +1,169 @@
+"""Ridge regression from features to one task's labels, in every split, and how well it predicts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from rankscape.evaluation.intervals import bootstrap_interval
+from rankscape.evaluation.regression import BUDGETS, fit_of, r2, r2_of_draws, recall_of_lowest, targeting_error
+from rankscape.learning.folds import FOLDS, checkerboard, group_folds
+from rankscape.learning.nested_ridge import fit_nested
+from rankscape.spatial.blocks import block_bootstrap, effective_blocks
+from rankscape.spatial.geometry import WGS84, centres, plane_around
+from rankscape.spatial.smoothing import smooth_nested
+from rankscape.studies.embeddings.artifacts import SPLITS
+from rankscape.studies.embeddings.settings import DownstreamSettings
+
+SEED = 0
+"""Seed of the bootstrap: equal for all sets of features, so that they can be compared draw by draw."""
+_OFFSETS = ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5))
+"""By how many squares a checkerboard is moved, east and north."""
+_FEWEST_BLOCKS = 5
+"""Fewest blocks for which an interval is given."""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predictions of one split."""
+
+    values: np.ndarray
+    """Shape (n,)."""
+    penalties: list[list[float]]
+    """Of each fold."""
+    at_end: bool
+    """Whether a penalty is the smallest or largest that was tried."""
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """What a task is predicted from."""
+
+    rows: pd.DataFrame
+    """Labels with their places and folds; columns of `LABELS`."""
+    features: np.ndarray | None
+    """Shape (n, d); None where labels are smoothed."""
+    widths: tuple[int, ...] = ()
+    """Features of each embedding."""
+    settings: DownstreamSettings = field(default_factory=DownstreamSettings)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Labels, float64, shape (n,)."""
+        return self.rows["label"].to_numpy(float)
+
+    def predict(self, folds: np.ndarray, held: Sequence[Sequence[int]] = ()) -> Predicted:
+        """Predict every place from other folds, penalties chosen inside them."""
+        if self.features is None:
+            degrees = (self.rows[name].to_numpy(float) for name in ("longitude", "latitude"))
+            found, widths = smooth_nested(*degrees, self.labels, folds)
+            return Predicted(found, [[widths[fold]] for fold in sorted(widths)], False)
+        (fit,) = fit_nested(
+            self.features, self.labels[:, None], folds, blocks=self.widths, penalties=self.settings.penalties,
+            standardise=self.settings.standardise, held=held,
+        )  # fmt: skip
+        return Predicted(fit.predicted, [list(fit.folds[fold].penalties) for fold in sorted(fit.folds)], fit.at_end)
+
+
+def coordinate_features(rows: pd.DataFrame) -> np.ndarray:
+    """Coordinates alone as features: x, y, their squares and their product, in a plane; shape (n, 5)."""
+    x, y = (one / 1000 for one in _plane(rows))
+    return np.column_stack([x, y, x**2, y**2, x * y])
+
+
+def _plane(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    where = gpd.GeoSeries(gpd.points_from_xy(rows["longitude"], rows["latitude"]), crs=WGS84)
+    return centres(where, plane_around("laea", where))
+
+
+def evaluate_splits(given: FeatureSet) -> Iterator[tuple[str, Predicted, dict[str, Any]]]:
+    """Predict the labels in every split that has folds, and measure how well."""
+    for split in SPLITS:
+        folds = given.rows[split].to_numpy(np.int64)
+        if len(np.unique(folds)) < 3:
+            continue
+        found = given.predict(folds)
+        yield split, found, _measures(given, found, folds)
+
+
+def _measures(given: FeatureSet, found: Predicted, folds: np.ndarray) -> dict[str, Any]:
+    labels, values = given.labels, found.values
+    pooled = fit_of(labels, values)
+    numbers = (float(fold) for fold in np.unique(folds))
+    return {
+        "n": pooled.n,
+        **{name: known(getattr(pooled, name)) for name in ("r2", "pearson", "spearman", "mae", "bias")},
+        "r2_interval": r2_interval(labels, [values], given.rows["block"].to_numpy(), given.settings),
+        "fold_r2": [known(r2(labels[folds == fold], values[folds == fold])) for fold in numbers],
+        "recall": {f"{share:g}": recall_of_lowest(labels, values, share) for share in BUDGETS},
+        "targeting_error": known(targeting_error(labels, values)),
+        "penalties": found.penalties,
+    }
+
+
+def known(value: float) -> float | None:
+    """Return a number as documents have it; None where it is not defined."""
+    return float(value) if np.isfinite(value) else None
+
+
+def r2_interval(
+    labels: np.ndarray, predicted: Sequence[np.ndarray], block: np.ndarray, settings: DownstreamSettings
+) -> tuple[float | None, float | None]:
+    """Interval of the coefficient of determination of one prediction, or of the difference of two.
+
+    Whole blocks are resampled, since errors of neighbours are alike; both predictions see the same draws.
+    """
+    names, number = np.unique(block, return_inverse=True)
+    if len(names) < _FEWEST_BLOCKS:
+        return None, None
+    drawn = [
+        block_bootstrap(lambda counts, p=one: r2_of_draws(labels, p, number, counts), len(names), settings.draws, SEED)
+        for one in predicted
+    ]
+    value = [r2(labels, one) for one in predicted]
+    difference = drawn[0] - drawn[1] if len(drawn) > 1 else drawn[0]
+    middle = value[0] - value[1] if len(value) > 1 else value[0]
+    ends = bootstrap_interval(
+        middle, difference, settings.confidence, blocks=effective_blocks(block), inflation=1.0, fisher=False
+    )
+    return ends or (None, None)
+
+
+def checkerboards(given: FeatureSet) -> list[dict[str, Any]]:
+    """Predict each colour of checkerboards from the other, for squares of every size.
+
+    Penalties are chosen inside the squares trained on, and both colours are tested (Rolf et al. test one).
+    """
+    x, y = _plane(given.rows) if len(given.settings.checkerboard_m) else (np.zeros(0), np.zeros(0))
+    found = []
+    for side in sorted(given.settings.checkerboard_m):
+        scores = [_board(given, x, y, side, offset) for offset in _OFFSETS]
+        defined = [one for one in scores if one is not None]
+        found.append({"square_m": side, "r2": float(np.mean(defined)) if defined else None})
+    return found
+
+
+def _board(given: FeatureSet, x: np.ndarray, y: np.ndarray, side: float, offset: tuple[float, float]) -> float | None:
+    """R² of both colours; None where a colour has too few squares to choose a penalty in."""
+    origin, moved = (float(x.min()), float(y.min())), (offset[0] * side, offset[1] * side)
+    colour = checkerboard(x, y, side, origin, moved)
+    squares = np.floor((x - origin[0] + moved[0]) / side) * 1_000_003 + np.floor((y - origin[1] + moved[1]) / side)
+    parts = np.zeros(len(x), np.int64)
+    for one in (0, 1):
+        own = colour == one
+        if len(np.unique(squares[own])) < 2:
+            return None
+        parts[own] = group_folds(squares[own], np.random.default_rng([SEED, one]), FOLDS) + FOLDS * one
+    held = [np.unique(parts[colour == one]).tolist() for one in (0, 1)]
+    if given.features is None:
+        return known(r2(given.labels, _smoothed_board(given, parts, colour)))
+    return known(r2(given.labels, given.predict(parts, held).values))
+
+
+def _smoothed_board(given: FeatureSet, parts: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Labels of each colour smoothed from the other, the width chosen inside the squares trained on."""
+    degrees = [given.rows[name].to_numpy(float) for name in ("longitude", "latitude")]
+    return smooth_nested(*degrees, given.labels, parts, held=colour)[0]

@@ -1,0 +1,132 @@
+"""The section `embeddings` of a configuration: embeddings and tasks by name, and how they are evaluated."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from rankscape.foundation.settings import Identifier, Section
+from rankscape.learning.ridge import PENALTIES
+from rankscape.learning.settings import EmbedderSettings, EmbedSettings
+from rankscape.scenes.granule_table import GranuleRow
+from rankscape.stages.region import RegionSettings, StudySettings
+
+COORDINATES, SMOOTHING = "coordinates", "smoothing"
+BASELINES = (COORDINATES, SMOOTHING)
+"""What predicts without an image: polynomials of the coordinates, and labels smoothed over the distance."""
+
+
+class TaskSettings(Section):
+    """One label that is predicted: a reference of the region, brought to patches, and how it is made a label."""
+
+    reference: Identifier
+    """One of `references`."""
+    transform: Literal["none", "log", "log1p"] = "none"
+    """Natural logarithm, or that of 1 + the value."""
+    lowest: float | None = None
+    """Labels below are raised to this, after the transform."""
+    highest: float | None = None
+    """Labels above are lowered to this, after the transform."""
+    missing_above: float | None = None
+    """Values above, before the transform, count as missing, such as radiance of gas flares."""
+
+    @model_validator(mode="after")
+    def _ends_in_order(self) -> "TaskSettings":
+        if self.lowest is not None and self.highest is not None and self.lowest >= self.highest:
+            raise ValueError(f"lowest = {self.lowest:g} must be below highest = {self.highest:g}")
+        return self
+
+
+class LabelSettings(Section):
+    """Which places are labelled, and into which folds they are put."""
+
+    block_m: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    """Side of the blocks of land that share a fold; `auto` takes the distance over which the label is correlated."""
+    min_coverage: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Patches of which the reference covers a smaller share have no label."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the folds."""
+
+
+class DownstreamSettings(Section):
+    """Ridge regression from embeddings to labels, and how its predictions are judged."""
+
+    penalties: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = PENALTIES
+    """Penalties to choose from, for each embedding of a combination by itself."""
+    standardise: bool = True
+    """Features are divided by their deviation over the training places; needed where embeddings are combined."""
+    checkerboard_m: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Sides of the squares of checkerboards: one colour is predicted from the other."""
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    """Bootstrap draws of blocks."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Coverage of the intervals."""
+
+
+class EmbeddingsSettings(StudySettings):
+    """How well do image embeddings predict labels?"""
+
+    embedders: Annotated[dict[Identifier, EmbedderSettings], Field(min_length=1)] = {"convolutions": EmbedderSettings()}
+    """Embeddings by name."""
+    combinations: dict[Identifier, tuple[Identifier, ...]] = {}
+    """Embeddings side by side, by name; each has a penalty of its own."""
+    tasks: dict[Identifier, TaskSettings] = {}
+    """Labels by name; at least one."""
+    baselines: tuple[Literal["coordinates", "smoothing"], ...] = BASELINES
+    """What predicts without an image, for comparison."""
+    embed: EmbedSettings = EmbedSettings()
+    label: LabelSettings = LabelSettings()
+    downstream: DownstreamSettings = DownstreamSettings()
+
+    @field_validator("combinations")
+    @classmethod
+    def _combine_several(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for name, parts in value.items():
+            if len(set(parts)) < 2 or len(set(parts)) < len(parts):
+                raise ValueError(f"{name} = {list(parts)} must name two different embeddings at least, each once")
+        return value
+
+    @model_validator(mode="after")
+    def _names_known(self) -> "EmbeddingsSettings":
+        for name, parts in self.combinations.items():
+            unknown = sorted(set(parts) - set(self.embedders))
+            if unknown:
+                raise ValueError(f"combinations.{name} names {unknown}; embedders has {sorted(self.embedders)}")
+        names = [*self.embedders, *self.combinations, *BASELINES]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{twice} name an embedding, and a combination or a baseline too: take other names")
+        return self
+
+    def compared(self) -> dict[str, tuple[str, ...]]:
+        """Return the embeddings of everything that is compared, by name; none for baselines."""
+        alone = {name: (name,) for name in self.embedders}
+        return {**alone, **self.combinations, **dict.fromkeys(self.baselines, ())}
+
+    def check(self, region: RegionSettings) -> None:
+        """Refuse to predict nothing, or references that the region does not have.
+
+        Raises:
+            ValueError: In one line that names the keys.
+        """
+        region.acquisition(self.acquisition, "embeddings.acquisition")
+        if not self.tasks:
+            raise ValueError("embeddings.tasks is empty: name one label at least, by its reference")
+        for name, task in self.tasks.items():
+            if task.reference not in region.references:
+                raise ValueError(
+                    f"embeddings.tasks.{name}.reference = {task.reference!r} is none of references"
+                    f" {sorted(region.references)}"
+                )
+
+    def check_granules(self, region: RegionSettings, table: Mapping[str, GranuleRow]) -> None:
+        """Refuse a region in which nothing has a place.
+
+        Raises:
+            ValueError: Naming the key and the table.
+        """
+        if not any(row.role == "fit" and row.located for row in table.values()):
+            raise ValueError(
+                f"embeddings.tasks: no granule of {region.granules} with the role `fit` has coordinates, so no label"
+                " can be brought to it"
+            )

@@ -1,0 +1,102 @@
+"""Predict a task from a set of features by ridge regression, in every split, and measure how well.
+
+Each place is predicted by a model that has not seen its fold, with penalties chosen inside the other folds.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from cyclopts import Parameter
+
+from rankscape.foundation.errors import TableError
+from rankscape.foundation.files import read_array
+from rankscape.foundation.progress import say
+from rankscape.foundation.provenance import provenance
+from rankscape.samples.joins import read_indices
+from rankscape.stages.options import Indices, settings_of
+from rankscape.studies.embeddings.artifacts import DOWNSTREAM, FEATURE_RECORD, LABELS, PREDICTIONS, SPLITS
+from rankscape.studies.embeddings.regressing import FeatureSet, checkerboards, coordinate_features, evaluate_splits
+from rankscape.studies.embeddings.settings import COORDINATES, SMOOTHING, DownstreamSettings
+
+
+def downstream(
+    *,
+    settings: Annotated[str, settings_of(DownstreamSettings)],
+    labels: Annotated[Path, Parameter(help="Labels and folds of the task (.parquet), named as the task.")],
+    indices: Indices,
+    out: Annotated[Path, Parameter(help="Document to write (.json), named as the set; predictions lie beside it.")],
+    features: Annotated[
+        list[Path] | None,
+        Parameter(help="Features (.npy), a granule each, in a folder named as their embedding; none for a baseline."),
+    ] = None,
+) -> None:
+    """Predict a task from a set of features, in every split, and measure how well."""
+    chosen, name = DownstreamSettings.from_text(settings, "embeddings.downstream"), out.stem
+    rows, given = LABELS.read(labels), list(features or [])
+    names = list(dict.fromkeys(path.parent.name for path in given))
+    if not names and name not in (COORDINATES, SMOOTHING):
+        raise TableError(f"--features is empty: {name} is no baseline, so it needs features.")
+    data, lacking = _joined(rows, names, given, indices, chosen) if names else (_baseline(rows, name, chosen), 0)
+    splits, predictions, warnings = {}, data.rows[["patch_id", "label", "block"]].copy(), []
+    for split in SPLITS:
+        predictions[split] = np.nan
+    for split, found, measures in evaluate_splits(data):
+        splits[split], predictions[split] = measures, found.values
+        say(f"{labels.stem} from {name}, {split}: R² {measures['r2']:.3f}")
+        if found.at_end:
+            warnings.append(f"In the split {split} the smallest or largest penalty was the best: try a wider range.")
+    dims = 0 if data.features is None else data.features.shape[1]
+    if dims > len(data.rows):
+        warnings.append(f"There are more features ({dims:,}) than places ({len(data.rows):,}).")
+    inputs = {"labels": labels} | {f"{path.parent.name}/{path.stem}": path for path in given}
+    record = provenance("embeddings downstream", chosen, inputs)
+    PREDICTIONS.write(out.with_suffix(".parquet"), predictions[["patch_id", "label", "block", *SPLITS]], record)
+    DOWNSTREAM.write(out, {
+        "task": labels.stem, "features": name, "embeddings": names, "dims": dims, "without_features": lacking,
+        "splits": splits, "checkerboards": checkerboards(data), "warnings": warnings,
+    }, record)  # fmt: skip
+
+
+def _baseline(rows: pd.DataFrame, name: str, settings: DownstreamSettings) -> FeatureSet:
+    found = coordinate_features(rows) if name == COORDINATES else None
+    return FeatureSet(rows, found, () if found is None else (found.shape[1],), settings)
+
+
+def _joined(
+    rows: pd.DataFrame, names: list[str], files: list[Path], indices: list[Path], settings: DownstreamSettings
+) -> tuple[FeatureSet, int]:
+    """Join features to labels by patch; also how many labels have none."""
+    blocks = [
+        _features(rows["patch_id"], [path for path in files if path.parent.name == name], indices) for name in names
+    ]
+    joined = np.hstack(blocks)
+    has = np.isfinite(joined).all(1)
+    if not has.any():
+        raise TableError(f"No labelled patch has features of {', '.join(names)}: embed the granules that have labels.")
+    widths = tuple(block.shape[1] for block in blocks)
+    return FeatureSet(rows[has].reset_index(drop=True), joined[has], widths, settings), int((~has).sum())
+
+
+def _features(wanted: "pd.Series[str]", files: list[Path], indices: list[Path]) -> np.ndarray:
+    """Features of patches by their ids, NaN where there are none, float64, shape (patches, dims)."""
+    arrays = {path.stem: read_array(path) for path in files}
+    kinds = {
+        (FEATURE_RECORD.read(path.with_suffix(".json")).architecture, arrays[path.stem].shape[1]) for path in files
+    }
+    if len(kinds) > 1:
+        raise TableError(f"{files[0].parent} mixes embeddings of {sorted(kinds)}: embed all granules with one.")
+    width = next(iter(arrays.values())).shape[1]
+    found, place = np.full((len(wanted), width), np.nan), pd.Index(wanted)
+    for index in read_indices(indices):
+        granule = str(index["granule"].iloc[0])
+        if granule not in arrays:
+            continue
+        if len(arrays[granule]) != len(index):
+            raise TableError(
+                f"Features of {granule} have {len(arrays[granule])} rows, its index has {len(index)}: embed it again."
+            )
+        rows = place.get_indexer(pd.Index(index["patch_id"]))
+        found[rows[rows >= 0]] = arrays[granule][rows >= 0]
+    return found

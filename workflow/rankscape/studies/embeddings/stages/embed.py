@@ -1,0 +1,45 @@
+"""Compute an embedding of every patch of a granule."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from cyclopts import Parameter
+
+from rankscape.foundation.files import write_array
+from rankscape.foundation.provenance import provenance
+from rankscape.learning.adapted import embed_patches, load_adapted
+from rankscape.learning.processes import use_device
+from rankscape.learning.settings import EmbedSettings
+from rankscape.samples.patches import index_of, open_patches
+from rankscape.stages.options import Gpus, PatchArray, Threads, settings_of
+from rankscape.studies.embeddings.artifacts import FEATURE_RECORD
+
+
+def embed(
+    *,
+    settings: Annotated[str, settings_of(EmbedSettings)],
+    patches: PatchArray,
+    embedder: Annotated[Path, Parameter(help="Network that `embeddings fit` made (.safetensors).")],
+    out: Annotated[Path, Parameter(help="Features to write (.npy), a row a patch; a .json beside it describes them.")],
+    gpus: Gpus = 0,
+    threads: Threads = 1,
+) -> None:
+    """Compute an embedding of every patch of a granule; rows of patches that are not usable are NaN."""
+    chosen = EmbedSettings.from_text(settings, "embeddings.embed")
+    device = use_device(gpus, threads)
+    store, adapted = open_patches(patches), load_adapted(embedder)
+    features = embed_patches(adapted, store, chosen.batch_size, device)
+    inputs = {"patches": patches, "index": index_of(patches), "embedder": embedder}
+    write_array(out, features)
+    FEATURE_RECORD.write(
+        out.with_suffix(".json"),
+        {
+            "granule": str(store.index["granule"].iloc[0]),
+            "patches": len(features),
+            "usable": int(np.isfinite(features[:, 0]).sum()),
+            "dims": adapted.dims,
+            "architecture": adapted.architecture,
+        },
+        provenance("embeddings embed", chosen, inputs, backend=device.type),
+    )
