@@ -96,7 +96,7 @@ def _taken(values: np.ndarray, budget: int) -> np.ndarray:
     """How much of every place is among the lowest, 0 to 1; adds up to the budget."""
     limit = np.sort(values)[budget - 1]
     below, equal = values < limit, values == limit
-    return below + equal * ((budget - below.sum()) / equal.sum())
+    return np.asarray(below + equal * ((budget - below.sum()) / equal.sum()))
 
 
 def targeting_error(labels: np.ndarray, predicted: np.ndarray) -> float:

@@ -264,7 +264,7 @@ class _Trained:
         """Weights of features as they are, shape (d, tasks)."""
         ridge = self.gram.copy(order="F")
         ridge[np.diag_indices_from(ridge)] += np.repeat(candidate, self.data.widths)
-        return _solve(ridge, self.aim) / self.scale[:, None]
+        return np.asarray(_solve(ridge, self.aim) / self.scale[:, None])
 
     def errors(self, fold: int, candidate: Candidate) -> np.ndarray:
         """Squared errors of a fold held out, from its sums alone, shape (tasks,)."""

@@ -117,7 +117,8 @@ class Galileo(nn.Module):
         own = pixels[..., first : first + len(GROUPS[group])]
         projection = self.space_time_embed[group]
         seen = projection(own.permute(0, 3, 4, 1, 2).flatten(0, 1), token_px)
-        return seen.unflatten(0, (len(pixels), -1)).permute(0, 3, 4, 1, 2)  # type: ignore[no-any-return]
+        folded: Tensor = seen.reshape(len(pixels), -1, *seen.shape[1:])
+        return folded.permute(0, 3, 4, 1, 2)
 
 
 class _Projection(nn.Module):
@@ -130,15 +131,16 @@ class _Projection(nn.Module):
     def forward(self, x: Tensor, token_px: int) -> Tensor:
         weight = self.proj.weight
         if token_px != _LARGEST_PX:
-            weight = (weight.flatten(2) @ _shrinking(token_px).T).unflatten(2, (token_px, token_px))
+            weight = (weight.flatten(2) @ _shrinking(token_px).T).reshape(*weight.shape[:2], token_px, token_px)
         return F.conv2d(x, weight, self.proj.bias, stride=token_px)
 
 
 def _shrinking(token_px: int) -> Tensor:
     """Pseudo-inverse of resizing a square of 8 px, float32, shape (token_px², 64)."""
-    basis = torch.eye(_LARGEST_PX**2).unflatten(1, (1, _LARGEST_PX, _LARGEST_PX))
+    basis = torch.eye(_LARGEST_PX**2).reshape(-1, 1, _LARGEST_PX, _LARGEST_PX)
     small = F.interpolate(basis, (token_px, token_px), mode="bicubic", antialias=True)
-    return torch.linalg.pinv(small.flatten(1))
+    inverse: Tensor = torch.linalg.pinv(small.flatten(1))
+    return inverse
 
 
 class _Block(nn.Module):

@@ -69,5 +69,5 @@ def triplet_loss(
         l2: Weight of the vectors' norms.
     """
     near, far = (torch.linalg.vector_norm(anchor - other, dim=1) for other in (neighbour, distant))
-    norms = sum(torch.linalg.vector_norm(one, dim=1).mean() for one in (anchor, neighbour, distant))
-    return F.relu(near - far + margin).mean() + l2 * norms
+    norms = torch.stack([torch.linalg.vector_norm(one, dim=1).mean() for one in (anchor, neighbour, distant)])
+    return F.relu(near - far + margin).mean() + l2 * norms.sum()

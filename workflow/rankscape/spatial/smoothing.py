@@ -106,4 +106,5 @@ def _from_folds(sums: np.ndarray, without: set[int], labels: np.ndarray) -> np.n
     used = [fold for fold in range(folds) if fold not in without]
     total = sums[:, folds:][:, used].sum(1)
     weighted = sums[:, :folds][:, used].sum(1)
-    return np.divide(weighted, total, out=np.full(len(sums), labels.mean()), where=total > 0)
+    found: np.ndarray = np.divide(weighted, total, out=np.full(len(sums), labels.mean()), where=total > 0)
+    return found

@@ -89,8 +89,6 @@ class BoardKeys(Keys):
     """Side of a square."""
     r2: float | None
     """Coefficient of determination of both colours, each predicted from the other; the mean over four offsets."""
-    smoothing_r2: float | None = None
-    """The same for labels smoothed over the distance."""
 
 
 class DownstreamKeys(DocumentKeys):

@@ -59,7 +59,7 @@ def make_labels(
     parts = [_one(index[mask], found[mask]) for index, found, mask in zip(indices, values, kept, strict=True)]
     table = pd.concat(parts, ignore_index=True)
     patches = len(table)
-    raw = table.pop("value").to_numpy(float)
+    raw = table.pop("value").to_numpy(float, copy=True)
     coverage = table.pop("coverage").to_numpy(float)
     if np.isinf(raw).any():
         raise TableError(f"{origin}: {int(np.isinf(raw).sum())} values of the reference are infinite: mend its file.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import geopandas as gpd
@@ -55,11 +56,17 @@ class FeatureSet:
         """Labels, float64, shape (n,)."""
         return self.rows["label"].to_numpy(float)
 
-    def predict(self, folds: np.ndarray, held: Sequence[Sequence[int]] = ()) -> Predicted:
-        """Predict every place from other folds, penalties chosen inside them."""
+    def predict(self, folds: np.ndarray, groups: np.ndarray | None = None) -> Predicted:
+        """Predict every place from other folds, penalties chosen inside them.
+
+        Args:
+            folds: Fold of every place, shape (n,).
+            groups: Group of every place; the folds of a group are held out together. None holds out each fold alone.
+        """
+        held = [] if groups is None else [np.unique(folds[groups == one]).tolist() for one in np.unique(groups)]
         if self.features is None:
-            degrees = (self.rows[name].to_numpy(float) for name in ("longitude", "latitude"))
-            found, widths = smooth_nested(*degrees, self.labels, folds)
+            longitude, latitude = (self.rows[name].to_numpy(float) for name in ("longitude", "latitude"))
+            found, widths = smooth_nested(longitude, latitude, self.labels, folds, groups)
             return Predicted(found, [[widths[fold]] for fold in sorted(widths)], False)
         (fit,) = fit_nested(
             self.features, self.labels[:, None], folds, blocks=self.widths, penalties=self.settings.penalties,
@@ -120,7 +127,7 @@ def r2_interval(
     if len(names) < _FEWEST_BLOCKS:
         return None, None
     drawn = [
-        block_bootstrap(lambda counts, p=one: r2_of_draws(labels, p, number, counts), len(names), settings.draws, SEED)
+        block_bootstrap(partial(r2_of_draws, labels, one, number), len(names), settings.draws, SEED)
         for one in predicted
     ]
     value = [r2(labels, one) for one in predicted]
@@ -157,13 +164,4 @@ def _board(given: FeatureSet, x: np.ndarray, y: np.ndarray, side: float, offset:
         if len(np.unique(squares[own])) < 2:
             return None
         parts[own] = group_folds(squares[own], np.random.default_rng([SEED, one]), FOLDS) + FOLDS * one
-    held = [np.unique(parts[colour == one]).tolist() for one in (0, 1)]
-    if given.features is None:
-        return known(r2(given.labels, _smoothed_board(given, parts, colour)))
-    return known(r2(given.labels, given.predict(parts, held).values))
-
-
-def _smoothed_board(given: FeatureSet, parts: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """Labels of each colour smoothed from the other, the width chosen inside the squares trained on."""
-    degrees = [given.rows[name].to_numpy(float) for name in ("longitude", "latitude")]
-    return smooth_nested(*degrees, given.labels, parts, held=colour)[0]
+    return known(r2(given.labels, given.predict(parts, colour).values))

@@ -11,8 +11,9 @@ from rankscape.learning.settings import EmbedderSettings, EmbedSettings
 from rankscape.scenes.granule_table import GranuleRow
 from rankscape.stages.region import RegionSettings, StudySettings
 
-COORDINATES, SMOOTHING = "coordinates", "smoothing"
-BASELINES = (COORDINATES, SMOOTHING)
+COORDINATES: Literal["coordinates"] = "coordinates"
+SMOOTHING: Literal["smoothing"] = "smoothing"
+BASELINES: tuple[Literal["coordinates", "smoothing"], ...] = (COORDINATES, SMOOTHING)
 """What predicts without an image: polynomials of the coordinates, and labels smoothed over the distance."""
 
 

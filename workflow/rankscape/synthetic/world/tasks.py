@@ -71,7 +71,7 @@ def _band(task: TaskTruth, seen: np.ndarray | None, shape: tuple[int, ...], chan
     signal = _means(seen, CELL_PX)
     spread = float(_means(signal, PATCH_CELLS).std())
     # Noise of four cells averages out in a patch by one half.
-    return signal + noise * PATCH_CELLS * spread * np.sqrt(1 / task.ceiling - 1)
+    return np.asarray(signal + noise * PATCH_CELLS * spread * np.sqrt(1 / task.ceiling - 1))
 
 
 def _means(values: np.ndarray, side: int) -> np.ndarray:

@@ -1,0 +1,61 @@
+"""The section of the study: what is refused before any job."""
+
+import pytest
+from rankscape.config import check_config, check_granules
+from rankscape.foundation.errors import SettingsError
+from rankscape.scenes.granule_table import GranuleRow
+from rankscape.studies.embeddings.settings import EmbeddingsSettings
+
+BASE = {
+    "region": "small",
+    "granules": "small.tsv",
+    "studies": ["embeddings"],
+    "references": {"truth": {"path": "truth.tif", "title": "Truth"}},
+}
+
+
+def check(**section):
+    return check_config({**BASE, "embeddings": {"tasks": {"truth": {"reference": "truth"}}, **section}}, "small.yaml")
+
+
+def test_what_is_compared():
+    chosen = EmbeddingsSettings(
+        embedders={"one": {}, "two": {"architecture": "band-statistics"}}, combinations={"both": ("one", "two")}
+    )
+    assert chosen.compared() == {
+        "one": ("one",), "two": ("two",), "both": ("one", "two"), "coordinates": (), "smoothing": (),
+    }  # fmt: skip
+    assert list(check().embeddings.compared()) == ["convolutions", "coordinates", "smoothing"]
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"tasks": {}}, "embeddings.tasks is empty"),
+        ({"tasks": {"a": {"reference": "lights"}}}, "embeddings.tasks.a.reference = 'lights' is none of references"),
+        ({"tasks": {"a": {"reference": "truth", "lowest": 2, "highest": 1}}}, "lowest = 2 must be below highest = 1"),
+        ({"tasks": {"a": {"reference": "truth", "transform": "sqrt"}}}, "transform = 'sqrt' is refused"),
+        ({"combinations": {"both": ["convolutions", "other"]}}, "combinations.both names ['other']"),
+        ({"combinations": {"both": ["convolutions"]}}, "must name two different embeddings"),
+        ({"embedders": {"smoothing": {}}}, "['smoothing'] name an embedding, and a combination or a baseline too"),
+        ({"embedders": {}}, "embeddings.embedders"),
+        ({"downstream": {"penalties": [0]}}, "embeddings.downstream.penalties.0 = 0 is refused"),
+        ({"downstream": {"checkerboard_m": [-5]}}, "embeddings.downstream.checkerboard_m.0 = -5 is refused"),
+        ({"acquisition": "other"}, "embeddings.acquisition = 'other' is none of acquisitions"),
+        ({"embedders": {"a": {"month": 13}}}, "embeddings.embedders.a.month = 13 is refused"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(section, message):
+    with pytest.raises(SettingsError) as error:
+        check(**section)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_labels_need_places():
+    table = {"a": GranuleRow(granule="a", role="fit", images="folder")}
+    config = check_config({**BASE, "references": {"truth": {"path": "t.csv", "title": "T", "kind": "table",
+                           "key": "id", "column": "v"}}, "embeddings": {"tasks": {"truth": {"reference": "truth"}}}},
+                          "small.yaml")  # fmt: skip
+    with pytest.raises(SettingsError, match=r"no granule of small\.tsv"):
+        check_granules(config, table)
