@@ -234,7 +234,7 @@ def test_an_old_key_is_refused_with_its_new_name(values, said):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"studies": ["astrology"]}, "studies: astrology is no known study; there are ranking"),
+        ({"studies": ["astrology"]}, "studies: astrology is no known study; there are embeddings, ranking"),
         ({"studies": []}, "studies = [] is refused"),
         ({"studies": "ranking"}, "studies = 'ranking' is refused"),
         ({"studies": ["ranking", "ranking"]}, "studies names ['ranking'] twice"),

@@ -1,6 +1,12 @@
 """What reruns in the study of embeddings: what is added brings its own jobs, and what follows from them."""
 
+import json
+from pathlib import Path
+
+import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from workflow_copy import Project
 
 DEMO = "config/embeddings-demo.yaml"
@@ -8,6 +14,21 @@ ARGUMENTS = ("--configfile", DEMO)
 TASKS = ("built", "farmed", "invisible", "people", "roads", "smooth", "water")
 SETS = ("convolutions", "statistics", "both", "coordinates", "smoothing")
 GRANULES = ("03TVG", "03TWG", "03TXG", "03TVF", "03TWF", "03TXF")
+SMALL = """
+region: small
+granules: small.tsv
+studies: [embeddings]
+tile: {patch_px: 16}
+references:
+  label: {path: label.tif, title: Roughness of the ground}
+embeddings:
+  embedders:
+    convolutions: {architecture: random-convolutions-3px-32}
+  tasks:
+    rough: {reference: label}
+  label: {block_m: 480}
+  downstream: {checkerboard_m: [320], draws: 100}
+"""
 PAGES = {"report report/index.html", "publish catalog.json"}
 
 
@@ -44,3 +65,51 @@ def test_each_change_reruns_its_own_jobs_and_what_follows(made: Project) -> None
 def test_the_bootstrap_makes_no_embedding_again(made: Project) -> None:
     made.configure(DEMO, embeddings={"downstream": {"draws": 200}})
     assert made.planned(*ARGUMENTS) == downstream(TASKS, SETS) | contrasts(TASKS) | PAGES
+
+
+def raster(path: Path, bands: np.ndarray, names: tuple[str, ...], corner_m: tuple[float, float], side_m: float) -> None:
+    """Write float32 bands north up in UTM."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = {"count": len(bands), "height": bands.shape[1], "width": bands.shape[2], "dtype": "float32"}
+    transform = Affine(side_m, 0, corner_m[0], 0, -side_m, corner_m[1])
+    with rasterio.open(path, "w", driver="GTiff", crs="EPSG:32603", transform=transform, **shape) as file:
+        file.write(bands.astype(np.float32))
+        file.descriptions = names
+
+
+@pytest.fixture
+def small(fresh: Project) -> Project:
+    """Two granules of the user's own rasters; patches of 16 px whose roughness is the label."""
+    chance = np.random.default_rng(0)
+    rough = chance.uniform(0.01, 0.05, (2, 10, 10))
+    for place, name in enumerate(("north", "south")):
+        wide = rough[place].repeat(16, 0).repeat(16, 1)
+        pixels = np.clip(0.15 + wide * chance.normal(size=(3, 160, 160)), 0.001, 1)
+        corner = (4e5, 4.5e6 - 4e3 * place)
+        raster(fresh.folder / f"images/{name}.tif", pixels, ("B04", "B03", "B02"), corner, 10.0)
+    both = np.concatenate([100 * rough[0], np.full((15, 10), np.nan), 100 * rough[1]])[None]
+    raster(fresh.folder / "label.tif", both, ("label",), (4e5, 4.5e6), 160.0)
+    (fresh.folder / "small.tsv").write_text(
+        "granule\trole\traster\nnorth\tfit\timages/north.tif\nsouth\tfit\timages/south.tif\n"
+    )
+    (fresh.folder / "small.yaml").write_text(SMALL)
+    return fresh
+
+
+def test_own_images_and_labels_run_to_the_page(small: Project) -> None:
+    arguments = ("--configfile", "small.yaml", "--set-resources", "tile:mpi=mpiexec", "tile:tasks=1")
+    small.snakemake(*arguments)
+
+    results = small.folder / "results/small"
+    found = json.loads((results / "embeddings/downstream/rough/convolutions.json").read_text())
+    assert set(found["splits"]) == {"random", "blocks"}, "two granules have no third to leave out"
+    assert found["splits"]["blocks"]["r2"] > 0.7
+    assert (
+        json.loads((results / "embeddings/downstream/rough/smoothing.json").read_text())["splits"]["blocks"]["r2"] < 0.1
+    )
+    page = (results / "report/embeddings.html").read_text()
+    assert "Blocks of land held out" in page
+    assert "Roughness of the ground" in page
+    assert "Whole granules left out" not in page
+    assert "embeddings/downstream" in (results / "data-dictionary.md").read_text()
+    assert small.planned(*arguments) == set()

@@ -107,5 +107,5 @@ def test_an_unknown_study_is_refused_before_any_job(fresh: Project) -> None:
     run = fresh.snakemake("--dry-run", check=False)
 
     assert run.returncode != 0
-    assert "studies: astrology is no known study; there are ranking." in run.stdout + run.stderr
+    assert "studies: astrology is no known study; there are embeddings, ranking." in run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from affine import Affine
 
 from rankscape.scenes.cogs import write_cog
 from rankscape.synthetic.world.primitives import fractal
@@ -19,7 +20,7 @@ CELL_PX = 16
 """Pixels along a cell of the labels."""
 PATCH_CELLS = 2
 """Cells along a patch of 32 px, over which noise averages out."""
-_SMOOTH_CELLS = 60.0
+_SMOOTH_CELLS = 12.0
 """Size of the structures of the smooth label."""
 
 
@@ -55,8 +56,7 @@ def write_tasks(path: Path, world: World, layout: WorldGrid, seed: int, tags: di
     }  # fmt: skip
     bands = [_band(task, visible.get(task.name), world.truth.shape, chance) for task in TASKS]
     side_m = CELL_PX * PIXEL_M
-    transform = layout.transform * layout.transform.scale(CELL_PX)
-    assert transform.a == side_m
+    transform = Affine(side_m, 0.0, layout.transform.c, 0.0, -side_m, layout.transform.f)
     names = [task.name for task in TASKS]
     write_cog(path, np.stack(bands).astype(np.float32), crs=CRS, transform=transform, names=names, tags=tags)
 
