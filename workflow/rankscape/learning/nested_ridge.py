@@ -48,10 +48,10 @@ class NestedFit:
     """Prediction of every row by the model that has not seen its fold, float64, shape (n,)."""
     folds: dict[int, LinearModel]
     """That model by fold."""
-    final: LinearModel
-    """A model of all rows, its penalties chosen over all folds."""
+    final: LinearModel | None
+    """A model of all rows, its penalties chosen over all folds; None where several folds are held out together."""
     at_end: bool
-    """Whether a chosen penalty of the final model is the smallest or largest that was tried."""
+    """Whether a chosen penalty is the smallest or largest that was tried: of that model, or else of any."""
 
 
 def fit_nested(
@@ -74,7 +74,7 @@ def fit_nested(
         penalties: Penalties to try for each block, above 0.
         standardise: Whether features are divided by their deviation over the rows trained on.
         held: Folds that are held out together, such as those of one colour of a checkerboard; penalties are then chosen
-            over each of the others in turn. None hold out each fold alone.
+            over each of the others in turn, and no model of all rows is made. None hold out each fold alone.
 
     Returns:
         One fit a task.
@@ -98,7 +98,7 @@ def fit_nested(
             )
         search = _Search(features, labels[:, tasks], folds, rows, widths, sorted(set(penalties)), standardise)
         parts = [tuple(sorted(part)) for part in held] or [(fold,) for fold in search.names]
-        fits |= zip(tasks.tolist(), search.fits(parts), strict=True)
+        fits |= zip(tasks.tolist(), search.fits(parts, whole=not held), strict=True)
     return [fits[task] for task in range(labels.shape[1])]
 
 
@@ -137,28 +137,31 @@ class _Search:
             known |= {one: tuple(trained.errors(fold, one) for fold in held) for one in new}
         return known
 
-    def fits(self, parts: Sequence[tuple[int, ...]]) -> Iterator[NestedFit]:
-        """Fit all tasks, each part of the folds held out together."""
-        tasks = self.labels.shape[1]
+    def fits(self, parts: Sequence[tuple[int, ...]], whole: bool) -> Iterator[NestedFit]:
+        """Fit all tasks, each part of the folds held out together; `whole` makes a model of all rows too."""
+        tasks = range(self.labels.shape[1])
         chosen = {part: self._choose(part) for part in parts}
-        last = self._choose(())
         models: dict[int, list[LinearModel]] = {}
         for part in parts:
             models |= dict.fromkeys(part, self.data.without(part).models(chosen[part]))
-        final = self.data.without(()).models(last)
+        final: list[LinearModel] = self.data.without(()).models(self._choose(())) if whole else []
         predicted = self._predict(models, final)
         ends = {self.penalties[0], self.penalties[-1]}
-        for task in range(tasks):
+        for task in tasks:
             own = {fold: model[task] for fold, model in models.items()}
-            yield NestedFit(predicted[:, task], own, final[task], bool(ends & set(last[task])))
+            judged = [final[task]] if final else list(own.values())
+            at_end = any(ends & set(model.penalties) for model in judged)
+            yield NestedFit(predicted[:, task], own, final[task] if final else None, at_end)
 
     def _predict(self, models: dict[int, list[LinearModel]], final: list[LinearModel]) -> np.ndarray:
-        found = np.empty(self.labels.shape)
+        found = np.full(self.labels.shape, np.nan)
         for start in range(0, len(found), _CHUNK):
             part = slice(start, start + _CHUNK)
             x, own = np.asarray(self.features[part], np.float64), self.all_folds[part]
             for fold in np.unique(own).tolist():
                 of_fold = models.get(fold, final)  # no label lies there, so no model has seen it
+                if not of_fold:
+                    continue
                 weights = np.stack([model.weights for model in of_fold], 1)
                 rows = own == fold
                 found[part][rows] = x[rows] @ weights + [model.intercept for model in of_fold]
