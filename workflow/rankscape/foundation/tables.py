@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,14 @@ _MAX_BYTES = 16 << 30
 _GROUP_ROWS = 16_384
 
 
-def write_table(path: Path, frame: pd.DataFrame, metadata: dict[str, Any], *, covering: bool = False) -> None:
+def write_table(
+    path: Path,
+    frame: pd.DataFrame,
+    metadata: dict[str, Any],
+    *,
+    covering: bool = False,
+    columns: Mapping[str, pa.Array] | None = None,
+) -> None:
     """Write a table as Parquet, or GeoParquet where `frame` has geometry.
 
     Args:
@@ -30,12 +37,15 @@ def write_table(path: Path, frame: pd.DataFrame, metadata: dict[str, Any], *, co
         metadata: JSON documents by name, kept in the file's own metadata; provenance stands under `rankscape`.
         covering: Whether a column `bbox` holds the bounds of every geometry (GeoParquet 1.1), in small groups of rows,
             so that a reader of one place skips the others; `frame` has geometry then.
+        columns: Further columns of types that pandas does not know, such as lists of one length; they come last.
     """
     flat = frame.reset_index(drop=True)
     if isinstance(flat, gpd.GeoDataFrame):
         table = _geo_table(flat, covering)
     else:
         table = pa.Table.from_pandas(flat, preserve_index=False)
+    for name, values in (columns or {}).items():
+        table = table.append_column(name, values)
     own = {name.encode(): json.dumps(document, sort_keys=True).encode() for name, document in metadata.items()}
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **own})
     with atomic_path(path) as temporary:

@@ -20,6 +20,9 @@ from rankscape.studies.embeddings.artifacts import DOWNSTREAM, FEATURE_RECORD, L
 from rankscape.studies.embeddings.regressing import FeatureSet, checkerboards, coordinate_features, evaluate_splits
 from rankscape.studies.embeddings.settings import COORDINATES, SMOOTHING, DownstreamSettings
 
+_SOMETHING = 0.05
+"""Where less is predicted, the largest penalty is right, and no warning."""
+
 
 def downstream(
     *,
@@ -45,7 +48,7 @@ def downstream(
     for split, found, measures in evaluate_splits(data):
         splits[split], predictions[split] = measures, found.values
         say(f"{labels.stem} from {name}, {split}: R² {measures['r2']:.3f}")
-        if found.at_end:
+        if found.at_end and (measures["r2"] or 0) > _SOMETHING:
             warnings.append(f"In the split {split} the smallest or largest penalty was the best: try a wider range.")
     dims = 0 if data.features is None else data.features.shape[1]
     if dims > len(data.rows):
