@@ -47,6 +47,7 @@ lint: setup
 	$(BIN)/lint-imports
 	$(BIN)/snakemake --lint
 	$(BIN)/snakemake --lint --configfile config/sichuan.yaml
+	$(BIN)/snakemake --lint --configfile config/embeddings-demo.yaml
 
 docs: setup
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html

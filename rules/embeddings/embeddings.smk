@@ -9,6 +9,9 @@ LABEL_VALUES = acquired(rules.aggregate.output.values, EMBEDDED)
 LEARNED = [name for name in FIT if GRANULE_TABLE[name].located]  # labels need coordinates
 COMPARED = EMBEDDINGS.compared()
 TASKS = sorted(EMBEDDINGS.tasks)
+OWN_WEIGHTS = {
+    name: [one.weights] if one.weights.endswith(".safetensors") else [] for name, one in EMBEDDINGS.embedders.items()
+}
 
 
 wildcard_constraints:
@@ -17,16 +20,11 @@ wildcard_constraints:
     features=NAME,
 
 
-def own_weights(weights):
-    """The file of weights that a job waits for; nothing where they are published under a name."""
-    return [weights] if weights.endswith(".safetensors") else []
-
-
 rule embeddings_fit:
     input:
         patches=expand(EMBEDDED_PATCHES, granule=FIT),
         indices=expand(EMBEDDED_INDEX, granule=FIT),
-        weights=lambda wildcards: own_weights(EMBEDDINGS.embedders[wildcards.embedding].weights),
+        weights=lambda wildcards: OWN_WEIGHTS[wildcards.embedding],
     output:
         embedder="<results>/embeddings/models/{embedding}.safetensors",
     log:

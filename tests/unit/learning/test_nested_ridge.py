@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from rankscape.foundation.errors import TableError
-from rankscape.learning.nested_ridge import fit_nested, fold_errors
+from rankscape.learning.nested_ridge import fit_nested
 from rankscape.learning.ridge import PENALTIES
 
 
@@ -51,8 +51,10 @@ def test_published_folds(shared):
     assert x.sum() == pytest.approx(golden["x_checksum"])
     assert y.sum() == pytest.approx(golden["y_checksum"])
     folds = np.array(golden["fold_of_row"])
-    found = fold_errors(x, y[:, None], folds, PENALTIES, standardise=False)[..., 0]
-    np.testing.assert_allclose(found, golden["intercept"]["fold_mse"], rtol=1e-9)
+    for number, penalty in enumerate(PENALTIES):
+        (fit,) = fit_nested(x, y[:, None], folds, penalties=[penalty], standardise=False)
+        errors = [((fit.predicted - y)[folds == fold] ** 2).mean() for fold in range(5)]
+        np.testing.assert_allclose(errors, np.array(golden["intercept"]["fold_mse"])[:, number], rtol=1e-9)
     penalty = golden["intercept"]["chosen_penalty"]
     (fit,) = fit_nested(x, y[:, None], folds, penalties=[penalty], standardise=False)
     np.testing.assert_allclose(fit.final.weights, golden["intercept"]["weights_at_chosen"], rtol=1e-9)

@@ -102,17 +102,6 @@ def fit_nested(
     return [fits[task] for task in range(labels.shape[1])]
 
 
-def fold_errors(
-    features: np.ndarray, labels: np.ndarray, folds: np.ndarray, penalties: Sequence[float], *, standardise: bool
-) -> np.ndarray:
-    """Mean squared error of every penalty in each fold, predicted from the others; shape (folds, penalties, tasks)."""
-    rows, order = np.arange(len(labels)), sorted(set(penalties))
-    search = _Search(features, labels, folds, rows, (features.shape[1],), order, standardise)
-    found = [search.errors((fold,), [(one,) for one in order]) for fold in search.names]
-    counts = [(folds == fold).sum() for fold in search.names]
-    return np.stack([[one[(p,)][0] / n for p in order] for one, n in zip(found, counts, strict=True)])
-
-
 class _Search:
     """The fits of tasks that have labels of the same rows."""
 

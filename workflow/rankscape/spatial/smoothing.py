@@ -1,28 +1,13 @@
 """What neighbours alone say of a place: labels smoothed over the distance, the baseline of every spatial prediction."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 SIGMAS = tuple(np.logspace(-3, 2, 6).tolist())
 """Widths of the kernel that are tried, in degrees (Rolf et al. 2021)."""
 _CHUNK = 512
 """Places predicted at once."""
-
-
-def smooth(distances: np.ndarray, labels: np.ndarray, sigma: float) -> np.ndarray:
-    """Predict places by the labels around them, with weights exp(-d² / 2 sigma²) (Rolf et al. 2021).
-
-    Args:
-        distances: From every place to every labelled one, in the unit of sigma, shape (n, m).
-        labels: Shape (m,).
-        sigma: Width of the kernel.
-
-    Returns:
-        float64, shape (n,); the mean of all labels where every weight vanishes.
-    """
-    weights = np.exp(-(distances**2) / (2 * sigma**2))
-    total = weights.sum(1)
-    found = np.divide(weights @ labels, total, out=np.full(len(weights), labels.mean()), where=total > 0)
-    return np.asarray(found)
 
 
 def great_circle_degrees(longitude: np.ndarray, latitude: np.ndarray, to: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -41,25 +26,17 @@ def great_circle_degrees(longitude: np.ndarray, latitude: np.ndarray, to: tuple[
     return np.asarray(np.degrees(2 * np.arcsin(np.sqrt(half.clip(0, 1)))))
 
 
-def smooth_places(
-    longitude: np.ndarray, latitude: np.ndarray, known: tuple[np.ndarray, np.ndarray], labels: np.ndarray, sigma: float
-) -> np.ndarray:
-    """Smooth the labels of known places at others, some at a time; sigma in degrees. Shapes as above."""
-    parts = [slice(start, start + _CHUNK) for start in range(0, len(longitude), _CHUNK)]
-    return np.concatenate(
-        [smooth(great_circle_degrees(longitude[part], latitude[part], known), labels, sigma) for part in parts]
-    )
-
-
 def smooth_nested(
     longitude: np.ndarray,
     latitude: np.ndarray,
     labels: np.ndarray,
     folds: np.ndarray,
     held: np.ndarray | None = None,
+    sigmas: Sequence[float] = SIGMAS,
 ) -> tuple[np.ndarray, dict[int, float]]:
     """Predict every place by smoothing the labels of the other folds, sigma chosen inside them.
 
+    Labels weigh exp(-d² / 2 sigma²), d in degrees of a great circle; where all weights vanish, the mean is taken.
     For every fold that is held out, each of the others is predicted from the rest in turn, and the width with the
     smallest squared error is taken.
 
@@ -70,23 +47,24 @@ def smooth_nested(
         folds: Fold of every place, shape (n,); three at least.
         held: Group of every place that is held out together, such as the colour of its square, shape (n,); a fold lies
             in one group. None holds out each fold alone.
+        sigmas: Widths of the kernel to choose from, in degrees.
 
     Returns:
         Predictions, float64, shape (n,), and the width of every group in degrees.
     """
     names, fold = np.unique(folds, return_inverse=True)
     members = np.eye(len(names))[fold]
-    sums = [_kernel_sums(longitude, latitude, np.hstack([members * labels[:, None], members]), one) for one in SIGMAS]
+    sums = [_kernel_sums(longitude, latitude, np.hstack([members * labels[:, None], members]), one) for one in sigmas]
     predicted, chosen = np.empty(len(labels)), {}
     for group in np.unique(folds if held is None else held).tolist():
         own = (folds if held is None else held) == group
-        outer, errors = set(fold[own].tolist()), np.zeros(len(SIGMAS))
+        outer, errors = set(fold[own].tolist()), np.zeros(len(sigmas))
         for inner in set(range(len(names))) - outer:
             part, rest = fold == inner, labels[~own & (fold != inner)]
             errors += [((_from_folds(one[part], outer | {inner}, rest) - labels[part]) ** 2).sum() for one in sums]
         best = int(errors.argmin())
         predicted[own] = _from_folds(sums[best][own], outer, labels[~own])
-        chosen[group] = SIGMAS[best]
+        chosen[group] = sigmas[best]
     return predicted, chosen
 
 
