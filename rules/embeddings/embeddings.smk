@@ -91,7 +91,7 @@ rule embeddings_label:
     benchmark:
         "<benchmarks>/embeddings_label/{task}.tsv"
     conda:
-        "../../envs/geo.yaml"
+        "../../envs/vision.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),
@@ -128,7 +128,7 @@ rule embeddings_downstream:
     benchmark:
         "<benchmarks>/embeddings_downstream/{task}/{features}.tsv"
     conda:
-        "../../envs/geo.yaml"
+        "../../envs/vision.yaml"
     threads: 1
     resources:
         mem_mb=memory(4000),
@@ -153,7 +153,7 @@ rule embeddings_contrast:
     benchmark:
         "<benchmarks>/embeddings_contrast/{task}.tsv"
     conda:
-        "../../envs/geo.yaml"
+        "../../envs/vision.yaml"
     threads: 1
     resources:
         mem_mb=memory(2000),

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from rankscape.spatial.smoothing import SIGMAS, great_circle_degrees, smooth_nested, smooth_places
+from rankscape.spatial.smoothing import SIGMAS, great_circle_degrees, smooth_nested
 
 
 @pytest.fixture(scope="module")
