@@ -55,7 +55,7 @@ def test_a_budget_stops_a_round_and_a_higher_one_goes_on(project: Project, endpo
     line = said(project)
     assert "Judge anna has a budget of 0.9 USD: " in line
     assert re.search(r"0\.\d+ is spent, \S+ may be under way, and one more request may cost 0\.\d+", line)
-    assert "raise judges.anna.budget and run again" in line
+    assert "raise ranking.judges.anna.budget and run again" in line
     assert list((project.folder / "results/small/ranking").glob("rounds/**/*.json")) == []
 
     project.edit("config/config.yaml", "budget: 0.9", "budget: 5")
@@ -122,7 +122,7 @@ def test_a_canary_key_is_in_no_file_and_no_message(
             [
                 "Judge anna cannot be asked at {url} (model other",
                 "The endpoint has the models tester",
-                "mend judges.anna.model",
+                "mend ranking.judges.anna.model",
             ],
         ),
     ],

@@ -161,7 +161,7 @@ def test_a_budget_is_never_exceeded_and_what_was_answered_is_kept(endpoint: Endp
     store = ReplyStore(tmp_path)
     with pytest.raises(BudgetError, match=r"Judge anna has a budget of 0\.002 USD") as caught:
         ask(priced, [question(seed) for seed in range(40)], store)
-    assert "raise judges.anna.budget" in str(caught.value)
+    assert "raise ranking.judges.anna.budget" in str(caught.value)
     spent = ReplyStore(tmp_path).spent("anna")
     assert 0.0015 < spent <= 0.002
     assert len(ReplyStore(tmp_path)) == sum(endpoint.accepted.values()) == round(spent * 1e6 / 157)
@@ -294,7 +294,7 @@ def test_a_model_that_the_endpoint_does_not_have(endpoint: Endpoint, refusal: An
     said = closed(settings(endpoint, concurrency=1))
     assert said.startswith(f"Judge anna cannot be asked at {endpoint.url} (model tester, no key_variable): HTTP 40")
     assert said.endswith(
-        "The endpoint has the models qwen2-vl-7b, qwen2-vl-72b: mend judges.anna.model, and run again."
+        "The endpoint has the models qwen2-vl-7b, qwen2-vl-72b: mend ranking.judges.anna.model, and run again."
     )
     assert len(endpoint.bodies) == 1
 
@@ -307,12 +307,17 @@ def test_many_models_are_not_all_listed(endpoint: Endpoint) -> None:
 
 def test_nothing_there_at_all(endpoint: Endpoint) -> None:
     endpoint.answer = lambda number, body: status(404)
-    assert "Mend judges.anna.base_url, which mostly ends in /v1, or judges.anna.model" in closed(settings(endpoint))
+    assert "Mend ranking.judges.anna.base_url, which mostly ends in /v1, or ranking.judges.anna.model" in closed(
+        settings(endpoint)
+    )
 
 
 @pytest.mark.parametrize(
     ("variable", "advice"),
-    [(None, "Name the variable of its key in judges.anna.key_variable"), ("ANNA_KEY", "Mend the key in ANNA_KEY")],
+    [
+        (None, "Name the variable of its key in ranking.judges.anna.key_variable"),
+        ("ANNA_KEY", "Mend the key in ANNA_KEY"),
+    ],
 )
 def test_a_key_that_is_refused(
     endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, variable: str | None, advice: str
@@ -330,7 +335,7 @@ def test_an_endpoint_that_is_down() -> None:
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
     said = closed(JudgeSettings(model="m", base_url=url, attempts=2))
     assert "no connection" in said
-    assert said.endswith("Mend judges.anna.base_url or start the endpoint, and run again.")
+    assert said.endswith("Mend ranking.judges.anna.base_url or start the endpoint, and run again.")
 
 
 def test_an_endpoint_that_hangs_is_not_waited_for_at_the_end(endpoint: Endpoint) -> None:

@@ -137,7 +137,7 @@ def test_a_budget_counts_what_is_spent_and_what_is_under_way() -> None:
         kept.reserve("c", 1, 0.2)
     assert str(caught.value) == (
         "Judge anna has a budget of 1 USD: 0.5 is spent, 0.4 may be under way, and one more request may cost 0.2. "
-        "Every answer is kept: raise judges.anna.budget and run again, and only what is missing is asked."
+        "Every answer is kept: raise ranking.judges.anna.budget and run again, and only what is missing is asked."
     )
     kept.settle("a", 0)
     money[0] = 0.55

@@ -242,7 +242,7 @@ def test_settings_and_prompt_mistakes(region: Region, endpoint: Endpoint, capsys
         ({"settings": {"pairs_per_cluster": 1}}, "rate.pairs_per_cluster = 1 is refused"),
         ({"settings": {"images_per_cluster": 3}}, "rate.images_per_cluster is no known key"),
         ({"judge_settings": {"temperature": 9}}, "judges.anna.temperature = 9 is refused"),
-        ({"limits": {"concurency": 9}}, "judges.anna.concurency is no known key"),
+        ({"limits": {"concurency": 9}}, "ranking.judges.anna.concurency is no known key"),
         ({"prompt": region.folder / "nobody.md"}, "nobody.md does not exist"),
         ({"sample": region.clusters}, "has no metadata `sample`"),
     ):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -158,6 +159,10 @@ class Score:
     """Why there is no score."""
 
 
+_THOUGHTS_BEGIN = re.compile(r"(?i)\s*<(think|thinking|thought|reasoning)>")
+_THOUGHTS_END = re.compile(r"(?i)</(?:think|thinking|thought|reasoning)>")
+
+
 class UnusableError(Exception):
     """A reply holds no single answer; the message is the reason."""
 
@@ -188,18 +193,25 @@ def single_value(reply: Reply, key: str, check: Callable[[Any], T]) -> T:
     """
     if reply.error is not None:
         raise UnusableError(reply.error)
+    text = without_thoughts(reply.text)
     if reply.finish_reason == "length":
-        raise UnusableError("cut off at max_tokens")
+        raise UnusableError("cut off at max_tokens" if text.strip() else "cut off at max_tokens before any answer")
     if reply.finish_reason == "content_filter":
         raise UnusableError("withheld by the endpoint's content filter")
-    if not reply.text.strip():
+    if not text.strip():
         raise UnusableError("empty reply")
-    found = {check(value) for pairs in _objects(reply.text) for value in _values(pairs, key)}
+    found = {check(value) for pairs in _objects(text) for value in _values(pairs, key)}
     if not found:
         raise UnusableError("no JSON object in the reply")
     if len(found) > 1:
         raise UnusableError(f"several different {key if key.endswith('s') else key + 's'} in one reply")
     return found.pop()
+
+
+def without_thoughts(text: str) -> str:
+    """Return what follows the thoughts of a model that writes them before its answer; nothing if they do not end."""
+    answer = _THOUGHTS_END.split(text)[-1]
+    return "" if _THOUGHTS_BEGIN.match(answer) else answer
 
 
 def _objects(text: str) -> list[list[tuple[str, Any]]]:

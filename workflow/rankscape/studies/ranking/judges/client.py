@@ -175,7 +175,7 @@ def read_key(name: str, settings: JudgeSettings) -> str | None:
     if not key:
         raise SecretError(
             f"Judge {name} needs its key in the environment variable {variable}, which is not set: "
-            f"export {variable}, or mend judges.{name}.key_variable."
+            f"export {variable}, or mend ranking.judges.{name}.key_variable."
         )
     if not (key.isascii() and key.isprintable()):
         raise SecretError(f"The environment variable {variable} of judge {name} holds characters that no key has.")
@@ -186,9 +186,11 @@ def _base_url(name: str, settings: JudgeSettings) -> httpx2.URL:
     try:
         url = httpx2.URL(_STAND_IN_URL if settings.kind == "stand-in" else settings.base_url)
     except httpx2.InvalidURL as error:
-        raise SettingsError(f"judges.{name}.base_url is no address ({error}): write http(s)://host/v1.") from None
+        raise SettingsError(
+            f"ranking.judges.{name}.base_url is no address ({error}): write http(s)://host/v1."
+        ) from None
     if url.scheme not in {"http", "https"} or not url.host:
-        raise SettingsError(f"judges.{name}.base_url is no address of http or https: write http(s)://host/v1.")
+        raise SettingsError(f"ranking.judges.{name}.base_url is no address of http or https: write http(s)://host/v1.")
     return url
 
 
@@ -211,7 +213,8 @@ class _Line:
             self._secret = Secret(key)
             self._client = openai.AsyncOpenAI(
                 api_key=key or _PLACEHOLDER_KEY,
-                base_url=self._base_url,
+                base_url=self._base_url.copy_with(query=None),
+                default_query=dict(self._base_url.params),
                 max_retries=0,  # Retries live in `Judge` alone, so that attempts and waits are what the settings say.
                 timeout=self._settings.timeout_s,
                 http_client=self._http_client,
@@ -239,9 +242,11 @@ class _Line:
             return Failure(self._secret.reason(f"the reply is no chat completion: {error}"))
 
     async def advice(self, failure: Failure) -> str:
-        here, variable = f"judges.{self._name}", self._settings.key_variable
+        here, variable = f"ranking.judges.{self._name}", self._settings.key_variable
         if failure.closed == "connection":
             return f"Mend {here}.base_url or start the endpoint"
+        if failure.closed == "account":
+            return "The account is empty or has no paid plan: top it up at the provider"
         if failure.closed == "key":
             return f"Mend the key in {variable}" if variable else f"Name the variable of its key in {here}.key_variable"
         models = await self._models()

@@ -17,9 +17,15 @@ REFUSING_KEY = frozenset({401, 403})
 """Answers that say that no request with this key will succeed."""
 LONGEST_RETRY_AFTER_S = 600.0
 """A server that asks for a longer pause is not waited for; the reply is missing."""
+_PAYMENT_REQUIRED = 402
+_BILLING = frozenset({400, 403, 429})
+_NO_MONEY = re.compile(
+    r"(?i)insufficient_(quota|balance|funds|credits)|insufficient (balance|funds|credits)|billing details"
+)
 _SHORTEST_SECRET = 6
 _LONGEST_REASON = 200
 _KEY_LIKE = re.compile(r"(?i)\b(sk-[\w*.-]{4,}|bearer\s+[\w*.~+/=-]{4,})|(?<=[?&](?:key|sig)=)[^&\s]+")
+_MARKUP = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[a-z!/][^>]*>")
 _NO_SUCH_MODEL = re.compile(
     r"(?i)model.{0,200}(not exist|not found|not available|unknown|not supported)|(no such|unknown) model"
 )
@@ -34,7 +40,7 @@ class Failure:
     again: bool = False
     """Whether another try can help."""
     closed: str | None = None
-    """What is wrong, where no request of this judge can succeed: `connection`, `address`, `key` or `model`."""
+    """What is wrong, where no request can succeed: `connection`, `address`, `key`, `model` or `account`."""
     congested: bool = False
     """Whether requests came too fast."""
     counts: bool = True
@@ -110,7 +116,7 @@ def read_completion(content: bytes, secret: Secret) -> Completion | Failure:
         return _without_choices(body, secret)
     message, usage = _mapping(choices[0].get("message")), _mapping(body.get("usage"))
     return Completion(
-        text=_text(message.get("content")),
+        text=_answer(message.get("content")),
         finish_reason=_text(choices[0].get("finish_reason")),
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),
@@ -139,6 +145,8 @@ def read_refusal(status: int, headers: httpx2.Headers, body: Any, secret: Secret
     """
     said = _said(body)
     reason = secret.reason(f"HTTP {status}: {said}" if said else f"HTTP {status}")
+    if status == _PAYMENT_REQUIRED or (status in _BILLING and _NO_MONEY.search(f"{said} {json.dumps(body)}")):
+        return Failure(reason, closed="account")
     wait_s = retry_after_s(headers)
     if wait_s is not None and wait_s > LONGEST_RETRY_AFTER_S:
         return Failure(f"{reason}; the server asks to wait {wait_s:.0f} s")
@@ -153,8 +161,17 @@ def read_refusal(status: int, headers: httpx2.Headers, body: Any, secret: Secret
 
 def _said(body: Any) -> str:
     """The message of an error, in the forms in which endpoints give it; the text where it is no JSON."""
-    error = _mapping(body).get("error", body)
-    return _text(_mapping(error).get("message")) or _text(_mapping(body).get("message")) or _text(error)
+    if isinstance(body, str):
+        return _MARKUP.sub(" ", body)
+    if isinstance(body, list):
+        return "; ".join(filter(None, map(_said, body)))
+    if not isinstance(body, dict):
+        return ""
+    if isinstance(body.get("loc"), list) and _text(body.get("msg")):
+        # The place of a key begins with `body`, which says nothing.
+        place = ".".join(str(part) for part in body["loc"] if part != "body")
+        return f"{place}: {body['msg']}"
+    return next(filter(None, (_said(body.get(key)) for key in ("error", "message", "detail", "msg"))), "")
 
 
 def _what_to_mend(status: int, said: str, body: Any) -> str | None:
@@ -182,6 +199,14 @@ def retry_after_s(headers: httpx2.Headers) -> float | None:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _answer(content: Any) -> str:
+    """The text of an answer; of one in parts, its parts of text, without those of a model that thinks."""
+    if not isinstance(content, list):
+        return _text(content)
+    parts = map(_mapping, content)
+    return "".join(_text(part.get("text")) for part in parts if part.get("type") in {"text", "output_text"})
 
 
 def _text(value: Any) -> str:

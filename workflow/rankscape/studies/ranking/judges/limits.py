@@ -125,7 +125,7 @@ class Limits:
             raise BudgetError(
                 f"Judge {self._name} has a budget of {budget:g} {currency}: {spent:.6g} is spent, {under_way:.6g} may "
                 f"be under way, and one more request may cost {cost:.6g}. Every answer is kept: raise "
-                f"judges.{self._name}.budget and run again, and only what is missing is asked."
+                f"ranking.judges.{self._name}.budget and run again, and only what is missing is asked."
             )
         # A request of a killed process is forgotten when it can no longer be under way.
         state["held"] = held | {ticket: [cost, now_s + self._settings.timeout_s + _SLACK_S]}

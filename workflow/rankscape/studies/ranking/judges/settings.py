@@ -81,8 +81,8 @@ class JudgeSettings(Section):
         Raises:
             SettingsError: If a key or value is wrong.
         """
-        given = parse_json(limits, f"judges.{name}", "--limits") if limits.strip() else {}
-        return type(self).checked({**self.model_dump(), **given}, "--limits", f"judges.{name}")
+        given = parse_json(limits, f"ranking.judges.{name}", "--limits") if limits.strip() else {}
+        return type(self).checked({**self.model_dump(), **given}, "--limits", f"ranking.judges.{name}")
 
     @model_validator(mode="after")
     def _command_usable(self) -> "JudgeSettings":
