@@ -48,7 +48,7 @@ def given_file(wildcards):
 
 def label_judge(part):
     """What the replies of the judge that labels depend on (`asked`), or its limits; nothing where no judge labels."""
-    return getattr(RANKING.judges[RANKING.label.judge], part) if RANKING.label.source == "judge" else "{}"
+    return literal(getattr(RANKING.judges[RANKING.label.judge], part)) if RANKING.label.source == "judge" else "{}"
 
 
 def grouped_features(wildcards):

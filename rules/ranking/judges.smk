@@ -1,6 +1,11 @@
 # In: clusters, judges with their prompts. Out: the patches of every round, and every round of every judge and prompt.
 
 
+def by_judge(value):
+    """What a function says of a judge, for each."""
+    return by("judge", {name: value(judge) for name, judge in RANKING.judges.items()})
+
+
 rule ranking_sample:
     input:
         patches=expand(PATCHES, granule=FIT),
@@ -45,10 +50,10 @@ rule ranking_build_requests:
         runtime=minutes(5),
     params:
         settings=without(RANKING.rate, "rounds"),
-        judge=lambda wildcards: RANKING.judges[wildcards.judge].asked,
+        judge=by_judge(lambda judge: judge.asked),
         code=code("ranking build-requests"),
         asks=code("ranking collect-replies"),  # other questions must be asked before rounds want their replies
-        text=lambda wildcards: PROMPTS[wildcards.prompt].identity,
+        text=by("prompt", {name: prompt.identity for name, prompt in PROMPTS.items()}),
     message:
         "Writing down what {wildcards.judge} is asked with prompt {wildcards.prompt}"
     shell:
@@ -68,7 +73,7 @@ rule ranking_serve:
         "../../envs/ranking.yaml"
     threads: 1
     resources:
-        judge=lambda wildcards: RANKING.judges[wildcards.judge].canonical(),
+        judge=by_judge(lambda judge: judge.canonical()),
         mem_mb=memory(16000),
         runtime=minutes(1440),
     message:
@@ -97,7 +102,7 @@ rule ranking_collect_replies:
         "../../envs/ranking.yaml"
     threads: 0  # those of a service and its consumer are added up
     resources:
-        limits=lambda wildcards: RANKING.judges[wildcards.judge].limits,
+        limits=by_judge(lambda judge: judge.limits),
         mem_mb=memory(1500),
         runtime=minutes(1440),
     params:
@@ -126,16 +131,16 @@ rule ranking_rate:
         "../../envs/ranking.yaml"
     threads: 1
     resources:
-        concurrency=lambda wildcards: RANKING.judges[wildcards.judge].concurrency,
-        limits=lambda wildcards: RANKING.judges[wildcards.judge].limits,
+        concurrency=by_judge(lambda judge: judge.concurrency),
+        limits=by_judge(lambda judge: judge.limits),
         mem_mb=memory(1500),
         runtime=minutes(60),
     params:
         settings=without(RANKING.rate, "rounds"),
-        judge=lambda wildcards: RANKING.judges[wildcards.judge].asked,
+        judge=by_judge(lambda judge: judge.asked),
         store=STORE,
-        text=lambda wildcards: PROMPTS[wildcards.prompt].identity,
-        code=lambda wildcards: code("ranking rate", RANKING.judges[wildcards.judge]),
+        text=by("prompt", {name: prompt.identity for name, prompt in PROMPTS.items()}),
+        code=by_judge(lambda judge: code("ranking rate", judge)),
     message:
         "Round {wildcards.round}: asking {wildcards.judge} with prompt {wildcards.prompt}"
     shell:

@@ -3,8 +3,6 @@
 # tables of the user. Out: how well the score agrees with each reference; the score of every district; how much it
 # changed, with its uncertainty and images of the largest changes; what explains the score or its change.
 
-import re
-
 from rankscape.products.change.settings import compared_dates
 
 DISTRICTS = sorted(CONFIG.districts) if MAPPED else []
@@ -13,7 +11,7 @@ CHANGES = [] if SHARD else list(DATES)
 
 
 wildcard_constraints:
-    change="|".join(map(re.escape, DATES)) or r"(?!)",
+    change=one_of(DATES),
 
 
 rule ranking_evaluate:

@@ -31,8 +31,8 @@ PRETRAINING = f"{FOLDER}/model/pretraining"  # and so does a pre-training
 
 
 wildcard_constraints:
-    judge=NAME,
-    prompt=NAME,
+    judge=one_of(RANKING.judges),
+    prompt=one_of(RANKING.prompts),
     round=r"[1-9][0-9]*",
     annotator=ANNOTATOR_PATTERN,
     regression=NAME,

@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import re
 import sys
 from operator import attrgetter
 from pathlib import Path
@@ -61,15 +62,25 @@ pathvars:
     benchmarks=f"results/{CONFIG.region}/benchmarks",
 
 
+def one_of(names):
+    """A pattern of a wildcard that has these values and no other."""
+    return "|".join(map(re.escape, names)) or r"(?!)"
+
+
 wildcard_constraints:
-    acquisition="|".join(CONFIG.acquisitions),
+    acquisition=one_of(CONFIG.acquisitions),
     reference=NAME,
     districts=NAME,
 
 
+def literal(value):
+    """A param that is what it says: braces in a text of the user, such as a title, are no wildcards."""
+    return (lambda wildcards: value) if isinstance(value, str) and re.search(r"\{\s*\w", value) else value
+
+
 def settings(section):
     """A section of the configuration, such as ranking.train, as one canonical JSON string: all keys, sorted."""
-    return attrgetter(section)(CONFIG).canonical()
+    return literal(attrgetter(section)(CONFIG).canonical())
 
 
 def acquired(pattern, acquisition):
@@ -86,10 +97,17 @@ def code(stage, *sections):
     return code_version(stage_module(stage), ROOT / "workflow", NOTES, names)
 
 
-def acquired_code(stage):
-    """Code of a stage that uses the sensor of its acquisition, as an input function."""
-    codes = {name: code(stage, acquisition) for name, acquisition in CONFIG.acquisitions.items()}
-    return lambda wildcards: codes[wildcards.acquisition]
+def by(wildcard, values, default=None):
+    """The value for a wildcard's value, as an input function; what is the same for all is no function, and plans faster."""
+    known = [*values.values(), *([] if default is None else [default])]
+    if all(value == known[0] for value in known):
+        return literal(known[0]) if known else ""
+    return lambda wildcards: values.get(wildcards[wildcard], default)
+
+
+def by_acquisition(value):
+    """What a function says of an acquisition, for each."""
+    return by("acquisition", {name: value(acquisition) for name, acquisition in CONFIG.acquisitions.items()})
 
 
 # Snakemake compares the params of a job with those of its last run, and not its resources. So resources carry what changes no
@@ -116,13 +134,13 @@ def local_file(href):
 def without(section, *names):
     """A section without keys that the job does not read: the number of rounds must not ask finished rounds again."""
     values = {key: value for key, value in json.loads(section.canonical()).items() if key not in names}
-    return json.dumps(values, sort_keys=True, ensure_ascii=False)
+    return literal(json.dumps(values, sort_keys=True, ensure_ascii=False))
 
 
 def only(section, *names):
     """The keys of a section that a job of another stage reads."""
     values = section.model_dump(mode="json", include=set(names))
-    return json.dumps(values, sort_keys=True, ensure_ascii=False)
+    return literal(json.dumps(values, sort_keys=True, ensure_ascii=False))
 
 
 def window(wildcards):
@@ -183,15 +201,3 @@ def each(pattern, granules):
 def dropped(kind, path):
     """A path that is removed once nothing planned needs it, where the configuration says so."""
     return temp(path) if kind in CONFIG.storage.drop else path
-
-
-def page_files(wildcards):
-    """The files that the sections of all pages declare to read."""
-    found = [path for name in PAGES for path in files_read(find_study(name), PAGE_NAMES.get(name, {}))]
-    return [f"results/{CONFIG.region}/{path}" for path in dict.fromkeys(found)]
-
-
-def declared_code(study):
-    """Hash of the declarations of a study's files."""
-    declared = find_study(study).artifacts
-    return code_version(declared, ROOT / "workflow", NOTES) if declared else ""

@@ -22,8 +22,8 @@ rule tile:
         runtime=minutes(30),
     params:
         settings=settings("tile"),
-        images=lambda wildcards: wildcards.granule in LISTINGS,
-        listing=lambda wildcards: LISTINGS.get(wildcards.granule, ""),
+        images=by("granule", dict.fromkeys(LISTINGS, True), False),
+        listing=by("granule", LISTINGS, ""),
         code=code("tile"),
     message:
         "Cutting granule {wildcards.granule} into patches"

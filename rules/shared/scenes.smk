@@ -2,8 +2,6 @@
 # granule on its own grid.
 
 ASSETS = f"results/{CONFIG.region}/scenes/assets"  # as delivered, once for all acquisitions
-FETCHED = {name: acquisition.fetched().canonical() for name, acquisition in CONFIG.acquisitions.items()}
-COMPOSED = {name: acquisition.composed().canonical() for name, acquisition in CONFIG.acquisitions.items()}
 
 
 rule search:
@@ -25,8 +23,8 @@ rule search:
     params:
         settings=settings("search"),
         window=window,
-        sensor=lambda wildcards: CONFIG.acquisitions[wildcards.acquisition].sensor,
-        code=acquired_code("search"),
+        sensor=by_acquisition(lambda acquisition: acquisition.sensor),
+        code=by_acquisition(lambda acquisition: code("search", acquisition)),
     message:
         "Searching scenes of granule {wildcards.granule}"
     shell:
@@ -53,9 +51,9 @@ rule fetch:
         mem_mb=memory(1500),
         runtime=minutes(60),
     params:
-        settings=lambda wildcards: FETCHED[wildcards.acquisition],
+        settings=by_acquisition(lambda acquisition: acquisition.fetched().canonical()),
         assets=ASSETS,
-        code=acquired_code("fetch"),
+        code=by_acquisition(lambda acquisition: code("fetch", acquisition)),
     message:
         "Fetching scenes of granule {wildcards.granule}"
     shell:
@@ -81,9 +79,9 @@ rule compose:
         mem_mb=memory(4000),
         runtime=minutes(30),
     params:
-        settings=lambda wildcards: COMPOSED[wildcards.acquisition],
+        settings=by_acquisition(lambda acquisition: acquisition.composed().canonical()),
         assets=ASSETS,
-        code=acquired_code("compose"),
+        code=by_acquisition(lambda acquisition: code("compose", acquisition)),
     message:
         "Composing granule {wildcards.granule}"
     shell:

@@ -1,9 +1,9 @@
 """Presets as a user gives them: after a region's own file."""
 
 
-def test_the_papers_preset_adds_one_stage_whose_features_are_clustered(fresh):
+def test_the_papers_preset_adds_one_stage_whose_features_are_clustered(fresh, plain):
     preset = ["--configfile", "config/config.yaml", "config/presets/ahn-2023.yaml"]
-    plain, planned = fresh.planned(), fresh.planned(*preset)
+    planned = fresh.planned(*preset)
 
     assert {job.split(" ")[0] for job in planned} - {job.split(" ")[0] for job in plain} == {"refine"}
     assert len(planned) == len(plain) + 1

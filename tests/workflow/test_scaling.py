@@ -14,8 +14,8 @@ def granules_of(jobs: set[str], verb: str) -> set[str]:
     return {job.rsplit("/", 1)[1].partition(".")[0] for job in jobs if job.startswith(f"{verb} ")}
 
 
-def test_shards_and_their_joining_plan_what_one_run_plans(fresh: Project) -> None:
-    whole = fresh.planned()
+def test_shards_and_their_joining_plan_what_one_run_plans(fresh: Project, plain: set[str]) -> None:
+    whole = plain
     shards = [fresh.planned(*shard(text)) for text in ("1/2", "2/2")]
 
     aggregates = {

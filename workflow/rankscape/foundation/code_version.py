@@ -167,12 +167,23 @@ def _module(name: str, root: Path, notes: Notes | None) -> _Known | None:
 
 
 def _source(name: str, root: Path) -> Path | None:
-    base = _folder_of(name.split(".", 1)[0], root)
+    return _sources(name.split(".", 1)[0], root).get(name)
+
+
+@cache
+def _sources(package: str, root: Path) -> dict[str, Path]:
+    """Source file of every module of a package, by dotted name."""
+    base = _folder_of(package, root)
     if base is None:
-        return None
-    base = base.joinpath(*name.split(".")[1:])
-    candidates = (base.with_suffix(".py"), base / "__init__.py")
-    return next((path for path in candidates if path.is_file()), None)
+        return {}
+    found = {package: path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()}
+    for folder, _, files in os.walk(base):
+        above = ".".join([package, *Path(folder).relative_to(base).parts])
+        inits = {above: "__init__.py"} if "__init__.py" in files else {}
+        names = inits | {f"{above}.{file[:-3]}": file for file in files if file.endswith(".py")}
+        # A module wins over a package of its name, which is read later.
+        found = {name: Path(folder, file) for name, file in names.items()} | found
+    return found
 
 
 @cache

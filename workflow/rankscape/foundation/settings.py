@@ -40,7 +40,7 @@ class Section(BaseModel):
     The docstring below a field is its description in the JSON schema and in the table of `config/README.md`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     def canonical(self) -> str:
         """Return the section as one line of JSON with sorted keys: the same settings give the same text."""

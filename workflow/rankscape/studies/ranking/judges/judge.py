@@ -23,7 +23,7 @@ from rankscape.studies.ranking.judges.questions import (
     repair_key,
     repair_messages,
 )
-from rankscape.studies.ranking.judges.reply_store import Ledger, ReplyStore
+from rankscape.studies.ranking.judges.reply_store import LIMITS_FOLDER, Ledger, ReplyStore
 from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 Read = Callable[[Reply], str | None]
@@ -57,7 +57,7 @@ class Judge:
         self._ledger = Ledger(name, settings, store)
         self._line = line
         self._pace = Pace(settings.concurrency)
-        folder = None if store is None else store.folder / "limits"
+        folder = None if store is None else store.folder / LIMITS_FOLDER
         self._limits = Limits(name, settings, self._ledger.spent, folder)
         self._answers = 0
         self._counted_to_estimated = 0.0

@@ -23,6 +23,8 @@ from rankscape.studies.ranking.judges.questions import Question, Reply, endpoint
 from rankscape.studies.ranking.judges.settings import JudgeSettings
 
 _ENDING = ".jsonl"
+LIMITS_FOLDER = "limits"
+"""What processes that ask one judge agree on; it lies beside the segments of replies."""
 _KEY = re.compile(r"[0-9a-f]{64}")
 _NUMBER = (int, float)
 _FIELDS: dict[str, tuple[type, ...]] = {
@@ -46,7 +48,8 @@ class ReplyStore:
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{folder} is a file, but the store of replies is a folder: give another path.")
-        strange = next((path for path in visible(self.folder) if not has_suffix(path, _ENDING)), None)
+        files = [path for path in visible(self.folder) if path.name != LIMITS_FOLDER]
+        strange = next((path for path in files if not has_suffix(path, _ENDING)), None)
         if strange is not None:
             raise InputError(
                 f"{strange} is no file of replies (they end in {_ENDING}): unpack it, or move it to another folder."
