@@ -105,11 +105,6 @@ def by(wildcard, values, default=None):
     return lambda wildcards: values.get(wildcards[wildcard], default)
 
 
-def by_acquisition(value):
-    """What a function says of an acquisition, for each."""
-    return by("acquisition", {name: value(acquisition) for name, acquisition in CONFIG.acquisitions.items()})
-
-
 # Snakemake compares the params of a job with those of its last run, and not its resources. So resources carry what changes no
 # result and must not make a finished job run again: memory and time, whether downloads are dropped, and a judge's limits, prices
 # and command. There is no other way to a command line that follows wildcards and is not compared.

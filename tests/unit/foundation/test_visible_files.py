@@ -74,6 +74,7 @@ def test_replies_are_read_or_refused_by_name(tmp_path):
     record = {"key": "a" * 64, "judge": "j", "error": None, "attempts": 1, "cost": 0.5, **fields}
     (tmp_path / "OLD.JSONL").write_text(json.dumps(record) + "\n")
     (tmp_path / ".DS_Store").touch()
+    (tmp_path / "limits").mkdir()
     assert ReplyStore(tmp_path).spent("j") == 0.5
     (tmp_path / "more.jsonl.gz").touch()
     with pytest.raises(InputError, match=r"more\.jsonl\.gz is no file of replies"):

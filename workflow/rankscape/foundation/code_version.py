@@ -176,7 +176,8 @@ def _sources(package: str, root: Path) -> dict[str, Path]:
     base = _folder_of(package, root)
     if base is None:
         return {}
-    found = {package: path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()}
+    alone = base.with_suffix(".py")
+    found = {package: alone} if alone.is_file() else {}
     for folder, _, files in os.walk(base):
         above = ".".join([package, *Path(folder).relative_to(base).parts])
         inits = {above: "__init__.py"} if "__init__.py" in files else {}
