@@ -44,8 +44,8 @@ rule embeddings_fit:
     message:
         "Making the embedding {wildcards.embedding}"
     shell:
-        "python -m rankscape embeddings fit --settings {params.settings:q} --patches {input.patches:q}"
-        " --out {output.embedder:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+        "python -m rankscape embeddings fit --settings {params.settings:q} --name {wildcards.embedding:q}"
+        " --patches {input.patches:q} --out {output.embedder:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule embeddings_embed:

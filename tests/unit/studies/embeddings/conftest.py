@@ -55,7 +55,8 @@ class Region:
     def fit(self, name: str, **settings: object) -> int:
         chosen = json.dumps({"architecture": "random-convolutions-3px-16", **settings})
         out = self.folder / f"models/{name}.safetensors"
-        return self.run("embeddings", "fit", "--settings", chosen, "--patches", *self.patches, "--out", out)
+        words = ("embeddings", "fit", "--settings", chosen, "--name", name)
+        return self.run(*words, "--patches", *self.patches, "--out", out)
 
     def embed(self, name: str) -> int:
         model = self.folder / f"models/{name}.safetensors"

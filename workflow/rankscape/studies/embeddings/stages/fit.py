@@ -23,13 +23,14 @@ from rankscape.stages.options import Gpus, PatchArrays, Threads, settings_of
 def fit(
     *,
     settings: Annotated[str, settings_of(EmbedderSettings)],
+    name: Annotated[str, Parameter(help="Name of the embedding.")],
     patches: PatchArrays,
-    out: Annotated[Path, Parameter(help="Network to write (.safetensors), named as the embedding.")],
+    out: Annotated[Path, Parameter(help="Network to write (.safetensors).")],
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
     """Make the network of an embedding from patches, or from published weights."""
-    chosen = EmbedderSettings.from_text(settings, f"embeddings.embedders.{out.stem}")
+    chosen = EmbedderSettings.from_text(settings, f"embeddings.embedders.{name}")
     device = use_device(gpus, threads)
     adapted = make_embedder(chosen, list(open_stores(patches)), device)
     weights = find_weights(chosen.architecture, chosen.weights)
@@ -38,4 +39,4 @@ def fit(
         inputs |= {f"patches/{path.stem}": path, f"index/{path.stem}": index_of(path)}
     record = provenance("embeddings fit", chosen, inputs, seed=chosen.seed, backend=device.type)
     save_adapted(out, adapted, record)
-    say(f"{out.stem}: {adapted.dims} numbers a patch.")
+    say(f"{name}: {adapted.dims} numbers a patch.")
