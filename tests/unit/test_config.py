@@ -271,3 +271,10 @@ def test_a_study_reads_its_own_section_and_the_shared_ones(tmp_path):
     path.write_text(yaml.safe_dump(changed(order_from_reference={"references": ["lamps"]})))
     with pytest.raises(SettingsError, match=r"c\.yaml: ranking\.order_from_reference\.references names \['lamps'\]"):
         read_study(path, "ranking", RankingSettings)
+
+
+@pytest.mark.parametrize("name", ["32TAA", "48RAV", "48RVK", "32XNH"])
+def test_an_mgrs_granule_that_does_not_exist_is_refused_before_any_job(name):
+    row = {"role": "fit", "start": "2023-06-01", "end": "2023-06-30", "max_cloud_percent": 10}
+    with pytest.raises(SettingsError, match=f"granules: {name}: .*mend its row"):
+        check_granules(check_config(JUDGED, "x"), {name: GranuleRow.checked({"granule": name, **row}, "x")})

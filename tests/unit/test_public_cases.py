@@ -82,3 +82,23 @@ def test_a_footprint_across_180_degrees_is_no_strip_around_the_earth(case, run):
     found = pd.read_parquet("v.parquet")
     assert found["value"].tolist() == pytest.approx([10.0] * 100)
     assert found["coverage"].tolist() == pytest.approx([1.0] * 100)
+
+
+def test_transparent_images_are_empty_and_palettes_are_what_they_show(case):
+    case("pictures")
+    words = ["ranking", "score", "p_rgba", "--model", "rgbmodel.safetensors", "--out", "s.csv"]
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert not stopped.value.code
+    scores = pd.read_csv("s.csv").set_index("file")["score"]
+    assert scores[["transparent_white.png", "most_transparent.png"]].isna().all()
+    assert scores[["opaque.png", "palette.png"]].notna().all()
+
+
+def test_colours_of_16_bits_are_refused(case, capsys):
+    case("pictures")
+    with pytest.raises(SystemExit) as stopped:
+        main(["ranking", "score", "p_16", "--model", "rgbmodel.safetensors", "--out", "s.csv"])
+    assert stopped.value.code == 2
+    assert "8-bit images are needed" in capsys.readouterr().err
+    assert not Path("s.csv").exists()

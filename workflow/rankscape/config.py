@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, create_model
 
-from rankscape.foundation.errors import SettingsError
+from rankscape.foundation.errors import GranuleError, SettingsError
 from rankscape.foundation.settings import explain, read_yaml
 from rankscape.foundation.studies import find_study, load, study_names
 from rankscape.scenes.granule_table import GranuleRow
+from rankscape.scenes.mgrs import granule
 from rankscape.stages.region import RegionSettings, StudySettings
 
 RENAMED = {
@@ -133,17 +134,29 @@ def _has(values: Any, path: str) -> bool:
 
 
 def check_granules(config: RegionSettings, table: Mapping[str, GranuleRow]) -> None:
-    """Refuse what the granule table cannot give: places to compare at, granules to learn from, periods.
+    """Refuse what the granule table cannot give: MGRS granules that exist, places to compare at, periods.
 
     Raises:
         SettingsError: Naming the key and the table.
     """
     try:
+        _check_squares(table)
         config.check_granules(table)
         for section in sections_of(config).values():
             section.check_granules(config, table)
     except ValueError as error:
         raise SettingsError(f"{error}.") from None
+
+
+def _check_squares(table: Mapping[str, GranuleRow]) -> None:
+    for row in table.values():
+        if row.local is None:
+            try:
+                granule(row.location)
+            except GranuleError as error:
+                raise ValueError(
+                    f"granules: {str(error).removesuffix('.')}: mend its row of the granule table"
+                ) from None
 
 
 def load_config(path: Path) -> RegionSettings:

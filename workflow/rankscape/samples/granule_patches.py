@@ -13,6 +13,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from rankscape.foundation.errors import RasterError
+from rankscape.samples.image_pixels import check_colour_order, data_bands
 from rankscape.samples.patches import Grid, patch_id
 from rankscape.samples.source import Layout, Piece
 from rankscape.scenes.granule_table import COLOURS
@@ -69,8 +70,9 @@ class SceneSource:
 
     def _pixels(self, window: Window) -> np.ndarray:
         """Read all bands, pixel by pixel as patches hold them: shape (rows, columns, bands)."""
-        pixels = np.empty((window.height, window.width, self.scene.count), self.layout.dtype)
-        _read(self.scene, window, out=pixels.transpose(2, 0, 1))
+        bands = data_bands(self.scene)
+        pixels = np.empty((window.height, window.width, len(bands)), self.layout.dtype)
+        _read(self.scene, window, indexes=bands, out=pixels.transpose(2, 0, 1))
         return pixels
 
     def _valid(self, window: Window, pixels: np.ndarray, flags: np.ndarray | None) -> np.ndarray | None:
@@ -149,8 +151,9 @@ def _step_px(block_px: int) -> int:
 
 
 def _check_scene(scene: Any, path: Path, patch_px: int) -> None:
-    if scene.count < 3:
-        raise RasterError(f"{path} has {scene.count} band(s); red, green and blue are needed, in this order.")
+    check_colour_order(scene)
+    if (bands := len(data_bands(scene))) < 3:
+        raise RasterError(f"{path} has {bands} band(s); red, green and blue are needed, in this order.")
     if set(scene.dtypes) not in ({"uint8"}, {"float32"}):
         raise RasterError(
             f"{path} holds {', '.join(sorted(set(scene.dtypes)))}; uint8 images or float32 reflectance are needed."
@@ -196,4 +199,4 @@ def _layout(scene: Any, granule: str, patch_px: int, step_px: int) -> Layout:
 def _bands(scene: Any) -> tuple[str, ...]:
     """Names as the file describes its bands; true colour where it does not."""
     plain = (*COLOURS, *(f"band{number}" for number in range(4, scene.count + 1)))
-    return tuple(name or plain[place] for place, name in enumerate(scene.descriptions))
+    return tuple(scene.descriptions[number - 1] or plain[number - 1] for number in data_bands(scene))

@@ -15,6 +15,7 @@ from PIL import Image
 
 from rankscape.foundation.errors import RasterError
 from rankscape.foundation.progress import say
+from rankscape.samples.image_pixels import FORMATS, check_image, shown_colours
 from rankscape.samples.listing import image_ids, is_image, list_images
 from rankscape.samples.patches import NOWHERE, Grid, patch_id
 from rankscape.samples.rendering import open_image
@@ -26,7 +27,6 @@ _NAME = re.compile(r"([0-9]{1,8})_([0-9]{1,8})")
 _HALF_WORLD_M = pi * 6_378_137.0
 """Half the side of the web-mercator square (EPSG:3857, radius of WGS 84)."""
 _LARGEST_PX = 4096
-_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class FolderSource:
         """
         side = self.layout.grid.patch_px
         try:
-            image = open_8bit(self.files[step], decode=True).convert("RGBA")
+            image = shown_colours(open_8bit(self.files[step], decode=True))
         except RasterError as error:
             if not self.skip:
                 raise
@@ -161,9 +161,8 @@ def open_8bit(file: Path, *, decode: bool = False) -> Image.Image:
         RasterError: If it is broken, or has other pixels; the message names it.
     """
     try:
-        with open_image(file, _FORMATS) as image:
-            if image.mode not in ("RGB", "RGBA", "P", "L"):
-                raise RasterError(f"{file} holds pixels of mode {image.mode}; 8-bit images are needed.")
+        with open_image(file, FORMATS) as image:
+            check_image(image, file)
             if decode:
                 image.load()
             return image

@@ -66,6 +66,14 @@ def open_raster(path: Path, *, max_pixels: int = MAX_PIXELS, max_bands: int = MA
         raise RasterError(f"{path} is no whole GeoTIFF or JPEG 2000 ({brief(error)}): get it again.") from None
 
 
+def is_raster(path: Path) -> bool:
+    """Whether a file begins as a GeoTIFF or JPEG 2000 does, whatever its suffix."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as handle:
+        return handle.read(4) in DRIVERS
+
+
 def _driver(path: Path) -> str:
     if not path.is_file():
         raise RasterError(f"{path} does not exist: make it first, or mend the path.")

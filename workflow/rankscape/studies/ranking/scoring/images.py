@@ -11,15 +11,22 @@ from rasterio.windows import Window
 
 from rankscape.foundation.errors import InputError, RasterError
 from rankscape.foundation.visible_files import is_passed_over
+from rankscape.samples.image_pixels import (
+    FORMATS,
+    band_count,
+    check_colour_order,
+    check_image,
+    data_bands,
+    read_window,
+    shown_colours,
+)
 from rankscape.samples.rendering import MAX_PIXELS, open_image
-from rankscape.scenes.rasters import open_raster
+from rankscape.scenes.rasters import is_raster, open_raster
 
-RASTERS = frozenset({".tif", ".tiff"})
+RASTERS = frozenset({".tif", ".tiff", ".jp2", ".j2k"})
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp"}) | RASTERS
 MIN_VALID_FRACTION = 0.5
 """Images with a smaller share of pixels with data get no score, as in `tile.min_valid_fraction`'s default."""
-_FORMATS = ("PNG", "JPEG", "WEBP")
-_EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 
 
 @dataclass(frozen=True)
@@ -69,13 +76,13 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         RasterError: If it is broken, too large, or no 8-bit image; the message names it.
     """
-    if path.suffix.lower() in RASTERS:
+    if is_raster(path):
         with open_raster(path, max_pixels=MAX_PIXELS) as dataset:
-            return _window(dataset, Window(0, 0, dataset.width, dataset.height))
-    with open_image(path, _FORMATS) as image:
-        if image.mode not in _EIGHT_BIT_MODES:
-            raise RasterError(f"{path} is no 8-bit image (its mode is {image.mode}): save it as 8-bit RGB.")
-        return np.asarray(image.convert("RGB"), np.uint8)
+            check_colour_order(dataset)
+            return read_window(dataset, Window(0, 0, dataset.width, dataset.height))
+    with open_image(path, FORMATS) as image:
+        check_image(image, path)
+        return np.array(shown_colours(image))[..., :3]
 
 
 def look_at_raster(path: Path, patch_px: int) -> ScoredRaster:
@@ -91,8 +98,10 @@ def look_at_raster(path: Path, patch_px: int) -> ScoredRaster:
                 f"{path} has {dataset.height} x {dataset.width} pixels, less than one patch of {patch_px} px: give a "
                 "smaller --patch-px."
             )
-        names = tuple(str(name) for name in dataset.descriptions) if all(dataset.descriptions) else None
-        return ScoredRaster(path, np.dtype(dataset.dtypes[0]), dataset.count, names, rows, cols, patch_px)
+        check_colour_order(dataset)
+        given = [dataset.descriptions[number - 1] for number in data_bands(dataset)]
+        names = tuple(map(str, given)) if all(given) and len(given) == band_count(dataset) else None
+        return ScoredRaster(path, np.dtype(dataset.dtypes[0]), band_count(dataset), names, rows, cols, patch_px)
 
 
 def cut_raster(raster: ScoredRaster) -> Iterator[np.ndarray]:
@@ -104,7 +113,7 @@ def cut_raster(raster: ScoredRaster) -> Iterator[np.ndarray]:
     side = raster.patch_px
     with open_raster(raster.path) as dataset:
         for row in range(raster.rows):
-            strip = _window(dataset, Window(0, row * side, raster.cols * side, side))
+            strip = read_window(dataset, Window(0, row * side, raster.cols * side, side))
             yield np.ascontiguousarray(strip.reshape(side, raster.cols, side, raster.bands).swapaxes(0, 1))
 
 
@@ -132,13 +141,3 @@ def valid_fraction(patches: np.ndarray) -> np.ndarray:
     """
     seen = (patches != 0).any(axis=3) if patches.dtype == np.uint8 else np.isfinite(patches).all(axis=3)
     return np.asarray(seen.mean(axis=(1, 2)))
-
-
-def _window(dataset: Any, window: Window) -> np.ndarray:
-    """Read pixels as (height, width, bands); where the raster's mask says no data, 0 or NaN."""
-    pixels: np.ndarray = np.moveaxis(dataset.read(window=window), 0, 2)
-    hidden = dataset.dataset_mask(window=window) == 0
-    if hidden.any() and pixels.dtype.kind in "fu":
-        pixels = pixels.copy()
-        pixels[hidden] = np.nan if pixels.dtype.kind == "f" else 0
-    return pixels
