@@ -254,9 +254,8 @@ class _Trained:
 
     def weights(self, candidate: Candidate) -> np.ndarray:
         """Weights of features as they are, shape (d, tasks)."""
-        ridge = self.gram.copy(order="F")
-        ridge[np.diag_indices_from(ridge)] += np.repeat(candidate, self.data.widths)
-        return np.asarray(_solve(ridge, self.aim) / self.scale[:, None])
+        added = np.repeat(candidate, self.data.widths)
+        return np.asarray(_solve(self.gram, added, self.aim) / self.scale[:, None])
 
     def errors(self, fold: int, candidate: Candidate) -> np.ndarray:
         """Squared errors of a fold held out, from its sums alone, shape (tasks,)."""
@@ -304,9 +303,8 @@ class _TrainedRows:
 
     def _solved(self, candidate: Candidate) -> tuple[np.ndarray, np.ndarray]:
         product = sum(one / penalty for one, penalty in zip(self.products, candidate, strict=True))
-        ridge = np.asarray(product)[self.used].copy(order="F")
-        ridge[np.diag_indices_from(ridge)] += 1
-        return np.asarray(product), _solve(ridge, self.data.y[self.used] - self.mean)
+        ridge = np.asarray(product)[self.used]
+        return np.asarray(product), _solve(ridge, np.ones(len(ridge)), self.data.y[self.used] - self.mean)
 
     def errors(self, fold: int, candidate: Candidate) -> np.ndarray:
         product, solved = self._solved(candidate)
@@ -334,15 +332,19 @@ def _scale(variance: np.ndarray, centre: np.ndarray, standardise: bool) -> np.nd
     return np.sqrt(np.where(moves, variance, 1.0))
 
 
-def _solve(matrix: np.ndarray, aim: np.ndarray) -> np.ndarray:
-    """Solve for a symmetric positive definite matrix, which is used up."""
+def _solve(matrix: np.ndarray, added: np.ndarray, aim: np.ndarray) -> np.ndarray:
+    """Solve for a symmetric matrix, positive definite once numbers are added to its diagonal."""
+    ridge = matrix.copy()
+    ridge[np.diag_indices_from(ridge)] += added
     try:
-        return np.asarray(cho_solve(cho_factor(matrix, overwrite_a=False, check_finite=False), aim, check_finite=False))
+        # Symmetric: its transpose lies in memory as LAPACK wants it, and nothing is copied.
+        factor = cho_factor(ridge.T, overwrite_a=True, check_finite=False)
     except LinAlgError:
         # A small penalty may be less than the rounding of large products.
-        values, vectors = np.linalg.eigh(matrix)
+        values, vectors = np.linalg.eigh(matrix + np.diag(added))
         floor = np.finfo(float).eps * len(values) * values[-1]
         return np.asarray(vectors @ ((vectors.T @ aim) / np.maximum(values, floor)[:, None]))
+    return np.asarray(cho_solve(factor, aim, check_finite=False))
 
 
 def _check(

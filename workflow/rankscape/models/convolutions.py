@@ -258,23 +258,23 @@ def _means_of_products(images: Tensor, filters: Tensor, thresholds: tuple[float,
     mean window of I (exact, not an approximation). Products are made in tiles that stay in the cache.
     """
     count, size = len(filters), filters.shape[-1]
-    flat = filters.reshape(count, -1).T.contiguous()
+    flat = filters.reshape(count, -1)
     windows = images.unfold(2, size, 1).unfold(3, size, 1)
     height, width = windows.shape[2:4]
     rows = max(_TILE // (width * min(count, _TOGETHER)), 1)
     sizes = torch.zeros(len(images), 2, count, dtype=torch.float64)
     for image, first in ((i, r) for i in range(len(images)) for r in range(0, height, rows)):
-        tile = windows[image, :, first : first + rows].permute(1, 2, 0, 3, 4).reshape(-1, len(flat))
+        tile = windows[image, :, first : first + rows].permute(0, 3, 4, 1, 2).reshape(flat.shape[1], -1)
         for few in range(0, count, _TOGETHER):
             part = slice(few, few + _TOGETHER)
-            answers = tile @ flat[:, part]
+            answers = flat[part] @ tile
             if thresholds != (0, 0):
-                sizes[image, 1, part] += (answers + thresholds[1]).abs_().sum(0)
+                sizes[image, 1, part] += (answers + thresholds[1]).abs_().sum(1)
                 answers -= thresholds[0]
-            sizes[image, 0, part] += answers.abs_().sum(0)
+            sizes[image, 0, part] += answers.abs_().sum(1)
     if thresholds == (0, 0):
         sizes[:, 1] = sizes[:, 0]
-    mean = _mean_windows(images, size) @ flat.double()
+    mean = _mean_windows(images, size) @ flat.double().T
     signed = torch.stack([mean - thresholds[0], -mean - thresholds[1]], 1)
     return ((sizes / (height * width) + signed) / 2).clamp_min_(0).flatten(1).to(images.dtype)
 
