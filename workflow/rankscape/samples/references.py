@@ -10,11 +10,13 @@ import pandas as pd
 import shapely
 
 from rankscape.foundation.errors import TableError
+from rankscape.foundation.progress import say
 from rankscape.foundation.text_tables import TableFormat
 from rankscape.foundation.user_tables import as_numbers, keys
 from rankscape.samples.joins import read_joined
 from rankscape.samples.patches import row_col
 from rankscape.samples.settings import JoinedTable, ReferenceSettings
+from rankscape.samples.validity import validity_of
 from rankscape.samples.vector_files import LINES, POLYGONS, check_kinds, check_polygons, missing, numbers, read_shapes
 from rankscape.samples.zonal_statistics import area_means
 from rankscape.spatial.geometry import densified, lengths_m
@@ -23,6 +25,8 @@ from rankscape.spatial.seams import around, large_areas_m2, moved
 
 _TOUCHING = 1e-3
 """Polygons that share less of the smaller one are neighbours with imprecise borders, no overlap."""
+_FAR_REGIONS, _FAR_M = 5.0, 100_000.0
+"""Features farther away than so many diagonals of the granule, and than so many metres, lie far outside."""
 _M_PER_KM, _M2_PER_KM2 = 1e3, 1e6
 _PATCH_ID = re.compile(r".+_\d+_\d+")
 
@@ -35,8 +39,8 @@ def reference_values(reference: ReferenceSettings, patches: gpd.GeoDataFrame) ->
         patches: Index of one granule's patches: `patch_id`, `granule`, `row`, `col` and footprints with a CRS.
 
     Returns:
-        One row a patch: `value` (float64, not transformed; NaN where nothing is known) and `coverage` (float64, the
-        share of the footprint that the value speaks of, in [0, 1]).
+        One row a patch: `value` (float64, not transformed; NaN where nothing is known), `coverage` (float64, the share
+        of the footprint that the value speaks of, in [0, 1]); of rasters `lowest` and `highest` of the cells.
 
     Raises:
         RasterError: If a raster cannot be used; see `area_means`.
@@ -54,7 +58,7 @@ def reference_values(reference: ReferenceSettings, patches: gpd.GeoDataFrame) ->
     if reference.transform == "log1p" and (found["value"] < 0).any():
         raise TableError(
             f"{reference.path} gives {found['value'].min():g} at a patch, and transform = log1p takes no negative "
-            "values: mend them, or set the transform to none."
+            "values: set `nodata`, `valid_range` or clip: [0, null], or set the transform to none."
         )
     return found
 
@@ -85,7 +89,7 @@ def _of_points(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Da
     count = np.bincount(patch, minlength=len(shapes))
     total = np.bincount(patch, value, minlength=len(shapes))
     if reference.statistic in ("sum", "count"):
-        covered = _surveyed(points, shapes)
+        covered = _surveyed(_beside(points, footprints, reference.path), shapes)
         found = total if reference.statistic == "sum" else count
         return pd.DataFrame({"value": np.where(covered, found, np.nan), "coverage": covered.astype(float)})
     mean = np.divide(total, count, out=np.full(len(shapes), np.nan), where=count > 0)
@@ -115,9 +119,25 @@ def _of_lines(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Dat
     line, patch = shapely.STRtree(shapes).query(lines.geometry.to_numpy(), predicate="intersects")
     pieces = shapely.intersection(lines.geometry.to_numpy()[line], shapes[patch])
     length_m = np.bincount(patch, lengths_m(gpd.GeoSeries(pieces, crs=footprints.crs)), minlength=len(shapes))
-    covered = _surveyed(lines, shapes)
+    covered = _surveyed(_beside(lines, footprints, reference.path), shapes)
     density = length_m / _M_PER_KM / (large_areas_m2(footprints) / _M2_PER_KM2)
     return pd.DataFrame({"value": np.where(covered, density, np.nan), "coverage": covered.astype(float)})
+
+
+def _beside(features: gpd.GeoDataFrame, footprints: gpd.GeoSeries, path: str) -> gpd.GeoDataFrame:
+    """Features that are not far outside the region, as 0 degrees north and east is: those say nothing of the survey."""
+    left, bottom, right, top = footprints.total_bounds
+    unit_m = 111_000.0 if footprints.crs.is_geographic else footprints.crs.axis_info[0].unit_conversion_factor
+    reach = max(_FAR_REGIONS * np.hypot(right - left, top - bottom), _FAR_M / unit_m)
+    near = features.geometry.intersects(
+        shapely.box(left - reach, bottom - reach, right + reach, top + reach)
+    ).to_numpy()
+    if not near.all():
+        say(
+            f"warning: {int((~near).sum())} of {len(features)} features of {Path(path).name} lie far outside the "
+            f"region, such as {features['row'].iloc[int(np.flatnonzero(~near)[0])]}: they do not count as surveyed land"
+        )
+    return features[near]
 
 
 def _surveyed(features: gpd.GeoDataFrame, shapes: np.ndarray) -> np.ndarray:
@@ -179,7 +199,8 @@ def _of_table(reference: ReferenceSettings, patches: gpd.GeoDataFrame) -> pd.Dat
             f"{path}: {key} holds {table[key].iloc[0]!r} for one, and patches are called "
             f"{patches['patch_id'].iloc[0]!r} or {places.iloc[0]!r}: give a column with such keys."
         )
-    known = pd.Series(as_numbers(table[column], f"{path}: {column}", table[key].tolist()), table[key])
+    cells = as_numbers(table[column], f"{path}: {column}", table[key].tolist())
+    known = pd.Series(validity_of(reference).applied(cells), table[key])
     value = known.reindex(keys(wanted)).to_numpy(float)
     return pd.DataFrame({"value": value, "coverage": (~pd.isna(value)).astype(float)})
 
@@ -203,7 +224,9 @@ def _read_valued(reference: ReferenceSettings, kinds: tuple[str, ...], column: s
     path = Path(reference.path)
     frame = read_shapes(path, [] if column is None else [column], reference.layer, reference)
     rows = [f"row {row}" for row in range(len(frame))]
-    value = np.ones(len(frame)) if column is None else numbers(path, column, frame[column], rows)
+    value = np.ones(len(frame))
+    if column is not None:
+        value = validity_of(reference).applied(numbers(path, column, frame[column], rows))
     found = gpd.GeoDataFrame({"value": value, "row": rows}, geometry=frame.geometry.to_numpy(), crs=frame.crs)
     found = found[np.isfinite(value) & ~missing(found.geometry.to_numpy())]
     if found.empty:

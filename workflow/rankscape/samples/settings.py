@@ -72,6 +72,13 @@ class ReferenceSettings(TableFormat):
     """Sheet of an xlsx file; default: the first."""
     transform: Literal["none", "log1p"] = "none"
     """`log1p` for radiance and counts."""
+    nodata: float | None = None
+    """Value that stands for unknown although the file does not say so, such as -9999 or 65535."""
+    valid_range: tuple[float, float] | None = None
+    """Lowest and highest value that can be; all beyond are unknown."""
+    clip: tuple[float | None, float | None] | None = None
+    """Lowest and highest value that is kept; what lies beyond becomes it, such as [0, null] for slightly negative
+    night lights."""
     truth: bool = False
     """True for the known truth of a synthetic region; it is shown apart from real references."""
     classes: dict[int, float | None] | None = None
@@ -86,6 +93,16 @@ class ReferenceSettings(TableFormat):
             raise ValueError("classes needs two different weights at least: with one, all places are equal")
         if self.transform == "log1p" and min(weights) < 0:
             raise ValueError("transform = log1p takes no negative weights")
+        return self
+
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> "ReferenceSettings":
+        for name in ("valid_range", "clip"):
+            ends = getattr(self, name)
+            if ends is not None and None not in ends and ends[0] >= ends[1]:
+                raise ValueError(f"{name} = {list(ends)} must rise from the lowest value to the highest")
+        if self.classes is not None and (self.valid_range or self.clip):
+            raise ValueError("classes have weights, and no valid_range or clip: give null to a class that is no data")
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from rasterio.errors import RasterioError
 
 from rankscape.foundation.errors import RasterError, brief_list
 from rankscape.samples.settings import PopulationUnit, ReferenceSettings
+from rankscape.samples.validity import Validity, validity_of
 from rankscape.scenes.rasters import brief, open_raster
 from rankscape.spatial.seams import moved, within_turn
 
@@ -40,8 +41,9 @@ def area_means(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Da
         footprints: Polygons with a CRS, one a patch.
 
     Returns:
-        One row a footprint: `value` (float64, the raster's unit, not transformed; NaN where nothing is covered) and
-        `coverage` (float64, share of the footprint's area with data, in [0, 1]).
+        One row a footprint: `value` (float64, the raster's unit, not transformed; NaN where nothing is covered),
+        `coverage` (float64, share of the footprint's area with data, in [0, 1]), `lowest` and `highest` (float64,
+        of the cells that the footprint touches).
 
     Raises:
         RasterError: If the raster cannot be read, has no CRS, no such band, or is not north up; if it holds
@@ -52,17 +54,23 @@ def area_means(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Da
         _check_raster(path, dataset, reference.band)
         shapes = _in_crs_of(dataset, footprints)
         statistics = (
-            _extract(path, dataset, reference.band, shapes)
+            _extract(path, dataset, reference, shapes)
             if reference.classes is None
             else _extract_classes(path, dataset, reference, shapes)
         )
     if reference.transform == "log1p":
         _check_not_negative(path, reference, statistics["min"])
-    value = statistics["mean"].to_numpy(float)
-    return pd.DataFrame({"value": value, "coverage": _coverage(dataset, statistics["count"], shapes)})
+    return pd.DataFrame(
+        {
+            "value": statistics["mean"].to_numpy(float), "coverage": _coverage(dataset, statistics["count"], shapes),
+            "lowest": statistics["min"].to_numpy(float), "highest": statistics["max"].to_numpy(float),
+        }
+    )  # fmt: skip
 
 
-def people_on(path: Path, band: int, unit: PopulationUnit, pieces: gpd.GeoSeries, area_m2: np.ndarray) -> np.ndarray:
+def people_on(
+    path: Path, band: int, unit: PopulationUnit, pieces: gpd.GeoSeries, area_m2: np.ndarray, nodata: float | None = None
+) -> np.ndarray:
     """Count the people on pieces of a region; each cell counts by the share of it that lies inside.
 
     Of counts, the count times that share is added up. Of densities, the mean over the cells inside times the area with
@@ -74,6 +82,7 @@ def people_on(path: Path, band: int, unit: PopulationUnit, pieces: gpd.GeoSeries
         unit: What a cell says.
         pieces: Polygons with a CRS.
         area_m2: Their areas on the ground, shape (pieces,).
+        nodata: Value that stands for unknown although the file does not say so.
 
     Returns:
         People, float64, shape (pieces,); 0 where the raster has no data.
@@ -87,10 +96,10 @@ def people_on(path: Path, band: int, unit: PopulationUnit, pieces: gpd.GeoSeries
         _check_raster(path, dataset, band)
         shapes = _in_crs_of(dataset, pieces)
         operations = {name: name for name in ("sum", "mean", "count", "min")}
-        found = _cell_statistics(path, dataset, band, shapes, operations).astype(float)
+        found = _cell_statistics(path, _Cells(dataset, band, Validity(nodata)), shapes, operations).astype(float)
     if (found["min"] < 0).any():
         raise RasterError(
-            f"{path} holds {found['min'].min():g} people in a cell of band {band}: mark such cells as nodata."
+            f"{path} holds {found['min'].min():g} people in a cell of band {band}: set `nodata`, or mark such cells."
         )
     if unit == "count":
         return found["sum"].fillna(0.0).to_numpy(float)
@@ -118,18 +127,17 @@ def _in_crs_of(dataset: Any, footprints: gpd.GeoSeries) -> gpd.GeoSeries:
     return within_turn(moved(footprints.segmentize(side / _SIDES), dataset.crs), dataset.bounds.left)
 
 
-def _extract(path: Path, dataset: Any, band: int, shapes: gpd.GeoSeries) -> pd.DataFrame:
-    """Statistics `mean`, `count` (cells with data) and `min` of each footprint; NaN and 0 where it is empty."""
-    found = _cell_statistics(
-        path, dataset, band, shapes, {"mean": f"mean({_weight(dataset)})", "count": "count", "min": "min"}
-    )
-    return found.astype({"mean": float, "count": float, "min": float}).fillna({"count": 0.0})
+def _extract(path: Path, dataset: Any, reference: ReferenceSettings, shapes: gpd.GeoSeries) -> pd.DataFrame:
+    """Statistics `mean`, `count` (cells with data), `min` and `max` of each footprint; NaN and 0 where it is empty."""
+    operations = {"mean": f"mean({_weight(dataset)})", "count": "count", "min": "min", "max": "max"}
+    cells = _Cells(dataset, reference.band, validity_of(reference))
+    return _cell_statistics(path, cells, shapes, operations).astype(float).fillna({"count": 0.0})
 
 
 def _extract_classes(path: Path, dataset: Any, reference: ReferenceSettings, shapes: gpd.GeoSeries) -> pd.DataFrame:
     """Statistics as of `_extract`, of the weights of the classes."""
     operations = {"class": f"unique({_weight(dataset)})", "share": f"frac({_weight(dataset)})", "count": "count"}
-    found = _cell_statistics(path, dataset, reference.band, shapes, operations)
+    found = _cell_statistics(path, _Cells(dataset, reference.band, validity_of(reference)), shapes, operations)
     empty = np.zeros(0)
     classes = [own if isinstance(own, np.ndarray) else empty for own in found["class"]]
     shares = [own if isinstance(own, np.ndarray) else empty for own in found["share"]]
@@ -137,7 +145,7 @@ def _extract_classes(path: Path, dataset: Any, reference: ReferenceSettings, sha
     means = [_weighed(weights, *pair) for pair in zip(classes, shares, strict=True)]
     frame = pd.DataFrame(means, columns=["mean", "known"], index=found.index)
     count = found["count"].astype(float).fillna(0.0) * frame["known"]
-    return pd.DataFrame({"mean": frame["mean"], "count": count, "min": frame["mean"]})
+    return pd.DataFrame({"mean": frame["mean"], "count": count, "min": frame["mean"], "max": frame["mean"]})
 
 
 def _class_weights(path: Path, given: Mapping[int, float | None], classes: Sequence[np.ndarray]) -> dict[float, float]:
@@ -165,15 +173,28 @@ def _weight(dataset: Any) -> str:
     return f"coverage_weight={'area_spherical_m2' if dataset.crs.is_geographic else 'fraction'}"
 
 
-def _cell_statistics(
-    path: Path, dataset: Any, band: int, shapes: gpd.GeoSeries, operations: Mapping[str, str]
-) -> pd.DataFrame:
+class _Cells(RasterioRasterSource):  # type: ignore[misc]
+    """Cells of a band, of which only those with data count: by mask, nodata mark, alpha, NaN, and the settings."""
+
+    def __init__(self, dataset: Any, band: int, validity: Validity) -> None:
+        super().__init__(dataset, band)
+        self.validity = validity
+
+    def nodata_value(self) -> None:
+        """Say nothing: cells without data are NaN as they are read."""
+
+    def read_window(self, x0: int, y0: int, nx: int, ny: int) -> Any:
+        """Read cells as float64, those without data NaN."""
+        cells = super().read_window(x0, y0, nx, ny)
+        return np.where(np.ma.getmaskarray(cells), np.nan, self.validity.applied(np.ma.getdata(cells)))
+
+
+def _cell_statistics(path: Path, cells: _Cells, shapes: gpd.GeoSeries, operations: Mapping[str, str]) -> pd.DataFrame:
     """Compute operations of exactextract over shapes in the raster's CRS.
 
     Args:
         path: The raster's file, for messages.
-        dataset: The open raster.
-        band: Its band.
+        cells: Its cells.
         shapes: Polygons in its CRS.
         operations: exactextract's operations by name.
 
@@ -189,9 +210,7 @@ def _cell_statistics(
         return result
     named = [f"{name}={operation}" for name, operation in operations.items()]
     try:
-        found = exact_extract(
-            RasterioRasterSource(dataset, band), gpd.GeoDataFrame(geometry=shapes[present]), named, output="pandas"
-        )
+        found = exact_extract(cells, gpd.GeoDataFrame(geometry=shapes[present]), named, output="pandas")
     except RasterioError as error:
         raise RasterError(f"{path} cannot be read whole ({brief(error)}): get it again.") from None
     for name in operations:
@@ -203,7 +222,7 @@ def _check_not_negative(path: Path, reference: ReferenceSettings, lowest: pd.Ser
     if (lowest < 0).any():
         raise RasterError(
             f"{path} holds {lowest.min():g} in band {reference.band}, and transform = log1p takes no negative "
-            "values: mark such cells as nodata, or set the transform to none."
+            "values: set `nodata`, `valid_range` or clip: [0, null], or set the transform to none."
         )
 
 

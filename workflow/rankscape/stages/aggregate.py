@@ -16,6 +16,7 @@ from rankscape.samples.artifacts import REFERENCE_VALUES
 from rankscape.samples.patches import read_index
 from rankscape.samples.references import reference_values
 from rankscape.samples.settings import ReferenceSettings
+from rankscape.samples.validity import extremes
 from rankscape.stages.options import OneIndex, settings_of
 
 
@@ -33,6 +34,10 @@ def aggregate(
     frame = reference_values(reference, patches)
     if not (frame["coverage"] > 0).any():
         say(f"{reference.path} covers no patch of {index}; they have no value.")
+    lowest, highest = (frame[name if name in frame else "value"].to_numpy(float) for name in ("lowest", "highest"))
+    for line in extremes(lowest, highest):
+        say(f"{reference.path}: {line}.")
+    frame = frame[["value", "coverage"]]
     frame.insert(0, "patch_id", patches["patch_id"].to_numpy())
     inputs = {"index": index, reference.kind: Path(reference.path)}
     REFERENCE_VALUES.write(out, frame, provenance("aggregate", reference, inputs))

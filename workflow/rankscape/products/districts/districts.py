@@ -137,7 +137,7 @@ def score_districts(
 def _counting(population: PopulationSettings | None) -> People | None:
     if population is None:
         return None
-    return partial(people_on, Path(population.path), population.band, population.unit)
+    return partial(people_on, Path(population.path), population.band, population.unit, nodata=population.nodata)
 
 
 def _span(degrees: np.ndarray) -> str:

@@ -37,6 +37,8 @@ class PopulationSettings(Section):
     """Band of the raster."""
     unit: PopulationUnit = "count"
     """What a cell says: people in it, people a hectare, or people a square kilometre."""
+    nodata: float | None = None
+    """Value that stands for unknown although the file does not say so, such as -9999 or 65535."""
 
 
 class DistrictSettings(Section):
