@@ -84,7 +84,6 @@ def test_a_footprint_across_180_degrees_is_no_strip_around_the_earth(case, run):
     assert found["coverage"].tolist() == pytest.approx([1.0] * 100)
 
 
-<<<<<<< HEAD
 def test_transparent_images_are_empty_and_palettes_are_what_they_show(case):
     case("pictures")
     words = ["ranking", "score", "p_rgba", "--model", "rgbmodel.safetensors", "--out", "s.csv"]
@@ -103,7 +102,8 @@ def test_colours_of_16_bits_are_refused(case, capsys):
     assert stopped.value.code == 2
     assert "8-bit images are needed" in capsys.readouterr().err
     assert not Path("s.csv").exists()
-=======
+
+
 def test_a_mark_for_unknown_that_the_file_does_not_declare_is_named(case, run):
     case("fill-values")
     words = ("aggregate", "--index", "city.parquet", "--out", "v.parquet")
@@ -115,4 +115,3 @@ def test_a_mark_for_unknown_that_the_file_does_not_declare_is_named(case, run):
     found = pd.read_parquet("v.parquet")["value"]
     assert (found.notna().sum(), found.isna().sum()) == (80, 20)
     assert found.between(0, 50).sum() == 80
->>>>>>> 86545a5 (No data is data only where nobody can know it: one rule for references of every kind)

@@ -208,6 +208,8 @@ def _of_type(value: Schema, definitions: dict[str, Schema]) -> str:
     if kind in {"integer", "number"}:
         return " ".join([kind, *(text.format(f"{value[key]:,}") for key, text in _LIMITS.items() if key in value)])
     if kind == "array":
+        if "prefixItems" in value:
+            return f"[{', '.join(allowed(one, definitions) for one in value['prefixItems'])}]"
         return f"list of {allowed(value['items'], definitions)}"
     if kind == "object":
         held = _values_of(value)
