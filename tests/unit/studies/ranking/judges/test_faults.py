@@ -15,6 +15,7 @@ import pytest
 from judge_server import completion, content, document, status
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from rankscape.foundation.errors import InputError
 from rankscape.samples.rendering import as_png
 from rankscape.studies.ranking.judges.asking import SCORE_SCHEMA, read_score
 from rankscape.studies.ranking.judges.client import open_judge
@@ -58,6 +59,16 @@ def test_what_passes_is_tried_again(endpoint: Endpoint, tmp_path: Path, fault: p
     (again,) = ask(endpoint, tmp_path)
     assert (again.text, again.attempts, again.stored) == (reply.text, 3, True)
     assert len(endpoint.arrivals_s) == 3
+
+
+def test_limits_and_replies_share_a_folder(endpoint: Endpoint, tmp_path: Path) -> None:
+    limited = {"budget": 9.0, "price_in": 1.0, "price_out": 1.0, "requests_per_minute": 6000, "tokens_per_minute": 1e6}
+    assert [reply.stored for reply in ask(endpoint, tmp_path, 2, **limited)] == [False, False]
+    assert [reply.stored for reply in ask(endpoint, tmp_path, 3, **limited)] == [True, True, False]
+    assert len(endpoint.arrivals_s) == 3
+    (tmp_path / "limits.zip").touch()
+    with pytest.raises(InputError, match=r"limits\.zip is no file of replies"):
+        ReplyStore(tmp_path)
 
 
 def test_an_endpoint_that_hangs(endpoint: Endpoint) -> None:

@@ -44,7 +44,7 @@ def test_how_a_judge_is_started_is_not_asked() -> None:
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        ('{"budget": -1}', r"--limits: judges\.anna\.budget = -1(\.0)? is refused"),
+        ('{"budget": -1}', r"--limits: ranking\.judges\.anna\.budget = -1(\.0)? is refused"),
         ('{"speed": 1}', r"judges\.anna\.speed is no known key"),
         ("[1]", r"--limits of judges\.anna must be a JSON object"),
         ("{", r"--limits of judges\.anna is no valid JSON"),
