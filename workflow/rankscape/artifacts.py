@@ -232,9 +232,14 @@ class Table(Artifact):
         Raises:
             TableError: If the file is missing, broken, or lacks one of the columns.
         """
-        frame = read_table(path) if self.suffix == ".parquet" else pd.read_csv(path)
+        frame = read_table(path) if self.suffix == ".parquet" else self._read_csv(path)
         self._check(frame.columns, path, columns)
         return frame
+
+    def _read_csv(self, path: Path) -> pd.DataFrame:
+        """Read a table as it was written: text stays text (01, NA), and only an empty cell is missing."""
+        text = {column.name: str for column in self.columns if column.type == "text"}
+        return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
 
     def read_geo(self, path: Path, *columns: str) -> gpd.GeoDataFrame:
         """Read a table with its geometry; see `read`."""

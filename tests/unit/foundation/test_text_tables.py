@@ -62,6 +62,22 @@ def test_an_export_of_the_world_bank_has_lines_above_and_below(tmp_path, capsys)
     assert "1 lines of a single cell" in capsys.readouterr().err
 
 
+EUROSTAT = "freq,unit,geo\\TIME_PERIOD\t2019 \t2020 \nA,PC,DE\t12.3 e\t: c\nA,PC,FR\t: \t4.5\n"
+
+
+@pytest.mark.parametrize("name", ["t.tsv", "t.csv"])
+def test_an_export_of_eurostat_writes_several_columns_into_one(tmp_path, name):
+    frame = read_user_table(write(tmp_path, EUROSTAT, name), ("geo", "2020")).frame
+    assert list(frame.columns) == ["freq", "unit", "geo", "2019", "2020"]
+    assert frame["geo"].tolist() == ["DE", "FR"]
+    np.testing.assert_array_equal(as_numbers(frame["2019"], "2019", ["DE", "FR"]), [12.3, NAN])
+    np.testing.assert_array_equal(as_numbers(frame["2020"], "2020", ["DE", "FR"]), [NAN, 4.5])
+
+
+def test_lines_above_the_names_are_passed_over_without_a_needed_column_too(tmp_path):
+    assert list(read_user_table(write(tmp_path, WORLD_BANK)).frame.columns)[:2] == ["Country Name", "Country Code"]
+
+
 @pytest.mark.parametrize(
     ("cell", "said"),
     [

@@ -27,11 +27,27 @@ def test_formats_and_capitals_are_read_alike(tmp_path, name):
     assert sorted(read_shapes(path, ["name"])["name"]) == ["a", "b"]
 
 
-def test_a_zipped_shapefile_is_read(tmp_path):
-    (tmp_path / "in").mkdir()
-    towns("a").to_file(tmp_path / "in/t.shp")
-    shutil.make_archive(str(tmp_path / "t"), "zip", tmp_path / "in")
-    assert read_shapes(tmp_path / "t.zip", ["name"])["name"].tolist() == ["a"]
+@pytest.mark.parametrize(("inner", "name"), [("in", "t.zip"), ("in/deeper", "T.ZIP")])
+def test_a_zipped_shapefile_is_read(tmp_path, inner, name):
+    (tmp_path / inner).mkdir(parents=True)
+    towns("a").to_file(tmp_path / inner / "t.shp")
+    Path(shutil.make_archive(str(tmp_path / "made"), "zip", tmp_path / "in")).rename(tmp_path / name)
+    assert read_shapes(tmp_path / name, ["name"])["name"].tolist() == ["a"]
+    towns("b").to_file(tmp_path / "in/other.shp")
+    shutil.make_archive(str(tmp_path / "two"), "zip", tmp_path / "in")
+    with pytest.raises(TableError, match=r"two.zip holds .*name one file"):
+        read_shapes(tmp_path / "two.zip", ["name"])
+
+
+def test_degrees_that_are_none_are_refused(tmp_path):
+    gpd.GeoDataFrame({"name": ["a"]}, geometry=[Point(400_000, 5_000_000)], crs=4326).to_file(tmp_path / "t.geojson")
+    with pytest.raises(TableError, match="these are no degrees"):
+        read_shapes(tmp_path / "t.geojson", ["name"])
+
+
+def test_points_in_parquet_without_geometry_are_a_table(tmp_path):
+    pd.DataFrame({"LATNUM": [1.5], "LONGNUM": [2.5]}).to_parquet(tmp_path / "t.parquet")
+    assert read_shapes(tmp_path / "t.parquet", []).geometry[0].equals(Point(2.5, 1.5))
 
 
 def test_of_several_layers_one_is_chosen(tmp_path):
@@ -75,8 +91,8 @@ def test_points_stand_in_columns_of_a_table(tmp_path, header):
 
 
 def test_a_quadkey_is_the_centre_of_its_tile():
-    longitude, latitude = quadkey_centres(pd.Series(["213", "13"]), "t")
-    # Tile x = 3, y = 5 of zoom 3 (Bing Maps Tile System); and 013, x = 3, y = 1, whose zero a spreadsheet lost.
+    longitude, latitude = quadkey_centres(pd.Series(["213", "013"]), "t")
+    # Tiles x = 3, y = 5 and x = 3, y = 1 of zoom 3 (Bing Maps Tile System).
     np.testing.assert_allclose(longitude, 360 * 3.5 / 8 - 180)
     rows = np.array([5.5, 1.5])
     np.testing.assert_allclose(latitude, np.degrees(np.arctan(np.sinh(np.pi * (1 - 2 * rows / 8)))))
@@ -90,6 +106,8 @@ def test_a_quadkey_is_the_centre_of_its_tile():
         ("lon,lat\n500000,4000000\n", "degrees are needed, not metres"),
         ("lon,lat\n8.5,\n", "row 0 has no coordinates"),
         ("quadkey\n12b\n", "no quadkey"),
+        ("quadkey\n13\n213\n", "quadkeys of 2 and of 3 digits"),
+        ("lat,LAT,lon\n1,2,3\n", "several columns of latitude"),
     ],
 )
 def test_points_without_a_place_are_refused(tmp_path, text, said):

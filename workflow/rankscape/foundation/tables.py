@@ -101,6 +101,14 @@ def _read(path: Path, columns: Iterable[str], *, geometry: bool) -> pd.DataFrame
     return frame
 
 
+def has_metadata(path: Path, name: str) -> bool:
+    """Whether a Parquet file has a JSON document of that name; False also where it is no Parquet file."""
+    try:
+        return name.encode() in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError):
+        return False
+
+
 def read_metadata(path: Path, name: str) -> dict[str, Any]:
     """Read one JSON document from a Parquet file's metadata.
 

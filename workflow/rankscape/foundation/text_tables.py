@@ -10,6 +10,8 @@ import io
 import math
 import re
 import unicodedata
+import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -20,7 +22,9 @@ from rankscape.foundation.progress import say
 from rankscape.foundation.settings import Section
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
-_SEPARATORS = ",;\t|"
+WORKBOOK = ".xlsx"
+_SEPARATORS = "\t;|,"
+"""Of separators that divide lines equally well the first counts: cells may well hold commas."""
 _SEARCHED_LINES = 25
 """Lines among which the column names and the separator are looked for."""
 BLANKS = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -63,13 +67,16 @@ Rows = list[tuple[int, list[Any]]]
 """Line of the file and cells of each row."""
 
 
-def read_text_table(path: Path, needed: Collection[str] = (), form: TableFormat | None = None) -> TextTable:
-    """Read a text file as a table.
+def read_text_table(
+    path: Path, needed: Collection[str] = (), form: TableFormat | None = None, sheet: str | None = None
+) -> TextTable:
+    """Read a text file or a sheet of a workbook as a table.
 
     Args:
-        path: CSV or TSV file.
+        path: CSV, TSV or xlsx file; capitals in the suffix do not matter.
         needed: Columns that it must have: the column names stand in the first line that has them all.
-        form: How the file is written.
+        form: How a text file is written.
+        sheet: Sheet of a workbook; default: the first.
 
     Returns:
         Its rows. Numbers with grouped thousands or a decimal comma are rewritten with a point, where a whole column
@@ -81,8 +88,23 @@ def read_text_table(path: Path, needed: Collection[str] = (), form: TableFormat 
     form = form or TableFormat()
     if not path.is_file():
         raise TableError(f"{path} {'is no file' if path.exists() else 'does not exist'}: mend the path.")
-    rows, separator = _text_rows(path, form)
-    return as_table(path, rows, needed, form, separator)
+    rows, separator = (_sheet_rows(path, sheet), "\t") if path.suffix.lower() == WORKBOOK else _text_rows(path, form)
+    return _as_table(path, rows, needed, form, separator)
+
+
+def _sheet_rows(path: Path, sheet: str | None) -> Rows:
+    import openpyxl  # a second that only workbooks take
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # styles that openpyxl does not know
+            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        if sheet is not None and sheet not in book.sheetnames:
+            raise TableError(f"{path} has no sheet {sheet!r}; it has {brief_list(book.sheetnames)}: mend `sheet`.")
+        page = book[sheet or book.sheetnames[0]]
+        return [(line, list(row)) for line, row in enumerate(page.iter_rows(values_only=True), 1)]
+    except (ValueError, KeyError, zipfile.BadZipFile, openpyxl.utils.exceptions.InvalidFileException, OSError) as error:
+        raise TableError(f"{path} cannot be read as a workbook ({' '.join(str(error).split())}).") from None
 
 
 def _text_rows(path: Path, form: TableFormat) -> tuple[Rows, str]:
@@ -172,13 +194,14 @@ def _separator(path: Path, text: str) -> str:
     return found
 
 
-def as_table(path: Path, rows: Rows, needed: Collection[str], form: TableFormat, separator: str) -> TextTable:
+def _as_table(path: Path, rows: Rows, needed: Collection[str], form: TableFormat, separator: str) -> TextTable:
     """Take column names and rows from lines of cells; see `read_text_table`."""
     rows = [(line, [_plain(cell) for cell in row]) for line, row in rows]
     rows = [(line, row) for line, row in rows if any(cell is not None for cell in row)]
     if not rows:
         raise TableError(f"{path} has no rows: give another file.")
     start = _header(path, rows, needed)
+    rows = rows[:start] + _without_composite(rows[start:])
     line, names = rows[start][0], [cell and key_of(cell) for cell in _trimmed(rows[start][1])]
     _check_names(path, line, names)
     body, notes = [], 0
@@ -222,14 +245,31 @@ def _trimmed(row: Sequence[Any]) -> list[Any]:
 
 
 def _header(path: Path, rows: Rows, needed: Collection[str]) -> int:
-    if not needed:
-        return 0
-    for place, (_, row) in enumerate(rows[:_SEARCHED_LINES]):
-        if set(needed) <= {key_of(cell) for cell in row}:
+    first = rows[:_SEARCHED_LINES]
+    if not needed:  # lines above the column names have fewer cells than most
+        cells = [len(_trimmed(row)) for _, row in first]
+        usual = max(Counter(cells).items(), key=lambda one: (one[1], one[0] == cells[0]))[0]
+        return 0 if cells[0] >= usual else cells.index(usual)
+    for place, (_, row) in enumerate(first):
+        if set(needed) <= {key_of(cell) for cell in [*row, *_parts(row[0])]}:
             return place
     has = [cell for cell in rows[0][1] if cell is not None]
     missing = [name for name in needed if name not in has]
     raise TableError(f"{path} lacks the columns {missing}; it has {brief_list(has)}.")
+
+
+def _parts(cell: Any) -> list[str]:
+    r"""Columns that Eurostat writes into one: `freq,unit,geo\TIME_PERIOD` names three, and the years beside it."""
+    return cell.partition("\\")[0].split(",") if isinstance(cell, str) and "\\" in cell else []
+
+
+def _without_composite(rows: Rows) -> Rows:
+    """Rows, the first of which has the names, with the columns apart that Eurostat writes into one."""
+    names = _parts(rows[0][1][0])
+    if len(names) < 2:
+        return [(rows[0][0], [*names, *rows[0][1][1:]]), *rows[1:]] if names else rows
+    apart = [(line, [*str(row[0]).split(","), *row[1:]]) for line, row in rows[1:]]
+    return [(rows[0][0], [*names, *rows[0][1][1:]]), *apart]
 
 
 def _check_names(path: Path, line: int, names: Sequence[Any]) -> None:

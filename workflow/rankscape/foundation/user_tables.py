@@ -1,11 +1,9 @@
 """Tables that people bring as data frames: CSV, TSV, xlsx and Parquet; their numbers, and the keys of joins."""
 
 import re
-import warnings
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -14,9 +12,8 @@ from rankscape.foundation.errors import TableError
 from rankscape.foundation.tables import read_table
 from rankscape.foundation.text_tables import (
     TEXT_SUFFIXES,
-    Rows,
+    WORKBOOK,
     TableFormat,
-    as_table,
     is_number,
     key_of,
     number_of,
@@ -24,7 +21,7 @@ from rankscape.foundation.text_tables import (
     rewritten,
 )
 
-TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".xlsx", ".parquet")
+TABLE_SUFFIXES = (*TEXT_SUFFIXES, WORKBOOK, ".parquet")
 
 
 class UserTable(NamedTuple):
@@ -54,27 +51,10 @@ def read_user_table(
     if suffix == ".parquet":
         frame = read_table(path, needed)
         return UserTable(frame, list(range(1, len(frame) + 1)))
-    if suffix == ".xlsx":
-        table = as_table(path, _sheet_rows(path, sheet), needed, form, "\t")
-    elif suffix in TEXT_SUFFIXES:
-        table = read_text_table(path, needed, form)
-    else:
+    if suffix not in TABLE_SUFFIXES:
         raise TableError(f"{path} is no table: {', '.join(TABLE_SUFFIXES)} can be read; save it as one of them.")
+    table = read_text_table(path, needed, form, sheet)
     return UserTable(pd.DataFrame(table.rows, columns=table.names, dtype=object), table.lines)
-
-
-def _sheet_rows(path: Path, sheet: str | None) -> Rows:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # styles that openpyxl does not know
-            cells = pd.read_excel(
-                path, sheet_name=sheet or 0, header=None, engine="openpyxl", dtype=object, keep_default_na=False
-            )
-    except FileNotFoundError:
-        raise TableError(f"{path} does not exist: mend the path.") from None
-    except (ValueError, KeyError, BadZipFile, OSError) as error:
-        raise TableError(f"{path} cannot be read as a table ({' '.join(str(error).split())}).") from None
-    return [(line, list(row)) for line, row in enumerate(cells.itertuples(index=False, name=None), 1)]
 
 
 def as_numbers(column: "pd.Series[Any]", where: str, names: Sequence[str]) -> np.ndarray:

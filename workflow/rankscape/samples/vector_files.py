@@ -1,5 +1,6 @@
 """Vector files, read and checked: of districts and of references. Nothing is mended silently."""
 
+import zipfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import pyogrio
 import shapely
 
 from rankscape.foundation.errors import TableError, brief_list
-from rankscape.foundation.tables import read_geotable
+from rankscape.foundation.tables import has_metadata, read_geotable
 from rankscape.foundation.text_tables import TableFormat, strange_text
-from rankscape.foundation.user_tables import as_numbers, keys, read_user_table
+from rankscape.foundation.user_tables import TABLE_SUFFIXES, as_numbers, keys, read_user_table
 
 POLYGONS = ("Polygon", "MultiPolygon")
 LINES = ("LineString", "MultiLineString")
+_ZIPPED = (".shp", ".gpkg", ".geojson", ".json", ".fgb", ".kml")
+_BEYOND = 1e-6
 _SHOWN = 5
 """Offenders named in a message."""
 
@@ -38,10 +41,10 @@ def read_shapes(
     """
     form = form or TableFormat()
     suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv", ".txt", ".xlsx"):
-        frame = table_points(path, columns, form)
-    elif suffix in (".parquet", ".geoparquet"):
+    if suffix in (".parquet", ".geoparquet") and has_metadata(path, "geo"):
         frame = read_geotable(path)
+    elif suffix in TABLE_SUFFIXES:
+        frame = table_points(path, columns, form)
     else:
         frame = _read(path, layer, form.encoding)
     missing = sorted(set(columns) - set(frame.columns))
@@ -55,6 +58,15 @@ def read_shapes(
             f"{path} has no CRS, so that nobody knows where it lies: assign one (ogr2ogr -a_srs, or a .prj beside a "
             "shapefile)."
         )
+    if layer is not None and suffix in (*TABLE_SUFFIXES, ".geoparquet"):
+        raise TableError(f"{path} has no layers: take `layer` = {layer!r} away.")
+    if frame.crs.is_geographic:
+        west, south, east, north = frame.total_bounds
+        if max(abs(south), abs(north)) > 90 + _BEYOND or max(abs(west), abs(east)) > 360 + _BEYOND:
+            raise TableError(
+                f"{path} reaches from {west:g} to {east:g} E and from {south:g} to {north:g} N in {frame.crs.name}: "
+                "these are no degrees, or latitude and longitude are exchanged: mend the CRS or the coordinates."
+            )
     _check_texts(path, frame, columns)
     return frame
 
@@ -62,11 +74,12 @@ def read_shapes(
 def _read(path: Path, layer: str | None, encoding: str | None) -> gpd.GeoDataFrame:
     if not path.exists():
         raise TableError(f"{path} does not exist: make it first, or mend the path.")
+    source = _inside(path)
     try:
-        layer = _layer(path, layer)
+        layer = _layer(source, path, layer)
         # Only shapefiles leave their encoding open; GDAL reads others as UTF-8 whatever is asked for.
         found = gpd.read_file(
-            path, engine="pyogrio", layer=layer, **({} if encoding is None else {"encoding": encoding})
+            source, engine="pyogrio", layer=layer, **({} if encoding is None else {"encoding": encoding})
         )
     except (RuntimeError, ValueError, OSError, LookupError) as error:
         raise TableError(f"{path} cannot be read as a vector file ({' '.join(str(error).split())}).") from None
@@ -75,9 +88,24 @@ def _read(path: Path, layer: str | None, encoding: str | None) -> gpd.GeoDataFra
     return found
 
 
-def _layer(path: Path, wanted: str | None) -> str | None:
+def _inside(path: Path) -> str:
+    """Return GDAL's name of a file, or of the only vector file in a zip archive."""
+    if path.suffix.lower() != ".zip":
+        return str(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if Path(name).suffix.lower() in _ZIPPED]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise TableError(f"{path} is no zip archive ({error}): get it again.") from None
+    names = [name for name in names if not name.startswith("__MACOSX")]
+    if len(names) != 1:
+        raise TableError(f"{path} holds {brief_list(names) or 'no vector file'}: unpack it, and name one file.")
+    return f"/vsizip/{{{path}}}/{names[0]}"
+
+
+def _layer(source: str, path: Path, wanted: str | None) -> str | None:
     """Return the layer to read: the one that is asked for, or the only one with geometry."""
-    layers = [str(name) for name, geometry in pyogrio.list_layers(path) if geometry is not None]
+    layers = [str(name) for name, geometry in pyogrio.list_layers(source) if geometry is not None]
     if wanted is not None and wanted not in layers:
         raise TableError(f"{path} has no layer {wanted!r} with geometry; it has {brief_list(layers)}: mend `layer`.")
     if wanted is None and len(layers) > 1:
@@ -96,7 +124,7 @@ def _check_texts(path: Path, frame: gpd.GeoDataFrame, columns: Collection[str]) 
             )
 
 
-_LONGITUDES, _LATITUDES = ("longitude", "lon", "lng", "long"), ("latitude", "lat")
+_LONGITUDES, _LATITUDES = ("longitude", "lon", "lng", "long", "longnum"), ("latitude", "lat", "latnum")
 _QUADKEY = "quadkey"
 
 
@@ -116,6 +144,9 @@ def table_points(path: Path, columns: Collection[str], form: TableFormat) -> gpd
     """
     frame = read_user_table(path, columns, form).frame
     called = {str(name).strip().casefold(): name for name in frame.columns}
+    twice = [names for names in (_LONGITUDES, _LATITUDES) if sum(str(one).casefold() in names for one in frame) > 1]
+    if twice:
+        raise TableError(f"{path} has several columns of {twice[0][0]}: rename all but one.")
     pair = [next((called[one] for one in names if one in called), None) for names in (_LONGITUDES, _LATITUDES)]
     rows = [f"row {row}" for row in range(len(frame))]
     if pair[0] is not None and pair[1] is not None:
@@ -149,18 +180,22 @@ def quadkey_centres(names: "pd.Series[str]", where: str) -> tuple[np.ndarray, np
     """Return the centres of web-mercator tiles named by quadkeys (Bing Maps Tile System).
 
     Args:
-        names: A digit from 0 to 3 for each zoom level; zeros at the start that a spreadsheet lost are put back where
-            most keys are longer.
+        names: A digit from 0 to 3 for each zoom level.
         where: File and column, for messages.
 
     Returns:
         Longitude and latitude in degrees, float64.
 
     Raises:
-        TableError: If one is no quadkey.
+        TableError: If one is no quadkey, or they are of several lengths.
     """
     texts = keys(names).fillna("").astype(str)
-    texts = texts.str.zfill(int(texts.str.len().max()))
+    lengths = sorted(texts.str.len().unique())
+    if len(lengths) > 1:
+        raise TableError(
+            f"{where} holds quadkeys of {lengths[0]} and of {lengths[-1]} digits: a spreadsheet took zeros from their "
+            "start, or they are of several zoom levels; write them as text, of one level."
+        )
     wrong = ~texts.str.fullmatch(r"[0-3]{1,30}")
     if wrong.any():
         raise TableError(f"{where} holds {names[wrong].iloc[0]!r}, which is no quadkey (digits 0 to 3).")

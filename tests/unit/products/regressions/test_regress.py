@@ -246,7 +246,7 @@ def test_few_places_are_refused(run, regression, places, tmp_path):
     [
         ({"path": "nowhere.csv"}, "nowhere.csv does not exist"),
         ({"path": "places.doc"}, "places.doc is no table: .csv, .tsv, .tab, .txt, .xlsx, .parquet can be read"),
-        ({"path": "broken.xlsx"}, "broken.xlsx cannot be read as a table"),
+        ({"path": "broken.xlsx"}, "broken.xlsx cannot be read as a workbook"),
         ({"path": "twice.csv"}, "row_col '0_0' stands in two rows"),
         ({"path": "places.csv", "key": "tile"}, r"places.csv lacks the columns \['tile'\]"),
         ({"path": "places.csv"}, r"the columns \['people', .* are there already: name the ones to take"),
