@@ -5,8 +5,11 @@ import pytest
 import rasterio
 from PIL import Image
 from rankscape.foundation.errors import RasterError
+from rankscape.samples.granule_patches import open_scene
 from rankscape.samples.image_folders import open_8bit
-from rankscape.studies.ranking.scoring.images import read_image
+from rankscape.samples.listing import list_images
+from rankscape.studies.ranking.scoring.images import find_images, read_image
+from rasterio.transform import from_origin
 
 COLOURS = np.random.default_rng(1).integers(1, 255, (16, 16, 3), np.uint8)
 
@@ -19,6 +22,14 @@ def write_raster(path, pixels, *, names=(), driver="GTiff", **profile):
         for band, name in enumerate(names, 1):
             dataset.set_band_description(band, name)
     return path
+
+
+PLACED = {"crs": "EPSG:32648", "transform": from_origin(5e5, 3e6, 10, 10)}
+
+
+def read_scene(path):
+    with open_scene(path, None, "a", 16) as source:
+        return next(source.read(0)).pixels[0]
 
 
 def write_16_bit(path, _):
@@ -68,9 +79,81 @@ def test_alpha_of_a_raster_is_no_band(tmp_path):
     np.testing.assert_array_equal(pixels[4:], COLOURS[4:])
 
 
-def test_bands_in_another_order_are_refused(tmp_path):
-    with pytest.raises(RasterError, match="the bands B02, B03, B04: write red, green, blue"):
-        read_image(write_raster(tmp_path / "a.tif", COLOURS, names=("B02", "B03", "B04")))
+WRONG_ORDERS = [("B02", "B03", "B04"), ("B08", "B04", "B03"), ("blue", "green", "red"), ("NIR", "red", "green"),
+                ("B2", "B3", "B4"), ("T48RVV_B02_10m", "T48RVV_B03_10m", "T48RVV_B04_10m"),
+                ("SR_B1", "SR_B2", "SR_B3"), ("Band 2", "Band 3", "Band 4")]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", WRONG_ORDERS)
+@pytest.mark.parametrize("read", [read_image, open_8bit, read_scene])
+def test_bands_in_another_order_are_refused_by_every_verb(tmp_path, names, read):
+    with pytest.raises(RasterError, match=f"the bands {', '.join(names)}: write red, green, blue"):
+        read(write_raster(tmp_path / "a.tif", COLOURS, names=names, **PLACED))
+
+
+@pytest.mark.parametrize(
+    "names", [("B04", "B03", "B02"), ("Red", "Green", "Blue"), ("SR_B4", "SR_B3", "SR_B2"), ("SR_B3", "SR_B2", "SR_B1"),
+              ("vis-red", "vis-green", "vis-blue"), ("VV", "VH", "ratio")]
+)  # fmt: skip
+def test_bands_in_the_right_order_or_of_unknown_names_are_read(tmp_path, names):
+    path = write_raster(tmp_path / "a.tif", COLOURS, names=names, **PLACED)
+    np.testing.assert_array_equal(read_image(path), COLOURS)
+    np.testing.assert_array_equal(read_scene(path), COLOURS)
+
+
+def test_a_fourth_band_that_gdal_calls_alpha_is_what_its_name_says(tmp_path):
+    path = write_raster(tmp_path / "a.tif", np.dstack([COLOURS, COLOURS[..., :1]]), names=("B04", "B03", "B02", "B08"))
+    assert read_image(path).shape == (16, 16, 4)
+
+
+REFLECTANCE = (COLOURS / 255).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "pixels", [REFLECTANCE * 10_000, REFLECTANCE * 255, np.where(COLOURS > 200, -9999, REFLECTANCE)]
+)
+@pytest.mark.parametrize("read", [read_image, read_scene])
+def test_numbers_that_are_no_reflectance_are_refused(tmp_path, pixels, read):
+    path = write_raster(tmp_path / "a.tif", pixels.astype(np.float32), **PLACED)
+    with pytest.raises(RasterError, match=r"a\.tif holds values from .* must be reflectance"):
+        read(path)
+
+
+@pytest.mark.parametrize("read", [read_image, read_scene])
+def test_reflectance_with_glint_offsets_and_declared_nodata_is_read(tmp_path, read):
+    pixels = REFLECTANCE.copy()
+    pixels[0, :3] = [[-0.1] * 3, [6.5] * 3, [-9999] * 3]
+    found = read(write_raster(tmp_path / "a.tif", pixels, nodata=-9999, **PLACED))
+    assert np.isnan(found[0, 2]).all()
+    np.testing.assert_array_equal(found[1:], pixels[1:])
+
+
+def test_greys_of_tiff_are_colours_alike_and_greys_of_white_0_are_refused(tmp_path):
+    grey = COLOURS[..., :1]
+    np.testing.assert_array_equal(read_image(write_raster(tmp_path / "a.tif", grey)), grey.repeat(3, axis=2))
+    with pytest.raises(RasterError, match="greys of which 0 is white"):
+        read_image(write_raster(tmp_path / "b.tif", grey, photometric="MINISWHITE"))
+
+
+def test_tiffs_of_1_bit_or_turned_are_refused(tmp_path):
+    Image.fromarray(COLOURS).convert("1").save(tmp_path / "a.tif")
+    with pytest.raises(RasterError, match="1 bit"):
+        read_image(tmp_path / "a.tif")
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(COLOURS).save(tmp_path / "b.tif", exif=exif)
+    with pytest.raises(RasterError, match=r"b\.tif has a tag of orientation"):
+        read_image(tmp_path / "b.tif")
+
+
+@pytest.mark.parametrize("find", [find_images, list_images])
+def test_images_of_kinds_that_are_not_read_are_refused_by_name(tmp_path, find):
+    Image.fromarray(COLOURS).save(tmp_path / "a.PNG")
+    (tmp_path / "notes.txt").write_text("x")
+    assert len(find(tmp_path)) == 1
+    Image.fromarray(COLOURS).save(tmp_path / "b.BMP")
+    with pytest.raises(RasterError, match=r"b\.BMP: images ending in \.bmp are not read"):
+        find(tmp_path)
 
 
 def test_the_content_decides_not_the_suffix(tmp_path):

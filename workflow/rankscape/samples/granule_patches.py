@@ -13,7 +13,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from rankscape.foundation.errors import RasterError
-from rankscape.samples.image_pixels import check_colour_order, data_bands
+from rankscape.samples.image_pixels import check_colour_order, check_reflectance, data_bands
 from rankscape.samples.patches import Grid, patch_id
 from rankscape.samples.source import Layout, Piece
 from rankscape.scenes.granule_table import COLOURS
@@ -50,7 +50,7 @@ class SceneSource:
         image of bytes, in which Sentinel-2's true colour begins at 1.
 
         Raises:
-            RasterError: If the file is broken.
+            RasterError: If the file is broken, or floats are no reflectance.
         """
         side, cols = self.layout.grid.patch_px, self.layout.grid.cols
         top = step * self.step_px
@@ -60,6 +60,7 @@ class SceneSource:
         valid = self._valid(window, pixels, flags)
         if valid is not None:
             pixels[~valid] = np.nan if self.layout.dtype.kind == "f" else 0
+        check_reflectance(pixels, self.scene.name)
         clouded = None if flags is None or not (flags == CLOUDY).any() else _and(flags == CLOUDY, valid)
         for row in range(top // side, -(-bottom // side)):
             begin, end = max(row * side, top), min((row + 1) * side, bottom)

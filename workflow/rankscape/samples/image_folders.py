@@ -15,13 +15,14 @@ from PIL import Image
 
 from rankscape.foundation.errors import RasterError
 from rankscape.foundation.progress import say
-from rankscape.samples.image_pixels import FORMATS, check_image, shown_colours
+from rankscape.samples.image_pixels import FORMATS, check_colour_order, check_image, shown_colours
 from rankscape.samples.listing import image_ids, is_image, list_images
 from rankscape.samples.patches import NOWHERE, Grid, patch_id
 from rankscape.samples.rendering import open_image
 from rankscape.samples.settings import TileSettings
 from rankscape.samples.source import Layout, Piece
 from rankscape.scenes.granule_table import COLOURS
+from rankscape.scenes.rasters import open_raster
 
 _NAME = re.compile(r"([0-9]{1,8})_([0-9]{1,8})")
 _HALF_WORLD_M = pi * 6_378_137.0
@@ -163,6 +164,9 @@ def open_8bit(file: Path, *, decode: bool = False) -> Image.Image:
     try:
         with open_image(file, FORMATS) as image:
             check_image(image, file)
+            if image.format == "TIFF":
+                with open_raster(file) as dataset:
+                    check_colour_order(dataset)
             if decode:
                 image.load()
             return image

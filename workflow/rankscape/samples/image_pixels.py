@@ -1,5 +1,6 @@
 """The one place where images are opened: bit depth, colours, transparency, orientation and pages are checked here."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,18 @@ _MODES = frozenset({"RGB", "RGBA", "P", "PA", "L", "LA"})
 _SUBFILE_TYPE = 254
 """TIFF tag: 0 is a page of its own; other values are overviews and masks of another page."""
 _RED_GREEN_BLUE = ("red", "green", "blue")
-_COLOUR_OF = {"B04": "red", "B4": "red", "B03": "green", "B3": "green", "B02": "blue", "B2": "blue"}
-"""Colours of Sentinel-2's band names; without the leading 0 as exports write them."""
+_COLOUR_OF = {"4": "red", "3": "green", "2": "blue"}
+"""Colours of the numbers in Sentinel-2's band names."""
+_BAND_NAME = re.compile(r"(?:.*[^0-9A-Za-z])?B(?:and)?[ _]?0?([0-9]{1,2}A?)(?![0-9A-Za-z]).*", re.IGNORECASE)
+"""Names such as B04, B4, B04_10m, T48RVV_B04, Band 4."""
+_LANDSAT = "SR_B"
+"""Begins Landsat's names, such as SR_B4: red since Landsat 8, near infrared before."""
+_LEAST_REFLECTANCE, _USUAL_REFLECTANCE, _MOST_REFLECTANCE = -1.0, 2.0, 100.0
+"""Below the first no offset leads, half of all pixels stay below the second, no glint reaches the third."""
+_SAMPLE_PX = 8
+"""Every eighth pixel is enough to tell reflectance from digital numbers."""
+_ORIENTATION = 274
+"""Tag of TIFF and EXIF: 1 is upright."""
 
 
 def check_image(image: Image.Image, path: Path) -> None:
@@ -60,37 +71,111 @@ def data_bands(dataset: Any) -> list[int]:
     """Return the numbers of a raster's bands that hold data, from 1: alpha says what is empty and is no band.
 
     Raises:
-        RasterError: If the file holds several rasters, greys of less than 8 bits, colours of CMYK or YCbCr.
+        RasterError: If the file holds several rasters, pixels of 1 bit, other greys of less than 8 bits, greys of which
+            0 is white, colours of CMYK or YCbCr.
     """
     if dataset.subdatasets:
         raise RasterError(f"{dataset.name} has {len(dataset.subdatasets)} pages; one a file is needed: save one.")
     kinds = dataset.colorinterp
     bits = int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
-    if bits < 8 and kinds[0] != ColorInterp.palette:
+    if bits == 1 or (bits < 8 and kinds[0] != ColorInterp.palette):
         raise RasterError(f"{dataset.name} has {bits} bit(s) a pixel; at least 8 are needed: save it as 8-bit RGB.")
+    if dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES":
+        raise RasterError(f"{dataset.name} holds greys of which 0 is white: save it as 8-bit RGB.")
     strange = [kind.name for kind in kinds if kind.name in ("cyan", "magenta", "yellow", "black", "Y", "Cb", "Cr")]
     if strange:
         raise RasterError(f"{dataset.name} has the bands {', '.join(strange)}: save it as red, green, blue.")
-    return [number for number, kind in enumerate(kinds, 1) if kind != ColorInterp.alpha]
+    # GDAL calls the fourth band of bytes alpha unless it is told otherwise; a band's name knows better.
+    names = [str(name or "") for name in dataset.descriptions]
+    alpha = [kind == ColorInterp.alpha and not _named(name) for kind, name in zip(kinds, names, strict=True)]
+    return [number for number, empty in enumerate(alpha, 1) if not empty]
 
 
 def check_colour_order(dataset: Any) -> None:
     """Refuse a raster that says itself that its first three bands are not red, green, blue.
 
     Raises:
-        RasterError: If band names or colour interpretation give another order of the three colours.
+        RasterError: If band names or colour interpretation say that one of the first three is another band.
     """
-    named = [_COLOUR_OF.get(str(name).upper(), str(name).lower()) for name in dataset.descriptions]
-    for colours in (named, [kind.name for kind in dataset.colorinterp]):
-        if set(_RED_GREEN_BLUE) <= set(colours) and tuple(colours[:3]) != _RED_GREEN_BLUE:
-            order = ", ".join(str(name) for name in (dataset.descriptions if colours is named else colours))
+    names = [str(name or "") for name in dataset.descriptions]
+    kinds = [
+        "" if kind.name in ("gray", "undefined", "palette", "alpha") else kind.name for kind in dataset.colorinterp
+    ]
+    for said, shown in ((_colours_named(names), names), (kinds, kinds)):
+        if any(said[:3]) and any(one not in ("", right) for one, right in zip(said, _RED_GREEN_BLUE, strict=False)):
+            order = ", ".join(name or "?" for name in shown)
             raise RasterError(f"{dataset.name} has the bands {order}: write red, green, blue (B04, B03, B02) first.")
+
+
+def _colours_named(names: list[str]) -> list[str]:
+    """Return the colour that each band's name says, "" where it says nothing."""
+    found = [_BAND_NAME.fullmatch(name) for name in names]
+    if len(found) >= len(_RED_GREEN_BLUE) and all(found[:3]) and any(_LANDSAT in name.upper() for name in names):
+        numbers = [int(match[1].rstrip("aA")) for match in found[:3] if match]
+        return [] if numbers == sorted(numbers, reverse=True) else names
+    coloured = [_colour(name, match) for name, match in zip(names, found, strict=True)]
+    return coloured if set(coloured) & set(_RED_GREEN_BLUE) else []
+
+
+def _named(name: str) -> bool:
+    """Whether a band's name is that of a band of a sensor."""
+    return name.lower() == "nir" or _BAND_NAME.fullmatch(name) is not None
+
+
+def _colour(name: str, match: re.Match[str] | None) -> str:
+    """Return the colour of a name; another band's own name where that is known to be none."""
+    if match:
+        return _COLOUR_OF.get(match[1], name)
+    return name.lower() if name.lower() in (*_RED_GREEN_BLUE, "nir") else ""
+
+
+def check_reflectance(pixels: np.ndarray, name: str) -> None:
+    """Refuse numbers that cannot be reflectance: digital numbers, colours of 0 to 255, unknown values not declared.
+
+    Args:
+        pixels: Of type float reflectance, NaN where there is no data; other types are not looked at.
+        name: What messages call the image.
+
+    Raises:
+        RasterError: If a value is below -1 or above 100, or half of the pixels lie above 2.
+    """
+    if pixels.dtype.kind != "f" or not pixels.size:
+        return
+    low, high = float(np.fmin.reduce(pixels, axis=None)), float(np.fmax.reduce(pixels, axis=None))
+    sample = pixels[::_SAMPLE_PX, ::_SAMPLE_PX, :3]
+    usual = float(np.median(sample[np.isfinite(sample)])) if np.isfinite(sample).any() else 0.0
+    if low < _LEAST_REFLECTANCE or high > _MOST_REFLECTANCE or usual > _USUAL_REFLECTANCE:
+        raise RasterError(
+            f"{name} holds values from {low:g} to {high:g}, half of them above {usual:g}: float images must be"
+            " reflectance, about 0 to 1. Divide digital numbers by their scale (10,000), save colours of 0 to 255 as"
+            " bytes, and declare the value of no data."
+        )
+
+
+def check_upright(path: Path) -> None:
+    """Refuse a TIFF that viewers turn or mirror; GDAL reads it as it is stored.
+
+    Raises:
+        RasterError: If its tag of orientation is another than 1.
+    """
+    try:
+        with Image.open(path, formats=["TIFF"]) as image:
+            turned = int(image.getexif().get(_ORIENTATION, 1)) != 1
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return  # no photograph: a raster of other bands or types, or JPEG 2000
+    if turned:
+        raise RasterError(
+            f"{path} has a tag of orientation that turns or mirrors it: save it upright, without the tag."
+        )
 
 
 def read_window(dataset: Any, window: Window) -> np.ndarray:
     """Read the bands of data of a raster, shape (height, width, bands); 0 or NaN where its mask says no data.
 
-    Of a palette the colours are read.
+    Of a palette the colours are read; greys of 8 bits are red, green and blue alike.
+
+    Raises:
+        RasterError: If floats are no reflectance.
     """
     pixels: np.ndarray = np.moveaxis(dataset.read(data_bands(dataset), window=window), 0, 2)
     if dataset.colorinterp[0] == ColorInterp.palette:
@@ -100,13 +185,18 @@ def read_window(dataset: Any, window: Window) -> np.ndarray:
         shown = table[pixels[..., 0]]
         shown[shown[..., 3] == 0] = 0
         pixels = shown[..., :3]
+    elif pixels.shape[2] == 1 and pixels.dtype == np.uint8:
+        pixels = pixels.repeat(3, axis=2)
     hidden = dataset.dataset_mask(window=window) == 0
     if hidden.any() and pixels.dtype.kind in "fu":
         pixels = pixels.copy()
         pixels[hidden] = np.nan if pixels.dtype.kind == "f" else 0
+    check_reflectance(pixels, dataset.name)
     return pixels
 
 
 def band_count(dataset: Any) -> int:
     """Return how many bands `read_window` gives."""
-    return 3 if dataset.colorinterp[0] == ColorInterp.palette else len(data_bands(dataset))
+    bands = len(data_bands(dataset))
+    shown = dataset.colorinterp[0] == ColorInterp.palette or (bands == 1 and dataset.dtypes[0] == "uint8")
+    return 3 if shown else bands

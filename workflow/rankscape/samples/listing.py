@@ -14,8 +14,10 @@ from rankscape.foundation.errors import RasterError
 from rankscape.foundation.visible_files import is_passed_over
 from rankscape.scenes.granule_table import GranuleRow
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff")
 """Endings of files that count as images, in lower case."""
+_UNREAD = (".gif", ".bmp", ".heic", ".heif", ".avif", ".tga", ".dng", ".psd", ".jp2", ".j2k", ".jpx", ".jxl")
+"""Endings of images that are not read: passing them over would lose them in silence."""
 _NO_WORD = re.compile(r"\W+")
 
 
@@ -51,8 +53,26 @@ def look_through(table: Mapping[str, GranuleRow]) -> dict[str, str]:
 
 
 def is_image(name: str) -> bool:
-    """Say whether a file's name is that of an image."""
-    return name.lower().endswith(SUFFIXES) and not is_passed_over(name)
+    """Say whether a file's name is that of an image.
+
+    Raises:
+        RasterError: If it is an image of a kind that is not read; the message names it.
+    """
+    if is_passed_over(name):
+        return False
+    check_readable(name, SUFFIXES)
+    return name.lower().endswith(SUFFIXES)
+
+
+def check_readable(name: str, read: Sequence[str]) -> None:
+    """Refuse a file that is an image, but of none of the kinds that are read.
+
+    Raises:
+        RasterError: If it is one; the message names it.
+    """
+    kind = Path(name).suffix.lower()
+    if kind in _UNREAD and kind not in read:
+        raise RasterError(f"{name}: images ending in {kind} are not read: save it as PNG, or move it elsewhere.")
 
 
 def image_ids(granule: str, images: Sequence[str]) -> list[str]:

@@ -95,8 +95,8 @@ def test_a_raster_is_cut_row_by_row_from_its_upper_left_corner(tmp_path: Path):
 def test_pixels_that_the_mask_hides_hold_no_data(tmp_path: Path):
     mask = np.full(PIXELS.shape[:2], 255, np.uint8)
     mask[:8, :16] = 0
-    for kind, name in ((np.uint8, "a.tif"), (np.float32, "b.tif")):
-        raster = look_at_raster(write_tif(tmp_path / name, PIXELS.astype(kind), mask=mask), 16)
+    for pixels, name in ((PIXELS, "a.tif"), ((PIXELS / 255).astype(np.float32), "b.tif")):
+        raster = look_at_raster(write_tif(tmp_path / name, pixels, mask=mask), 16)
         assert valid_fraction(next(cut_raster(raster))).tolist() == [0.5, 1.0, 1.0]
 
 

@@ -10,21 +10,23 @@ from rasterio.warp import transform as reproject
 from rasterio.windows import Window
 
 from rankscape.foundation.errors import InputError, RasterError
-from rankscape.foundation.visible_files import is_passed_over
+from rankscape.foundation.visible_files import visible_below
 from rankscape.samples.image_pixels import (
     FORMATS,
     band_count,
     check_colour_order,
     check_image,
+    check_upright,
     data_bands,
     read_window,
     shown_colours,
 )
+from rankscape.samples.listing import SUFFIXES, check_readable
 from rankscape.samples.rendering import MAX_PIXELS, open_image
 from rankscape.scenes.rasters import is_raster, open_raster
 
 RASTERS = frozenset({".tif", ".tiff", ".jp2", ".j2k"})
-IMAGES = frozenset({".png", ".jpg", ".jpeg", ".webp"}) | RASTERS
+IMAGES = frozenset(SUFFIXES) | RASTERS
 MIN_VALID_FRACTION = 0.5
 """Images with a smaller share of pixels with data get no score, as in `tile.min_valid_fraction`'s default."""
 
@@ -54,14 +56,12 @@ def find_images(source: Path) -> list[Path]:
 
     Raises:
         InputError: If there is no image.
+        RasterError: If one is of a kind that is not read.
     """
-    if source.is_file():
-        found = [source] if source.suffix.lower() in IMAGES else []
-    else:
-        inside = (
-            path for path in source.rglob("*") if not any(is_passed_over(p) for p in path.relative_to(source).parts)
-        )
-        found = sorted(path for path in inside if path.suffix.lower() in IMAGES and path.is_file())
+    files = [source] if source.is_file() else [path for path in sorted(visible_below(source)) if path.is_file()]
+    for path in files:
+        check_readable(path.relative_to(source.parent).as_posix(), sorted(IMAGES))
+    found = [path for path in files if path.suffix.lower() in IMAGES]
     if not found:
         raise InputError(f"{source} holds no image: files ending in {', '.join(sorted(IMAGES))} are read.")
     return found
@@ -77,6 +77,7 @@ def read_image(path: Path) -> np.ndarray:
         RasterError: If it is broken, too large, or no 8-bit image; the message names it.
     """
     if is_raster(path):
+        check_upright(path)
         with open_raster(path, max_pixels=MAX_PIXELS) as dataset:
             check_colour_order(dataset)
             return read_window(dataset, Window(0, 0, dataset.width, dataset.height))
@@ -91,6 +92,7 @@ def look_at_raster(path: Path, patch_px: int) -> ScoredRaster:
     Raises:
         RasterError: If it cannot be read, or is smaller than one patch.
     """
+    check_upright(path)
     with open_raster(path) as dataset:
         rows, cols = dataset.height // patch_px, dataset.width // patch_px
         if rows == 0 or cols == 0:
