@@ -2,7 +2,6 @@
 
 LOCATED_FIT = [name for name in FIT if GRANULE_TABLE[name].located]
 TAUGHT = current_rows({name: GRANULE_TABLE[name] for name in LOCATED_FIT})  # what a reference says is said of one date
-ORDER_OF_ROUND = "<results>/ranking/orders/{judge}--{prompt}--{round}.json"
 
 
 # One job for all rounds of a judge and a prompt: each takes less than its start. Where nobody is asked, the rule needs an output all the same.
@@ -11,7 +10,9 @@ rule ranking_rank:
         evidence=expand(rules.ranking_rate.output.round, round=ROUNDS, allow_missing=True),
         summary=rules.ranking_cluster.output.summary,
     output:
-        orders=expand(ORDER_OF_ROUND, round=ROUNDS or [1], allow_missing=True),
+        orders=expand(
+            "<results>/ranking/orders/{judge}--{prompt}--{round}.json", round=ROUNDS or [1], allow_missing=True
+        ),
     log:
         "<logs>/ranking_rank/{judge}--{prompt}.log",
     benchmark:
@@ -93,7 +94,7 @@ ASKED = {"judge": RANKING.judges, "prompt": RANKING.prompts, "round": ROUNDS}
 ROUND_FILES = expand(rules.ranking_rate.output.round, **ASKED)
 TIMES = expand(rules.ranking_rate.output.times, **ASKED)
 ORDERS = [
-    *expand(ORDER_OF_ROUND, **ASKED),
+    *expand("<results>/ranking/orders/{judge}--{prompt}--{round}.json", **ASKED),
     *expand(rules.ranking_import_order.output.order, annotator=PEOPLE),
     *expand(rules.ranking_order_from_reference.output.order, reference=RANKING.order_from_reference.references),
 ]

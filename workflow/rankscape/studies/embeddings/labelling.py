@@ -14,7 +14,7 @@ from rankscape.spatial.blocks import BlockChoice, block_numbers, choose_block
 from rankscape.spatial.geometry import WGS84, centres, plane_around, spacing
 from rankscape.spatial.variogram import variogram
 from rankscape.studies.embeddings.artifacts import SPLITS
-from rankscape.studies.embeddings.settings import LabelSettings, TaskSettings
+from rankscape.studies.embeddings.tasks import LabelSettings, TaskSettings
 
 _FEWEST_BLOCKS = 3 * FOLDS
 """Blocks are made narrower until there are so many."""

@@ -17,7 +17,7 @@ from rankscape.spatial.blocks import block_bootstrap, effective_blocks
 from rankscape.spatial.geometry import WGS84, centres, plane_around
 from rankscape.spatial.smoothing import smooth_nested
 from rankscape.studies.embeddings.artifacts import SPLITS
-from rankscape.studies.embeddings.settings import DownstreamSettings
+from rankscape.studies.embeddings.tasks import DownstreamSettings
 
 SEED = 0
 """Seed of the bootstrap: equal for all sets of features, so that they can be compared draw by draw."""

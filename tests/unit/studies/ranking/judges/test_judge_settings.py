@@ -46,8 +46,8 @@ def test_how_a_judge_is_started_is_not_asked() -> None:
     [
         ('{"budget": -1}', r"--limits: ranking\.judges\.anna\.budget = -1(\.0)? is refused"),
         ('{"speed": 1}', r"judges\.anna\.speed is no known key"),
-        ("[1]", r"--limits of judges\.anna must be a JSON object"),
-        ("{", r"--limits of judges\.anna is no valid JSON"),
+        ("[1]", r"--limits of ranking\.judges\.anna must be a JSON object"),
+        ("{", r"--limits of ranking\.judges\.anna is no valid JSON"),
     ],
 )
 def test_wrong_limits_are_named(limits: str, message: str) -> None:

@@ -23,7 +23,7 @@ from rankscape.studies.embeddings.artifacts import (
     FitKeys,
     TaskKeys,
 )
-from rankscape.studies.embeddings.settings import BASELINES
+from rankscape.studies.embeddings.tasks import BASELINES
 
 ASSETS = assets(__file__, "table.html.j2", "plots.html.j2")
 _TITLES = {

@@ -12,7 +12,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import settings_of
 from rankscape.studies.embeddings.artifacts import CONTRASTS, PREDICTIONS, SPLITS
 from rankscape.studies.embeddings.regressing import known, r2_interval
-from rankscape.studies.embeddings.settings import DownstreamSettings
+from rankscape.studies.embeddings.tasks import DownstreamSettings
 
 
 def contrast(

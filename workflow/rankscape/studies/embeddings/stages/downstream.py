@@ -18,7 +18,7 @@ from rankscape.samples.joins import read_indices
 from rankscape.stages.options import Indices, settings_of
 from rankscape.studies.embeddings.artifacts import DOWNSTREAM, FEATURE_RECORD, LABELS, PREDICTIONS, SPLITS
 from rankscape.studies.embeddings.regressing import FeatureSet, checkerboards, coordinate_features, evaluate_splits
-from rankscape.studies.embeddings.settings import COORDINATES, SMOOTHING, DownstreamSettings
+from rankscape.studies.embeddings.tasks import COORDINATES, SMOOTHING, DownstreamSettings
 
 _SOMETHING = 0.05
 """Where less is predicted, the largest penalty is right, and no warning."""

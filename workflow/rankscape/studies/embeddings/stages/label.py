@@ -14,7 +14,7 @@ from rankscape.samples.settings import ReferenceSettings
 from rankscape.stages.options import Indices, settings_of
 from rankscape.studies.embeddings.artifacts import LABELS, SPLITS, TASK
 from rankscape.studies.embeddings.labelling import block_side, make_labels, with_folds
-from rankscape.studies.embeddings.settings import LabelSettings, TaskSettings
+from rankscape.studies.embeddings.tasks import LabelSettings, TaskSettings
 
 
 def label(
