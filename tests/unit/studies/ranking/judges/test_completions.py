@@ -98,12 +98,16 @@ def test_reasons_are_one_short_line() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "again", "closed", "congested"),
     [
-        (400, {"error": {"message": "bad image"}}, False, None, False),
+        (400, {"error": {"message": "bad image"}}, False, "request", False),
         (400, {"error": {"message": "x", "code": "model_not_found"}}, False, "model", False),
         (400, {"code": 20012, "message": "Model does not exist. Please check it carefully."}, False, "model", False),
         (404, {"error": {"message": "The model `x` does not exist."}}, False, "model", False),
         (404, {"object": "error", "message": "No such model: x", "code": 404}, False, "model", False),
         (404, {"detail": "Not Found"}, False, "address", False),
+        (405, None, False, "address", False),
+        (307, None, False, "address", False),
+        (422, None, False, "request", False),
+        (400, {"error": {"message": "x", "code": "content_filter"}}, False, None, False),
         (404, "<html>nginx</html>", False, "address", False),
         (401, {"error": {"message": "who?"}}, False, "key", False),
         (403, "", False, "key", False),

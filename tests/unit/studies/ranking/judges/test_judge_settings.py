@@ -1,11 +1,12 @@
 """A judge's settings in two parts: what its replies depend on, and its limits."""
 
 import json
+from typing import Any
 
 import pytest
 from rankscape.config import check_config
 from rankscape.foundation.errors import SettingsError
-from rankscape.studies.ranking.judges.settings import LIMITS, JudgeSettings
+from rankscape.studies.ranking.judges.settings import FORM, LIMITS, JudgeSettings
 
 WHOLE = JudgeSettings(
     model="m",
@@ -22,7 +23,7 @@ WHOLE = JudgeSettings(
 def test_the_two_parts_are_the_whole() -> None:
     asked, limits = json.loads(WHOLE.asked), json.loads(WHOLE.limits)
     assert set(limits) == set(LIMITS)
-    assert set(asked) | set(limits) == set(JudgeSettings.model_fields)
+    assert set(asked) | set(limits) | set(FORM) == set(JudgeSettings.model_fields)
     assert not set(asked) & set(limits)
     assert JudgeSettings.from_text(WHOLE.asked, "judges.anna").limited(WHOLE.limits, "anna") == WHOLE
 
@@ -31,6 +32,32 @@ def test_limits_change_nothing_that_is_asked() -> None:
     assert WHOLE.model_copy(update={"budget": 9.0, "key_variable": None, "concurrency": 1}).asked == WHOLE.asked
     assert WHOLE.model_copy(update={"temperature": 0.0}).asked != WHOLE.asked
     assert WHOLE.limited("", "anna") == WHOLE
+
+
+def test_the_form_of_requests_is_asked_only_where_it_is_chosen() -> None:
+    usual = WHOLE.model_copy(update={"answer_form": "json_schema", "omit": (), "extra": {}})
+    assert usual.asked == WHOLE.asked
+    assert not set(FORM) & set(json.loads(WHOLE.asked))
+    own = JudgeSettings(model="m", omit=("temperature", "seed"), extra={"top_p": 0.5}, answer_form="text")
+    assert own.form == {"answer_form": "text", "omit": ["seed", "temperature"], "extra": {"top_p": 0.5}}
+    assert JudgeSettings.from_text(own.asked, "judges.anna").form == own.form
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"extra": {"seed": 1}}, "extra has seed"),
+        ({"extra": {"stream": True}}, "extra has stream"),
+        ({"omit": ["max_tokens"], "budget": 1, "price_in": 1, "price_out": 1}, "budget cannot be kept"),
+        ({"omit": ["messages"]}, "omit"),
+        ({"key_header": "api-key"}, "name the key_variable"),
+        ({"key_header": "api key", "key_variable": "KEY"}, "letters, digits and hyphens"),
+        ({"answer_form": "xml"}, "answer_form"),
+    ],
+)
+def test_forms_that_no_request_has(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        JudgeSettings.checked({"model": "m", **changes}, "config.yaml", "ranking.judges.anna")
 
 
 def test_how_a_judge_is_started_is_not_asked() -> None:

@@ -126,7 +126,7 @@ def test_a_round_without_its_interview_asks_nobody(asked: Endpoint, capsys: pyte
 def test_every_round_is_tried_before_one_fails_the_interview(
     asked: Endpoint, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked.answer = lambda number, body: status(400, "too bright") if number <= 6 else completion('{"score": 1}')
+    asked.answer = lambda number, body: status(413, "too bright") if number <= 6 else completion('{"score": 1}')
     assert interview("roads", "roofs") == 1
     assert "Round 1 of judge own with prompt roads: too few usable replies" in capsys.readouterr().err
     assert len(asked.bodies) == 12

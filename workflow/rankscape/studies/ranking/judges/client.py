@@ -245,8 +245,11 @@ class _Line:
         here, variable = f"ranking.judges.{self._name}", self._settings.key_variable
         if failure.closed == "connection":
             return f"Mend {here}.base_url or start the endpoint"
+        if failure.closed == "request":
+            wish = failure.mend or "answer_form, omit, extra or tokens_key, as the message says"
+            return f"Every request was refused alike, and would be: set {wish} in {here}"
         if failure.closed == "account":
-            return "The account is empty or has no paid plan: top it up at the provider"
+            return "The account is empty or has no paid plan, every answer is kept: top it up at the provider"
         if failure.closed == "key":
             return f"Mend the key in {variable}" if variable else f"Name the variable of its key in {here}.key_variable"
         models = await self._models()

@@ -31,6 +31,32 @@ _NO_SUCH_MODEL = re.compile(
 )
 
 
+_REFUSING_FORM = frozenset({400, 415, 422})
+_REFUSING_ADDRESS = frozenset({404, 405})
+_FILTERED = re.compile(r"(?i)content.?(filter|policy|management)|responsible.?ai|safety|moderation")
+_RETRY_DELAY = re.compile(r'"retryDelay": "([0-9]{1,6}(?:\.[0-9]{1,9})?)s"')
+_OWN_PARTS = re.compile(r"[0-9a-fA-F-]*[0-9][\w-]*")
+_HELPING = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), setting)
+    for pattern, setting in (
+        (r"max_tokens\b.*max_completion_tokens", "tokens_key: max_completion_tokens"),
+        (r"max_completion_tokens.*\b(not|un|extra)|\bun.*max_completion_tokens", "tokens_key: max_tokens"),
+        (r"max_(completion_)?tokens.*(large|exceed|at most|less than|maximum|range)", "a smaller max_tokens"),
+        (r"(context (length|window)|too many tokens)", "a smaller max_tokens, or fewer or smaller images"),
+        (r"max_tokens.*(small|at least|minimum|greater|larger|higher)", "a larger max_tokens"),
+        (r"\bmax_tokens\b.*(not|extra)|\bun.*\bmax_tokens\b", "tokens_key: max_completion_tokens"),
+        (r"\bseed\b", "omit: [seed]"),
+        (r"\btemperature\b", "omit: [temperature]"),
+        (r"\bstrict\b", "omit: [strict]"),
+        (r"json_object|must contain the word .?json", "answer_form: text"),
+        (r"response_?format|json.?schema|structured.?output|guided|grammar", "answer_form: json_object, or text"),
+        (r"image_url.*\bdetail\b|\bdetail\b.*image_url|[\"'`.]detail\b", "omit: [detail]"),
+        (r"image.*(not|un)|not.*(image|vision|multi-?modal)|content.*string", "a model that reads images (model)"),
+    )
+)
+"""What a message of an endpoint speaks of, and the setting that would help; the first that fits counts."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why a request has no answer."""
@@ -40,7 +66,10 @@ class Failure:
     again: bool = False
     """Whether another try can help."""
     closed: str | None = None
-    """What is wrong, where no request can succeed: `connection`, `address`, `key`, `model` or `account`."""
+    """What is wrong, where no request can succeed: `connection`, `certificate`, `address`, `key`, `model`, `account`;
+    `request` where the form of requests is refused, if others are refused alike."""
+    mend: str = ""
+    """What would help, where the refusal says it."""
     congested: bool = False
     """Whether requests came too fast."""
     counts: bool = True
@@ -145,15 +174,20 @@ def read_refusal(status: int, headers: httpx2.Headers, body: Any, secret: Secret
     """
     said = _said(body)
     reason = secret.reason(f"HTTP {status}: {said}" if said else f"HTTP {status}")
-    if status == _PAYMENT_REQUIRED or (status in _BILLING and _NO_MONEY.search(f"{said} {json.dumps(body)}")):
+    # A limit that names its end passes, whatever else the message speaks of.
+    broke = (
+        status in _BILLING and _NO_MONEY.search(f"{said} {json.dumps(body)}") and retry_after_s(headers, body) is None
+    )
+    if status == _PAYMENT_REQUIRED or broke:
         return Failure(reason, closed="account")
-    wait_s = retry_after_s(headers)
+    wait_s = retry_after_s(headers, body)
     if wait_s is not None and wait_s > LONGEST_RETRY_AFTER_S:
         return Failure(f"{reason}; the server asks to wait {wait_s:.0f} s")
     return Failure(
         reason,
         again=status in RETRIED or status >= 500,
         closed=_what_to_mend(status, said, body),
+        mend=helping_setting(f"{said} {_mapping(_mapping(body).get('error')).get('param') or ''}"),
         congested=status in CONGESTED,
         wait_s=wait_s,
     )
@@ -177,15 +211,38 @@ def _said(body: Any) -> str:
 def _what_to_mend(status: int, said: str, body: Any) -> str | None:
     if status in REFUSING_KEY:
         return "key"
+    if _FILTERED.search(f"{said} {json.dumps(body)}"):
+        return None
+    if status in _REFUSING_FORM and helping_setting(said):
+        return "request"
     code = _mapping(_mapping(body).get("error", body)).get("code")
     unknown_model = code == "model_not_found" or _NO_SUCH_MODEL.search(said) is not None
     if status in {400, 404} and unknown_model:
         return "model"
-    return "address" if status == 404 else None
+    if status in _REFUSING_FORM:
+        return "request"
+    return "address" if status in _REFUSING_ADDRESS or 300 <= status < 400 else None
 
 
-def retry_after_s(headers: httpx2.Headers) -> float | None:
-    """Return the seconds that a server asks to wait, from `retry-after-ms` or `Retry-After` (seconds or a date)."""
+def helping_setting(said: str) -> str:
+    """Return the setting that would help where an endpoint refuses a request; empty where its message names none.
+
+    Args:
+        said: The message, and the parameter that it is about.
+    """
+    return next((setting for pattern, setting in _HELPING if pattern.search(said)), "")
+
+
+def same_refusal(one: str, other: str) -> bool:
+    """Return whether two messages say the same, but for numbers and names of requests."""
+    return _OWN_PARTS.sub("", one) == _OWN_PARTS.sub("", other)
+
+
+def retry_after_s(headers: httpx2.Headers, body: Any = None) -> float | None:
+    """Return the seconds that a server asks to wait.
+
+    They are in `retry-after-ms`, in `Retry-After` (seconds or a date), or in the body: Google's `retryDelay`.
+    """
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = headers.get(name, "").strip()
         if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
@@ -194,7 +251,8 @@ def retry_after_s(headers: httpx2.Headers) -> float | None:
         when = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
         return max(0.0, when.timestamp() - time.time())
     except (ValueError, OverflowError):
-        return None
+        delay = _RETRY_DELAY.search(json.dumps(body))
+        return float(delay[1]) if delay else None
 
 
 def _mapping(value: Any) -> dict[str, Any]:

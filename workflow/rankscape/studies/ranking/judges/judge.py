@@ -6,12 +6,13 @@ import math
 import random
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
 from rankscape.foundation.errors import JudgeError
-from rankscape.studies.ranking.judges.completions import Completion, Failure
+from rankscape.studies.ranking.judges.completions import Completion, Failure, same_refusal
 from rankscape.studies.ranking.judges.limits import Limits, Pace
 from rankscape.studies.ranking.judges.questions import (
     Question,
@@ -30,6 +31,8 @@ Read = Callable[[Reply], str | None]
 """Says why a reply cannot be used; None where it can."""
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 60.0
+_REFUSED_ALIKE = 2
+_LOOK_S = 0.01
 
 
 class Line(Protocol):
@@ -62,6 +65,8 @@ class Judge:
         self._answers = 0
         self._counted_to_estimated = 0.0
         self._closed: Failure | None = None
+        self._refused: list[Failure] = []
+        self._placed = 0
         self._advice = ""
         self._finished = False
         self._numbers = itertools.count()
@@ -136,18 +141,21 @@ class Judge:
     async def _until_answered(self, key: str, question: Question, more: list[dict[str, Any]]) -> Reply | Failure:
         sent, failed = 0, 0
         while True:
-            async with self._pace.places:
+            async with self._place():
                 estimate = self._estimate(question, more)
                 ticket = await self._turn(estimate)
                 if ticket is None:
                     return self._closed or Failure("the judge was closed")
                 sent += 1
                 outcome = await self._kept_alive(self._send(key, question, more, sent, ticket, estimate))
+                if isinstance(outcome, Failure) and (
+                    not outcome.again or failed + outcome.counts >= self.settings.attempts
+                ):
+                    await self._note_closed(outcome)
             if isinstance(outcome, Reply):
                 return outcome
             failed += outcome.counts
             if not outcome.again or failed >= self.settings.attempts:
-                await self._note_closed(outcome)
                 return replace(outcome, attempts=sent)
             await self._back_off(outcome, failed)
 
@@ -227,7 +235,9 @@ class Judge:
         return math.ceil(tokens), self.settings.max_tokens
 
     def _note_answer(self, found: Completion, question: Question, more: list[dict[str, Any]]) -> None:
-        self._answers, self._closed = self._answers + 1, None
+        self._answers += 1
+        if self._closed is not None and self._closed.closed != "account":
+            self._closed = None
         ratio = found.prompt_tokens / estimated_prompt_tokens(question, more)
         self._counted_to_estimated = max(self._counted_to_estimated, ratio)
 
@@ -245,12 +255,31 @@ class Judge:
             await asyncio.sleep(_wait_s(max(0, failed - 1)))
 
     async def _note_closed(self, failure: Failure) -> None:
-        if failure.closed is not None and not self._answers and self._closed is None:
+        """Close the judge where no request can succeed; an account can turn out to be empty after many answers."""
+        if failure.closed == "request" and not self._answers:
+            self._refused.append(failure)
+            alike = all(same_refusal(failure.reason, one.reason) for one in self._refused)
+            closed = alike and len(self._refused) >= _REFUSED_ALIKE
+        else:
+            closed = failure.closed == "account" or (failure.closed not in {None, "request"} and not self._answers)
+        if closed and self._closed is None:
             self._closed = failure
             self._advice = await self._line.advice(failure)
 
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """Hold a place among the requests at once; after a refused form, until those before have shown if all are."""
+        async with self._pace.places:
+            while self._refused and not self._answers and self._open and self._placed:
+                await asyncio.sleep(_LOOK_S)
+            self._placed += 1
+            try:
+                yield
+            finally:
+                self._placed -= 1
+
     def raise_if_closed(self) -> None:
-        """Raise when the endpoint never answered: it cannot be reached, or refuses the key, address or model.
+        """Raise when the endpoint cannot be reached, refuses key, address, model or requests, or the account is empty.
 
         Raises:
             JudgeError: With the endpoint, the reason and what to mend in one line.

@@ -122,7 +122,8 @@ def question_key(question: Question, settings: JudgeSettings) -> str:
 
     Args:
         question: The question.
-        settings: The judge's; of these count model, address, temperature, longest reply and detail.
+        settings: The judge's; of these count model, address, temperature, longest reply, detail, and the form of
+            requests.
     """
     content = {
         "pictures": [hashlib.sha256(image).hexdigest() for image in question.images],
@@ -137,7 +138,8 @@ def question_key(question: Question, settings: JudgeSettings) -> str:
         "max_tokens": settings.max_tokens,
         "detail": settings.detail,
     }
-    return _digest(content)
+    # A judge of the usual form keeps the names that its replies always had.
+    return _digest(content | ({"form": settings.form} if settings.form else {}))
 
 
 def repair_key(key: str, answer: str, reason: str) -> str:
@@ -156,34 +158,49 @@ def first_messages(question: Question, settings: JudgeSettings) -> list[dict[str
     for label, image in zip(labels, question.images, strict=True):
         url = "data:image/png;base64," + base64.b64encode(image).decode()
         parts += [{"type": "text", "text": label}] if label else []
-        parts += [{"type": "image_url", "image_url": {"url": url, "detail": settings.detail}}]
+        detail = {} if "detail" in settings.omit else {"detail": settings.detail}
+        parts += [{"type": "image_url", "image_url": {"url": url, **detail}}]
+    if settings.answer_form != "json_schema" or "response_format" in settings.omit:
+        parts += [{"type": "text", "text": f"Answer with one JSON object, after this JSON schema: {_schema(question)}"}]
     return [{"role": "user", "content": parts}]
 
 
 def repair_messages(question: Question, answer: str, reason: str) -> list[dict[str, Any]]:
     """Return how the conversation goes on after an answer that cannot be read."""
-    schema = json.dumps(question.schema, sort_keys=True, ensure_ascii=False)
     wish = (
         f"That answer cannot be used: {reason}. Answer the question again with one JSON object and nothing else, "
-        f"after this JSON schema: {schema}"
+        f"after this JSON schema: {_schema(question)}"
     )
     said = answer[:_LONGEST_QUOTE] if answer.strip() else "(no answer)"
     return [{"role": "assistant", "content": said}, {"role": "user", "content": wish}]
 
 
+def _schema(question: Question) -> str:
+    return json.dumps(question.schema, sort_keys=True, ensure_ascii=False)
+
+
 def request_body(messages: list[dict[str, Any]], question: Question, settings: JudgeSettings) -> dict[str, Any]:
-    """Return a request of OpenAI's chat protocol; the form of the answer is asked for by JSON schema."""
-    return {
+    """Return a request of OpenAI's chat protocol, in the form that the settings choose."""
+    omitted = {settings.tokens_key if key == "max_tokens" else key for key in settings.omit}
+    body = {
         "model": settings.model,
         "messages": messages,
         "temperature": settings.temperature,
         settings.tokens_key: settings.max_tokens,
         "seed": question.seed,
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "strict": True, "schema": question.schema},
-        },
+        **_response_format(question, settings),
     }
+    return {key: value for key, value in body.items() if key not in omitted} | settings.extra
+
+
+def _response_format(question: Question, settings: JudgeSettings) -> dict[str, Any]:
+    if settings.answer_form == "text":
+        return {}
+    if settings.answer_form == "json_object":
+        return {"response_format": {"type": "json_object"}}
+    strict = {} if "strict" in settings.omit else {"strict": True}
+    schema = {"name": "answer", **strict, "schema": question.schema}
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
 def estimated_prompt_tokens(question: Question, more: Sequence[dict[str, Any]] = ()) -> int:

@@ -90,6 +90,8 @@ class RoundRecord(DocumentKeys):
     """Detail in which images were sent."""
     max_tokens: int | None = None
     """Longest reply, in tokens."""
+    form: dict[str, Any] = {}
+    """How the request departed from the usual (`answer_form`, `omit`, `extra`); missing for most judges."""
     stand_in: bool = False
     """Whether the judge stands in for a model."""
     stand_in_code: str | None = None

@@ -1,7 +1,7 @@
 """Settings of judges and of rounds (docs/methods/ranking.md)."""
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,9 +10,25 @@ from rankscape.foundation.settings import Section, parse_json, worded
 ModeName = Literal["scores", "pairs", "tiers"]
 LIMITS = (
     "key_variable", "concurrency", "requests_per_minute", "tokens_per_minute", "timeout_s", "attempts",
-    "price_in", "price_out", "currency", "budget", "start_timeout_s",
+    "price_in", "price_out", "currency", "budget", "start_timeout_s", "key_header",
 )  # fmt: skip
 """What a judge's replies do not depend on: how often and how fast it may be asked, and what that may cost."""
+FORM = ("answer_form", "omit", "extra")
+"""How a request departs from the usual; a judge that sets none of these has the name and the replies it always had."""
+_OWN_KEYS = frozenset(
+    {
+        "model",
+        "messages",
+        "temperature",
+        "max_tokens",
+        "max_completion_tokens",
+        "seed",
+        "response_format",
+        "stream",
+        "n",
+    }
+)
+"""Keys of a request that other settings choose, or that would make an answer that is not read."""
 SERVED = "{port}"
 """Stands for a judge's command where replies are named: how a judge is started changes none of them."""
 
@@ -28,14 +44,23 @@ class JudgeSettings(Section):
     """Model name as the endpoint knows it."""
     key_variable: str | None = None
     """Environment variable that holds the key; the key itself is in no file."""
+    key_header: Annotated[str, Field(pattern=worded(r"^[A-Za-z0-9-]+$", "letters, digits and hyphens"))] | None = None
+    """Header that carries the key alone, such as `api-key` at Azure; null sends `Authorization: Bearer`."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
     """Sampling temperature."""
-    max_tokens: Annotated[int, Field(ge=16, le=4096)] = 256
-    """Longest reply; small, so that endless replies end."""
+    max_tokens: Annotated[int, Field(ge=16, le=131_072)] = 256
+    """Longest reply, thoughts included; small, so that endless replies end. Models that think need thousands."""
     tokens_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """What the endpoint calls the longest reply; OpenAI's newer models know `max_completion_tokens` only."""
     detail: Literal["high", "low", "auto"] = "high"
     """Size at which images are read; some endpoints take `auto` as low, and shrink the images."""
+    answer_form: Literal["json_schema", "json_object", "text"] = "json_schema"
+    """How the form of answers is asked for: by a schema that the endpoint keeps, as some JSON object, or in words
+    alone. For the last two the schema is written below the question."""
+    omit: tuple[Literal["seed", "temperature", "max_tokens", "response_format", "strict", "detail"], ...] = ()
+    """Keys that the request leaves out, for endpoints that refuse them."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Keys that are added to the request, such as `reasoning_effort`."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     """Most requests under way at once."""
     requests_per_minute: Annotated[float, Field(gt=0)] | None = None
@@ -64,10 +89,16 @@ class JudgeSettings(Section):
     @property
     def asked(self) -> str:
         """What the judge's replies depend on, as canonical JSON; a judge of its own command has no lasting address."""
-        values = self.model_dump(mode="json", exclude=set(LIMITS))
+        values = self.model_dump(mode="json", exclude={*LIMITS, *FORM}) | self.form
         if self.command is not None:
             values |= {"command": SERVED, "base_url": type(self).model_fields["base_url"].default}
         return json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """Return how the request departs from the usual; empty for most judges."""
+        values = self.model_dump(mode="json", include=set(FORM), exclude_defaults=True)
+        return {key: sorted(value) if key == "omit" else value for key, value in values.items() if value}
 
     @property
     def limits(self) -> str:
@@ -90,6 +121,18 @@ class JudgeSettings(Section):
             raise ValueError(f"command = {self.command!r} has no {{port}}: the workflow chooses a free one")
         if self.command is not None and self.kind == "stand-in":
             raise ValueError("a stand-in answers in process: it needs no command")
+        return self
+
+    @model_validator(mode="after")
+    def _request_usable(self) -> "JudgeSettings":
+        if own := sorted(_OWN_KEYS & set(self.extra)):
+            raise ValueError(
+                f"extra has {own[0]}, which the request has already: use the setting of that name, or omit"
+            )
+        if self.budget is not None and "max_tokens" in self.omit:
+            raise ValueError("budget cannot be kept where omit leaves max_tokens out: answers have no longest length")
+        if self.key_header is not None and self.key_variable is None:
+            raise ValueError(f"key_header = {self.key_header!r} has nothing to carry: name the key_variable too")
         return self
 
     @model_validator(mode="after")

@@ -43,10 +43,10 @@ def collect_replies(
 
 def _about(judge: str, requests: list[JudgeRequests], limits: str) -> JudgeSettings:
     """The judge's settings, the same in all requests."""
-    found = {requested.about for requested in requests}
+    found = {requested.about.canonical() for requested in requests}
     if len(found) != 1 or {requested.judge for requested in requests} != {judge}:
         raise InputError(f"The requests are not all of one judge {judge}: make them again with `build-requests`.")
-    return found.pop().limited(limits, judge)
+    return requests[0].about.limited(limits, judge)
 
 
 def _sampled(path: Path) -> RoundSample:

@@ -84,6 +84,7 @@ def _asked(name: str, about: JudgeSettings, prompt: Prompt, mode: Mode) -> dict[
         "temperature": about.temperature,
         "detail": about.detail,
         "max_tokens": about.max_tokens,
+        **({"form": about.form} if about.form else {}),
         "stand_in": stand_in,
         "stand_in_code": code_version(ANSWERING.modules["stand-in"]) if stand_in else None,
         "prompt": prompt.name,
