@@ -46,6 +46,7 @@ def write(folder: Path, text: str | bytes, name: str = "t.csv") -> Path:
         (",id,n\n0,a,1\n1,b,2\n", [1, 2]),
         ('id,n\n"two\nlines",1\n', [1]),
         ("id,n,\na,1,\nb,2,\n", [1, 2]),
+        ('id,n\na,"1,23,456"\nb,"12,34,567"\nc,"50,000"\n', [123456, 1234567, 50000]),
     ],
 )
 def test_numbers_are_read_as_they_were_meant(tmp_path, text, expected):
@@ -195,3 +196,18 @@ def test_both_sides_of_a_join_are_written_by_one_rule():
 def test_a_note_says_by_what_keys_differ(wanted, there, said):
     assert said in difference(wanted, there)
     assert difference({"a"}, {"b"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('id,n\na,1\n"b,2\nc,3\n', 3),
+        ('id,n\n"a,1\n"b",2\n', 2),
+        ('id,n\na,1\nb,"2\nc,3\n', 3),
+        ('sep=,\nid,n\n"a,1\nb,2\n', 3),
+    ],
+)
+def test_an_open_quote_swallows_no_rows(tmp_path, text, line):
+    path = write(tmp_path, text)
+    with pytest.raises(TableError, match=f"line {line}: a quote that is never closed"):
+        read_text_table(path, ("id",))

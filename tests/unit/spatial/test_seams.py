@@ -129,3 +129,52 @@ def test_what_no_projection_can_show_is_refused_by_name():
     pole = gpd.GeoSeries([box(-1e5, -1e5, 1e5, 1e5)], crs="EPSG:3413")
     with pytest.raises(RasterError, match="1 footprints hold the North Pole, which WGS 84 shows as a line"):
         moved(pole, "EPSG:4326")
+
+
+@pytest.mark.parametrize(
+    ("shape", "square_degrees"),
+    [
+        (box(-180, -90, 180, -70), (360, -90, -70)),
+        (box(-180, 50, 180, 60), (360, 50, 60)),
+        (box(0, 50, 360, 60), (360, 50, 60)),
+        (MultiPolygon([box(30, 50, 180, 60), box(-180, 50, -170, 60)]), (160, 50, 60)),
+    ],
+)
+def test_areas_of_whole_continents_do_not_vanish_at_the_seam(shape, square_degrees):
+    wide, south, north = square_degrees
+    given = gpd.GeoSeries([shape], crs="EPSG:4326")
+    np.testing.assert_allclose(large_areas_m2(given), zone_m2(south, north) * wide / 360, rtol=1e-5)
+
+
+def test_areas_on_a_world_map_in_metres_do_not_vanish_at_its_edges():
+    given = gpd.GeoSeries([box(-180, 50, 180, 60)], crs="EPSG:4326").to_crs("EPSG:3857")
+    np.testing.assert_allclose(large_areas_m2(given), zone_m2(50, 60), rtol=1e-5)
+
+
+def zone_m2(south: float, north: float) -> float:
+    """Area of the ellipsoid WGS 84 between two parallels (Snyder 1987, equation 3-12)."""
+    a, e = 6378137.0, 0.0818191908426215
+    sine = np.sin(np.radians([south, north]))
+    q = (1 - e**2) * (sine / (1 - (e * sine) ** 2) - np.log((1 - e * sine) / (1 + e * sine)) / (2 * e))
+    return float(np.pi * a**2 * (q[1] - q[0]))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        MultiPolygon([box(30, -60, 180, -10), box(-180, -60, -170, -10)]),
+        box(-180, -60, 180, -10),
+        box(0, -60, 360, -10),
+        box(30, -60, 190, -10),
+    ],
+)
+def test_countries_that_reach_round_the_earth_hold_patches_at_the_seam(tmp_path, shape):
+    file = tmp_path / "countries.gpkg"
+    gpd.GeoDataFrame({"v": [10.0]}, geometry=[shape], crs="EPSG:4326").to_file(file)
+    reference = ReferenceSettings(path=str(file), title="t", kind="polygons", column="v")
+    found = reference_values(reference, index(squares()))
+    np.testing.assert_allclose(found["value"], 10.0)
+    np.testing.assert_allclose(found["coverage"], 1.0)
+    per_km2 = reference_values(reference.model_copy(update={"statistic": "density"}), index(squares()))
+    wide = {360.0: 360, 190.0: 160, 180.0: 360}[shape.bounds[2]] if shape.geom_type == "Polygon" else 160
+    np.testing.assert_allclose(per_km2["value"], 10 / (zone_m2(-60, -10) * wide / 360 / 1e6), rtol=1e-5)

@@ -34,7 +34,9 @@ UNKNOWN_NUMBERS = {*_UNKNOWN, "#N/A", "#NUM!", "#DIV/0!", "#VALUE!", "#REF!", "#
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _FLAGGED = re.compile(r"(.*\S)\s+[a-z]{1,3}")
 """A number or a colon of Eurostat with its flags, such as `12.3 e` or `: c`."""
-_GROUPED = {mark: re.compile(rf"[+-]?\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+") for mark in ",.'"}
+_GROUPED = {mark: re.compile(rf"[+-]?\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+") for mark in ",."}
+_LAKHS = re.compile(r"[+-]?\d{1,2}(?:,\d{2})*,\d{3}")
+"""Groups of India: 12,34,567."""
 _AMBIGUOUS = {mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}{re.escape(mark)}\d{{3}}") for mark in ",."}
 
 
@@ -113,11 +115,18 @@ def _text_rows(path: Path, form: TableFormat) -> tuple[Rows, str]:
     stated = re.fullmatch(r"\s*\"?sep=(.)\"?\s*", first)
     skipped = 0 if stated is None else 1
     separator = form.separator or (stated[1] if stated else _separator(path, text))
-    reader = csv.reader(io.StringIO(rest if stated else text, newline=""), delimiter=separator)
+    reader = csv.reader(io.StringIO(rest if stated else text, newline=""), delimiter=separator, strict=True)
+    rows: Rows = []
     try:
-        return [(reader.line_num + skipped, list(row)) for row in reader], separator
+        for row in reader:
+            rows.append((reader.line_num + skipped, row))
     except csv.Error as error:
-        raise TableError(f"{path}, line {reader.line_num + skipped}: {error}: save it as CSV in UTF-8.") from None
+        line = (rows[-1][0] if rows else skipped) + 1  # where the row begins that cannot be read
+        raise TableError(
+            f"{path}, line {line}: a quote that is never closed, or stands within a quoted cell ({error}): write it "
+            "twice, or take it away."
+        ) from None
+    return rows, separator
 
 
 def decoded(path: Path, encoding: str | None) -> str:
@@ -186,7 +195,7 @@ def _separator(path: Path, text: str) -> str:
         return "\t"
     best, found = (0, 0), ","
     for separator in _SEPARATORS:
-        counts = Counter(len(row) for row in csv.reader(lines, delimiter=separator) if len(row) > 1)
+        counts = Counter(len(row) for row in csv.reader(lines, delimiter=separator, strict=True) if len(row) > 1)
         if counts:
             cells, agreeing = max(counts.items(), key=lambda one: (one[1], one[0]))
             if (agreeing, cells) > best:
@@ -363,7 +372,7 @@ def _with_point(text: str, decimal: str) -> str | None:
     spaced = re.sub(rf"(?<=\d)[ {BLANKS}'\N{{RIGHT SINGLE QUOTATION MARK}}](?=\d{{3}}(?!\d))", "", text)
     whole, mark, rest = spaced.partition(decimal)
     if group in whole:
-        if not _GROUPED[group].fullmatch(whole):
+        if not _GROUPED[group].fullmatch(whole) and not (group == "," and _LAKHS.fullmatch(whole)):
             return None
         whole = whole.replace(group, "")
     found = whole + ("." + rest if mark else "")

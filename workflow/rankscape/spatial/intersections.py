@@ -15,7 +15,7 @@ import shapely
 from pyproj import CRS, Transformer
 
 from rankscape.spatial.geometry import densified, plane_around, small_areas_m2
-from rankscape.spatial.seams import around
+from rankscape.spatial.seams import around, turn_of
 
 _MOST_VERTICES = 256
 """A polygon of more is cut into parts: what a patch is cut with has few vertices then, whatever the coast."""
@@ -130,10 +130,19 @@ def _near(polygons: gpd.GeoSeries, shapes: gpd.GeoSeries) -> gpd.GeoSeries:
     transformer = Transformer.from_crs(shapes.crs, polygons.crs, always_xy=True)
     west, south, east, north = map(float, shapes.total_bounds)
     left, bottom, right, top = transformer.transform_bounds(west, south, east, north, densify_pts=101)
-    if not np.isfinite([left, bottom, right, top]).all() or left > right:  # beyond the CRS, or across its seam
+    if not np.isfinite([left, bottom, right, top]).all():  # beyond the CRS
         return polygons
-    wide, high = _MARGIN * (right - left), _MARGIN * (top - bottom)
-    return polygons.clip_by_rect(left - wide, bottom - high, right + wide, top + high)
+    turn = turn_of(polygons.crs)
+    if left > right and turn is None:
+        return polygons
+    east = right + (turn or 0.0) * (left > right)
+    wide, high = _MARGIN * (east - left), _MARGIN * (top - bottom)
+    # Across the seam polygons lie at either side of it, or, around the Earth, at both.
+    sides = [
+        polygons.clip_by_rect(left + shift - wide, bottom - high, east + shift + wide, top + high)
+        for shift in ((0.0, -turn) if turn and left > right else (0.0,))
+    ]
+    return sides[0] if len(sides) == 1 else sides[0].union(sides[1], align=False)
 
 
 def _parts(shapes: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:

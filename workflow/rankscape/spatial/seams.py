@@ -271,5 +271,18 @@ def _unwrapped(points: np.ndarray, turn: float) -> np.ndarray:
 
 
 def large_areas_m2(shapes: gpd.GeoSeries) -> np.ndarray:
-    """Return areas on the ellipsoid of shapes of any size in square metres, float64, shape (shapes,)."""
-    return np.asarray(moved(densified(shapes), EQUAL_AREA).area.to_numpy(float))
+    """Return areas on the ellipsoid of shapes of any size in square metres, float64, shape (shapes,).
+
+    Degrees and cylindrical maps of the world are stretched from south to north alone, so that Russia, Antarctica and
+    a band around the Earth keep their width.
+    """
+    turn, dense = turn_of(shapes.crs), densified(shapes)
+    if turn is None:
+        return np.asarray(moved(dense, EQUAL_AREA).area.to_numpy(float))
+    wide = (turn_of(EQUAL_AREA) or 0.0) / turn
+    transformer = _transformer(CRS(shapes.crs).to_wkt(), EQUAL_AREA)
+
+    def stretched(points: np.ndarray) -> np.ndarray:
+        return np.column_stack([points[:, 0] * wide, transformer.transform(np.zeros(len(points)), points[:, 1])[1]])
+
+    return np.array([shapely.area(shapely.transform(shape, stretched)) for shape in dense], float)
