@@ -195,7 +195,7 @@ def _separator(path: Path, text: str) -> str:
         return "\t"
     best, found = (0, 0), ","
     for separator in _SEPARATORS:
-        counts = Counter(len(row) for row in csv.reader(lines, delimiter=separator, strict=True) if len(row) > 1)
+        counts = Counter(len(row) for row in csv.reader(lines, delimiter=separator) if len(row) > 1)
         if counts:
             cells, agreeing = max(counts.items(), key=lambda one: (one[1], one[0]))
             if (agreeing, cells) > best:
