@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
-from rankscape.foundation.errors import RasterError
+from rankscape.__main__ import main
+from rankscape.foundation.errors import RasterError, SettingsError
 from rankscape.samples.granule_patches import open_scene
-from rankscape.samples.image_folders import open_8bit
+from rankscape.samples.image_folders import open_8bit, open_folder
 from rankscape.samples.listing import list_images
+from rankscape.samples.settings import TileSettings
+from rankscape.samples.source import bounds_deg
 from rankscape.studies.ranking.scoring.images import find_images, read_image
 from rasterio.transform import from_origin
 
@@ -27,8 +30,8 @@ def write_raster(path, pixels, *, names=(), driver="GTiff", **profile):
 PLACED = {"crs": "EPSG:32648", "transform": from_origin(5e5, 3e6, 10, 10)}
 
 
-def read_scene(path):
-    with open_scene(path, None, "a", 16) as source:
+def read_scene(path, **settings):
+    with open_scene(path, None, "a", TileSettings(patch_px=16, **settings)) as source:
         return next(source.read(0)).pixels[0]
 
 
@@ -87,7 +90,7 @@ WRONG_ORDERS = [("B02", "B03", "B04"), ("B08", "B04", "B03"), ("blue", "green", 
 @pytest.mark.parametrize("names", WRONG_ORDERS)
 @pytest.mark.parametrize("read", [read_image, open_8bit, read_scene])
 def test_bands_in_another_order_are_refused_by_every_verb(tmp_path, names, read):
-    with pytest.raises(RasterError, match=f"the bands {', '.join(names)}: write red, green, blue"):
+    with pytest.raises(RasterError, match=rf"the bands {', '.join(names)}: red, green, blue .* must come first"):
         read(write_raster(tmp_path / "a.tif", COLOURS, names=names, **PLACED))
 
 
@@ -104,6 +107,74 @@ def test_bands_in_the_right_order_or_of_unknown_names_are_read(tmp_path, names):
 def test_a_fourth_band_that_gdal_calls_alpha_is_what_its_name_says(tmp_path):
     path = write_raster(tmp_path / "a.tif", np.dstack([COLOURS, COLOURS[..., :1]]), names=("B04", "B03", "B02", "B08"))
     assert read_image(path).shape == (16, 16, 4)
+
+
+EXPORT = np.dstack([COLOURS[..., ::-1], COLOURS[..., :1]])
+"""Bands in the order of an export of Earth Engine: B2, B3, B4, B8."""
+
+
+@pytest.mark.parametrize("bands", [("B4", "B3", "b2"), ("3", "2", "1")])
+def test_bands_and_scale_are_set_for_an_export_of_digital_numbers(tmp_path, bands):
+    pixels = EXPORT.astype(np.uint16) * 40
+    pixels[0] = 0
+    path = write_raster(tmp_path / "a.tif", pixels, names=("B2", "B3", "B4", "B8"), **PLACED)
+    found = read_scene(path, bands=bands, scale=0.0001, offset=-0.1)
+    assert found.dtype == np.float32
+    assert np.isnan(found[0]).all()
+    np.testing.assert_allclose(found[1:], COLOURS[1:] * 0.004 - 0.1, atol=1e-6)
+
+
+def test_bands_are_chosen_of_bytes_that_gdal_calls_red_green_blue(tmp_path):
+    path = write_raster(tmp_path / "a.tif", COLOURS[..., ::-1], names=("B2", "B3", "B4"), photometric="RGB", **PLACED)
+    np.testing.assert_array_equal(read_scene(path, bands=("B4", "B3", "B2")), COLOURS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"bands": ("B4", "B3", "B9")}, r"no band B9, which tile.bands names; there are 1 \(B2\), 2"),
+     ({"bands": ("B8", "B4", "B3")}, "the bands B8, B4, B3: red, green, blue .* must come first"),
+     ({"bands": ("B4", "B3", "B2")}, "uint16; .*set tile.scale"),
+     ({"bands": ("B4", "B3", "B2"), "scale": 0.01}, "must be reflectance")],
+)  # fmt: skip
+def test_bands_and_scales_that_do_not_fit_are_refused(tmp_path, settings, message):
+    path = write_raster(tmp_path / "a.tif", EXPORT.astype(np.uint16) * 40, names=("B2", "B3", "B4", "B8"), **PLACED)
+    with pytest.raises(RasterError, match=message):
+        read_scene(path, **settings)
+
+
+@pytest.mark.parametrize("values", [{"offset": -0.1}, {"bands": ["1", "2"]}, {"bands": ["1", "1", "2"]}])
+def test_settings_of_bands_agree(values):
+    with pytest.raises(SettingsError, match=r"goes with a scale|three or more, each once"):
+        TileSettings.checked(values, "x")
+
+
+def test_bands_and_scale_do_not_touch_scenes_of_a_catalogue(tmp_path):
+    scene = write_raster(tmp_path / "a.tif", COLOURS, names=("B04", "B03", "B02"), **PLACED)
+    quality = write_raster(tmp_path / "q.tif", np.ones((16, 16, 1), np.uint8), **PLACED)
+    settings = TileSettings(patch_px=16, bands=("3", "2", "1"), scale=0.0001)
+    with open_scene(scene, quality, "a", settings) as source:
+        np.testing.assert_array_equal(next(source.read(0)).pixels[0], COLOURS)
+
+
+def test_tile_says_where_patches_lie(tmp_path, capsys):
+    source = write_raster(tmp_path / "a.tif", COLOURS, **PLACED)
+    words = ["tile", "--settings", '{"patch_px": 16}', "--source", str(source), "--granule", "town"]
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--out", str(tmp_path / "p.npy")])
+    assert not stopped.value.code
+    out = "".join(capsys.readouterr())
+    assert "town: lies between 105.0000 and 105.0016 degrees east, 27.1" in out
+
+
+def test_tiles_of_tms_are_counted_from_the_south(tmp_path):
+    for row, value in ((10, 10), (11, 200)):
+        Image.fromarray(np.full((16, 16, 3), value, np.uint8)).save(tmp_path / f"{row}_5.png")
+    source = open_folder(tmp_path, "a", TileSettings(zoom=4, rows_from="south"))
+    assert source.layout.ids == ("a_11_5", "a_10_5")
+    assert source.layout.row.tolist() == [0, 1]
+    assert [next(source.read(step)).pixels[0, 0, 0, 0] for step in (0, 1)] == [200, 10]
+    # The upper edge of TMS row 11 is the upper edge of XYZ row 4 of 16.
+    assert bounds_deg(source.layout.grid)[3] == pytest.approx(66.5133, abs=1e-4)
 
 
 REFLECTANCE = (COLOURS / 255).astype(np.float32)

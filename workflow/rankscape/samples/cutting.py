@@ -47,12 +47,12 @@ def open_source(
         yield open_unplaced(Path(path), granule, settings)
         return
     if not Path(path).is_dir():
-        with open_scene(path, quality, granule, settings.patch_px, threads) as scene:
+        with open_scene(path, quality, granule, settings, threads) as scene:
             yield scene
         return
     if quality is not None:
         raise InputError(f"--quality {quality} belongs to an image; {path} is a folder of tiles: leave it out.")
-    yield open_folder(Path(path), granule, settings.zoom, skip=settings.broken == "skip")
+    yield open_folder(Path(path), granule, settings)
 
 
 def cut(opener: Opener, out: Path, threads: int = 1) -> tuple[Layout, np.ndarray]:

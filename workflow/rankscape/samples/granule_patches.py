@@ -1,7 +1,7 @@
 """Patches of one image on a granule's grid, read one row of the file's blocks at a time."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from rankscape.foundation.errors import RasterError
-from rankscape.samples.image_pixels import check_colour_order, check_reflectance, data_bands
+from rankscape.samples.image_pixels import check_reflectance, chosen_bands
 from rankscape.samples.patches import Grid, patch_id
+from rankscape.samples.settings import TileSettings
 from rankscape.samples.source import Layout, Piece
 from rankscape.scenes.granule_table import COLOURS
 from rankscape.scenes.rasters import CLOUDY, NO_DATA, brief, open_raster
@@ -42,6 +43,10 @@ class SceneSource:
     """Rows of pixels that a step reads: whole rows of the file's blocks, so that none is decoded twice."""
     masked: bool
     """Whether the image says which of its pixels hold data; without that, reading a mask would only take time."""
+    bands: tuple[int, ...]
+    """Numbers of the bands that are taken, from 1."""
+    scaled: tuple[float, float] | None
+    """Scale and offset that make reflectance of digital numbers; None where the pixels are taken as they are."""
 
     def read(self, step: int) -> Iterator[Piece]:
         """Read whole rows of the file's blocks, and cut them into parts of the patches that they touch.
@@ -59,7 +64,9 @@ class SceneSource:
         pixels, flags = self._pixels(window), None if self.quality is None else _read(self.quality, window)[0]
         valid = self._valid(window, pixels, flags)
         if valid is not None:
-            pixels[~valid] = np.nan if self.layout.dtype.kind == "f" else 0
+            pixels[~valid] = np.nan if pixels.dtype.kind == "f" else 0
+        if self.scaled is not None:
+            pixels = _reflectance(pixels, valid, *self.scaled)
         check_reflectance(pixels, self.scene.name)
         clouded = None if flags is None or not (flags == CLOUDY).any() else _and(flags == CLOUDY, valid)
         for row in range(top // side, -(-bottom // side)):
@@ -71,9 +78,8 @@ class SceneSource:
 
     def _pixels(self, window: Window) -> np.ndarray:
         """Read all bands, pixel by pixel as patches hold them: shape (rows, columns, bands)."""
-        bands = data_bands(self.scene)
-        pixels = np.empty((window.height, window.width, len(bands)), self.layout.dtype)
-        _read(self.scene, window, indexes=bands, out=pixels.transpose(2, 0, 1))
+        pixels = np.empty((window.height, window.width, len(self.bands)), self.scene.dtypes[0])
+        _read(self.scene, window, indexes=list(self.bands), out=pixels.transpose(2, 0, 1))
         return pixels
 
     def _valid(self, window: Window, pixels: np.ndarray, flags: np.ndarray | None) -> np.ndarray | None:
@@ -84,6 +90,14 @@ class SceneSource:
         if flags is not None and not flags.all():
             valid = _and(flags != NO_DATA, valid)
         return valid
+
+
+def _reflectance(dn: np.ndarray, valid: np.ndarray | None, scale: float, offset: float) -> np.ndarray:
+    """Turn digital numbers into reflectance, float32; NaN where there is no data."""
+    pixels: np.ndarray = dn.astype(np.float32) * np.float32(scale) + np.float32(offset)
+    if valid is not None:
+        pixels[~valid] = np.nan
+    return pixels
 
 
 def _with_value(pixels: np.ndarray) -> np.ndarray | None:
@@ -119,16 +133,16 @@ def _read(dataset: Any, window: Window, how: str = "read", **more: Any) -> np.nd
 
 @contextlib.contextmanager
 def open_scene(
-    path: Path, quality: Path | None, granule: str, patch_px: int, threads: int = 1
+    path: Path, quality: Path | None, granule: str, settings: TileSettings, threads: int = 1
 ) -> Iterator[SceneSource]:
     """Open an image to cut.
 
     Args:
-        path: GeoTIFF or JPEG 2000, uint8 or float32, three bands or more, north up.
+        path: GeoTIFF or JPEG 2000, three bands or more, north up; uint8 or float32 unless a scale is set.
         quality: Raster of one uint8 band on the same grid (0 no data, 1 clear, 2 cloud or shadow); None where
             nothing is known of clouds.
         granule: Granule id.
-        patch_px: Side of a patch.
+        settings: `patch_px`; of a raster without quality, which is the user's own, also bands, scale and offset.
         threads: Threads that decode blocks.
 
     Raises:
@@ -138,12 +152,17 @@ def open_scene(
     with contextlib.ExitStack() as stack:
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, GDAL_NUM_THREADS=str(threads)))
         scene = stack.enter_context(open_raster(path))
-        _check_scene(scene, path, patch_px)
+        own = settings if quality is None else TileSettings(patch_px=settings.patch_px)
+        bands = chosen_bands(scene, own.bands)
+        scaled = None if own.scale is None else (own.scale, own.offset)
+        _check_scene(scene, path, own, len(bands))
         flags = None if quality is None else stack.enter_context(open_raster(quality))
         if flags is not None:
             _check_quality(flags, scene)
         step_px, masked = _step_px(scene.block_shapes[0][0]), scene.mask_flag_enums != _ALL_VALID * scene.count
-        yield SceneSource(scene, flags, _layout(scene, granule, patch_px, step_px), step_px, masked)
+        dtype = np.dtype(scene.dtypes[0] if scaled is None else np.float32)
+        layout = _layout(scene, granule, own.patch_px, step_px, bands, dtype)
+        yield SceneSource(scene, flags, layout, step_px, masked, tuple(bands), scaled)
 
 
 def _step_px(block_px: int) -> int:
@@ -151,13 +170,16 @@ def _step_px(block_px: int) -> int:
     return _LEAST_PX if block_px > _MOST_PX else -(-_LEAST_PX // block_px) * block_px
 
 
-def _check_scene(scene: Any, path: Path, patch_px: int) -> None:
-    check_colour_order(scene)
-    if (bands := len(data_bands(scene))) < 3:
+def _check_scene(scene: Any, path: Path, settings: TileSettings, bands: int) -> None:
+    patch_px = settings.patch_px
+    if bands < 3:
         raise RasterError(f"{path} has {bands} band(s); red, green and blue are needed, in this order.")
-    if set(scene.dtypes) not in ({"uint8"}, {"float32"}):
+    if len(set(scene.dtypes)) > 1 or np.dtype(scene.dtypes[0]).kind not in "uif":
+        raise RasterError(f"{path} holds {', '.join(sorted(set(scene.dtypes)))}; one type of real numbers is needed.")
+    if settings.scale is None and set(scene.dtypes) not in ({"uint8"}, {"float32"}):
         raise RasterError(
-            f"{path} holds {', '.join(sorted(set(scene.dtypes)))}; uint8 images or float32 reflectance are needed."
+            f"{path} holds {', '.join(sorted(set(scene.dtypes)))}; uint8 images or float32 reflectance are needed:"
+            " set tile.scale (and tile.offset) to make reflectance of digital numbers."
         )
     if scene.crs is None:
         raise RasterError(f"{path} has no CRS: where its pixels lie is not known; write it with one.")
@@ -180,7 +202,7 @@ def _check_quality(quality: Any, scene: Any) -> None:
         )
 
 
-def _layout(scene: Any, granule: str, patch_px: int, step_px: int) -> Layout:
+def _layout(scene: Any, granule: str, patch_px: int, step_px: int, bands: Sequence[int], dtype: np.dtype) -> Layout:
     rows, cols = scene.height // patch_px, scene.width // patch_px
     row, col = np.divmod(np.arange(rows * cols, dtype=np.int32), np.int32(cols))
     grid = Grid(
@@ -191,13 +213,13 @@ def _layout(scene: Any, granule: str, patch_px: int, step_px: int) -> Layout:
         patch_px,
         rows,
         cols,
-        _bands(scene),
+        _bands(scene, bands),
     )
     ids = tuple(patch_id(granule, r, c) for r, c in zip(row.tolist(), col.tolist(), strict=True))
-    return Layout(granule, ids, row, col, grid, np.dtype(scene.dtypes[0]), -(-rows * patch_px // step_px))
+    return Layout(granule, ids, row, col, grid, dtype, -(-rows * patch_px // step_px))
 
 
-def _bands(scene: Any) -> tuple[str, ...]:
+def _bands(scene: Any, bands: Sequence[int]) -> tuple[str, ...]:
     """Names as the file describes its bands; true colour where it does not."""
-    plain = (*COLOURS, *(f"band{number}" for number in range(4, scene.count + 1)))
-    return tuple(scene.descriptions[number - 1] or plain[number - 1] for number in data_bands(scene))
+    plain = (*COLOURS, *(f"band{number}" for number in bands[3:]))
+    return tuple(scene.descriptions[number - 1] or other for number, other in zip(bands, plain, strict=True))

@@ -66,27 +66,30 @@ class FolderSource:
         yield Piece(step, 0, np.ascontiguousarray(pixels[None, ..., :3]), counts)
 
 
-def open_folder(folder: Path, granule: str, zoom: int, *, skip: bool = False) -> FolderSource:
+def open_folder(folder: Path, granule: str, settings: TileSettings) -> FolderSource:
     """Look through a folder of tiles named `{row}_{col}.png` (or jpg, webp, tif).
 
-    Rows are counted from the north and columns from the west, as web maps do (y and x). The grid is the smallest
-    rectangle that holds all tiles; in the index rows and columns are counted from its corner, while a patch's id keeps
-    the tile's own numbers.
+    Rows are counted from the north, as web maps do (y), or from the south (TMS), and columns from the west. The grid is
+    the smallest rectangle that holds all tiles; in the index rows and columns are counted from its north-west corner,
+    while a patch's id keeps the tile's own numbers.
 
     Args:
         folder: Folder with the tiles; other files than images in it are passed over.
         granule: Id that the folder goes by.
-        zoom: Zoom level of the tiles.
-        skip: Whether a broken image becomes a patch without data; otherwise it is an error.
+        settings: `zoom`, `rows_from` and `broken`.
 
     Raises:
         RasterError: If there is no tile, an image has another name or cannot be read, two files are the same tile,
             tiles differ in size or are not square, or a tile does not exist at this zoom; the message names the file.
     """
+    zoom, skip = settings.zoom, settings.broken == "skip"
     tiles = _tiles(folder, zoom)
-    places = sorted(tiles)
+    south = settings.rows_from == "south"
+    places = sorted(tiles, key=lambda place: (-place[0] if south else place[0], place[1]))
     side = common_side([tiles[place] for place in places], skip=skip)
     row, col = (np.array(numbers, np.int32) for numbers in zip(*places, strict=True))
+    if south:
+        row = (2**zoom - 1 - row).astype(np.int32)
     grid = _grid(row, col, side, zoom)
     ids = tuple(patch_id(granule, *place) for place in places)
     layout = Layout(granule, ids, row - row.min(), col - col.min(), grid, np.dtype(np.uint8), len(ids))

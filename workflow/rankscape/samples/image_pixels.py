@@ -1,6 +1,7 @@
 """The one place where images are opened: bit depth, colours, transparency, orientation and pages are checked here."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ _BAND_NAME = re.compile(r"(?:.*[^0-9A-Za-z])?B(?:and)?[ _]?0?([0-9]{1,2}A?)(?![0
 """Names such as B04, B4, B04_10m, T48RVV_B04, Band 4."""
 _LANDSAT = "SR_B"
 """Begins Landsat's names, such as SR_B4: red since Landsat 8, near infrared before."""
-_LEAST_REFLECTANCE, _USUAL_REFLECTANCE, _MOST_REFLECTANCE = -1.0, 2.0, 100.0
+_LEAST_REFLECTANCE, _USUAL_REFLECTANCE, _MOST_REFLECTANCE = -0.5, 2.0, 100.0
 """Below the first no offset leads, half of all pixels stay below the second, no glint reaches the third."""
 _SAMPLE_PX = 8
 """Every eighth pixel is enough to tell reflectance from digital numbers."""
@@ -91,20 +92,44 @@ def data_bands(dataset: Any) -> list[int]:
     return [number for number, empty in enumerate(alpha, 1) if not empty]
 
 
-def check_colour_order(dataset: Any) -> None:
+def chosen_bands(dataset: Any, wanted: Sequence[str]) -> list[int]:
+    """Return the numbers, from 1, of the bands that are asked for by name or number; all that hold data by default.
+
+    Raises:
+        RasterError: If there is none of that name or number, or one of the first three is another colour by its name.
+    """
+    held = data_bands(dataset)
+    numbers = {str(dataset.descriptions[number - 1]).casefold(): number for number in reversed(held)}
+    by_name = {str(number): number for number in held} | numbers
+    missing = [name for name in wanted if name.casefold() not in by_name]
+    if missing:
+        there = ", ".join(f"{number} ({dataset.descriptions[number - 1] or 'no name'})" for number in held)
+        raise RasterError(f"{dataset.name} has no band {missing[0]}, which tile.bands names; there are {there}.")
+    chosen = [by_name[name.casefold()] for name in wanted] or held
+    check_colour_order(dataset, chosen if wanted else None)
+    return chosen
+
+
+def check_colour_order(dataset: Any, bands: Sequence[int] | None = None) -> None:
     """Refuse a raster that says itself that its first three bands are not red, green, blue.
+
+    Args:
+        dataset: Open rasterio dataset.
+        bands: Numbers of the bands that are taken, from 1; all by default.
 
     Raises:
         RasterError: If band names or colour interpretation say that one of the first three is another band.
     """
-    names = [str(name or "") for name in dataset.descriptions]
-    kinds = [
-        "" if kind.name in ("gray", "undefined", "palette", "alpha") else kind.name for kind in dataset.colorinterp
-    ]
-    for said, shown in ((_colours_named(names), names), (kinds, kinds)):
-        if any(said[:3]) and any(one not in ("", right) for one, right in zip(said, _RED_GREEN_BLUE, strict=False)):
-            order = ", ".join(name or "?" for name in shown)
-            raise RasterError(f"{dataset.name} has the bands {order}: write red, green, blue (B04, B03, B02) first.")
+    places = [number - 1 for number in bands or range(1, dataset.count + 1)]
+    names = [str(dataset.descriptions[place] or "") for place in places]
+    interpretation = [dataset.colorinterp[place] for place in places]
+    kinds = ["" if kind.name in ("gray", "undefined", "palette", "alpha") else kind.name for kind in interpretation]
+    named = _colours_named(names)
+    # GDAL calls any three bands of bytes red, green, blue: names, and what the user chose, know better.
+    said = named or (kinds if bands is None else [])
+    if any(said[:3]) and any(one not in ("", right) for one, right in zip(said, _RED_GREEN_BLUE, strict=False)):
+        order = ", ".join(name or "?" for name in (names if named else kinds))
+        raise RasterError(f"{dataset.name} has the bands {order}: red, green, blue (B04, B03, B02) must come first.")
 
 
 def _colours_named(names: list[str]) -> list[str]:
@@ -137,7 +162,7 @@ def check_reflectance(pixels: np.ndarray, name: str) -> None:
         name: What messages call the image.
 
     Raises:
-        RasterError: If a value is below -1 or above 100, or half of the pixels lie above 2.
+        RasterError: If a value is below -0.5 or above 100, or half of the pixels lie above 2.
     """
     if pixels.dtype.kind != "f" or not pixels.size:
         return

@@ -14,6 +14,9 @@ PopulationUnit = Literal["count", "per_ha", "per_km2"]
 Broken = Literal["refuse", "skip"]
 """What happens to an image that is broken: an error that names it, or a warning and a patch without data."""
 
+_COLOURS = 3
+"""An image begins with red, green, blue."""
+
 
 class TileSettings(Section):
     """How an image is cut into patches."""
@@ -26,10 +29,26 @@ class TileSettings(Section):
     """Patches with a larger share of cloud or cloud shadow are not used to learn from, and get no score."""
     zoom: Annotated[int, Field(ge=0, le=24)] = 14
     """Zoom level of web-mercator tiles, where a granule is given as a folder of them."""
+    rows_from: Literal["north", "south"] = "north"
+    """Where the rows in names of web-mercator tiles are counted from: `north` (XYZ), or `south` (TMS)."""
+    bands: tuple[str, ...] = ()
+    """Bands to take of a raster of yours, by name or number from 1, red, green, blue first; default: all."""
+    scale: Annotated[float, Field(gt=0)] | None = None
+    """Reflectance a digital number of a raster of yours, such as 0.0001; default: it holds bytes or reflectance."""
+    offset: float = 0.0
+    """Reflectance of the digital number 0, such as -0.1 for Sentinel-2 since baseline 04.00; goes with `scale`."""
     resize_images: bool = False
     """Images without coordinates are resized to squares of patch_px; otherwise all must be squares of one size."""
     broken: Broken = "refuse"
     """A broken image of a folder: an error that names it, or `skip`: a warning, and a patch that is not usable."""
+
+    @model_validator(mode="after")
+    def _bands_and_scale_agree(self) -> "TileSettings":
+        if self.offset and self.scale is None:
+            raise ValueError(f"offset = {self.offset} goes with a scale: give both")
+        if 0 < len(self.bands) < _COLOURS or len(set(self.bands)) < len(self.bands):
+            raise ValueError(f"bands {list(self.bands)} must be three or more, each once: red, green, blue first")
+        return self
 
 
 class JoinedTable(TableFormat):

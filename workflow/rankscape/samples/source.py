@@ -7,9 +7,10 @@ from typing import Protocol
 import geopandas as gpd
 import numpy as np
 import shapely
+from pyproj import Transformer
 
 from rankscape.foundation.errors import RasterError
-from rankscape.samples.patches import IMAGE, Grid
+from rankscape.samples.patches import IMAGE, NOWHERE, Grid
 from rankscape.samples.settings import TileSettings
 
 
@@ -118,6 +119,17 @@ def _footprints(layout: Layout) -> np.ndarray:
     west, north = left + layout.col * side * width, top + layout.row * side * height
     footprints: np.ndarray = shapely.box(west, north + side * height, west + side * width, north)
     return footprints
+
+
+def bounds_deg(grid: Grid) -> tuple[float, float, float, float] | None:
+    """Return west, south, east, north of a grid in degrees (WGS 84); None where nobody knows where it lies."""
+    if grid.crs == NOWHERE:
+        return None
+    width, _, left, _, height, top = grid.transform
+    side = grid.patch_px
+    edges = (left, top + grid.rows * side * height, left + grid.cols * side * width, top)
+    west, south, east, north = Transformer.from_crs(grid.crs, 4326, always_xy=True).transform_bounds(*edges)
+    return west, south, east, north
 
 
 def check_any_data(shares: np.ndarray, granule: str) -> None:

@@ -18,7 +18,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.samples.cutting import cut, open_source
 from rankscape.samples.patches import index_of, write_index
 from rankscape.samples.settings import TileSettings
-from rankscape.samples.source import make_index
+from rankscape.samples.source import bounds_deg, make_index
 from rankscape.scenes.granule_table import GRANULE_PATTERN, GRANULE_WORDS
 from rankscape.stages.options import MaybeFile, only, settings_of
 
@@ -72,6 +72,9 @@ def tile(
     if result is None:
         return
     layout, shares = result
+    if (bounds := bounds_deg(layout.grid)) is not None:
+        west, south, east, north = bounds
+        say(f"{granule}: lies between {west:.4f} and {east:.4f} degrees east, {south:.4f} and {north:.4f} north.")
     index = make_index(layout, shares, chosen)
     inputs = {"source": source, **({"quality": quality[0]} if quality else {})}
     write_index(index_of(out), index, layout.grid, provenance("tile", chosen, inputs))
