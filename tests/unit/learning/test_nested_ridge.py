@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from rankscape.foundation.errors import TableError
+from rankscape.learning import nested_ridge
 from rankscape.learning.nested_ridge import fit_nested
 from rankscape.learning.ridge import PENALTIES
 
@@ -137,3 +138,32 @@ def test_folds_are_held_out_together():
     half = folds < 3
     np.testing.assert_allclose(fit.predicted[half], plain(x[~half], y[~half, 0], 1.0, True)(x[half]), rtol=1e-8)
     np.testing.assert_allclose(fit.predicted[~half], plain(x[half], y[half, 0], 1.0, True)(x[~half]), rtol=1e-8)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("kind", ["plain", "twins", "rare", "slow"])
+def test_one_factorisation_serves_all_folds(monkeypatch, kind, scaled):
+    x, y, folds = rows(n=400, d=70, tasks=3)
+    y[::7, 1] = np.nan
+    if kind == "twins":  # no penalty but the ridge tells them apart
+        x[:, 1] = x[:, 0]
+    if kind == "rare":  # constant outside one fold
+        x[:, 2] = np.where(folds == 1, x[:, 2], 50.0)
+    known = fit_nested(x, y, folds, standardise=scaled)
+    monkeypatch.setattr(nested_ridge, "_ITERATED", 1)
+    if kind == "slow":  # too few steps, so that each is factorised after all
+        monkeypatch.setattr(nested_ridge, "_STEPS", 2)
+    for direct, shared in zip(known, fit_nested(x, y, folds, standardise=scaled), strict=True):
+        assert [one.penalties for one in shared.folds.values()] == [one.penalties for one in direct.folds.values()]
+        np.testing.assert_allclose(shared.predicted, direct.predicted, rtol=1e-9)
+        np.testing.assert_allclose(shared.final.predict(x), direct.final.predict(x), rtol=1e-9)
+
+
+def test_most_folds_need_no_factorisation_of_their_own(monkeypatch):
+    made = []
+    plain_solve = nested_ridge._solve
+    monkeypatch.setattr(nested_ridge, "_ITERATED", 1)
+    monkeypatch.setattr(nested_ridge, "_solve", lambda *given: made.append(1) or plain_solve(*given))
+    x, y, folds = rows(n=400, d=40, tasks=3)
+    fit_nested(x, y, folds)
+    assert not made

@@ -3,10 +3,15 @@
 Each fold is predicted by a ridge of the others, whose penalties were chosen without it: by holding out each of the
 others in turn. All of this follows from sums of products of every fold, so that features are read once, and once more
 to be predicted from; with more features than rows, products of rows take their place.
+
+Many features of one block: one factorisation of a penalty, that of all rows, serves all sets of folds held out.
+Conjugate gradients are preconditioned by it, and need few steps, since products of most rows are nearly a share of
+those of all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +25,15 @@ _CHUNK = 4096
 """Rows that are read at once."""
 _SMALLEST = 1e-12
 """Features whose variance is a smaller share of their square are constant."""
+
+_ITERATED = 1024
+"""Features from which one factorisation serves all sets of folds; below, factorising each set anew is as fast."""
+_ROWS_PER_FEATURE = 4
+"""Rows a feature from which conjugate gradients need few steps: with fewer, folds differ more from all rows."""
+_STEPS = 60
+"""Most steps of conjugate gradients; slower ones are factorised instead."""
+_TO_CHOOSE, _TO_PREDICT = 1e-8, 1e-12
+"""Relative residuals at which a penalty can be judged, and at which a model is final."""
 
 Candidate = tuple[float, ...]
 """A penalty for each block of features."""
@@ -115,6 +129,8 @@ class _Search:
         wide = features.shape[1] > len(rows)
         kind = _Rows if wide else _Sums
         self.data: Any = kind(features, labels, folds, rows, self.names, widths, standardise)
+        enough = features.shape[1] >= _ITERATED and len(rows) >= _ROWS_PER_FEATURE * features.shape[1]
+        self.together = enough and len(widths) == 1 and not wide
         self._known: dict[tuple[int, ...], dict[Candidate, tuple[np.ndarray, ...]]] = {}
 
     def errors(self, held: tuple[int, ...], candidates: Sequence[Candidate]) -> dict[Candidate, tuple[np.ndarray, ...]]:
@@ -129,11 +145,12 @@ class _Search:
     def fits(self, parts: Sequence[tuple[int, ...]], whole: bool) -> Iterator[NestedFit]:
         """Fit all tasks, each part of the folds held out together; `whole` makes a model of all rows too."""
         tasks = range(self.labels.shape[1])
-        chosen = {part: self._choose(part) for part in parts}
-        models: dict[int, list[LinearModel]] = {}
-        for part in parts:
-            models |= dict.fromkeys(part, self.data.without(part).models(chosen[part]))
-        final: list[LinearModel] = self.data.without(()).models(self._choose(())) if whole else []
+        if self.together and whole:
+            self._judge_together(parts)
+        chosen = {part: self._choose(part) for part in [*parts, ()][: len(parts) + whole]}
+        known = self._models(chosen)
+        models = {fold: known[part] for part in parts for fold in part}
+        final: list[LinearModel] = known[()] if whole else []
         predicted = self._predict(models, final)
         ends = {self.penalties[0], self.penalties[-1]}
         for task in tasks:
@@ -141,6 +158,27 @@ class _Search:
             judged = [final[task]] if final else list(own.values())
             at_end = any(ends & set(model.penalties) for model in judged)
             yield NestedFit(predicted[:, task], own, final[task] if final else None, at_end)
+
+    def _judge_together(self, parts: Sequence[tuple[int, ...]]) -> None:
+        """Find the errors of every penalty for all sets of folds that `_choose` will ask for."""
+        asked = sorted({tuple(sorted({*part, inner})) for part in [*parts, ()] for inner in self.names})
+        for penalty in self.penalties:
+            for trained, weights in self.data.solve((penalty,), asked, _TO_CHOOSE):
+                found = tuple(trained.errors_of(fold, weights) for fold in trained.held)
+                self._known.setdefault(trained.held, {})[(penalty,)] = found
+
+    def _models(self, chosen: dict[tuple[int, ...], list[Candidate]]) -> dict[tuple[int, ...], list[LinearModel]]:
+        """Models of all tasks for each set of folds held out."""
+        if not self.together:
+            return {held: self.data.without(held).models(one) for held, one in chosen.items()}
+        found: dict[tuple[int, ...], dict[int, LinearModel]] = {held: {} for held in chosen}
+        for candidate in sorted({one for own in chosen.values() for one in own}):
+            asked = [held for held, own in chosen.items() if candidate in own]
+            for trained, weights in self.data.solve(candidate, asked, _TO_PREDICT):
+                own = chosen[trained.held]
+                models = trained.models_of({candidate: weights}, [candidate] * len(own))
+                found[trained.held] |= {task: models[task] for task, one in enumerate(own) if one == candidate}
+        return {held: [own[task] for task in sorted(own)] for held, own in found.items()}
 
     def _predict(self, models: dict[int, list[LinearModel]], final: list[LinearModel]) -> np.ndarray:
         found = np.full(self.labels.shape, np.nan)
@@ -190,14 +228,6 @@ class _Products:
     xy: np.ndarray
     yy: np.ndarray
 
-    def minus(self, others: Sequence["_Products"]) -> "_Products":
-        result = _Products(self.n, *(part.copy() for part in (self.x, self.y, self.xx, self.xy, self.yy)))
-        for other in others:
-            result.n -= other.n
-            for name in ("x", "y", "xx", "xy", "yy"):
-                getattr(result, name).__isub__(getattr(other, name))
-        return result
-
     def plus(self, x: np.ndarray, y: np.ndarray) -> None:
         self.n += len(x)
         self.x += x.sum(0)
@@ -223,43 +253,86 @@ class _Sums:
             fold: _Products(0, np.zeros(d), np.zeros(t), np.zeros((d, d)), np.zeros((d, t)), np.zeros(t))
             for fold in names
         }
-        for start in range(0, len(rows), _CHUNK):
-            some = rows[start : start + _CHUNK]
-            x, y = np.asarray(features[some], np.float64) - self.shift, labels[some] - self.base
-            for fold in np.unique(folds[some]).tolist():
-                own = folds[some] == fold
-                self.parts[fold].plus(x[own], y[own])
+        for fold, sums in self.parts.items():
+            own = rows[folds[rows] == fold]
+            for start in range(0, len(own), _CHUNK):
+                some = own[start : start + _CHUNK]
+                sums.plus(np.asarray(features[some], np.float64) - self.shift, labels[some] - self.base)
         whole = list(self.parts.values())
         self.total = _Products(
             sum(p.n for p in whole), *(sum(getattr(p, name) for p in whole) for name in ("x", "y", "xx", "xy", "yy"))
         )
 
     def without(self, held: tuple[int, ...]) -> "_Trained":
-        return _Trained(self, self.total.minus([self.parts[fold] for fold in held]))
+        trained = _Trained(self, held)
+        trained.gram = self.total.xx - sum(self.parts[fold].xx for fold in held)
+        trained.gram -= np.outer(trained.centre * trained.n, trained.centre)
+        trained.gram /= trained.scale[:, None]
+        trained.gram /= trained.scale
+        return trained
+
+    def solve(
+        self, candidate: Candidate, asked: Sequence[tuple[int, ...]], tolerance: float
+    ) -> Iterator[tuple["_Trained", np.ndarray]]:
+        """Yield what was trained without each set of folds, and its weights, shape (d, tasks)."""
+        trained = [_Trained(self, held) for held in asked]
+        whole = _Trained(self, ())
+        ridge = self.total.xx - np.outer(whole.centre * whole.n, whole.centre)
+        ridge[np.diag_indices_from(ridge)] += candidate[0] * whole.scale**2
+        found = None
+        try:
+            factor = cho_factor(ridge.T, overwrite_a=True, check_finite=False)
+        except LinAlgError:
+            pass
+        else:
+            found = _iterated(partial(self._applied, trained, candidate[0]), factor, trained, tolerance)
+        del ridge
+        for place, one in enumerate(trained):
+            own = None if found is None else found[place]
+            yield one, self.without(one.held).weights(candidate) if own is None else own
+
+    def _applied(self, trained: Sequence["_Trained"], penalty: float, x: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """Multiply rows by the ridge matrix of what each belongs to, without making that matrix."""
+        result = np.asarray(x @ self.total.xx)
+        for fold, sums in self.parts.items():
+            own = np.flatnonzero([fold in trained[one].held for one in which])
+            if len(own):
+                result[own] -= x[own] @ sums.xx
+        for one in np.unique(which):
+            own, t = which == one, trained[one]
+            part = x[own]
+            result[own] += penalty * t.scale**2 * part - np.outer(part @ t.centre, t.centre * t.n)
+        return result
 
 
 class _Trained:
     """Products of the rows trained on, centred and scaled."""
 
-    def __init__(self, data: _Sums, sums: _Products) -> None:
-        self.data = data
-        self.centre, self.mean = sums.x / sums.n, sums.y / sums.n
-        self.gram = sums.xx
-        self.gram -= np.outer(sums.x, self.centre)
-        self.aim = sums.xy - np.outer(self.centre, sums.y)
-        self.scale = _scale(np.diag(self.gram) / sums.n, self.centre + data.shift, data.standardise)
-        self.gram /= self.scale[:, None]
-        self.gram /= self.scale
-        self.aim /= self.scale[:, None]
+    gram: np.ndarray
+    """Scaled products of features, shape (d, d); made only where they are factorised."""
+
+    def __init__(self, data: _Sums, held: tuple[int, ...]) -> None:
+        self.data, self.held = data, held
+        out, total = [data.parts[fold] for fold in held], data.total
+        self.n = total.n - sum(one.n for one in out)
+        x, y = total.x - sum(one.x for one in out), total.y - sum(one.y for one in out)
+        self.centre, self.mean = x / self.n, y / self.n
+        self.aim = total.xy - sum(one.xy for one in out) - np.outer(self.centre, y)
+        squares = np.diag(total.xx) - sum(np.diag(one.xx) for one in out) - x * self.centre
+        self.scale = _scale(squares / self.n, self.centre + data.shift, data.standardise)
 
     def weights(self, candidate: Candidate) -> np.ndarray:
         """Weights of features as they are, shape (d, tasks)."""
         added = np.repeat(candidate, self.data.widths)
-        return np.asarray(_solve(self.gram, added, self.aim) / self.scale[:, None])
+        return np.asarray(_solve(self.gram, added, self.aim / self.scale[:, None]) / self.scale[:, None])
 
     def errors(self, fold: int, candidate: Candidate) -> np.ndarray:
         """Squared errors of a fold held out, from its sums alone, shape (tasks,)."""
-        own, w, c, a = self.data.parts[fold], self.weights(candidate), self.centre, self.mean
+        return self.errors_of(fold, self.weights(candidate))
+
+    def errors_of(self, fold: int, w: np.ndarray) -> np.ndarray:
+        """Squared errors that weights make in a fold held out, shape (tasks,)."""
+        own, c, a = self.data.parts[fold], self.centre, self.mean
         level = c @ w
         squares = own.yy - 2 * a * own.y + own.n * a**2
         cross = own.xy - np.outer(c, own.y) - np.outer(own.x, a) + own.n * np.outer(c, a)
@@ -268,12 +341,50 @@ class _Trained:
 
     def models(self, chosen: Sequence[Candidate]) -> list[LinearModel]:
         """Models of all tasks with their chosen penalties."""
-        solved = {one: self.weights(one) for one in dict.fromkeys(chosen)}
+        return self.models_of({one: self.weights(one) for one in dict.fromkeys(chosen)}, chosen)
+
+    def models_of(self, solved: dict[Candidate, np.ndarray], chosen: Sequence[Candidate]) -> list[LinearModel]:
+        """Models of all tasks from weights that are known."""
         levels = self.mean + self.data.base
         return [
             _model(solved[one][:, task], self.centre + self.data.shift, levels[task], one)
             for task, one in enumerate(chosen)
         ]
+
+
+def _iterated(
+    applied: Callable[[np.ndarray, np.ndarray], np.ndarray], factor: Any, trained: Sequence[_Trained], tolerance: float
+) -> list[np.ndarray | None]:
+    """Solve for the weights of everything trained at once, by preconditioned conjugate gradients.
+
+    Returns:
+        Weights of each, shape (d, tasks); None where `_STEPS` were too few.
+    """
+    # A row each, which LAPACK sees as its column and copies nothing.
+    left = np.concatenate([one.aim.T for one in trained])
+    which = np.repeat(np.arange(len(trained)), trained[0].aim.shape[1])
+
+    def solve(rows: np.ndarray) -> np.ndarray:
+        return np.asarray(cho_solve(factor, rows.T, check_finite=False).T)
+
+    way, weights = solve(left), np.zeros_like(left)
+    size = (left * way).sum(1)
+    enough = tolerance**2 * size
+    for _ in range(_STEPS):
+        on = np.flatnonzero(size > enough)
+        if not len(on):
+            break
+        moved = way[on]
+        change = applied(moved, which[on])
+        step = (size[on] / (moved * change).sum(1))[:, None]
+        weights[on] += step * moved
+        left[on] -= step * change
+        solved = solve(left[on])
+        new = (left[on] * solved).sum(1)
+        way[on] = solved + (new / size[on])[:, None] * moved
+        size[on] = new
+    done = size <= enough
+    return [weights[which == one].T if done[which == one].all() else None for one in range(len(trained))]
 
 
 class _Rows:
