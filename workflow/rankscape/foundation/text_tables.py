@@ -243,14 +243,22 @@ def _as_table(path: Path, rows: Rows, needed: Collection[str], form: TableFormat
 def _plain(cell: Any) -> Any:
     """A cell without blanks around it, in composed letters; None where it is empty."""
     if isinstance(cell, str):
-        return unicodedata.normalize("NFC", cell.strip().strip(BLANKS).strip()) or None
+        return _text(cell) or None
     return None if isinstance(cell, float) and math.isnan(cell) else cell
+
+
+def _text(cell: str) -> str:
+    """Text without blanks around it, in composed letters."""
+    text = cell.strip()
+    return text if text.isascii() else unicodedata.normalize("NFC", text.strip(BLANKS).strip())
 
 
 def _trimmed(row: Sequence[Any]) -> list[Any]:
     """The row without empty cells at its end."""
-    filled = [place for place, cell in enumerate(row) if cell is not None]
-    return list(row[: filled[-1] + 1]) if filled else []
+    end = len(row)
+    while end and row[end - 1] is None:
+        end -= 1
+    return list(row[:end])
 
 
 def _header(path: Path, rows: Rows, needed: Collection[str]) -> int:
@@ -322,6 +330,8 @@ def _bare(column: Iterable[Any], form: TableFormat) -> list[str]:
 
 
 def _unflagged(text: str) -> str:
+    if not text[-1:].islower():
+        return text
     found = _FLAGGED.fullmatch(text)
     return found[1] if found and (found[1] in _UNKNOWN or found[1][-1].isdigit()) else text
 
@@ -334,7 +344,7 @@ def _decimal(texts: Sequence[str]) -> str | None:
     """
     said = set()
     for text in texts:
-        marks = [one for one in text if one in ",."]
+        marks = re.findall("[,.]", text)
         if len(set(marks)) == 2:
             said.add(marks[-1])
         elif len(marks) > 1:
@@ -367,6 +377,8 @@ def _default_decimal(columns: Iterable[Sequence[Any]], form: TableFormat, separa
 
 def _with_point(text: str, decimal: str) -> str | None:
     """A number with a decimal point and no grouping; None if the text is no such number."""
+    if text.isdecimal() or (decimal == "." and NUMBER.fullmatch(text)):
+        return text
     group = "," if decimal == "." else "."
     text = text.replace("\N{MINUS SIGN}", "-")
     spaced = re.sub(rf"(?<=\d)[ {BLANKS}'\N{{RIGHT SINGLE QUOTATION MARK}}](?=\d{{3}}(?!\d))", "", text)
@@ -399,5 +411,5 @@ def key_of(value: Any) -> str:
     """Write the key of a join as text; see `user_tables.keys`."""
     if isinstance(value, float):
         value = str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
-    text = unicodedata.normalize("NFC", str(value).strip().strip(BLANKS).strip())
+    text = _text(str(value))
     return text.partition(".")[0] if re.fullmatch(r"-?(0|[1-9]\d*)\.0+", text) else text
