@@ -8,6 +8,7 @@ from rankscape.__main__ import main
 from rankscape.foundation.errors import RasterError, SettingsError
 from rankscape.samples.granule_patches import open_scene
 from rankscape.samples.image_folders import open_8bit, open_folder
+from rankscape.samples.image_pixels import check_reflectance
 from rankscape.samples.listing import list_images
 from rankscape.samples.settings import TileSettings
 from rankscape.samples.source import bounds_deg
@@ -197,6 +198,14 @@ def test_reflectance_with_glint_offsets_and_declared_nodata_is_read(tmp_path, re
     found = read(write_raster(tmp_path / "a.tif", pixels, nodata=-9999, **PLACED))
     assert np.isnan(found[0, 2]).all()
     np.testing.assert_array_equal(found[1:], pixels[1:])
+
+
+def test_radar_in_decibels_is_no_reflectance_and_is_read():
+    pixels = np.full((4, 4, 5), [0.1, 0.1, 0.1, -14.0, -21.0], np.float32)
+    check_reflectance(pixels, "a.tif", ("B04", "B03", "B02", "VV", "VH"))
+    check_reflectance(pixels[..., 3:], "a.tif", ("VV", "VH"))
+    with pytest.raises(RasterError, match=r"a\.tif holds values from -21"):
+        check_reflectance(pixels, "a.tif", ("B04", "B03", "B02", "B08", "B11"))
 
 
 def test_greys_of_tiff_are_colours_alike_and_greys_of_white_0_are_refused(tmp_path):

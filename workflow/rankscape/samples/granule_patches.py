@@ -67,7 +67,7 @@ class SceneSource:
             pixels[~valid] = np.nan if pixels.dtype.kind == "f" else 0
         if self.scaled is not None:
             pixels = _reflectance(pixels, valid, *self.scaled)
-        check_reflectance(pixels, self.scene.name)
+        check_reflectance(pixels, self.scene.name, self.layout.grid.bands)
         clouded = None if flags is None or not (flags == CLOUDY).any() else _and(flags == CLOUDY, valid)
         for row in range(top // side, -(-bottom // side)):
             begin, end = max(row * side, top), min((row + 1) * side, bottom)

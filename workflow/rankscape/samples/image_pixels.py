@@ -26,6 +26,8 @@ _LANDSAT = "SR_B"
 """Begins Landsat's names, such as SR_B4: red since Landsat 8, near infrared before."""
 _LEAST_REFLECTANCE, _USUAL_REFLECTANCE, _MOST_REFLECTANCE = -0.5, 2.0, 100.0
 """Below the first no offset leads, half of all pixels stay below the second, no glint reaches the third."""
+_RADAR = ("VV", "VH", "HH", "HV")
+"""Names of radar bands begin with their polarisation."""
 _SAMPLE_PX = 8
 """Every eighth pixel is enough to tell reflectance from digital numbers."""
 _ORIENTATION = 274
@@ -154,16 +156,19 @@ def _colour(name: str, match: re.Match[str] | None) -> str:
     return name.lower() if name.lower() in (*_RED_GREEN_BLUE, "nir") else ""
 
 
-def check_reflectance(pixels: np.ndarray, name: str) -> None:
+def check_reflectance(pixels: np.ndarray, name: str, bands: Sequence[str] = ()) -> None:
     """Refuse numbers that cannot be reflectance: digital numbers, colours of 0 to 255, unknown values not declared.
 
     Args:
         pixels: Of type float reflectance, NaN where there is no data; other types are not looked at.
         name: What messages call the image.
+        bands: Names of its bands; those of radar hold decibels or power, and are not looked at.
 
     Raises:
         RasterError: If a value is below -0.5 or above 100, or half of the pixels lie above 2.
     """
+    if any(band.upper().startswith(_RADAR) for band in bands):
+        pixels = pixels[..., [not band.upper().startswith(_RADAR) for band in bands]]
     if pixels.dtype.kind != "f" or not pixels.size:
         return
     low, high = float(np.fmin.reduce(pixels, axis=None)), float(np.fmax.reduce(pixels, axis=None))
