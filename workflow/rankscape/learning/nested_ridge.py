@@ -26,7 +26,7 @@ _CHUNK = 4096
 _SMALLEST = 1e-12
 """Features whose variance is a smaller share of their square are constant."""
 
-_ITERATED = 1024
+_ITERATED = 2048
 """Features from which one factorisation serves all sets of folds; below, factorising each set anew is as fast."""
 _ROWS_PER_FEATURE = 4
 """Rows a feature from which conjugate gradients need few steps: with fewer, folds differ more from all rows."""
