@@ -3,23 +3,31 @@
 import asyncio
 import hashlib
 import json
+import ssl
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 from rankscape.foundation.errors import JudgeError
-from rankscape.studies.ranking.judges.asking import SCORE_SCHEMA, read_score
+from rankscape.studies.ranking.judges.asking import SCORE_SCHEMA, Heard, Reading, Shown, check_quorum, read_score
 from rankscape.studies.ranking.judges.client import open_judge
 from rankscape.studies.ranking.judges.completions import (
     Completion,
     Secret,
+    allowance_pause_s,
     helping_setting,
     read_completion,
     read_refusal,
 )
 from rankscape.studies.ranking.judges.questions import Question, Reply, question_key, request_body
+from rankscape.studies.ranking.judges.services import check_judge
 from rankscape.studies.ranking.judges.settings import JudgeSettings
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse
 
 from ..conftest import Endpoint, completion
 
@@ -224,3 +232,149 @@ def test_the_request_has_the_form_that_is_chosen() -> None:
 )
 def test_the_setting_that_would_help(said: str, setting: str) -> None:
     assert helping_setting(said) == setting
+
+
+@pytest.mark.parametrize(
+    ("headers", "tokens", "pause_s"),
+    [
+        ({"remaining-requests": "0", "reset-requests": "1s"}, 100, 1.0),
+        ({"remaining-requests": "0", "reset-requests": "6m0s"}, 100, 360.0),
+        ({"remaining-requests": "0", "reset-requests": "20ms"}, 100, 0.02),
+        ({"remaining-requests": "0", "reset-requests": "1h2m3.5s"}, 100, 3723.5),
+        ({"remaining-requests": "0", "reset-requests": "12"}, 100, 12.0),
+        ({"remaining-tokens": "99", "reset-tokens": "2s"}, 100, 2.0),
+        ({"remaining-tokens": "100", "reset-tokens": "2s"}, 100, 0.0),
+        ({"remaining-requests": "5", "reset-requests": "1s"}, 100, 0.0),
+        ({"remaining": "0", "reset": "3"}, 100, 3.0),
+        ({"remaining-requests": "0", "reset-requests": "soon"}, 100, 0.0),
+        ({"remaining-requests": "0"}, 100, 0.0),
+        ({"remaining-requests": "none", "reset-requests": "1s"}, 100, 0.0),
+        ({}, 100, 0.0),
+    ],
+)
+def test_what_an_endpoint_says_of_its_limits(headers: dict[str, str], tokens: int, pause_s: float) -> None:
+    given = httpx2.Headers({f"x-ratelimit-{name}": value for name, value in headers.items()})
+    assert allowance_pause_s(given, tokens) == pytest.approx(pause_s)
+
+
+def test_a_moment_of_the_clock_ends_a_pause() -> None:
+    for moment in (time.time() + 20, (time.time() + 20) * 1000):
+        given = httpx2.Headers({"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{moment:.0f}"})
+        assert allowance_pause_s(given, 1) == pytest.approx(20, abs=2)
+
+
+@pytest.mark.parametrize("status", [200, 429])
+def test_headers_of_limits_set_the_pace(endpoint: Endpoint, status: int) -> None:
+    spent = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "400ms"}
+    first = JSONResponse(completion(SCORE), status, spent)
+    endpoint.answer = lambda number, body: first if number == 1 else completion(SCORE)
+    replies = ask(endpoint, 2, concurrency=1)
+    assert [read_score(one).value for one in replies] == [70, 70]
+    assert endpoint.arrivals_s[1] - endpoint.arrivals_s[0] >= 0.4
+
+
+def test_a_key_in_a_header_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[tuple[str, dict[str, str]]] = []
+    monkeypatch.setenv("AZURE_KEY", "canary-0815")
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append((str(request.url), dict(request.headers)))
+        return httpx2.Response(200, json=completion(SCORE))
+
+    url = "https://own.invalid/openai/deployments/gpt?api-version=2024-10-21"
+    about = JudgeSettings(model="gpt", base_url=url, key_variable="AZURE_KEY", key_header="api-key")
+
+    async def run() -> Reply:
+        async with open_judge("anna", about, None, httpx2.MockTransport(answer)) as judge:
+            return await judge.ask(question())
+
+    assert read_score(asyncio.run(run())).value == 70
+    ((address, headers),) = seen
+    assert address == "https://own.invalid/openai/deployments/gpt/chat/completions?api-version=2024-10-21"
+    assert headers["api-key"] == "canary-0815"
+    assert "authorization" not in headers
+    assert "without a list of models" in check_judge("anna", about)
+
+
+def test_a_page_of_the_web_ends_a_round_with_advice(endpoint: Endpoint) -> None:
+    endpoint.answer = lambda number, body: HTMLResponse("<!doctype html><title>Open WebUI</title>")
+    with pytest.raises(JudgeError, match=r"page of the web: Open WebUI.*base_url, which mostly ends in /v1"):
+        ask(endpoint, model="tester")
+    assert len(endpoint.bodies) <= 4
+
+
+def test_an_address_that_has_too_much(endpoint: Endpoint) -> None:
+    endpoint.answer = lambda number, body: JSONResponse({"detail": "Not Found"}, 404)
+    with pytest.raises(JudgeError, match=r"base_url ends before /chat/completions: leave that out"):
+        ask(endpoint, base_url=f"{endpoint.url}/chat/completions")
+
+
+def test_a_slash_at_the_end_of_an_address_does_no_harm(endpoint: Endpoint) -> None:
+    assert read_score(ask(endpoint, 1, base_url=f"{endpoint.url}/")[0]).value == 50
+
+
+class SecureAnswer(BaseHTTPRequestHandler):
+    """Answers every question."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps(completion(SCORE)).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_an_authority_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The judge's certificate is signed by an authority that only SSL_CERT_FILE knows."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "authority.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+    words += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(words, check=True, capture_output=True)
+    server = HTTPServer(("127.0.0.1", 0), SecureAnswer)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    about = JudgeSettings(model="m", base_url=f"https://127.0.0.1:{server.server_port}/v1", concurrency=1)
+
+    async def run() -> Reply:
+        async with open_judge("anna", about) as judge:
+            reply = await judge.ask(question())
+            judge.raise_if_closed()
+            return reply
+
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with pytest.raises(JudgeError, match=r"CERTIFICATE_VERIFY_FAILED.* in the environment variable SSL_CERT_FILE"):
+        asyncio.run(run())
+    with pytest.raises(JudgeError, match="SSL_CERT_FILE"):
+        check_judge("anna", about)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    assert read_score(asyncio.run(run())).value == 70
+    with pytest.raises(JudgeError, match="HTTP 501"):
+        check_judge("anna", about)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_thoughts_that_the_answer_does_not_count_are_counted() -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 1107}
+    body = {"choices": [{"message": {"content": SCORE}}], "usage": usage}
+    found = read_completion(json.dumps(body).encode(), Secret(None))
+    assert isinstance(found, Completion)
+    assert (found.prompt_tokens, found.completion_tokens) == (100, 1007)
+
+
+def test_a_model_that_thinks_too_long_gets_advice() -> None:
+    shown = Shown((0,), (("0-0",),), (1,), SCORE_SCHEMA, lambda: ())
+    found = read_score(reply("", "length"))
+    heard = [Heard(shown, (reply("", "length"),), (Reading(None, found.missing),))]
+    with pytest.raises(
+        JudgeError, match=r"before any answer \(1\)\. A model that thinks .* raise the judge's max_tokens"
+    ):
+        check_quorum(heard, 0.5, "Round 1")

@@ -64,11 +64,11 @@ def until(condition: Callable[[], bool], longest_s: float = PATIENCE_S) -> bool:
 def test_a_judge_is_started_answers_and_ends_with_the_block(tmp_path: Path) -> None:
     with running("anna", judge(), tmp_path / "logs/anna.log") as service:
         service.wait_until_ready(judge())
-        assert list_models(service.base_url, None) == ["tester/bright"]
+        assert list_models(JudgeSettings(model="m", base_url=service.base_url), None) == ["tester/bright"]
         service.raise_if_ended()
 
     with pytest.raises(JudgeError, match="no connection"):
-        list_models(service.base_url, None)
+        list_models(JudgeSettings(model="m", base_url=service.base_url), None)
     with pytest.raises(JudgeError, match="ended with status 143"):
         service.raise_if_ended()
     assert "serving tester/bright" in (tmp_path / "logs/anna.log").read_text()

@@ -117,8 +117,14 @@ def check_quorum(heard: Sequence[Heard], quorum: float, round_name: str) -> None
         named = ", ".join(f"{cluster} ({_usable(own)} of {len(own)})" for cluster, own in short.items())
         raise JudgeError(
             f"{round_name}: too few usable replies (quorum {quorum:g}) for the clusters {named}. "
-            f"Commonest reasons: {_reasons(heard, short)}. Nothing was written."
+            f"Commonest reasons: {_reasons(heard, short)}. {_advice(about)}Nothing was written."
         )
+
+
+def _advice(about: Mapping[int, Sequence[Reading]]) -> str:
+    if not any(reading.missing == CUT_OFF_THINKING for readings in about.values() for reading in readings):
+        return ""
+    return "A model that thinks needs room for its thoughts: raise the judge's max_tokens, to 4096 or more. "
 
 
 def _is_short(readings: Sequence[Reading], quorum: float) -> bool:
@@ -159,6 +165,8 @@ class Score:
     """Why there is no score."""
 
 
+CUT_OFF_THINKING = "cut off at max_tokens before any answer"
+_CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
 _THOUGHTS_BEGIN = re.compile(r"(?i)\s*<(think|thinking|thought|reasoning)>")
 _THOUGHTS_END = re.compile(r"(?i)</(?:think|thinking|thought|reasoning)>")
 
@@ -194,8 +202,8 @@ def single_value(reply: Reply, key: str, check: Callable[[Any], T]) -> T:
     if reply.error is not None:
         raise UnusableError(reply.error)
     text = without_thoughts(reply.text)
-    if reply.finish_reason == "length":
-        raise UnusableError("cut off at max_tokens" if text.strip() else "cut off at max_tokens before any answer")
+    if reply.finish_reason.lower() in _CUT_OFF:
+        raise UnusableError("cut off at max_tokens" if text.strip() else CUT_OFF_THINKING)
     if reply.finish_reason == "content_filter":
         raise UnusableError("withheld by the endpoint's content filter")
     if not text.strip():

@@ -120,6 +120,11 @@ def stored_only(judge: str) -> httpx2.MockTransport:
 
 
 _LIST_MODELS_S = 10.0
+CERTIFICATE_ADVICE = (
+    "If the certificate is from an authority of your own, name the file of that authority's certificate (PEM) in the "
+    "environment variable SSL_CERT_FILE, or its folder in SSL_CERT_DIR"
+)
+"""What to do about a certificate that is not trusted."""
 _MODELS_SHOWN = 10
 _PLACEHOLDER_KEY = "none-needed"
 _STAND_IN_URL = "http://stand-in.invalid/v1"
@@ -182,6 +187,13 @@ def read_key(name: str, settings: JudgeSettings) -> str | None:
     return key
 
 
+def key_headers(settings: JudgeSettings, key: str | None) -> dict[str, Any]:
+    """Return the headers that carry a key; the usual one is left out where the judge has its own."""
+    if settings.key_header is not None and key is not None:
+        return {"Authorization": openai.Omit(), settings.key_header: key}
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
 def _base_url(name: str, settings: JudgeSettings) -> httpx2.URL:
     try:
         url = httpx2.URL(_STAND_IN_URL if settings.kind == "stand-in" else settings.base_url)
@@ -206,11 +218,14 @@ class _Line:
         self._base_url = base_url
         self._client: openai.AsyncOpenAI | None = None
         self._secret = Secret(None)
+        self._options: Any = {}
 
     def _open(self) -> openai.AsyncOpenAI:
         if self._client is None:
             key = read_key(self._name, self._settings)
             self._secret = Secret(key)
+            # The client takes a header away from single requests only.
+            self._options = {"headers": key_headers(self._settings, key)} if self._settings.key_header else {}
             self._client = openai.AsyncOpenAI(
                 api_key=key or _PLACEHOLDER_KEY,
                 base_url=self._base_url.copy_with(query=None),
@@ -227,15 +242,18 @@ class _Line:
         try:
             async with asyncio.timeout(self._settings.timeout_s):
                 # The client's own method would walk through every part of the body, and look for a type of the answer.
-                response = await client.post("/chat/completions", cast_to=httpx2.Response, body=body)
-            return read_completion(response.content, self._secret)
+                response = await client.post(
+                    "/chat/completions", cast_to=httpx2.Response, body=body, options=self._options
+                )
+            return read_completion(response.content, self._secret, response.headers)
         except (TimeoutError, openai.APITimeoutError):
             return Failure(f"no reply within {self._settings.timeout_s:g} s", again=True)
         except openai.APIStatusError as error:
             return read_refusal(error.status_code, error.response.headers, _body(error), self._secret)
         except openai.APIConnectionError as error:
             reason = self._secret.reason(f"no connection: {error.__cause__ or error}")
-            return Failure(reason, again=True, closed="connection")
+            trusted = "CERTIFICATE_VERIFY_FAILED" not in reason
+            return Failure(reason, again=trusted, closed="connection" if trusted else "certificate")
         except UnreadableReplyError as error:
             return Failure(str(error))
         except (openai.OpenAIError, httpx2.HTTPError, ValueError, RecursionError) as error:
@@ -243,15 +261,20 @@ class _Line:
 
     async def advice(self, failure: Failure) -> str:
         here, variable = f"ranking.judges.{self._name}", self._settings.key_variable
-        if failure.closed == "connection":
-            return f"Mend {here}.base_url or start the endpoint"
-        if failure.closed == "request":
-            wish = failure.mend or "answer_form, omit, extra or tokens_key, as the message says"
-            return f"Every request was refused alike, and would be: set {wish} in {here}"
-        if failure.closed == "account":
-            return "The account is empty or has no paid plan, every answer is kept: top it up at the provider"
-        if failure.closed == "key":
-            return f"Mend the key in {variable}" if variable else f"Name the variable of its key in {here}.key_variable"
+        wish = failure.mend or "answer_form, omit, extra or tokens_key, as the message says"
+        known = {
+            "connection": f"Mend {here}.base_url or start the endpoint",
+            "certificate": CERTIFICATE_ADVICE,
+            "request": f"Every request was refused alike, and would be: set {wish} in {here}",
+            "account": "The account is empty or has no paid plan, every answer is kept: top it up at the provider",
+            "key": f"Mend the key in {variable}"
+            if variable
+            else f"Name the variable of its key in {here}.key_variable",
+        }
+        if failure.closed in known:
+            return known[failure.closed]
+        if self._base_url.path.rstrip("/").endswith("/completions"):
+            return f"{here}.base_url ends before /chat/completions: leave that out"
         models = await self._models()
         if self._settings.model in models or not models:
             return f"Mend {here}.base_url, which mostly ends in /v1, or {here}.model"
@@ -262,7 +285,8 @@ class _Line:
         """Names of the endpoint's models; none where it does not say."""
         try:
             async with asyncio.timeout(_LIST_MODELS_S):
-                response = await self._open().get("/models", cast_to=httpx2.Response)
+                client = self._open()
+                response = await client.get("/models", cast_to=httpx2.Response, options=self._options)
             listed = json.loads(response.content)["data"]
             return [self._secret.reason(str(model["id"])) for model in listed]
         except (openai.OpenAIError, UnreadableReplyError, TimeoutError, ValueError, LookupError, TypeError):

@@ -31,6 +31,11 @@ _NO_SUCH_MODEL = re.compile(
 )
 
 
+_LONGEST_PAGE = 4000
+_CLOCK_S, _CLOCK_MS = 1e9, 1e12
+"""Larger numbers are no spans but seconds or milliseconds since 1970."""
+_SPANS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_PART_OF_SPAN = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)")
 _REFUSING_FORM = frozenset({400, 415, 422})
 _REFUSING_ADDRESS = frozenset({404, 405})
 _FILTERED = re.compile(r"(?i)content.?(filter|policy|management)|responsible.?ai|safety|moderation")
@@ -98,6 +103,8 @@ class Completion:
     """Why the judge did not answer, if it says so itself."""
     body: dict[str, Any]
     """Everything that was received, but for the key."""
+    pause_s: float = 0.0
+    """Pause after which the endpoint has room for another such request, as its headers say."""
 
 
 class Secret:
@@ -127,13 +134,17 @@ class Secret:
         return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"
 
 
-def read_completion(content: bytes, secret: Secret) -> Completion | Failure:
+def read_completion(content: bytes, secret: Secret, headers: httpx2.Headers | None = None) -> Completion | Failure:
     """Read the body of an answer with status 200; whatever it holds, nothing is raised.
 
     Args:
         content: The body.
         secret: The key, which is blanked.
+        headers: Headers of the answer: what the endpoint's limits leave.
     """
+    if content.lstrip().startswith(b"<"):
+        said = secret.reason(_said(content[:_LONGEST_PAGE].decode("utf-8", "replace")))
+        return Failure(f"the reply is no chat completion but a page of the web: {said}", closed="address")
     try:
         body = secret.blank_all(json.loads(content))
     except (ValueError, RecursionError) as error:
@@ -144,13 +155,17 @@ def read_completion(content: bytes, secret: Secret) -> Completion | Failure:
     if not (isinstance(choices, list) and choices and isinstance(choices[0], dict)):
         return _without_choices(body, secret)
     message, usage = _mapping(choices[0].get("message")), _mapping(body.get("usage"))
+    asked, answered = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    # Some endpoints leave thoughts out of the answer's tokens, and charge for them: the total has them.
+    answered = max(answered, _count(usage.get("total_tokens")) - asked) if answered else answered
     return Completion(
         text=_answer(message.get("content")),
         finish_reason=_text(choices[0].get("finish_reason")),
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
+        prompt_tokens=asked,
+        completion_tokens=answered,
         refusal=secret.reason(_text(message.get("refusal"))) or None,
         body=body,
+        pause_s=min(allowance_pause_s(headers or httpx2.Headers(), asked + answered), LONGEST_RETRY_AFTER_S),
     )
 
 
@@ -181,6 +196,8 @@ def read_refusal(status: int, headers: httpx2.Headers, body: Any, secret: Secret
     if status == _PAYMENT_REQUIRED or broke:
         return Failure(reason, closed="account")
     wait_s = retry_after_s(headers, body)
+    if wait_s is None and status in CONGESTED:
+        wait_s = allowance_pause_s(headers, 1) or None
     if wait_s is not None and wait_s > LONGEST_RETRY_AFTER_S:
         return Failure(f"{reason}; the server asks to wait {wait_s:.0f} s")
     return Failure(
@@ -253,6 +270,34 @@ def retry_after_s(headers: httpx2.Headers, body: Any = None) -> float | None:
     except (ValueError, OverflowError):
         delay = _RETRY_DELAY.search(json.dumps(body))
         return float(delay[1]) if delay else None
+
+
+def allowance_pause_s(headers: httpx2.Headers, tokens: int) -> float:
+    """Return the seconds until an endpoint's limits have room for another request; 0 where they have, or are unknown.
+
+    Args:
+        headers: Headers of an answer: `x-ratelimit-remaining-requests`, `x-ratelimit-reset-requests`, the same for
+            tokens, or `x-ratelimit-remaining` alone.
+        tokens: Tokens that the next request may take.
+    """
+    pauses = [0.0]
+    for kind, needed in (("-requests", 1), ("-tokens", tokens), ("", 1)):
+        left = headers.get(f"x-ratelimit-remaining{kind}", "").strip()
+        if re.fullmatch(r"-?[0-9]{1,15}", left) and int(left) < needed:
+            pauses.append(_span_s(headers.get(f"x-ratelimit-reset{kind}", "")))
+    return max(pauses)
+
+
+def _span_s(text: str) -> float:
+    """Seconds of a span such as `6m0s`, `20ms` or `1.5`, or until a moment of the clock; 0 for anything else."""
+    text = text.strip().lower()
+    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,9})?", text):
+        number = float(text)
+        moment_s = number / 1000 if number >= _CLOCK_MS else number
+        return max(0.0, moment_s - time.time()) if number >= _CLOCK_S else number
+    if _PART_OF_SPAN.sub("", text):
+        return 0.0
+    return sum(float(number) * _SPANS_S[unit] for number, unit in _PART_OF_SPAN.findall(text))
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Judge:
         folder = None if store is None else store.folder / LIMITS_FOLDER
         self._limits = Limits(name, settings, self._ledger.spent, folder)
         self._answers = 0
+        self._longest_answer = 0
         self._counted_to_estimated = 0.0
         self._closed: Failure | None = None
         self._refused: list[Failure] = []
@@ -222,6 +223,8 @@ class Judge:
                 # A limit that lets others through is no failure of this request: it waits its turn.
                 return replace(outcome, seconds=seconds, counts=not outcome.congested or number == min(self._sent))
             self._note_answer(outcome, question, more)
+            if outcome.pause_s:
+                await self._pause(outcome.pause_s)
             taken = outcome.prompt_tokens + outcome.completion_tokens or sum(estimate)
             return await self._ledger.keep(key, question, outcome, estimate, seconds, attempts)
         finally:
@@ -232,20 +235,26 @@ class Judge:
     def _estimate(self, question: Question, more: list[dict[str, Any]]) -> tuple[int, int]:
         """Tokens that a request may take: its question, as this endpoint has counted others, and the longest answer."""
         tokens = estimated_prompt_tokens(question, more) * (self._counted_to_estimated or 1.0)
-        return math.ceil(tokens), self.settings.max_tokens
+        return math.ceil(tokens), max(self.settings.max_tokens, self._longest_answer)
 
     def _note_answer(self, found: Completion, question: Question, more: list[dict[str, Any]]) -> None:
         self._answers += 1
+        # Where thoughts are not bound by max_tokens, answers can be longer.
+        self._longest_answer = max(self._longest_answer, found.completion_tokens)
         if self._closed is not None and self._closed.closed != "account":
             self._closed = None
         ratio = found.prompt_tokens / estimated_prompt_tokens(question, more)
         self._counted_to_estimated = max(self._counted_to_estimated, ratio)
 
+    async def _pause(self, seconds: float) -> None:
+        """Send nothing for a while, in no process that shares the limits."""
+        self._pace.pause(seconds)
+        if self._limits.needed:
+            await asyncio.to_thread(self._limits.postpone, seconds)
+
     async def _note_failure(self, failure: Failure, sent_at_s: float) -> None:
         if failure.wait_s is not None:
-            self._pace.pause(failure.wait_s)
-            if self._limits.needed:
-                await asyncio.to_thread(self._limits.postpone, failure.wait_s)
+            await self._pause(failure.wait_s)
         elif failure.congested:
             self._pace.refused(sent_at_s, _wait_s(0))
 

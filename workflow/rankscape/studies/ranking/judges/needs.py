@@ -139,8 +139,9 @@ def need_of(
         requests=requests,
         stored=round(stored),
         prompt_tokens=round(missing * size.prompt_tokens),
-        completion_tokens=round(missing * min(size.completion_tokens, judge.max_tokens)),
-        most_completion_tokens=missing * judge.max_tokens,
+        completion_tokens=round(missing * size.completion_tokens),
+        # Where thoughts are not bound by max_tokens, answers are longer.
+        most_completion_tokens=missing * max(judge.max_tokens, round(size.completion_tokens)),
         latency_s=size.latency_s,
         measured=bool(replies),
     )

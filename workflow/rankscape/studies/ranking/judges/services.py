@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ import httpx2
 from rankscape.foundation.errors import InputError, JudgeError
 from rankscape.foundation.files import read_json, write_json
 from rankscape.studies.ranking.judges import command_guard as guard
-from rankscape.studies.ranking.judges.client import read_key
+from rankscape.studies.ranking.judges.client import CERTIFICATE_ADVICE, key_headers, read_key
 from rankscape.studies.ranking.judges.completions import Secret
 from rankscape.studies.ranking.judges.questions import endpoint_name
 from rankscape.studies.ranking.judges.settings import JudgeSettings
@@ -163,7 +164,7 @@ class Service:
         while time.monotonic() < deadline:
             self.raise_if_ended()
             try:
-                models = list_models(self.base_url, self._key)
+                models = list_models(settings.model_copy(update={"base_url": self.base_url}), self._key)
             except JudgeError as error:
                 said = str(error)
             else:
@@ -229,23 +230,28 @@ def running(name: str, settings: JudgeSettings, log: Path, key: str | None = Non
         service.end()
 
 
-def list_models(base_url: str, key: str | None) -> list[str]:
+def list_models(settings: JudgeSettings, key: str | None) -> list[str]:
     """Ask an endpoint which models it has; nothing is spent.
 
     Args:
-        base_url: Address of the endpoint.
+        settings: Address of the endpoint, and the header of its key.
         key: Its key.
 
     Raises:
         JudgeError: If it does not answer, or not with a list of models; the message is the reason alone.
     """
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    local = httpx2.URL(base_url).host in {"127.0.0.1", "localhost", "::1"}
+    headers = {name: value for name, value in key_headers(settings, key).items() if isinstance(value, str)}
+    url = httpx2.URL(settings.base_url)
+    local, models = url.host in {"127.0.0.1", "localhost", "::1"}, url.copy_with(path=f"{url.path.rstrip('/')}/models")
     try:
-        answer = httpx2.get(f"{base_url.rstrip('/')}/models", headers=headers, timeout=_ANSWER_S, trust_env=not local)
+        # Proxies of the environment are not for this machine; authorities that it names are.
+        verify = ssl.create_default_context() if local else True
+        answer = httpx2.get(models, headers=headers, timeout=_ANSWER_S, trust_env=not local, verify=verify)
         document: Any = answer.json() if answer.status_code == httpx2.codes.OK else None
     except (httpx2.HTTPError, ValueError) as error:
-        raise JudgeError(Secret(key).reason(f"no connection: {error}")) from None
+        reason = Secret(key).reason(f"no connection: {error}")
+        advice = f". {CERTIFICATE_ADVICE}" if "CERTIFICATE_VERIFY_FAILED" in reason else ""
+        raise JudgeError(reason + advice) from None
     if document is None:
         raise JudgeError(f"HTTP {answer.status_code}")
     listed = document.get("data") if isinstance(document, dict) else None
@@ -284,8 +290,10 @@ def check_judge(name: str, settings: JudgeSettings) -> str:
         return "answers in process; nothing to check"
     if settings.command is not None:
         return _command_found(name, settings.command)
+    if "/deployments/" in settings.base_url:
+        return f"{endpoint_name(settings)} is one model's own address, without a list of models; nothing was checked"
     try:
-        models = list_models(settings.base_url, key)
+        models = list_models(settings, key)
     except JudgeError as error:
         said = f", key from {settings.key_variable}" if settings.key_variable else ", no key_variable"
         raise JudgeError(f"Judge {name} at {endpoint_name(settings)}{said}: {error}.") from None
