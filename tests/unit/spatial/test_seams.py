@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import rasterio
 from rankscape.foundation.errors import RasterError
+from rankscape.samples.embedding_tables import write_embeddings
 from rankscape.samples.references import reference_values
 from rankscape.samples.settings import ReferenceSettings
 from rankscape.spatial.intersections import cut
@@ -178,3 +179,10 @@ def test_countries_that_reach_round_the_earth_hold_patches_at_the_seam(tmp_path,
     per_km2 = reference_values(reference.model_copy(update={"statistic": "density"}), index(squares()))
     wide = {360.0: 360, 190.0: 160, 180.0: 360}[shape.bounds[2]] if shape.geom_type == "Polygon" else 160
     np.testing.assert_allclose(per_km2["value"], 10 / (zone_m2(-60, -10) * wide / 360 / 1e6), rtol=1e-5)
+
+
+def test_tables_that_are_written_hold_footprints_and_no_strips_around_the_earth(tmp_path):
+    shares = {"valid_fraction": 1.0, "cloud_fraction": 0.0}
+    write_embeddings(tmp_path / "e.parquet", index(squares()).assign(**shares), np.ones((COUNT, 2), np.float32), {}, {})
+    found = gpd.read_parquet(tmp_path / "e.parquet")
+    np.testing.assert_allclose(found.area, found.area.median(), rtol=0.01)

@@ -18,6 +18,7 @@ from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import write_table
 from rankscape.samples.patches import IMAGE, is_located
 from rankscape.spatial.geometry import WGS84, densified
+from rankscape.spatial.seams import in_degrees
 
 EMBEDDING = "embedding"
 """Column of the vectors."""
@@ -45,7 +46,7 @@ def write_embeddings(
         )
     frame = index[["patch_id", "valid_fraction", "cloud_fraction"]].rename(columns={"patch_id": "id"})
     if is_located(index):
-        shapes = densified(index.geometry).to_crs(WGS84)
+        shapes = in_degrees(densified(index.geometry))
         frame = gpd.GeoDataFrame(pd.DataFrame(frame), geometry=shapes.to_numpy(), crs=WGS84)
         order = np.argsort(frame.geometry.hilbert_distance().to_numpy(), kind="stable")
     else:
