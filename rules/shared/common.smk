@@ -21,7 +21,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.locks import release_stale_locks
 from rankscape.foundation.settings import read_yaml
 from rankscape.foundation.studies import find_study
-from rankscape.samples.listing import look_through
+from rankscape.samples.listing import look_through, raster_files
 from rankscape.scenes.granule_table import GRANULE_PATTERN, current_rows, parse_shard, read_granule_table
 
 run_this_checkout(ROOT / "workflow")
@@ -156,7 +156,8 @@ def tile_source(wildcards):
     """
     row = GRANULE_TABLE[wildcards.granule]
     if row.local:
-        return {"source": ancient(row.images) if row.images else row.local, "quality": []}
+        files = list(map(str, raster_files(row.raster))) if row.raster else row.tiles
+        return {"source": ancient(row.images) if row.images else files, "quality": []}
     return {
         "source": rules.compose.output.scene,
         "quality": [rules.compose.output.quality],

@@ -22,6 +22,7 @@ rule tile:
         runtime=minutes(30),
     params:
         settings=settings("tile"),
+        source=lambda wildcards, input: GRANULE_TABLE[wildcards.granule].local or input.source,
         images=by("granule", dict.fromkeys(LISTINGS, True), False),
         listing=by("granule", LISTINGS, ""),
         code=code("tile"),
@@ -29,7 +30,7 @@ rule tile:
         "Cutting granule {wildcards.granule} into patches"
     shell:
         "{resources.mpi} -n {resources.tasks} python -m rankscape tile --mpi --ranks {resources.tasks} --threads {threads}"
-        " --settings {params.settings:q} --source {input.source:q} --quality {input.quality:q}"
+        " --settings {params.settings:q} --source {params.source:q} --quality {input.quality:q}"
         " --images={params.images} --granule {wildcards.granule:q} --out {output.patches:q} > {log:q} 2>&1"
 
 

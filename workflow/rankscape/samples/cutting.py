@@ -14,6 +14,7 @@ from rankscape.foundation.files import atomic_path, start_writing_back
 from rankscape.foundation.progress import track
 from rankscape.samples.granule_patches import open_scene
 from rankscape.samples.image_folders import open_folder, open_unplaced
+from rankscape.samples.listing import is_several
 from rankscape.samples.settings import TileSettings
 from rankscape.samples.source import Layout, PatchSource, Piece, check_any_data, shares_of
 
@@ -33,7 +34,7 @@ def open_source(
     images: bool = False,
     threads: int = 1,
 ) -> Iterator[PatchSource]:
-    """Open what patches are cut from: a GeoTIFF, a folder of web-mercator tiles, or a folder of any `images`.
+    """Open what patches are cut from: a raster, a folder of web-mercator tiles, or a folder of any `images`.
 
     An image's blocks are decoded by that many `threads`.
 
@@ -46,7 +47,7 @@ def open_source(
     if images:
         yield open_unplaced(Path(path), granule, settings)
         return
-    if not Path(path).is_dir():
+    if is_several(str(path)) or not Path(path).is_dir():
         with open_scene(path, quality, granule, settings, threads) as scene:
             yield scene
         return

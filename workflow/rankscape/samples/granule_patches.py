@@ -17,6 +17,7 @@ from rankscape.samples.image_pixels import check_reflectance, chosen_bands
 from rankscape.samples.patches import Grid, patch_id
 from rankscape.samples.settings import TileSettings
 from rankscape.samples.source import Layout, Piece
+from rankscape.samples.virtual_rasters import open_own_raster
 from rankscape.scenes.granule_table import COLOURS
 from rankscape.scenes.rasters import CLOUDY, NO_DATA, brief, open_raster
 
@@ -138,7 +139,8 @@ def open_scene(
     """Open an image to cut.
 
     Args:
-        path: GeoTIFF or JPEG 2000, three bands or more, north up; uint8 or float32 unless a scale is set.
+        path: GeoTIFF or JPEG 2000, three bands or more, north up; uint8 or float32 unless a scale is set. Or several
+            files, or a .SAFE folder; see `open_own_raster`.
         quality: Raster of one uint8 band on the same grid (0 no data, 1 clear, 2 cloud or shadow); None where
             nothing is known of clouds.
         granule: Granule id.
@@ -151,12 +153,12 @@ def open_scene(
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, GDAL_NUM_THREADS=str(threads)))
-        scene = stack.enter_context(open_raster(path))
+        scene, flags, scaled = stack.enter_context(open_own_raster(path, settings.bands))
         own = settings if quality is None else TileSettings(patch_px=settings.patch_px)
         bands = chosen_bands(scene, own.bands)
-        scaled = None if own.scale is None else (own.scale, own.offset)
-        _check_scene(scene, path, own, len(bands))
-        flags = None if quality is None else stack.enter_context(open_raster(quality))
+        scaled = scaled if own.scale is None else (own.scale, own.offset)
+        _check_scene(scene, path, own, len(bands), scaled is not None)
+        flags = flags if quality is None else stack.enter_context(open_raster(quality))
         if flags is not None:
             _check_quality(flags, scene)
         step_px, masked = _step_px(scene.block_shapes[0][0]), scene.mask_flag_enums != _ALL_VALID * scene.count
@@ -170,13 +172,13 @@ def _step_px(block_px: int) -> int:
     return _LEAST_PX if block_px > _MOST_PX else -(-_LEAST_PX // block_px) * block_px
 
 
-def _check_scene(scene: Any, path: Path, settings: TileSettings, bands: int) -> None:
+def _check_scene(scene: Any, path: Path, settings: TileSettings, bands: int, is_scaled: bool) -> None:
     patch_px = settings.patch_px
     if bands < 3:
         raise RasterError(f"{path} has {bands} band(s); red, green and blue are needed, in this order.")
     if len(set(scene.dtypes)) > 1 or np.dtype(scene.dtypes[0]).kind not in "uif":
         raise RasterError(f"{path} holds {', '.join(sorted(set(scene.dtypes)))}; one type of real numbers is needed.")
-    if settings.scale is None and set(scene.dtypes) not in ({"uint8"}, {"float32"}):
+    if not is_scaled and set(scene.dtypes) not in ({"uint8"}, {"float32"}):
         raise RasterError(
             f"{path} holds {', '.join(sorted(set(scene.dtypes)))}; uint8 images or float32 reflectance are needed:"
             " set tile.scale (and tile.offset) to make reflectance of digital numbers."

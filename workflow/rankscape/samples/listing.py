@@ -3,6 +3,7 @@
 It opens no image and imports nothing heavy: the workflow lists folders before any job.
 """
 
+import glob
 import hashlib
 import os
 import re
@@ -50,6 +51,36 @@ def look_through(table: Mapping[str, GranuleRow]) -> dict[str, str]:
     """
     folders = {name: Path(row.images) for name, row in table.items() if row.images is not None}
     return {name: fingerprint_of(folder, list_images(folder)) for name, folder in folders.items()}
+
+
+def is_several(raster: str) -> bool:
+    """Whether a raster of the granule table lies in several files: a pattern with `*`, or a .SAFE folder."""
+    return any(sign in raster for sign in "*?[") or Path(raster).suffix.upper() == ".SAFE"
+
+
+def raster_files(raster: str) -> list[Path]:
+    """Return the files of a raster of the granule table.
+
+    Args:
+        raster: A file, a pattern such as `exports/town-*.tif`, or a Sentinel-2 .SAFE folder.
+
+    Returns:
+        The file; the files that the pattern matches, sorted; or the folder's images and its metadata.
+
+    Raises:
+        RasterError: If a pattern or a folder holds none.
+    """
+    path = Path(raster)
+    if not is_several(raster):
+        return [path]
+    if path.suffix.upper() == ".SAFE":
+        found = [*path.glob("GRANULE/*/IMG_DATA/**/*.jp2"), *path.glob("MTD_MSIL*.xml")]
+    else:
+        found = [Path(name) for name in glob.glob(raster, recursive=True)]  # noqa: PTH207, as a pattern may be absolute
+        found = [file for file in found if file.is_file() and not is_passed_over(file.name)]
+    if not found:
+        raise RasterError(f"{raster} holds no raster: mend the column `raster` of the granule table.")
+    return sorted(found)
 
 
 def is_image(name: str) -> bool:

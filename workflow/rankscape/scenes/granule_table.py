@@ -45,7 +45,8 @@ class GranuleRow(Section):
     max_cloud_percent: Annotated[float, Field(ge=0, le=100)] | None = None
     """Scenes with more cloud are left out."""
     raster: str | None = None
-    """GeoTIFF or JPEG 2000 of yours, instead of scenes: bytes or reflectance, red, green, blue first."""
+    """GeoTIFF or JPEG 2000 of yours, instead of scenes: bytes or reflectance, red, green, blue first. Or tiles of one
+    mosaic, such as `exports/town-*.tif`, or a Sentinel-2 .SAFE folder."""
     tiles: str | None = None
     """Folder of web-mercator tiles named `{row}_{col}`, instead of scenes."""
     images: str | None = None

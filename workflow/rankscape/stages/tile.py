@@ -16,6 +16,7 @@ from rankscape.foundation.errors import GranuleError, InputError
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.samples.cutting import cut, open_source
+from rankscape.samples.listing import is_several, raster_files
 from rankscape.samples.patches import index_of, write_index
 from rankscape.samples.settings import TileSettings
 from rankscape.samples.source import bounds_deg, make_index
@@ -26,7 +27,12 @@ from rankscape.stages.options import MaybeFile, only, settings_of
 def tile(
     *,
     settings: Annotated[str, settings_of(TileSettings)],
-    source: Annotated[Path, Parameter(help="Image (scene.tif), or a folder of tiles named row_col.png, or of images.")],
+    source: Annotated[
+        Path,
+        Parameter(
+            help="Image (scene.tif), pattern of several, .SAFE folder, folder of tiles row_col.png, or of images."
+        ),
+    ],
     granule: Annotated[str, Parameter(help="Granule id, or the name that a folder goes by.")],
     out: Annotated[Path, Parameter(help="Array of patches to write (.npy); the index is written beside it.")],
     quality: Annotated[
@@ -76,6 +82,8 @@ def tile(
         west, south, east, north = bounds
         say(f"{granule}: lies between {west:.4f} and {east:.4f} degrees east, {south:.4f} and {north:.4f} north.")
     index = make_index(layout, shares, chosen)
-    inputs = {"source": source, **({"quality": quality[0]} if quality else {})}
+    files = raster_files(str(source)) if is_several(str(source)) else [source]
+    inputs = {"source" if len(files) == 1 else f"source {file.name}": file for file in files}
+    inputs |= {"quality": quality[0]} if quality else {}
     write_index(index_of(out), index, layout.grid, provenance("tile", chosen, inputs))
     say(f"{granule}: {len(index)} patches of {layout.grid.patch_px} px, {int(index['usable'].sum())} usable.")
