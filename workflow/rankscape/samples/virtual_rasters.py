@@ -17,8 +17,7 @@ from rasterio.errors import RasterioError
 from rankscape.foundation.errors import RasterError
 from rankscape.samples.listing import is_several, raster_files
 from rankscape.scenes.granule_table import COLOURS
-from rankscape.scenes.rasters import CLEAR, CLOUDY, NO_DATA, brief, open_raster
-from rankscape.scenes.sensors.sentinel2 import SENSOR
+from rankscape.scenes.rasters import CLEAR, CLOUDY, NO_DATA, SCENE_CLASSES, SCENE_CLOUDS, brief, open_raster
 
 _TYPES = {"uint8": "Byte", "uint16": "UInt16", "int16": "Int16", "uint32": "UInt32", "int32": "Int32",
           "float32": "Float32", "float64": "Float64"}  # fmt: skip
@@ -138,10 +137,8 @@ def _safe(folder: Path, wanted: Sequence[str]) -> tuple[list[str], tuple[float, 
         finest = min(classes, key=_size_m)
         with open_raster(finest) as one:
             source = _Source(finest, 1, (one.width, one.height), (0, 0, width, height))
-        table = [
-            (number, NO_DATA if number == 0 else CLOUDY if number in SENSOR.cloud_classes else CLEAR)
-            for number in range(12)
-        ]
+        table = [(number, CLOUDY if number in SCENE_CLOUDS else CLEAR) for number in SCENE_CLASSES]
+        table[0] = (0, NO_DATA)
         documents.append(_document(crs, transform, (width, height), [("quality", "uint8", [source])], None, table))
     return documents, _scale(folder, wanted)
 

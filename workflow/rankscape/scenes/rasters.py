@@ -30,6 +30,8 @@ MAX_PIXELS = 400_000_000
 MAX_BANDS = 32
 NO_DATA, CLEAR, CLOUDY = 0, 1, 2
 """Values of a quality raster."""
+SCENE_CLASSES, SCENE_CLOUDS = range(12), (3, 8, 9, 10)
+"""Numbers of Sentinel-2's scene classification (SCL), and those of cloud shadow, cloud and cirrus."""
 _MAX_BLOCK_BYTES = 1 << 30
 """A block is decoded whole: a small file whose one block claims more is a bomb."""
 _ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}

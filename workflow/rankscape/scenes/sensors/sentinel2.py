@@ -18,6 +18,7 @@ import numpy as np
 from rankscape.foundation.errors import RasterError
 from rankscape.scenes.addresses import is_safe_name
 from rankscape.scenes.granule_table import MGRS_PATTERN
+from rankscape.scenes.rasters import SCENE_CLOUDS
 from rankscape.scenes.sensors.protocol import Decoder, Item, Product, SceneFacts
 
 _COLOURS = {
@@ -65,7 +66,7 @@ class Sentinel2:
         4: "vegetation", 5: "not vegetated", 6: "water", 7: "unclassified", 8: "cloud, medium probability",
         9: "cloud, high probability", 10: "thin cirrus", 11: "snow or ice",
     }  # fmt: skip
-    cloud_classes: tuple[int, ...] = (3, 8, 9, 10)
+    cloud_classes: tuple[int, ...] = SCENE_CLOUDS
 
     def query(self, catalogue: str, granule: str, max_cloud_percent: float) -> dict[str, Any]:
         """Return the filter by granule, in the words of the public catalogues, and by cloud."""
