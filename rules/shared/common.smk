@@ -108,13 +108,9 @@ def by(wildcard, values, default=None):
 # Snakemake compares the params of a job with those of its last run, and not its resources. So resources carry what changes no
 # result and must not make a finished job run again: memory and time, whether downloads are dropped, and a judge's limits, prices
 # and command. There is no other way to a command line that follows wildcards and is not compared.
-# Nothing is tried again unless --retries says so, and numbers plan faster than functions.
-RETRIED = getattr(workflow.execution_settings, "retries", 0) or getattr(workflow.execution_settings, "attempt", 1) > 1
-
-
 def by_attempt(amount):
-    """An amount of a resource, doubled with every attempt of those that `--retries` allows."""
-    return (lambda wildcards, attempt: amount * 2 ** (attempt - 1)) if RETRIED else amount
+    """An amount of a resource, doubled with every attempt."""
+    return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
 
 
 memory = by_attempt  # megabytes for a job
