@@ -11,6 +11,7 @@ if not workflow.configfiles:  # a region's own file stands alone: nothing of the
 
 
 include: "rules/shared/common.smk"
+include: "rules/shared/inputs.smk"
 include: "rules/shared/synthetic.smk"
 include: "rules/shared/scenes.smk"
 include: "rules/shared/samples.smk"

@@ -108,3 +108,8 @@ def population_file(wildcards):
 def dates(pattern, side):
     """A file of the earlier (0) or later (1) row of each place that a change compares, as an input function."""
     return lambda wildcards: expand(pattern, granule=[rows[side] for rows in DATES[wildcards.change]])
+
+
+def by_judge(value):
+    """What a function says of a judge, for each."""
+    return by("judge", {name: value(judge) for name, judge in RANKING.judges.items()})

@@ -1,11 +1,6 @@
 # In: clusters, judges with their prompts. Out: the patches of every round, and every round of every judge and prompt.
 
 
-def by_judge(value):
-    """What a function says of a judge, for each."""
-    return by("judge", {name: value(judge) for name, judge in RANKING.judges.items()})
-
-
 rule ranking_sample:
     input:
         patches=expand(PATCHES, granule=FIT),

@@ -117,11 +117,6 @@ memory = by_attempt  # megabytes for a job
 minutes = by_attempt  # minutes for a job
 
 
-def local_file(href):
-    """A path that jobs can wait for, or nothing where `href` is an address."""
-    return [] if "://" in href else [href]
-
-
 def without(section, *names):
     """A section without keys that the job does not read: the number of rounds must not ask finished rounds again."""
     values = {key: value for key, value in json.loads(section.canonical()).items() if key not in names}
@@ -132,32 +127,6 @@ def only(section, *names):
     """The keys of a section that a job of another stage reads."""
     values = section.model_dump(mode="json", include=set(names))
     return literal(json.dumps(values, sort_keys=True, ensure_ascii=False))
-
-
-def window(wildcards):
-    """Place, dates and cloud limit of a row, and nothing else of it."""
-    return GRANULE_TABLE[wildcards.granule].window().canonical()
-
-
-def catalogue_file(wildcards):
-    """The catalogues, where they are files that a rule may make."""
-    static = [source.href for source in CONFIG.search.catalogues() if source.kind == "static"]
-    return [file for href in static for file in local_file(href)]
-
-
-def tile_source(wildcards):
-    """The composed scene, or the folder that the granule's row names.
-
-    A folder of images is `ancient`: its time knows nothing of its subfolders, and the listing says what counts.
-    """
-    row = GRANULE_TABLE[wildcards.granule]
-    if row.local:
-        files = list(map(str, raster_files(row.raster))) if row.raster else row.tiles
-        return {"source": ancient(row.images) if row.images else files, "quality": []}
-    return {
-        "source": rules.compose.output.scene,
-        "quality": [rules.compose.output.quality],
-    }
 
 
 def add_names(**values):

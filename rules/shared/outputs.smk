@@ -5,12 +5,6 @@
 add_names(study=PAGES)
 
 
-def declared_code(study):
-    """Hash of the declarations of a study's files."""
-    declared = find_study(study).artifacts
-    return code_version(declared, ROOT / "workflow", NOTES) if declared else ""
-
-
 # The days of scenes are read from the record that lies beside them, which is no input: what changes it changes the
 # patches, and storage.drop may have removed it.
 rule publish:

@@ -6,12 +6,6 @@ from rankscape.products.report.sections import files_read, page_code
 PAGES = [name for name in CONFIG.studies if find_study(name).sections]
 
 
-def page_files(wildcards):
-    """The files that the sections of all pages declare to read."""
-    found = [path for name in PAGES for path in files_read(find_study(name), PAGE_NAMES.get(name, {}))]
-    return [f"results/{CONFIG.region}/{path}" for path in dict.fromkeys(found)]
-
-
 # Benchmarks and records of downloads are read where they are: they are no inputs, since they change no other result, or may have
 # been removed.
 rule report:

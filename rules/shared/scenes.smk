@@ -4,11 +4,6 @@
 ASSETS = f"results/{CONFIG.region}/scenes/assets"  # as delivered, once for all acquisitions
 
 
-def by_acquisition(value):
-    """What a function says of an acquisition, for each."""
-    return by("acquisition", {name: value(acquisition) for name, acquisition in CONFIG.acquisitions.items()})
-
-
 rule search:
     input:
         catalogue=catalogue_file,

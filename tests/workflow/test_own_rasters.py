@@ -38,3 +38,8 @@ def test_tiles_that_are_added_to_a_mosaic_are_cut_and_nothing_else_runs_again(tm
     found = np.load(project.folder / PATCHES)
     assert found.shape == (8, 16, 16, 3)
     np.testing.assert_allclose(found, 0.2, rtol=1e-6)
+    (project.folder / "config/granules/mine.tsv").write_text(table.replace("exports/", "none/"))
+    refused = project.snakemake("--dry-run", check=False)
+    assert (
+        "none/*.tif holds no raster: mend the column `raster` of the granule table" in refused.stderr + refused.stdout
+    )

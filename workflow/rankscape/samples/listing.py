@@ -47,8 +47,10 @@ def look_through(table: Mapping[str, GranuleRow]) -> dict[str, str]:
     """Return the hash of the names and sizes of its images by granule, of granules that are folders of images.
 
     Raises:
-        RasterError: If a folder is missing or empty; the message names it.
+        RasterError: If a folder is missing or empty, or the pattern of a raster matches no file; the message names it.
     """
+    for row in table.values():
+        raster_files(row.raster or "")
     folders = {name: Path(row.images) for name, row in table.items() if row.images is not None}
     return {name: fingerprint_of(folder, list_images(folder)) for name, folder in folders.items()}
 
