@@ -127,7 +127,7 @@ class _Search:
         self.widths, self.penalties = widths, penalties
         self.names = np.unique(folds[rows]).tolist()
         wide = features.shape[1] > len(rows)
-        kind = _Rows if wide else _Sums
+        kind = _Rows if wide else _GramSums
         self.data: Any = kind(features, labels, folds, rows, self.names, widths, standardise)
         enough = features.shape[1] >= _ITERATED and len(rows) >= _ROWS_PER_FEATURE * features.shape[1]
         self.together = enough and len(widths) == 1 and not wide
@@ -237,7 +237,7 @@ class _Products:
         self.yy += (y**2).sum(0)
 
 
-class _Sums:
+class _GramSums:
     """Products by fold, for fewer features than rows."""
 
     def __init__(
@@ -311,7 +311,7 @@ class _Trained:
     gram: np.ndarray
     """Scaled products of features, shape (d, d); made only where they are factorised."""
 
-    def __init__(self, data: _Sums, held: tuple[int, ...]) -> None:
+    def __init__(self, data: _GramSums, held: tuple[int, ...]) -> None:
         self.data, self.held = data, held
         out, total = [data.parts[fold] for fold in held], data.total
         self.n = total.n - sum(one.n for one in out)

@@ -82,8 +82,13 @@ def tile(
         west, south, east, north = bounds
         say(f"{granule}: lies between {west:.4f} and {east:.4f} degrees east, {south:.4f} and {north:.4f} north.")
     index = make_index(layout, shares, chosen)
-    files = raster_files(str(source)) if is_several(str(source)) else [source]
-    inputs = {"source" if len(files) == 1 else f"source {file.name}": file for file in files}
-    inputs |= {"quality": quality[0]} if quality else {}
+    inputs = _inputs(source, only(quality))
     write_index(index_of(out), index, layout.grid, provenance("tile", chosen, inputs))
     say(f"{granule}: {len(index)} patches of {layout.grid.patch_px} px, {int(index['usable'].sum())} usable.")
+
+
+def _inputs(source: Path, quality: Path | None) -> dict[str, Path]:
+    """The files that were read, by role."""
+    files = raster_files(str(source)) if is_several(str(source)) else [source]
+    named = {"source" if len(files) == 1 else f"source {file.name}": file for file in files}
+    return named if quality is None else {**named, "quality": quality}

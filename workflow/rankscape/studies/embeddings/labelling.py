@@ -14,7 +14,7 @@ from rankscape.spatial.blocks import BlockChoice, block_numbers, choose_block
 from rankscape.spatial.geometry import WGS84, centres, plane_around, spacing
 from rankscape.spatial.variogram import variogram
 from rankscape.studies.embeddings.artifacts import SPLITS
-from rankscape.studies.embeddings.tasks import LabelSettings, TaskSettings
+from rankscape.studies.embeddings.tasks import LabellingSettings, TaskSettings
 
 _FEWEST_BLOCKS = 3 * FOLDS
 """Blocks are made narrower until there are so many."""
@@ -37,9 +37,12 @@ class Labelled:
 
 
 def make_labels(
-    task: TaskSettings, settings: LabelSettings, indices: Sequence[gpd.GeoDataFrame], values: Sequence[pd.DataFrame],
+    task: TaskSettings,
+    settings: LabellingSettings,
+    indices: Sequence[gpd.GeoDataFrame],
+    values: Sequence[pd.DataFrame],
     origin: str,
-) -> Labelled:  # fmt: skip
+) -> Labelled:
     """Make labels of the reference's values at usable patches, each place once a date.
 
     Args:
@@ -105,7 +108,7 @@ def _check(labels: np.ndarray, origin: str) -> None:
         raise TableError(f"{origin}: {len(labels)} labels are too few for {_FEWEST_FOLDS} folds.")
 
 
-def block_side(table: pd.DataFrame, settings: LabelSettings) -> BlockChoice:
+def block_side(table: pd.DataFrame, settings: LabellingSettings) -> BlockChoice:
     """Choose how wide blocks of land are: wider than the label's spatial autocorrelation reaches."""
     if settings.block_m != "auto":
         return BlockChoice(float(settings.block_m), "given")

@@ -9,7 +9,7 @@ from rankscape.foundation.settings import Identifier
 from rankscape.learning.settings import EmbedderSettings, EmbedSettings
 from rankscape.scenes.granule_table import GranuleRow
 from rankscape.stages.region import RegionSettings, StudySettings
-from rankscape.studies.embeddings.tasks import BASELINES, DownstreamSettings, LabelSettings, TaskSettings
+from rankscape.studies.embeddings.tasks import BASELINES, DownstreamSettings, LabellingSettings, TaskSettings
 
 
 class EmbeddingsSettings(StudySettings):
@@ -24,7 +24,7 @@ class EmbeddingsSettings(StudySettings):
     baselines: tuple[Literal["coordinates", "smoothing"], ...] = BASELINES
     """What predicts without an image, for comparison."""
     embed: EmbedSettings = EmbedSettings()
-    label: LabelSettings = LabelSettings()
+    label: LabellingSettings = LabellingSettings()
     downstream: DownstreamSettings = DownstreamSettings()
 
     @field_validator("combinations")

@@ -34,7 +34,7 @@ class TaskSettings(Section):
         return self
 
 
-class LabelSettings(Section):
+class LabellingSettings(Section):
     """Which places are labelled, and into which folds they are put."""
 
     block_m: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"

@@ -14,12 +14,12 @@ from rankscape.samples.settings import ReferenceSettings
 from rankscape.stages.options import Indices, settings_of
 from rankscape.studies.embeddings.artifacts import LABELS, SPLITS, TASK
 from rankscape.studies.embeddings.labelling import block_side, make_labels, with_folds
-from rankscape.studies.embeddings.tasks import LabelSettings, TaskSettings
+from rankscape.studies.embeddings.tasks import LabellingSettings, TaskSettings
 
 
 def label(
     *,
-    settings: Annotated[str, settings_of(LabelSettings)],
+    settings: Annotated[str, settings_of(LabellingSettings)],
     task_settings: Annotated[str, Parameter(help="Settings of the task: a JSON object, or the configuration (YAML).")],
     reference_settings: Annotated[str, Parameter(help="Settings of its reference, likewise.")],
     indices: Indices,
@@ -32,7 +32,7 @@ def label(
     ] = None,
 ) -> None:
     """Make the labels of a task, and put their places into folds."""
-    chosen, name = LabelSettings.from_text(settings, "embeddings.label"), out.stem
+    chosen, name = LabellingSettings.from_text(settings, "embeddings.label"), out.stem
     task = TaskSettings.from_text(task_settings, f"embeddings.tasks.{name}")
     reference = ReferenceSettings.from_text(reference_settings, f"references.{task.reference}")
     patches = read_indices(indices)
