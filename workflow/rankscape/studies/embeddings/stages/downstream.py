@@ -11,12 +11,11 @@ import pandas as pd
 from cyclopts import Parameter
 
 from rankscape.foundation.errors import TableError
-from rankscape.foundation.files import read_array
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
-from rankscape.samples.joins import read_indices
 from rankscape.stages.options import Indices, settings_of
-from rankscape.studies.embeddings.artifacts import DOWNSTREAM, FEATURE_RECORD, LABELS, PREDICTIONS, SPLITS
+from rankscape.studies.embeddings.artifacts import DOWNSTREAM, LABELS, PREDICTIONS, SPLITS
+from rankscape.studies.embeddings.joining import join_features
 from rankscape.studies.embeddings.regressing import FeatureSet, checkerboards, coordinate_features, evaluate_splits
 from rankscape.studies.embeddings.tasks import COORDINATES, SMOOTHING, DownstreamSettings
 
@@ -41,7 +40,7 @@ def downstream(
     names = list(dict.fromkeys(path.parent.name for path in given))
     if not names and name not in (COORDINATES, SMOOTHING):
         raise TableError(f"--features is empty: {name} is no baseline, so it needs features.")
-    data, lacking = _joined(rows, names, given, indices, chosen) if names else (_baseline(rows, name, chosen), 0)
+    data, lacking = join_features(rows, names, given, indices, chosen) if names else (_baseline(rows, name, chosen), 0)
     splits, predictions, warnings = {}, data.rows[["patch_id", "label", "block"]].copy(), []
     for split in SPLITS:
         predictions[split] = np.nan
@@ -65,41 +64,3 @@ def downstream(
 def _baseline(rows: pd.DataFrame, name: str, settings: DownstreamSettings) -> FeatureSet:
     found = coordinate_features(rows) if name == COORDINATES else None
     return FeatureSet(rows, found, () if found is None else (found.shape[1],), settings)
-
-
-def _joined(
-    rows: pd.DataFrame, names: list[str], files: list[Path], indices: list[Path], settings: DownstreamSettings
-) -> tuple[FeatureSet, int]:
-    """Join features to labels by patch; also how many labels have none."""
-    blocks = [
-        _features(rows["patch_id"], [path for path in files if path.parent.name == name], indices) for name in names
-    ]
-    joined = np.hstack(blocks)
-    has = np.isfinite(joined).all(1)
-    if not has.any():
-        raise TableError(f"No labelled patch has features of {', '.join(names)}: embed the granules that have labels.")
-    widths = tuple(block.shape[1] for block in blocks)
-    return FeatureSet(rows[has].reset_index(drop=True), joined[has], widths, settings), int((~has).sum())
-
-
-def _features(wanted: "pd.Series[str]", files: list[Path], indices: list[Path]) -> np.ndarray:
-    """Features of patches by their ids, NaN where there are none, float64, shape (patches, dims)."""
-    arrays = {path.stem: read_array(path) for path in files}
-    kinds = {
-        (FEATURE_RECORD.read(path.with_suffix(".json")).architecture, arrays[path.stem].shape[1]) for path in files
-    }
-    if len(kinds) > 1:
-        raise TableError(f"{files[0].parent} mixes embeddings of {sorted(kinds)}: embed all granules with one.")
-    width = next(iter(arrays.values())).shape[1]
-    found, place = np.full((len(wanted), width), np.nan), pd.Index(wanted)
-    for index in read_indices(indices):
-        granule = str(index["granule"].iloc[0])
-        if granule not in arrays:
-            continue
-        if len(arrays[granule]) != len(index):
-            raise TableError(
-                f"Features of {granule} have {len(arrays[granule])} rows, its index has {len(index)}: embed it again."
-            )
-        rows = place.get_indexer(pd.Index(index["patch_id"]))
-        found[rows[rows >= 0]] = arrays[granule][rows >= 0]
-    return found
