@@ -15,7 +15,8 @@ from rankscape.models.feature_maps import Levels, base_of, has_levels, headless
 from rankscape.models.galileo import GalileoPatches, galileo_of, used_weights
 from rankscape.models.preparation import IMAGENET_STATISTICS, Statistics
 from rankscape.models.published import packaged_file, packaged_weights, published_weights
-from rankscape.models.weights import read_safetensors, under
+from rankscape.models.tile2vec import is_tile_net, tile_net
+from rankscape.models.weights import read_weights, under
 
 IMAGENET, RANDOM, PACKAGED = "imagenet", "random", "packaged"
 HUB_PREFIX = "hf-hub:"
@@ -37,10 +38,11 @@ def create_backbone(
     Args:
         architecture: Name of a timm model, such as `resnet18`, with `+levels` for features of all its resolutions
             (`vision.levels`), or of random convolutions, such as `random-convolutions-3px-128`: with weights `random`
-            these have no filters until `vision.filters` sets them; or of Galileo, such as `galileo-nano-8px`; or
-            `band-statistics`, mean and deviation of every channel.
-        weights: `imagenet`, `packaged`, `random`, `hf-hub:` and the name of a repository, or the path of a safetensors
-            file with weights of this architecture: as timm publishes them, or as a stage wrote them.
+            these have no filters until `vision.filters` sets them; or of Galileo, such as `galileo-nano-8px`; or of
+            Tile2Vec, such as `tile2vec-512`; or `band-statistics`, mean and deviation of every channel.
+        weights: `imagenet`, `packaged`, `random`, `hf-hub:` and the name of a repository, or the path of a file with
+            weights of this architecture: safetensors as timm publishes them, or as a stage wrote them, or a pickle of
+            tensors alone.
         channels: Channels of the input. Published weights for three channels are repeated over more, and summed over
             one, as timm does.
         seed: Seed of the initial weights; what `weights` brings replaces them.
@@ -55,7 +57,7 @@ def create_backbone(
     model = _new_model(architecture, channels, seed, bands)
     source = find_weights(architecture, weights)
     if source is not None:
-        tensors = packaged_weights(source) if weights == PACKAGED else read_safetensors(source)[0]
+        tensors = packaged_weights(source) if weights == PACKAGED else read_weights(source)[0]
         if isinstance(model, GalileoPatches):
             tensors = _of_galileo(tensors, model)
         own = under(tensors, f"{OWN_PREFIX}{_INNER_PREFIX}") if has_levels(architecture) else {}
@@ -131,14 +133,13 @@ def published_statistics(architecture: str) -> Statistics:
 def _is_own(architecture: str) -> bool:
     """Whether a network is none of timm's."""
     named = form_of(architecture) or galileo_of(architecture)
-    return named is not None or architecture == BandStatistics.NAME
+    return named is not None or architecture == BandStatistics.NAME or is_tile_net(architecture)
 
 
 def _from_hub(architecture: str) -> Path:
-    if form_of(architecture):
+    if _is_own(architecture):
         raise WeightsError(
-            f"{architecture} takes its filters from the patches and has no ImageNet weights: set adapt.weights to"
-            f" `{RANDOM}`, or to a file that adapt wrote."
+            f"{architecture} has no ImageNet weights: set adapt.weights to `{RANDOM}`, or a file with its own."
         )
     _check_name(base_of(architecture))
     known = _timm().get_pretrained_cfg(base_of(architecture))
@@ -156,12 +157,14 @@ def _new_model(architecture: str, channels: int, seed: int, bands: Sequence[str]
     if architecture == BandStatistics.NAME:
         return BandStatistics(channels)
     is_galileo = galileo_of(architecture) is not None
-    if not is_galileo:
+    if not is_galileo and not is_tile_net(architecture):
         _check_name(base_of(architecture))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if is_galileo:
             return GalileoPatches(architecture, bands)
+        if is_tile_net(architecture):
+            return tile_net(architecture, channels)
         return _timm().create_model(base_of(architecture), pretrained=False, num_classes=0, in_chans=channels)
 
 

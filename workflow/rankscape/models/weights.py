@@ -1,17 +1,25 @@
-"""Network weights on disk: safetensors with one JSON document, never pickles."""
+"""Network weights on disk: safetensors with one JSON document; of others' pickles the tensors and nothing else."""
 
 import json
+import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from rankscape.foundation.errors import WeightsError
 from rankscape.foundation.files import write_bytes
 from rankscape.foundation.provenance import KEY
+
+PICKLES = (".pt", ".pth", ".ckpt")
+"""Endings of weights as PyTorch pickles them."""
+WEIGHT_FILES = (".safetensors", *PICKLES)
+"""Endings of files with weights."""
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
@@ -55,6 +63,34 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise WeightsError(f"{path} does not exist: make it first, or mend the path.") from None
     except (safetensors.SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is no whole safetensors file ({error}): make it or download it again.") from None
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read the weights of a file of the user's own: safetensors, or a pickle of tensors, which has no metadata.
+
+    Raises:
+        WeightsError: If the file is missing, broken, or a pickle with more than tensors.
+    """
+    if path.suffix not in PICKLES:
+        return read_safetensors(path)
+    try:
+        with warnings.catch_warnings():
+            # Of the kind of a pickle that is refused anyway.
+            warnings.simplefilter("ignore", UserWarning)
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise WeightsError(f"{path} does not exist: make it first, or mend the path.") from None
+    except pickle.UnpicklingError:
+        raise WeightsError(
+            f"{path} is a pickle with more than tensors, and reading it would run its code: write the network's"
+            " state_dict() alone, best as safetensors."
+        ) from None
+    except (RuntimeError, EOFError, OSError, KeyError) as error:
+        raise WeightsError(f"{path} holds no weights ({' '.join(str(error).split())[:80]}): make it again.") from None
+    inner = found.get("state_dict", found) if isinstance(found, Mapping) else found
+    if not isinstance(inner, Mapping) or not all(isinstance(one, Tensor) for one in inner.values()):
+        raise WeightsError(f"{path} holds no tensors by name: write the network's state_dict() alone.")
+    return {str(name): tensor for name, tensor in inner.items()}, {}
 
 
 def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
