@@ -9,9 +9,9 @@ LABEL_VALUES = acquired(rules.aggregate.output.values, EMBEDDED)
 LEARNED = [name for name in FIT if GRANULE_TABLE[name].located]  # labels need coordinates
 COMPARED = EMBEDDINGS.compared()
 TASKS = sorted(EMBEDDINGS.tasks)
-OWN_WEIGHTS = {
-    name: [one.weights] if one.weights.endswith(".safetensors") else [] for name, one in EMBEDDINGS.embedders.items()
-}
+SUPPLIED = EMBEDDINGS.supplied()
+COMPUTED = {name: one for name, one in EMBEDDINGS.embedders.items() if name not in SUPPLIED}
+OWN_WEIGHTS = {name: [one.weights] if one.weights.endswith(".safetensors") else [] for name, one in COMPUTED.items()}
 
 
 wildcard_constraints:
@@ -60,6 +60,8 @@ rule embeddings_embed:
         "<logs>/embeddings_embed/{embedding}/{granule}.log",
     benchmark:
         "<benchmarks>/embeddings_embed/{embedding}/{granule}.tsv"
+    wildcard_constraints:
+        embedding=one_of(COMPUTED),
     conda:
         "../../envs/vision.yaml"
     threads: 1
@@ -75,6 +77,35 @@ rule embeddings_embed:
     shell:
         "python -m rankscape embeddings embed --settings {params.settings:q} --patches {input.patches:q}"
         " --embedder {input.embedder:q} --out {output.features:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+
+
+rule embeddings_join:
+    input:
+        index=EMBEDDED_INDEX,
+        rows=lambda wildcards: SUPPLIED[wildcards.embedding].files(),
+    output:
+        features=dropped("features", "<results>/embeddings/features/{embedding}/{granule}.npy"),
+        record="<results>/embeddings/features/{embedding}/{granule}.json",
+    log:
+        "<logs>/embeddings_join/{embedding}/{granule}.log",
+    benchmark:
+        "<benchmarks>/embeddings_join/{embedding}/{granule}.tsv"
+    wildcard_constraints:
+        embedding=one_of(SUPPLIED),
+    conda:
+        "../../envs/vision.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(60),
+    params:
+        settings=lambda wildcards: SUPPLIED[wildcards.embedding].canonical(),
+        code=code("embeddings join"),
+    message:
+        "Joining the embedding {wildcards.embedding} to granule {wildcards.granule}"
+    shell:
+        "python -m rankscape embeddings join --settings {params.settings:q} --name {wildcards.embedding:q}"
+        " --index {input.index:q} --out {output.features:q} > {log:q} 2>&1"
 
 
 rule embeddings_label:

@@ -24,6 +24,7 @@ references:
 embeddings:
   embedders:
     convolutions: {architecture: random-convolutions-3px-32}
+    mine: {path: mine-*.tif, min_coverage: 0.9}
   tasks:
     rough: {reference: label}
   label: {block_m: 480}
@@ -61,6 +62,12 @@ def test_each_change_reruns_its_own_jobs_and_what_follows(made: Project) -> None
     every = [*TASKS, "wet"]
     assert made.planned(*ARGUMENTS) == new | downstream(every, ["wide"]) | contrasts(every) | PAGES
 
+    made.pretend(*ARGUMENTS)
+    (made.folder / "mine.csv").write_text("patch_id,A0,A1\n")
+    made.configure(DEMO, embeddings={"embedders": {"mine": {"path": "mine.csv"}}})
+    new = {f"join embeddings/features/mine/{granule}.npy" for granule in GRANULES}
+    assert made.planned(*ARGUMENTS) == new | downstream(every, ["mine"]) | contrasts(every) | PAGES
+
 
 def test_the_bootstrap_makes_no_embedding_again(made: Project) -> None:
     made.configure(DEMO, embeddings={"downstream": {"draws": 200}})
@@ -89,6 +96,9 @@ def small(fresh: Project) -> Project:
         raster(fresh.folder / f"images/{name}.tif", pixels, ("B04", "B03", "B02"), corner, 10.0)
     both = np.concatenate([100 * rough[0], np.full((15, 10), np.nan), 100 * rough[1]])[None]
     raster(fresh.folder / "label.tif", both, ("label",), (4e5, 4.5e6), 160.0)
+    for place in range(2):
+        bands = np.stack([rough[place], chance.normal(size=(10, 10))])
+        raster(fresh.folder / f"mine-{place}.tif", bands, ("a", "b"), (4e5, 4.5e6 - 4e3 * place), 160.0)
     (fresh.folder / "small.tsv").write_text(
         "granule\trole\traster\nnorth\tfit\timages/north.tif\nsouth\tfit\timages/south.tif\n"
     )
@@ -104,6 +114,10 @@ def test_own_images_and_labels_run_to_the_page(small: Project) -> None:
     found = json.loads((results / "embeddings/downstream/rough/convolutions.json").read_text())
     assert set(found["splits"]) == {"random", "blocks"}, "two granules have no third to leave out"
     assert found["splits"]["blocks"]["r2"] > 0.7
+    mine = json.loads((results / "embeddings/downstream/rough/mine.json").read_text())
+    assert mine["splits"]["blocks"]["r2"] > 0.99, "the embedding contains the label"
+    record = json.loads((results / "embeddings/features/mine/north.json").read_text())
+    assert (record["usable"], record["joined"]["unused"]) == (100, 1), "the other raster is of the other granule"
     assert (
         json.loads((results / "embeddings/downstream/rough/smoothing.json").read_text())["splits"]["blocks"]["r2"] < 0.1
     )

@@ -149,7 +149,7 @@ def _heading(level: int, title: str, section: Schema, definitions: dict[str, Sch
     """A section's heading, description and table; on top, keys that have a table of their own below are left out."""
     plain = section["properties"]
     if level == TOP:
-        plain = {name: value for name, value in plain.items() if _section(value, definitions) is None}
+        plain = {name: value for name, value in plain.items() if not _sections(value, definitions)}
     words = _one_line(section.get("description", ""))
     table = _table({**section, "properties": plain}, definitions) if plain else ""
     return "\n\n".join(part for part in (f"{'#' * level} {title}", words, table) if part)
@@ -158,21 +158,22 @@ def _heading(level: int, title: str, section: Schema, definitions: dict[str, Sch
 def _within(path: str, schema: Schema, definitions: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
     """Sections within a section, by the path of their keys, each followed by those within it."""
     for name, value in schema["properties"].items():
-        section = _section(value, definitions)
-        if section is not None:
-            inner = f"{path}{name}.<name>" if _values_of(value) else f"{path}{name}"
-            yield inner, section
+        inner = f"{path}{name}.<name>" if _values_of(value) else f"{path}{name}"
+        for number, section in enumerate(_sections(value, definitions)):
+            told = f" with {', '.join(section.get('required', []))}" if number else ""
+            yield f"{inner}{told}", section
             yield from _within(f"{inner}.", section, definitions)
 
 
-def _section(value: Schema, definitions: dict[str, Schema]) -> Schema | None:
-    """The model that a key holds: alone, by name, in a list, or beside null; None for a plain value."""
+def _sections(value: Schema, definitions: dict[str, Schema]) -> list[Schema]:
+    """The models that a key holds, alone, by name, in a list, beside null, of several kinds; none of a plain value."""
+    found = []
     for one in value.get("anyOf", [value]):
-        found = (_values_of(one) or one.get("items") or one).get("$ref")
-        model = definitions[found.rpartition("/")[2]] if found else {}
-        if "properties" in model:
-            return model
-    return None
+        held = _values_of(one) or one.get("items") or one
+        for kind in held.get("oneOf", [held]):
+            model = definitions[kind["$ref"].rpartition("/")[2]] if "$ref" in kind else {}
+            found += [model] if "properties" in model else []
+    return found
 
 
 def _values_of(value: Schema) -> Schema | None:
@@ -196,8 +197,9 @@ def allowed(value: Schema, definitions: dict[str, Schema]) -> str:
     """Say in a few words what a JSON schema allows."""
     if "$ref" in value:
         return allowed(definitions[value["$ref"].rpartition("/")[2]], definitions)
-    if "anyOf" in value:
-        return " or ".join(allowed(one, definitions) for one in value["anyOf"])
+    for several in ("anyOf", "oneOf"):
+        if several in value:
+            return " or ".join(dict.fromkeys(allowed(one, definitions) for one in value[several]))
     if "const" in value or "enum" in value:
         return ", ".join(_code(one) for one in value.get("enum", [value.get("const")]))
     return _of_type(value, definitions)

@@ -21,6 +21,9 @@ def worded(pattern: str, words: str) -> str:
     return pattern
 
 
+KIND = "<"
+"""Tags of sections of several kinds begin so; messages leave them out."""
+
 Identifier = Annotated[
     str,
     Field(
@@ -178,10 +181,11 @@ def explain(error: ValidationError, origin: str, prefix: str = "", section: type
     """Say in one line what Pydantic found: file, key, value, what is allowed, and the nearest key to an unknown one."""
     parts = []
     for fault in error.errors():
-        places = [prefix, *map(str, fault["loc"])] if prefix else [str(part) for part in fault["loc"]]
+        loc = tuple(part for part in fault["loc"] if not str(part).startswith(KIND))
+        places = [prefix, *map(str, loc)] if prefix else [str(part) for part in loc]
         key = ".".join(places) or "this combination"
         if fault["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(places[-1], _keys(section, fault["loc"][:-1]), n=1)
+            near = difflib.get_close_matches(places[-1], _keys(section, loc[:-1]), n=1)
             meant = f"; did you mean {near[0]}?" if near else ""
             parts.append(f"{key} is no known key (its value here: {fault['input']!r}{meant})")
         elif fault["type"] == "missing":

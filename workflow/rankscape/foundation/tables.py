@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +68,40 @@ def read_table(path: Path, columns: Iterable[str] = ()) -> pd.DataFrame:
     return _read(path, columns, geometry=False)
 
 
-def read_geotable(path: Path, columns: Iterable[str] = ()) -> gpd.GeoDataFrame:
+def read_geotable(path: Path, columns: Iterable[str] = (), *, without: Iterable[str] = ()) -> gpd.GeoDataFrame:
     """Read a GeoParquet table.
+
+    Args:
+        path: The file.
+        columns: Columns that it must have.
+        without: Columns that are not read, such as long lists.
 
     Raises:
         TableError: If the file is missing, no GeoParquet, or lacks one of `columns`.
     """
+    left_out = set(without)
+    if left_out:
+        kept = [name for name in _loaded(path, pq.read_schema).names if name not in left_out]
+        return gpd.GeoDataFrame(_loaded(path, lambda one: gpd.read_parquet(one, columns=kept)))
     return gpd.GeoDataFrame(_read(path, columns, geometry=True))
+
+
+def read_arrow(path: Path) -> pa.Table:
+    """Read a Parquet table as Arrow has it: lists keep their type.
+
+    Raises:
+        TableError: If the file is missing, no Parquet, or too large.
+    """
+    found: pa.Table = _loaded(path, pq.read_table)
+    return found
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file begins as Parquet does, whatever its suffix."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as handle:
+        return handle.read(4) == b"PAR1"
 
 
 def _check_size(path: Path) -> None:
@@ -87,14 +114,18 @@ def _check_size(path: Path) -> None:
         )
 
 
-def _read(path: Path, columns: Iterable[str], *, geometry: bool) -> pd.DataFrame:
+def _loaded(path: Path, load: Callable[[Path], Any]) -> Any:
     try:
         _check_size(path)
-        frame: pd.DataFrame = gpd.read_parquet(path) if geometry else pq.read_table(path).to_pandas()
+        return load(path)
     except FileNotFoundError:
         raise TableError(f"{path} does not exist: make it first, or mend the path.") from None
     except (pa.ArrowException, ValueError, OSError) as error:
         raise TableError(f"{path} is no readable Parquet table ({error}): delete it and make it again.") from None
+
+
+def _read(path: Path, columns: Iterable[str], *, geometry: bool) -> pd.DataFrame:
+    frame: pd.DataFrame = _loaded(path, gpd.read_parquet if geometry else lambda one: pq.read_table(one).to_pandas())
     missing = sorted(set(columns) - set(frame.columns))
     if missing:
         raise TableError(f"{path} lacks the columns {missing}; it has {list(frame.columns)}.")

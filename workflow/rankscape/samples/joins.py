@@ -1,5 +1,6 @@
 """Tables joined to samples: a granule's by patch id, and users' (CSV, Parquet, xlsx) by a key."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pandas as pd
 from rankscape.foundation.errors import TableError, brief_list
 from rankscape.foundation.tables import read_table
 from rankscape.foundation.user_tables import difference, keys, read_user_table
-from rankscape.samples.patches import read_index
+from rankscape.samples.patches import read_index, row_col
 from rankscape.samples.settings import JoinedTable
 
 _SHOWN = 3
+_PATCH_ID = re.compile(r".+_\d+_\d+")
 
 
 def read_indices(paths: Sequence[Path]) -> list[gpd.GeoDataFrame]:
@@ -86,6 +88,32 @@ def read_joined(table: JoinedTable) -> pd.DataFrame:
             f"{path}: {table.key} {twice.iloc[0]!r} stands in two rows ({len(twice)} such); keep one each."
         )
     return frame
+
+
+def keys_of_patches(patches: pd.DataFrame, named: "pd.Series[str]", path: Path | str, key: str) -> "pd.Series[str]":
+    """Return by which names a table calls patches: by their id, or by row and column.
+
+    Args:
+        patches: Index of one granule's patches.
+        named: The table's keys (`keys`).
+        path: The table, for messages.
+        key: Its column.
+
+    Returns:
+        A name for each patch, in the order of the index.
+
+    Raises:
+        TableError: If no key could be that of a patch.
+    """
+    places = row_col(patches["patch_id"])
+    by_id = named.isin(patches["patch_id"]).any()
+    others = named.str.fullmatch(_PATCH_ID.pattern).any()
+    if len(named) and not by_id and not others and not named.isin(places).any():
+        raise TableError(
+            f"{path}: {key} holds {named.iloc[0]!r} for one, and patches are called "
+            f"{patches['patch_id'].iloc[0]!r} or {places.iloc[0]!r}: give a column with such keys."
+        )
+    return keys(patches["patch_id"] if by_id or others else places)
 
 
 def join(places: pd.DataFrame, table: JoinedTable) -> tuple[pd.DataFrame, str | None]:

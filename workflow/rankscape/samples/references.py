@@ -1,6 +1,5 @@
 """A reference of any kind (raster, points, lines, polygons or a table) brought to the patches of a granule."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +11,21 @@ import shapely
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.progress import say
 from rankscape.foundation.text_tables import TableFormat
-from rankscape.foundation.user_tables import as_numbers, keys
-from rankscape.samples.joins import read_joined
-from rankscape.samples.patches import row_col
+from rankscape.foundation.user_tables import as_numbers
+from rankscape.samples.joins import keys_of_patches, read_joined
 from rankscape.samples.settings import JoinedTable, ReferenceSettings
 from rankscape.samples.validity import validity_of
-from rankscape.samples.vector_files import LINES, POLYGONS, check_kinds, check_polygons, missing, numbers, read_shapes
+from rankscape.samples.vector_files import (
+    LINES,
+    POLYGONS,
+    check_kinds,
+    check_polygons,
+    in_first_shape,
+    missing,
+    numbers,
+    points_beside,
+    read_shapes,
+)
 from rankscape.samples.zonal_statistics import area_means
 from rankscape.spatial.geometry import densified, lengths_m
 from rankscape.spatial.intersections import cut
@@ -28,7 +36,6 @@ _TOUCHING = 1e-3
 _FAR_REGIONS, _FAR_M = 5.0, 100_000.0
 """Features farther away than so many diagonals of the granule, and than so many metres, lie far outside."""
 _M_PER_KM, _M2_PER_KM2 = 1e3, 1e6
-_PATCH_ID = re.compile(r".+_\d+_\d+")
 
 
 def reference_values(reference: ReferenceSettings, patches: gpd.GeoDataFrame) -> pd.DataFrame:
@@ -80,12 +87,10 @@ def _of_points(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Da
         TableError: As `_read_valued`.
     """
     points = _read_valued(reference, ("Point",), reference.column)
-    points = points.set_geometry(around(around(points.geometry, footprints).to_crs(footprints.crs), footprints))
-    points = points[np.isfinite(shapely.get_coordinates(points.geometry.to_numpy())).all(axis=1)]
-    shapes = footprints.to_numpy()
-    point, patch = shapely.STRtree(shapes).query(points.geometry.to_numpy(), predicate="intersects")
-    point, first = np.unique(point, return_index=True)
-    patch, value = patch[first], points["value"].to_numpy()[point]
+    point, patch = in_first_shape(Path(reference.path), points.geometry, footprints)
+    shapes, value = footprints.to_numpy(), points["value"].to_numpy()[point]
+    points = points.set_geometry(points_beside(points.geometry, footprints))
+    points = points[~points.is_empty]
     count = np.bincount(patch, minlength=len(shapes))
     total = np.bincount(patch, value, minlength=len(shapes))
     if reference.statistic in ("sum", "count"):
@@ -190,18 +195,10 @@ def _of_table(reference: ReferenceSettings, patches: gpd.GeoDataFrame) -> pd.Dat
     path, key, column = Path(reference.path), str(reference.key), str(reference.column)
     form = reference.model_dump(include=set(TableFormat.model_fields))
     table = read_joined(JoinedTable(path=reference.path, sheet=reference.sheet, key=key, columns=(column,), **form))
-    places = row_col(patches["patch_id"])
-    by_id = table[key].isin(patches["patch_id"]).any()
-    wanted = patches["patch_id"] if by_id else places
-    others = table[key].str.fullmatch(_PATCH_ID.pattern).any()
-    if len(table) and not by_id and not others and not table[key].isin(places).any():
-        raise TableError(
-            f"{path}: {key} holds {table[key].iloc[0]!r} for one, and patches are called "
-            f"{patches['patch_id'].iloc[0]!r} or {places.iloc[0]!r}: give a column with such keys."
-        )
+    wanted = keys_of_patches(patches, table[key], path, key)
     cells = as_numbers(table[column], f"{path}: {column}", table[key].tolist())
     known = pd.Series(validity_of(reference).applied(cells), table[key])
-    value = known.reindex(keys(wanted)).to_numpy(float)
+    value = known.reindex(wanted).to_numpy(float)
     return pd.DataFrame({"value": value, "coverage": (~pd.isna(value)).astype(float)})
 
 

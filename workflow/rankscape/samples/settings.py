@@ -1,5 +1,6 @@
 """Settings of samples: how patches are cut, and which labels are brought to them."""
 
+import glob
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,6 +8,7 @@ from pydantic import Field, model_validator
 
 from rankscape.foundation.settings import Section
 from rankscape.foundation.text_tables import TableFormat
+from rankscape.foundation.visible_files import is_passed_over
 
 Share = Annotated[float, Field(ge=0, le=1)]
 PopulationUnit = Literal["count", "per_ha", "per_km2"]
@@ -64,6 +66,33 @@ class JoinedTable(TableFormat):
     """Column of the places that the key is looked for in: `patch_id`, `row_col` or any column of an earlier table."""
     columns: tuple[str, ...] = ()
     """Columns to take; default: all. Needed where two tables have columns of one name."""
+
+
+class SuppliedSettings(TableFormat):
+    """One embedding of others: a table, rasters with a band a number, or a Zarr store, joined to the patches."""
+
+    path: Annotated[str, Field(min_length=1)]
+    """Table (Parquet, GeoParquet, CSV, xlsx, GeoPackage ...), GeoTIFF or folder of a Zarr store; or a pattern of tables
+    or of GeoTIFFs, such as `alphaearth/*.tif`."""
+    dequantise: Literal["alphaearth", "tessera"] | None = None
+    """How published bytes become numbers. TESSERA's scales are the column `scale`, the array `scales` of a Zarr store,
+    or a raster beside each, called `*_scales.tif`."""
+    where: dict[str, str | int | float] = {}
+    """Rows of a table, or time of a Zarr store, by column and value, such as `year: 2020`."""
+    columns: str | None = None
+    """Column of lists, or what numbered columns begin with, such as `A` of A00 to A63. Default: the only one."""
+    key: str | None = None
+    """Column of `patch_id`, or of `row_col` in a region of one granule. Default: rows are joined by the column
+    `patch_id`, or else by their footprint or point."""
+    nodata: float | None = None
+    """Number that stands for unknown where the file does not say so, such as -9999."""
+    min_coverage: Share = 0.5
+    """Patches of which footprints or pixels cover a smaller share have no embedding."""
+
+    def files(self) -> list[Path]:
+        """Return the files that are read; a pattern that matches none as it is."""
+        found = sorted(Path(name) for name in glob.glob(self.path, recursive=True))  # noqa: PTH207, as it may be absolute
+        return [file for file in found if not is_passed_over(file.name)] or [Path(self.path)]
 
 
 class ReferenceSettings(TableFormat):

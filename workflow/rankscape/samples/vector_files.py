@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -14,6 +15,8 @@ from rankscape.foundation.errors import TableError, brief_list
 from rankscape.foundation.tables import has_metadata, read_geotable
 from rankscape.foundation.text_tables import TableFormat, strange_text
 from rankscape.foundation.user_tables import TABLE_SUFFIXES, as_numbers, keys, read_user_table
+from rankscape.spatial.geometry import WGS84, centres
+from rankscape.spatial.seams import around
 
 POLYGONS = ("Polygon", "MultiPolygon")
 LINES = ("LineString", "MultiLineString")
@@ -124,7 +127,8 @@ def _check_texts(path: Path, frame: gpd.GeoDataFrame, columns: Collection[str]) 
             )
 
 
-_LONGITUDES, _LATITUDES = ("longitude", "lon", "lng", "long", "longnum"), ("latitude", "lat", "latnum")
+_LONGITUDES = ("longitude", "lon", "lng", "long", "longnum", "centre_lon", "center_lon")
+_LATITUDES = ("latitude", "lat", "latnum", "centre_lat", "center_lat")
 _QUADKEY = "quadkey"
 
 
@@ -142,7 +146,17 @@ def table_points(path: Path, columns: Collection[str], form: TableFormat) -> gpd
     Raises:
         TableError: If it has no such columns, or a coordinate is none.
     """
-    frame = read_user_table(path, columns, form).frame
+    return points_of(path, read_user_table(path, columns, form).frame)
+
+
+def has_points(frame: pd.DataFrame) -> bool:
+    """Whether a table says by longitude and latitude, or by quadkey, where its rows lie."""
+    called = {str(name).strip().casefold() for name in frame.columns}
+    return _QUADKEY in called or all(called.intersection(names) for names in (_LONGITUDES, _LATITUDES))
+
+
+def points_of(path: Path, frame: pd.DataFrame) -> gpd.GeoDataFrame:
+    """Locate the rows of a table that was read; see `table_points`."""
     called = {str(name).strip().casefold(): name for name in frame.columns}
     twice = [names for names in (_LONGITUDES, _LATITUDES) if sum(str(one).casefold() in names for one in frame) > 1]
     if twice:
@@ -205,6 +219,49 @@ def quadkey_centres(names: "pd.Series[str]", where: str) -> tuple[np.ndarray, np
     col, row = ((digits & bit > 0) @ scale for bit in (1, 2))
     latitude = np.degrees(np.arctan(np.sinh(np.pi * (1 - 2 * (row + 0.5) / side))))
     return 360 * (col + 0.5) / side - 180, latitude
+
+
+def in_first_shape(path: Path, points: gpd.GeoSeries, shapes: gpd.GeoSeries) -> tuple[np.ndarray, np.ndarray]:
+    """Find the shape around each point; a point on a shared edge belongs to the first.
+
+    Args:
+        path: File of the points, for messages.
+        points: Points with a CRS.
+        shapes: Polygons with a CRS, such as footprints of patches.
+
+    Returns:
+        Numbers of points, ascending, and of the shape around each, int64; points outside all shapes are left out.
+
+    Raises:
+        TableError: If none lies in a shape, and all would if longitude and latitude were exchanged.
+    """
+    tree = shapely.STRtree(shapes.to_numpy())
+    point, shape = tree.query(points_beside(points, shapes).to_numpy(), predicate="intersects")
+    if not len(point) and len(points) and points.crs.is_geographic:
+        turned = gpd.GeoSeries(shapely.points(points.y.to_numpy(), points.x.to_numpy()), crs=points.crs)
+        if len(tree.query(points_beside(turned, shapes).to_numpy(), predicate="intersects")[0]):
+            raise TableError(
+                f"{path}: no point lies in the region, and some would if longitude and latitude were exchanged, such "
+                f"as {points.x.iloc[0]:g} E, {points.y.iloc[0]:g} N: exchange the two columns."
+            )
+    point, first = np.unique(point, return_index=True)
+    return point, shape[first]
+
+
+def points_beside(points: gpd.GeoSeries, shapes: gpd.GeoSeries) -> gpd.GeoSeries:
+    """Return points in the CRS of shapes, on their side of the seam; empty where that CRS cannot hold one."""
+    found = around(around(points, shapes).to_crs(shapes.crs), shapes)
+    finite = np.isfinite(found.bounds.to_numpy(float)).all(axis=1)
+    return found.where(finite, shapely.Point())
+
+
+def where_they_lie(shape: shapely.Geometry, crs: Any) -> str:
+    """Say in degrees where the middle of a shape lies, such as `at 30.1 E, 12.5 S`."""
+    longitude, latitude = centres(gpd.GeoSeries([shape], crs=crs), WGS84)
+    if not np.isfinite([longitude[0], latitude[0]]).all():
+        return "at no place on the Earth"
+    east, north = "EW"[int(longitude[0] < 0)], "NS"[int(latitude[0] < 0)]
+    return f"at {abs(longitude[0]):.4g} {east}, {abs(latitude[0]):.4g} {north}"
 
 
 def numbers(path: Path, column: str, given: "pd.Series[float]", names: Sequence[str]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from rankscape.foundation.studies import Study
 
-_VERBS = ("fit", "embed", "label", "downstream", "contrast")
+_VERBS = ("fit", "embed", "join", "label", "downstream", "contrast")
 
 STUDY = Study(
     name="embeddings",

@@ -9,6 +9,23 @@ SPLITS = ("random", "blocks", "places")
 """Ways to put places into folds: one by one by chance; blocks of land; whole granules."""
 
 
+class JoinKeys(Keys):
+    """How supplied embeddings were joined to patches."""
+
+    by: str
+    """By id, point, footprint or grid."""
+    rows: int
+    """Rows that were asked for; of grids files, or groups of a Zarr store."""
+    unused: int
+    """Rows that belong to no patch of this granule."""
+    doubled: int
+    """Rows beyond the first of a patch; they are averaged."""
+    lost: int
+    """Rows without an embedding."""
+    too_little: int
+    """Patches that are covered by less than `min_coverage`."""
+
+
 class FeatureKeys(DocumentKeys):
     """An embedding of one granule."""
 
@@ -21,7 +38,9 @@ class FeatureKeys(DocumentKeys):
     dims: int
     """Length of a vector."""
     architecture: str
-    """Name of the network."""
+    """Name of the network, or of the model that supplied embeddings name."""
+    joined: JoinKeys | None = None
+    """Of supplied embeddings: what became of their rows."""
 
 
 class TaskKeys(DocumentKeys):

@@ -1,22 +1,36 @@
 """The section `embeddings` of a configuration: embeddings and tasks by name, and how they are evaluated."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from rankscape.foundation.settings import Identifier
+from rankscape.foundation.settings import KIND, Identifier
 from rankscape.learning.settings import EmbedderSettings, EmbedSettings
+from rankscape.samples.settings import SuppliedSettings
 from rankscape.scenes.granule_table import GranuleRow
 from rankscape.stages.region import RegionSettings, StudySettings
 from rankscape.studies.embeddings.tasks import BASELINES, DownstreamSettings, LabellingSettings, TaskSettings
+
+_NETWORK, _SUPPLIED = f"{KIND}network>", f"{KIND}supplied>"
+
+
+def _kind(value: Any) -> str:
+    """Embeddings that are supplied have a path; all others are computed."""
+    given = value if isinstance(value, Mapping) else getattr(type(value), "model_fields", {})
+    return _SUPPLIED if "path" in given else _NETWORK
+
+
+Embedder = Annotated[
+    Annotated[EmbedderSettings, Tag(_NETWORK)] | Annotated[SuppliedSettings, Tag(_SUPPLIED)], Discriminator(_kind)
+]
 
 
 class EmbeddingsSettings(StudySettings):
     """How well do image embeddings predict labels?"""
 
-    embedders: Annotated[dict[Identifier, EmbedderSettings], Field(min_length=1)] = {"convolutions": EmbedderSettings()}
-    """Embeddings by name."""
+    embedders: Annotated[dict[Identifier, Embedder], Field(min_length=1)] = {"convolutions": EmbedderSettings()}
+    """Embeddings by name: computed from the patches, or supplied as files by `path`."""
     combinations: dict[Identifier, tuple[Identifier, ...]] = {}
     """Embeddings side by side, by name; each has a penalty of its own."""
     tasks: dict[Identifier, TaskSettings] = {}
@@ -46,6 +60,10 @@ class EmbeddingsSettings(StudySettings):
         if twice:
             raise ValueError(f"{twice} name an embedding, and a combination or a baseline too: take other names")
         return self
+
+    def supplied(self) -> dict[str, SuppliedSettings]:
+        """Return the embeddings that are supplied as files, by name."""
+        return {name: one for name, one in self.embedders.items() if isinstance(one, SuppliedSettings)}
 
     def compared(self) -> dict[str, tuple[str, ...]]:
         """Return the embeddings of everything that is compared, by name; none for baselines."""
