@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from rankscape.foundation.errors import TableError
-from rankscape.learning import fold_products
+from rankscape.learning import fold_products, shared_factor
 from rankscape.learning.nested_ridge import fit_nested
 from rankscape.learning.ridge import PENALTIES
 
@@ -150,9 +150,9 @@ def test_one_factorisation_serves_all_folds(monkeypatch, kind, scaled):
     if kind == "rare":  # constant outside one fold
         x[:, 2] = np.where(folds == 1, x[:, 2], 50.0)
     known = fit_nested(x, y, folds, standardise=scaled)
-    monkeypatch.setattr(fold_products, "_FEATURES_PER_TASK", 1)
+    monkeypatch.setattr(shared_factor, "_FEATURES_PER_TASK", 1)
     if kind == "slow":  # too few steps, so that each is factorised after all
-        monkeypatch.setattr(fold_products, "_STEPS", 2)
+        monkeypatch.setattr(shared_factor, "_STEPS", 2)
     for direct, shared in zip(known, fit_nested(x, y, folds, standardise=scaled), strict=True):
         assert [one.penalties for one in shared.folds.values()] == [one.penalties for one in direct.folds.values()]
         np.testing.assert_allclose(shared.predicted, direct.predicted, rtol=1e-9)
@@ -161,9 +161,9 @@ def test_one_factorisation_serves_all_folds(monkeypatch, kind, scaled):
 
 def test_most_folds_need_no_factorisation_of_their_own(monkeypatch):
     made = []
-    plain_solve = fold_products._solved
-    monkeypatch.setattr(fold_products, "_FEATURES_PER_TASK", 1)
-    monkeypatch.setattr(fold_products, "_solved", lambda *given: made.append(1) or plain_solve(*given))
+    plain_solve = fold_products._weights
+    monkeypatch.setattr(shared_factor, "_FEATURES_PER_TASK", 1)
+    monkeypatch.setattr(fold_products, "_weights", lambda *given: made.append(1) or plain_solve(*given))
     x, y, folds = rows(n=400, d=40, tasks=3)
     fit_nested(x, y, folds)
     assert not made

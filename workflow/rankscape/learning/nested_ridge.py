@@ -5,14 +5,15 @@ others in turn. All of this follows from sums of products of every fold, so that
 to be predicted from (`fold_products.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rankscape.foundation.errors import TableError
-from rankscape.learning.fold_products import CHUNK, Candidate, FoldRows, FoldSums, Held
+from rankscape.learning.fold_products import CHUNK, Candidate, FoldRows, FoldSums, Held, Solved
 from rankscape.learning.ridge import PENALTIES
+from rankscape.learning.shared_factor import SharedFactorSums
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def fit_nested(
     # Tasks with labels of the same rows share all products.
     for pattern in np.unique(known, axis=1).T:
         tasks = np.flatnonzero((known == pattern[:, None]).all(0))
-        kind = FoldRows if features.shape[1] > pattern.sum() else FoldSums
+        kind = FoldRows if features.shape[1] > pattern.sum() else SharedFactorSums
         data = kind(features, labels[:, tasks], folds, pattern, widths, standardise)
         if len(data.names) < 3:
             raise TableError(
@@ -100,10 +101,10 @@ class _Search:
         self, data: FoldRows | FoldSums, parts: Sequence[Held], penalties: Sequence[float], *, whole: bool
     ) -> None:
         """Choose the penalties of every task for each part held out; `whole` also makes a model of all rows."""
-        self.data, self.penalties, self.tasks = data, penalties, data.base.shape[0]
+        self.data, self.penalties, self.tasks = data, penalties, len(data.base)
         self.outer = [*parts, ()][: len(parts) + whole]
         self._errors: dict[tuple[Held, Candidate], dict[int, np.ndarray]] = {}
-        self._solved: dict[tuple[Held, Candidate], tuple[np.ndarray, np.ndarray]] = {}
+        self._solved: dict[tuple[Held, Candidate], Solved] = {}
         self.models = {held: self._models(held, chosen) for held, chosen in self._choose().items()}
 
     def fit(self, task: int, predicted: np.ndarray) -> NestedFit:
@@ -150,17 +151,17 @@ class _Search:
             for held in (outer, *(_with(outer, fold) for fold in inner[outer])):
                 new = (one for one in candidates if (held, one) not in self._errors)
                 wanted.setdefault(held, {}).update(dict.fromkeys(new))
-        for trained, candidate, weights in self.data.solve(wanted, final=self.outer):
-            self._errors[trained.held, candidate] = {fold: trained.errors(fold, weights) for fold in trained.held}
-            if trained.held in self.outer:
-                self._solved[trained.held, candidate] = weights, trained.intercepts(weights)
+        for found in self.data.solve(wanted, final=self.outer):
+            self._errors[found.held, found.candidate] = found.errors
+            if found.held in self.outer:
+                self._solved[found.held, found.candidate] = found
 
     def _models(self, held: Held, chosen: Sequence[Candidate]) -> list[LinearModel]:
-        found = []
-        for task, one in enumerate(chosen):
-            weights, intercepts = self._solved[held, one]
-            found.append(LinearModel(weights[:, task].copy(), float(intercepts[task]), one))
-        return found
+        solved = [self._solved[held, one] for one in chosen]
+        return [
+            LinearModel(one.weights[:, task].copy(), float(one.intercepts[task]), one.candidate)
+            for task, one in enumerate(solved)
+        ]
 
 
 def _with(outer: Held, fold: int) -> Held:
