@@ -31,35 +31,42 @@ def join_features(
     Raises:
         TableError: If no label has features, or features do not fit the indices or are of different networks.
     """
-    blocks = [
-        _features(rows["patch_id"], [path for path in files if path.parent.name == name], indices) for name in names
-    ]
-    joined = np.hstack(blocks)
+    tables = {name: _arrays([path for path in files if path.parent.name == name]) for name in names}
+    widths = tuple(next(iter(arrays.values())).shape[1] for arrays in tables.values())
+    # One array that all embeddings are written into: features of large regions fit into memory once.
+    kinds = (array.dtype for arrays in tables.values() for array in arrays.values())
+    joined = np.full((len(rows), sum(widths)), np.nan, np.result_type(np.float32, *kinds))
+    places = {str(index["granule"].iloc[0]): index["patch_id"] for index in read_indices(indices)}
+    for arrays, part in zip(tables.values(), np.split(joined, np.cumsum(widths)[:-1], 1), strict=True):
+        _fill(part, rows["patch_id"], arrays, places)
     has = np.isfinite(joined).all(1)
     if not has.any():
         raise TableError(f"No labelled patch has features of {', '.join(names)}: embed the granules that have labels.")
-    widths = tuple(block.shape[1] for block in blocks)
-    return FeatureSet(rows[has].reset_index(drop=True), joined[has], widths, settings), int((~has).sum())
+    kept = joined if has.all() else joined[has]
+    return FeatureSet(rows[has].reset_index(drop=True), kept, widths, settings), int((~has).sum())
 
 
-def _features(wanted: "pd.Series[str]", files: list[Path], indices: list[Path]) -> np.ndarray:
-    """Features of patches by their ids, NaN where there are none, float64, shape (patches, dims)."""
+def _arrays(files: list[Path]) -> dict[str, np.ndarray]:
+    """Open the features of an embedding, mapped from their files, by granule."""
     arrays = {path.stem: read_array(path) for path in files}
     kinds = {
         (FEATURE_RECORD.read(path.with_suffix(".json")).architecture, arrays[path.stem].shape[1]) for path in files
     }
     if len(kinds) > 1:
         raise TableError(f"{files[0].parent} mixes embeddings of {sorted(kinds)}: embed all granules with one.")
-    width = next(iter(arrays.values())).shape[1]
-    found, place = np.full((len(wanted), width), np.nan), pd.Index(wanted)
-    for index in read_indices(indices):
-        granule = str(index["granule"].iloc[0])
-        if granule not in arrays:
-            continue
-        if len(arrays[granule]) != len(index):
+    return arrays
+
+
+def _fill(
+    joined: np.ndarray, wanted: "pd.Series[str]", arrays: dict[str, np.ndarray], places: "dict[str, pd.Series[str]]"
+) -> None:
+    """Write features of patches by their ids, shape (patches, dims); those without features stay as they are."""
+    place = pd.Index(wanted)
+    for granule in sorted(arrays.keys() & places.keys()):
+        array, patches = arrays[granule], places[granule]
+        if len(array) != len(patches):
             raise TableError(
-                f"Features of {granule} have {len(arrays[granule])} rows, its index has {len(index)}: embed it again."
+                f"Features of {granule} have {len(array)} rows, its index has {len(patches)}: embed it again."
             )
-        rows = place.get_indexer(pd.Index(index["patch_id"]))
-        found[rows[rows >= 0]] = arrays[granule][rows >= 0]
-    return found
+        rows = place.get_indexer(pd.Index(patches))
+        joined[rows[rows >= 0]] = array[rows >= 0]
