@@ -8,6 +8,7 @@ EMBEDDED_INDEX = acquired(rules.tile.output.index, EMBEDDED)
 LABEL_VALUES = acquired(rules.aggregate.output.values, EMBEDDED)
 LEARNED = [name for name in FIT if GRANULE_TABLE[name].located]  # labels need coordinates
 COMPARED = EMBEDDINGS.compared()
+MODELS = EMBEDDINGS.models()
 TASKS = sorted(EMBEDDINGS.tasks)
 SUPPLIED = EMBEDDINGS.supplied()
 COMPUTED = {name: one for name, one in EMBEDDINGS.embedders.items() if name not in SUPPLIED}
@@ -165,13 +166,14 @@ rule embeddings_downstream:
         mem_mb=memory(4000),
         runtime=minutes(60),
     params:
-        settings=settings("embeddings.downstream"),
+        settings=without(EMBEDDINGS.downstream, "models"),
+        model=by("features", MODELS, "ridge"),
         code=code("embeddings downstream"),
     message:
         "Predicting {wildcards.task} from {wildcards.features}"
     shell:
         "python -m rankscape embeddings downstream --settings {params.settings:q} --labels {input.labels:q}"
-        " --indices {input.indices:q} --features {input.features:q} --out {output.document:q} > {log:q} 2>&1"
+        " --indices {input.indices:q} --features {input.features:q} --model {params.model:q} --out {output.document:q} > {log:q} 2>&1"
 
 
 rule embeddings_contrast:

@@ -74,6 +74,12 @@ def test_the_bootstrap_makes_no_embedding_again(made: Project) -> None:
     assert made.planned(*ARGUMENTS) == downstream(TASKS, SETS) | contrasts(TASKS) | PAGES
 
 
+def test_a_model_reruns_its_own_jobs_alone(made: Project) -> None:
+    made.configure(DEMO, embeddings={"downstream": {"models": ["ridge", "mlp-3"]}})
+    own = downstream(TASKS, ["convolutions-mlp-3", "statistics-mlp-3", "both-mlp-3"])
+    assert made.planned(*ARGUMENTS) == own | contrasts(TASKS) | PAGES
+
+
 def raster(path: Path, bands: np.ndarray, names: tuple[str, ...], corner_m: tuple[float, float], side_m: float) -> None:
     """Write float32 bands north up in UTM."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,5 +131,6 @@ def test_own_images_and_labels_run_to_the_page(small: Project) -> None:
     assert "Blocks of land held out" in page
     assert "Roughness of the ground" in page
     assert "Whole granules left out" not in page
+    assert "How sure a prediction is" in page
     assert "embeddings/downstream" in (results / "data-dictionary.md").read_text()
     assert small.planned(*arguments) == set()

@@ -1,4 +1,4 @@
-"""Confidence intervals of statistics: from bootstrap draws, and of correlations and shares from theory."""
+"""Intervals: of statistics from bootstrap draws, of correlations and shares from theory, of predictions."""
 
 import numpy as np
 from scipy.stats import norm
@@ -89,3 +89,44 @@ def described(value: float, ends: Ends | None) -> dict[str, float | None]:
     """Return a statistic and its interval as documents have them; None for what cannot be given."""
     low, high = ends or (None, None)
     return {"value": value if np.isfinite(value) else None, "low": low, "high": high}
+
+
+def conformal_half_width(errors: np.ndarray, confidence: float) -> float:
+    """Half-width of the interval around a prediction that holds its label with a confidence, in the label's unit.
+
+    The k-th smallest absolute error of n, k = ceil((n + 1) confidence): errors that were not trained on and are
+    exchangeable with the new one hold it with this confidence at least (split conformal prediction; Vovk et al. 2005,
+    Lei et al. 2018).
+
+    Args:
+        errors: Label minus prediction, or the reverse, of places not trained on, shape (n,).
+        confidence: Coverage, between 0 and 1.
+
+    Returns:
+        Infinity where there are too few errors for such a confidence.
+    """
+    rank = int(np.ceil((len(errors) + 1) * confidence * (1 - 1e-12)))
+    return float(np.partition(np.abs(errors), rank - 1)[rank - 1]) if rank <= len(errors) else float("inf")
+
+
+def conformal_coverage(errors: np.ndarray, groups: np.ndarray, confidence: float) -> float:
+    """Share of labels that lie in their conformal interval, each calibrated on all groups but its own.
+
+    Errors of neighbours are alike: intervals that were calibrated beside a place would seem to cover it too well.
+
+    Args:
+        errors: Label minus prediction of places not trained on, shape (n,).
+        groups: Group of every place, such as its fold of blocks, shape (n,).
+        confidence: Coverage, between 0 and 1.
+
+    Returns:
+        Between 0 and 1; NaN where some group has too few others to be calibrated on.
+    """
+    inside = 0
+    for group in np.unique(groups):
+        own = groups == group
+        half = conformal_half_width(errors[~own], confidence)
+        if not np.isfinite(half):
+            return float("nan")
+        inside += int((np.abs(errors[own]) <= half).sum())
+    return inside / len(errors) if len(errors) else float("nan")

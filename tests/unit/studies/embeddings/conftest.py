@@ -77,12 +77,14 @@ class Region:
             "--locations", *locations, "--out", self.folder / f"labels/{name}.parquet",
         )  # fmt: skip
 
-    def downstream(self, features: str, embeddings: tuple[str, ...], task: str = "truth", **settings: object) -> int:
+    def downstream(
+        self, features: str, embeddings: tuple[str, ...], task: str = "truth", model: str = "ridge", **settings: object
+    ) -> int:
         files = [self.folder / f"features/{name}/{path.stem}.npy" for name in embeddings for path in self.patches]
         return self.run(
             "embeddings", "downstream", "--settings", json.dumps({"draws": 100, **settings}),
             "--labels", self.folder / f"labels/{task}.parquet", "--indices", *self.indices,
-            "--features", *files, "--out", self.folder / f"downstream/{task}/{features}.json",
+            "--features", *files, "--model", model, "--out", self.folder / f"downstream/{task}/{features}.json",
         )  # fmt: skip
 
 

@@ -25,6 +25,9 @@ def test_what_is_compared():
     assert chosen.compared() == {
         "one": ("one",), "two": ("two",), "both": ("one", "two"), "coordinates": (), "smoothing": (),
     }  # fmt: skip
+    beside = EmbeddingsSettings(embedders={"one": {}}, downstream={"models": ["ridge", "mlp-3"]}, baselines=[])
+    assert beside.compared() == {"one": ("one",), "one-mlp-3": ("one",)}
+    assert beside.models() == {"one": "ridge", "one-mlp-3": "mlp-3"}
     assert list(check().embeddings.compared()) == ["convolutions", "coordinates", "smoothing"]
 
 
@@ -44,6 +47,13 @@ def test_what_is_compared():
         ({"embedders": {}}, "embeddings.embedders"),
         ({"downstream": {"penalties": [0]}}, "embeddings.downstream.penalties.0 = 0 is refused"),
         ({"downstream": {"checkerboard_m": [-5]}}, "embeddings.downstream.checkerboard_m.0 = -5 is refused"),
+        ({"downstream": {"models": []}}, "embeddings.downstream.models"),
+        ({"downstream": {"models": ["mlp-4"]}}, "embeddings.downstream.models.0 = 'mlp-4' is refused"),
+        ({"downstream": {"models": ["ridge", "ridge"]}}, "names a model twice"),
+        (
+            {"embedders": {"a": {}, "a-mlp-3": {}}, "downstream": {"models": ["ridge", "mlp-3"]}},
+            "['a-mlp-3'] name an embedding",
+        ),
         ({"acquisition": "other"}, "embeddings.acquisition = 'other' is none of acquisitions"),
         ({"embedders": {"a": {"month": 13}}}, "embeddings.embedders.a.month = 13 is refused"),
     ],

@@ -26,6 +26,8 @@ def test_a_visible_label_is_predicted_in_every_split(ready):
         assert fit.r2_interval[0] <= fit.r2 <= fit.r2_interval[1]
         assert fit.recall["0.1"] > 0.6
         assert fit.targeting_error < 0.2
+        assert fit.half_width > 0
+        assert 0.9 < fit.coverage <= 1
     assert [len(found.splits[split].fold_r2) for split in SPLITS] == [5, 5, 3]
     table = PREDICTIONS.read(ready.folder / "downstream/truth/rcf.parquet")
     assert np.isfinite(table[list(SPLITS)]).all(axis=None)
@@ -65,6 +67,16 @@ def test_embeddings_side_by_side_have_penalties_of_their_own(ready):
     assert {len(one) for fit in found.splits.values() for one in fit.penalties} == {2}
     assert [board.square_m for board in found.checkerboards] == [160, 320]
     assert all(board.r2 > 0.85 for board in found.checkerboards)
+
+
+def test_networks_predict_beside_ridge(ready):
+    ready.patches, ready.values = ready.patches[:1], ready.values[:1]
+    assert ready.label() == ready.downstream("rcf-mlp-3", ("rcf",), model="mlp-3", checkerboard_m=[320]) == 0
+    found = result(ready, "rcf-mlp-3")
+    assert (found.model, found.embeddings, found.dims) == ("mlp-3", ["rcf"], 32)
+    assert all(fit.r2 > 0.8 for fit in found.splits.values())
+    assert all(1 <= epochs <= 60 for fit in found.splits.values() for (epochs,) in fit.penalties)
+    assert found.checkerboards[0].r2 > 0.7
 
 
 def test_more_features_than_places_work_and_are_said(ready):

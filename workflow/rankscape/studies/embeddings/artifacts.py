@@ -98,7 +98,11 @@ class FitKeys(Keys):
     targeting_error: float | None
     """Rank-weighted targeting error: 0 for the true order, about 1 for chance."""
     penalties: list[list[float]]
-    """Penalties chosen for each fold, one for each embedding; of smoothing the width in degrees."""
+    """Penalties chosen for each fold, one for each embedding; of smoothing the width in degrees, of an MLP epochs."""
+    half_width: float | None = None
+    """Half-width of the conformal interval around a prediction, in the label's unit; null where places are too few."""
+    coverage: float | None = None
+    """Share of labels within such intervals, each calibrated on blocks of land (or granules) other than its own."""
 
 
 class BoardKeys(Keys):
@@ -119,6 +123,8 @@ class DownstreamKeys(DocumentKeys):
     """Embedding, combination or baseline."""
     embeddings: list[str]
     """Embeddings that it consists of; none for a baseline."""
+    model: str = "ridge"
+    """What predicts from them: ridge, mlp-3 or mlp-5."""
     dims: int
     """Features; 0 for smoothing."""
     without_features: int

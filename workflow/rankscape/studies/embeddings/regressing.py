@@ -1,4 +1,4 @@
-"""Ridge regression from features to one task's labels, in every split, and how well it predicts."""
+"""Regression from features to one task's labels, in every split, and how well it predicts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,15 +9,16 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from rankscape.evaluation.intervals import bootstrap_interval
+from rankscape.evaluation.intervals import bootstrap_interval, conformal_coverage, conformal_half_width
 from rankscape.evaluation.regression import BUDGETS, fit_of, r2, r2_of_draws, recall_of_lowest, targeting_error
 from rankscape.learning.folds import FOLDS, checkerboard, group_folds
 from rankscape.learning.nested_ridge import fit_nested
+from rankscape.learning.perceptron import predict_folds
 from rankscape.spatial.blocks import block_bootstrap, effective_blocks
 from rankscape.spatial.geometry import WGS84, centres, plane_around
 from rankscape.spatial.smoothing import smooth_nested
 from rankscape.studies.embeddings.artifacts import SPLITS
-from rankscape.studies.embeddings.tasks import DownstreamSettings
+from rankscape.studies.embeddings.tasks import DownstreamSettings, Model
 
 SEED = 0
 """Seed of the bootstrap: equal for all sets of features, so that they can be compared draw by draw."""
@@ -50,6 +51,8 @@ class FeatureSet:
     widths: tuple[int, ...] = ()
     """Features of each embedding."""
     settings: DownstreamSettings = field(default_factory=DownstreamSettings)
+    model: Model = "ridge"
+    """What predicts labels from features."""
 
     @property
     def labels(self) -> np.ndarray:
@@ -68,6 +71,9 @@ class FeatureSet:
             longitude, latitude = (self.rows[name].to_numpy(float) for name in ("longitude", "latitude"))
             found, widths = smooth_nested(longitude, latitude, self.labels, folds, groups)
             return Predicted(found, [[widths[fold]] for fold in sorted(widths)], False)
+        if self.model != "ridge":
+            found, epochs = predict_folds(self.features, self.labels, folds, int(self.model.removeprefix("mlp-")), held)
+            return Predicted(found, [[float(epochs[fold])] for fold in sorted(epochs)], False)
         (fit,) = fit_nested(
             self.features, self.labels[:, None], folds, blocks=self.widths, penalties=self.settings.penalties,
             standardise=self.settings.standardise, held=held,
@@ -93,10 +99,12 @@ def evaluate_splits(given: FeatureSet) -> Iterator[tuple[str, Predicted, dict[st
         if len(np.unique(folds)) < 3:
             continue
         found = given.predict(folds)
-        yield split, found, _measures(given, found, folds)
+        apart = given.rows["blocks"].to_numpy(np.int64) if split == "random" else folds
+        yield split, found, _measures(given, found, folds, apart if len(np.unique(apart)) > 1 else folds)
 
 
-def _measures(given: FeatureSet, found: Predicted, folds: np.ndarray) -> dict[str, Any]:
+def _measures(given: FeatureSet, found: Predicted, folds: np.ndarray, apart: np.ndarray) -> dict[str, Any]:
+    """Measure predictions; intervals of predictions are calibrated on parts other than their own of those apart."""
     labels, values = given.labels, found.values
     pooled = fit_of(labels, values)
     numbers = (float(fold) for fold in np.unique(folds))
@@ -108,6 +116,8 @@ def _measures(given: FeatureSet, found: Predicted, folds: np.ndarray) -> dict[st
         "recall": {f"{share:g}": recall_of_lowest(labels, values, share) for share in BUDGETS},
         "targeting_error": known(targeting_error(labels, values)),
         "penalties": found.penalties,
+        "half_width": known(conformal_half_width(labels - values, given.settings.confidence)),
+        "coverage": known(conformal_coverage(labels - values, apart, given.settings.confidence)),
     }
 
 

@@ -10,7 +10,7 @@ from rankscape.learning.settings import EmbedderSettings, EmbedSettings
 from rankscape.samples.settings import SuppliedSettings
 from rankscape.scenes.granule_table import GranuleRow
 from rankscape.stages.region import RegionSettings, StudySettings
-from rankscape.studies.embeddings.tasks import BASELINES, DownstreamSettings, LabellingSettings, TaskSettings
+from rankscape.studies.embeddings.tasks import BASELINES, DownstreamSettings, LabellingSettings, Model, TaskSettings
 
 _NETWORK, _SUPPLIED = f"{KIND}network>", f"{KIND}supplied>"
 
@@ -56,6 +56,7 @@ class EmbeddingsSettings(StudySettings):
             if unknown:
                 raise ValueError(f"combinations.{name} names {unknown}; embedders has {sorted(self.embedders)}")
         names = [*self.embedders, *self.combinations, *BASELINES]
+        names += [name for name, model in self.models().items() if model != "ridge"]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"{twice} name an embedding, and a combination or a baseline too: take other names")
@@ -67,8 +68,14 @@ class EmbeddingsSettings(StudySettings):
 
     def compared(self) -> dict[str, tuple[str, ...]]:
         """Return the embeddings of everything that is compared, by name; none for baselines."""
-        alone = {name: (name,) for name in self.embedders}
-        return {**alone, **self.combinations, **dict.fromkeys(self.baselines, ())}
+        sets = {**{name: (name,) for name in self.embedders}, **self.combinations}
+        named = {_named(name, model): parts for model in self.downstream.models for name, parts in sets.items()}
+        return {**named, **dict.fromkeys(self.baselines, ())}
+
+    def models(self) -> dict[str, Model]:
+        """Return what predicts from embeddings of everything that is compared, by name; baselines have none."""
+        sets = [*self.embedders, *self.combinations]
+        return {_named(name, model): model for model in self.downstream.models for name in sets}
 
     def check(self, region: RegionSettings) -> None:
         """Refuse to predict nothing, or references that the region does not have.
@@ -97,3 +104,7 @@ class EmbeddingsSettings(StudySettings):
                 f"embeddings.tasks: no granule of {region.granules} with the role `fit` has coordinates, so no label"
                 " can be brought to it"
             )
+
+
+def _named(features: str, model: Model) -> str:
+    return features if model == "ridge" else f"{features}-{model}"

@@ -2,10 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rankscape.foundation.settings import Identifier, Section
 from rankscape.learning.ridge import PENALTIES
+
+Model = Literal["ridge", "mlp-3", "mlp-5"]
+"""What predicts labels from features: ridge regression, or a multi-layer perceptron of 3 or 5 layers."""
 
 COORDINATES: Literal["coordinates"] = "coordinates"
 SMOOTHING: Literal["smoothing"] = "smoothing"
@@ -46,8 +49,11 @@ class LabellingSettings(Section):
 
 
 class DownstreamSettings(Section):
-    """Ridge regression from embeddings to labels, and how its predictions are judged."""
+    """Regression from embeddings to labels, and how its predictions are judged."""
 
+    models: Annotated[tuple[Model, ...], Field(min_length=1)] = ("ridge",)
+    """What predicts from embeddings: `ridge`, and beside it multi-layer perceptrons of 3 or 5 layers, `mlp-3` and
+    `mlp-5`, as features of their own, such as `both-mlp-3`."""
     penalties: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = PENALTIES
     """Penalties to choose from, for each embedding of a combination by itself."""
     standardise: bool = True
@@ -58,3 +64,10 @@ class DownstreamSettings(Section):
     """Bootstrap draws of blocks."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the intervals."""
+
+    @field_validator("models")
+    @classmethod
+    def _each_model_once(cls, value: tuple[Model, ...]) -> tuple[Model, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"models = {list(value)} names a model twice")
+        return value

@@ -3,6 +3,7 @@
 from rankscape.products.report.sections import PageSection, Read
 
 _PAGE = "rankscape.studies.embeddings.page.sections"
+_INFERENCE = "rankscape.studies.embeddings.page.inference"
 _TASKS = Read("embeddings/labels/{task}.json", "tasks")
 _RESULTS = Read("embeddings/downstream/{task}/{features}.json", "results")
 _PREDICTIONS = Read("embeddings/downstream/{task}/{features}.parquet", "results")
@@ -34,6 +35,12 @@ SECTIONS = (
         "differences", "Differences of features", f"{_PAGE}:draw_differences", (_TASKS, _CONTRASTS),
         lead="Difference of R² on the same places, with an interval from resampled blocks of land. An interval without "
         "0 says that the difference is more than chance.",
+    ),
+    PageSection(
+        "intervals", "How sure a prediction is", f"{_INFERENCE}:draw_intervals", (_TASKS, _RESULTS),
+        lead="Half-width of the interval around every prediction (split conformal), in the unit of the label, and the "
+        "share of labels that lie in such intervals, each calibrated on other blocks of land than its own. A share far "
+        "below the confidence asked for says that some land is predicted worse than the rest.",
     ),
     PageSection("labels", "The labels", f"{_PAGE}:draw_labels", (_TASKS,)),
 )  # fmt: skip
