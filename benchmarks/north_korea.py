@@ -41,7 +41,7 @@ from rankscape.models.backbones import create_backbone, published_statistics
 from rankscape.models.convolutions import RandomConvolutions
 from rankscape.models.preparation import Preparation, fit_preparation
 from rankscape.studies.ranking.scoring.network import ScoreNetwork
-from rankscape.studies.ranking.scoring.targets import by_level, by_rank, by_ridit
+from rankscape.studies.ranking.scoring.score_targets import by_level, by_rank, by_ridit
 from scipy.stats import kendalltau
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits

@@ -25,6 +25,9 @@ from itertools import islice, product
 from pathlib import Path
 from typing import NamedTuple
 
+from rankscape.foundation.errors import GranuleError
+from rankscape.scenes.mgrs import granule
+
 ROOT = Path(__file__).parents[1]
 FIT = 60
 PER_GRANULE = (
@@ -91,10 +94,18 @@ def copy(folder: Path, configuration: str, count: int) -> None:
 
 
 def granules(count: int) -> list[str]:
-    """Make up granule ids."""
+    """List granule ids of squares that exist."""
     letters = product(range(1, 61), "CDEFGHJKLMNPQRSTUVWX", "ABCDEFGHJKLMNPQRSTUVWXYZ", "ABCDEFGHJKLMNPQRSTUV")
     ids = (f"{zone:02d}{band}{column}{row}" for zone, band, column, row in letters if not {column, row} & {"I", "O"})
-    return list(islice(ids, count))
+    return list(islice(filter(_exists, ids), count))
+
+
+def _exists(identifier: str) -> bool:
+    try:
+        granule(identifier)
+    except GranuleError:
+        return False
+    return True
 
 
 def make_empty(folder: Path, region: str, count: int) -> None:

@@ -88,7 +88,7 @@ def weigh(
 
 from markupsafe import Markup
 from rankscape.foundation.package_files import assets
-from rankscape.products.report.sections import KeyFigure, Overview, PageSection, Read
+from rankscape.products.report.section_registry import KeyFigure, Overview, PageSection, Read
 from rankscape.products.report.templates import fill
 
 from mini_study.artifacts import WEIGHT

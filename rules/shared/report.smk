@@ -1,7 +1,7 @@
 # In: what the sections of the studies' pages read (docs/reference/report.md). Out: a page a study, and one over all studies; each is one
 # file that opens from disk. A new section needs no change here.
 
-from rankscape.products.report.sections import files_read, page_code
+from rankscape.products.report.section_registry import files_read, page_code
 
 PAGES = [name for name in CONFIG.studies if find_study(name).sections]
 

@@ -300,7 +300,7 @@ def test_other_checkpoints_train_nothing_again(finished):
 
 
 def test_changed_function_reruns_the_stages_that_use_it(finished):
-    path = finished.folder / "workflow/rankscape/studies/ranking/scoring/targets.py"
+    path = finished.folder / "workflow/rankscape/studies/ranking/scoring/score_targets.py"
     path.write_text(path.read_text() + "\n\nEXTRA = 1\n")
 
     jobs = finished.planned()

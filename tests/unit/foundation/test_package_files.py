@@ -8,7 +8,7 @@ from rankscape.__main__ import commands
 from rankscape.foundation.code_version import ROOT, assets_of
 from rankscape.foundation.package_files import assets, implementation_name, lazy, lazy_folder
 from rankscape.foundation.studies import find_studies
-from rankscape.products.report.sections import page_modules
+from rankscape.products.report.section_registry import page_modules
 
 PACKAGE = ROOT / "rankscape"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))

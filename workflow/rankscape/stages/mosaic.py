@@ -14,7 +14,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.products.maps.items import write_item
 from rankscape.products.maps.preview import draw_preview
 from rankscape.products.maps.ramp import RAMP, UNCERTAINTY, read_ramp, style_of, write_style
-from rankscape.products.maps.region import (
+from rankscape.products.maps.region_map import (
     largest_uncertainty,
     mosaic_surfaces,
     write_colours,

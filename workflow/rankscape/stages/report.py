@@ -20,7 +20,7 @@ from rankscape.products.report.costs import cost_of
 from rankscape.products.report.cross_study import render_index
 from rankscape.products.report.page import StudyPage, draw_page, render
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import page_code, sections_of
+from rankscape.products.report.section_registry import page_code, sections_of
 from rankscape.products.report.settings import ReportSettings
 from rankscape.stages.artifacts import artifacts_of
 from rankscape.stages.options import settings_of

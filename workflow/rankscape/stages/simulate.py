@@ -26,6 +26,7 @@ from rankscape.synthetic.artifacts import (
 )
 from rankscape.synthetic.settings import SimulateSettings
 from rankscape.synthetic.world.annotators import write_labels
+from rankscape.synthetic.world.known_labels import write_tasks
 from rankscape.synthetic.world.known_truth import (
     write_counties,
     write_lights,
@@ -35,7 +36,6 @@ from rankscape.synthetic.world.known_truth import (
 )
 from rankscape.synthetic.world.scene_catalogue import write_catalogue
 from rankscape.synthetic.world.simulation import simulate_dates
-from rankscape.synthetic.world.tasks import write_tasks
 from rankscape.synthetic.world.world_grid import WorldGrid
 
 

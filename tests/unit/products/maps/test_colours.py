@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 from rankscape.products.maps.ramp import UNCERTAINTY, read_ramp, write_style
-from rankscape.products.maps.region import (
+from rankscape.products.maps.region_map import (
     colour_table,
     largest_uncertainty,
     mosaic_surfaces,

@@ -10,7 +10,7 @@ import rasterio
 from rankscape.__main__ import main
 from rankscape.foundation.errors import SettingsError
 from rankscape.foundation.files import sha256
-from rankscape.products.maps.region import mosaic_surfaces
+from rankscape.products.maps.region_map import mosaic_surfaces
 from rankscape.products.maps.surface import read_surface
 from rankscape.samples.patches import read_grid, read_index, write_index
 

@@ -10,7 +10,7 @@ from PIL import Image
 from rankscape.foundation.errors import InputError
 from rankscape.products.maps.preview import draw_preview, metres_per_unit, readable_length, round_length
 from rankscape.products.maps.ramp import read_ramp
-from rankscape.products.maps.region import mosaic_surfaces
+from rankscape.products.maps.region_map import mosaic_surfaces
 from rankscape.products.maps.surface import read_surface
 
 

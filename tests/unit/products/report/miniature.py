@@ -14,7 +14,7 @@ from markupsafe import Markup
 from rankscape.artifacts import Column, Document, DocumentKeys, Table
 from rankscape.foundation.studies import Study
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import Drawn, KeyFigure, Overview, PageSection, PlaceValues, Read
+from rankscape.products.report.section_registry import Drawn, KeyFigure, Overview, PageSection, PlaceValues, Read
 from shapely.geometry import box
 
 

@@ -14,7 +14,7 @@ from rankscape.products.report.costs import RunCost, cost_of
 from rankscape.products.report.cross_study import correlation_of, paired_places, render_index
 from rankscape.products.report.page import StudyPage, draw_page, render
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import (
+from rankscape.products.report.section_registry import (
     Fragment,
     PageSection,
     PlaceValues,
@@ -111,7 +111,7 @@ def test_paths_that_no_artifact_declares_are_refused(study, folder):
 
 def test_planning_imports_nothing_heavy():
     """The workflow imports the sections of every study, at each start."""
-    asked = "import sys, rankscape.products.report.sections as s, rankscape.foundation.studies as t\n"
+    asked = "import sys, rankscape.products.report.section_registry as s, rankscape.foundation.studies as t\n"
     asked += "found = [s.files_read(one, {}) for one in t.find_studies()]\nassert any(found)\n"
     asked += "print([n for n in ('numpy', 'pandas', 'matplotlib', 'scipy', 'PIL') if n in sys.modules])"
     found = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)

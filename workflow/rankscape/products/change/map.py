@@ -12,7 +12,7 @@ from rankscape.foundation.package_files import assets
 from rankscape.products.change.dates import PairedDates
 from rankscape.products.maps.preview import Legend, draw_preview
 from rankscape.products.maps.ramp import read_ramp, round_up, write_style
-from rankscape.products.maps.region import mosaic_surfaces, write_region
+from rankscape.products.maps.region_map import mosaic_surfaces, write_region
 from rankscape.products.maps.surface import Surface
 from rankscape.samples.patches import Patches
 

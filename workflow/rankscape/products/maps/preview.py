@@ -10,7 +10,7 @@ from pyproj import CRS, Geod, Transformer
 
 from rankscape.products.maps.canvas import FAINT, INK, Canvas
 from rankscape.products.maps.ramp import Ramp
-from rankscape.products.maps.region import RegionMap
+from rankscape.products.maps.region_map import RegionMap
 
 _UNITS = 100
 """The longer side of the image measures so many units."""

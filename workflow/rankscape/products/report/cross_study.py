@@ -21,7 +21,7 @@ from rankscape.products.report.layers import spans
 from rankscape.products.report.page import DrawnSection, StudyPage, shell
 from rankscape.products.report.palette import ramp_css
 from rankscape.products.report.plots import Plot, scatter
-from rankscape.products.report.sections import Fragment, Overview, PageSection, PlaceValues
+from rankscape.products.report.section_registry import Fragment, Overview, PageSection, PlaceValues
 from rankscape.products.report.settings import ReportSettings
 from rankscape.products.report.templates import fill
 from rankscape.products.report.wording import count, interval, number

@@ -14,7 +14,7 @@ from rankscape.products.report.embedded_images import EmbeddedImage
 from rankscape.products.report.geography import Placed, Plane
 from rankscape.products.report.layers import Layer, Preview
 from rankscape.products.report.palette import ramp_colours
-from rankscape.products.report.sections import Fragment
+from rankscape.products.report.section_registry import Fragment
 from rankscape.products.report.templates import fill
 
 ASSETS = assets(__file__, "map.html.j2", "map.css", "map*.js", "leaflet/*")

@@ -13,7 +13,7 @@ from rankscape.foundation.package_files import assets
 from rankscape.foundation.studies import Study
 from rankscape.products.report.costs import CORE_W, MEMORY_W_GB, OVERHEAD, RunCost
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import Drawn, Fragment, KeyFigure, Overview, PageSection, PlaceValues
+from rankscape.products.report.section_registry import Drawn, Fragment, KeyFigure, Overview, PageSection, PlaceValues
 from rankscape.products.report.templates import TableView, fill, page_styles
 from rankscape.products.report.versions import mixed_stages, recorded_settings, versions
 from rankscape.products.report.wording import NOTHING, count, listed, number

@@ -9,7 +9,7 @@ from rankscape.foundation.errors import InputError, TableError
 from rankscape.foundation.files import read_array
 from rankscape.foundation.provenance import KEY
 from rankscape.foundation.tables import read_metadata
-from rankscape.products.report.sections import PageSection, Read, expected
+from rankscape.products.report.section_registry import PageSection, Read, expected
 from rankscape.products.report.settings import ReportSettings
 
 Value = TypeVar("Value")

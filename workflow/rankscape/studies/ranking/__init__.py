@@ -17,5 +17,5 @@ STUDY = Study(
     settings="rankscape.studies.ranking.settings:RankingSettings",
     sections="rankscape.studies.ranking.page.contents",
     artifacts="rankscape.studies.ranking.artifacts",
-    compare="rankscape.studies.ranking.compare.comparison:compare_study",
+    compare="rankscape.studies.ranking.compare.order_comparison:compare_study",
 )

@@ -11,7 +11,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.files import write_json
 from rankscape.foundation.studies import find_study
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import Fragment
+from rankscape.products.report.section_registry import Fragment
 from rankscape.stages.artifacts import artifacts_of
 from rankscape.studies.ranking.page.contents import SECTIONS
 from rankscape.studies.ranking.page.inspection_section import draw

@@ -26,11 +26,11 @@ from rankscape.learning.trainer import TrainState
 from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights, save_weights
 from rankscape.studies.ranking.scoring import training
-from rankscape.studies.ranking.scoring.ensemble import split_ranked
 from rankscape.studies.ranking.scoring.network import ScoreNetwork
+from rankscape.studies.ranking.scoring.network_ensemble import split_ranked
 from rankscape.studies.ranking.scoring.samples import open_ranked
+from rankscape.studies.ranking.scoring.score_targets import cluster_targets
 from rankscape.studies.ranking.scoring.settings import TrainSettings
-from rankscape.studies.ranking.scoring.targets import cluster_targets
 from rankscape.studies.ranking.scoring.training import FitResult, ScoreTask, train_network
 from rankscape.studies.ranking.stages.train import train
 from torch import nn

@@ -12,7 +12,7 @@ from rankscape.learning.feeding import ResizedSamples
 from rankscape.learning.selection import Selection
 from rankscape.models.preparation import Preparation
 from rankscape.studies.ranking.scoring.samples import open_ranked
-from rankscape.studies.ranking.scoring.targets import cluster_targets
+from rankscape.studies.ranking.scoring.score_targets import cluster_targets
 
 from .conftest import PATCH_PX, World
 from .test_checkpoints import make_task, same, taught

@@ -10,11 +10,11 @@ from rankscape.foundation.errors import SettingsError
 from rankscape.foundation.files import read_json, write_json
 from rankscape.foundation.tables import read_table
 from rankscape.learning.processes import use_device
-from rankscape.studies.ranking.scoring.ensemble import train_ensemble
 from rankscape.studies.ranking.scoring.model import read_model
+from rankscape.studies.ranking.scoring.network_ensemble import train_ensemble
 from rankscape.studies.ranking.scoring.samples import levels_of, open_ranked
+from rankscape.studies.ranking.scoring.score_targets import cluster_targets
 from rankscape.studies.ranking.scoring.settings import TrainSettings
-from rankscape.studies.ranking.scoring.targets import cluster_targets
 from rankscape.studies.ranking.stages.train import train
 
 CPU = torch.device("cpu")

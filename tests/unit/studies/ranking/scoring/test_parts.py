@@ -12,7 +12,7 @@ from rankscape.models.preparation import Preparation, channels_of
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
 from rankscape.studies.ranking.scoring.model import ScoreModel, read_model, write_model
 from rankscape.studies.ranking.scoring.network import Part, ScoreNetwork, combine, read_part
-from rankscape.studies.ranking.scoring.targets import Targets
+from rankscape.studies.ranking.scoring.score_targets import Targets
 
 from .conftest import ARCHITECTURE
 

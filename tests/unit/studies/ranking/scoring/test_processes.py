@@ -17,7 +17,7 @@ from rankscape.foundation.files import read_json
 from rankscape.learning.processes import ProcessGroup, launch
 from rankscape.models.weights import load_weights
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.scoring import ensemble
+from rankscape.studies.ranking.scoring import network_ensemble
 from rankscape.studies.ranking.scoring.network import ScoreNetwork
 from rankscape.studies.ranking.scoring.objectives import objective_of
 from rankscape.studies.ranking.scoring.settings import TrainSettings
@@ -90,7 +90,7 @@ def children(parent: int) -> list[int]:
 def alone_after_training(group: ProcessGroup, *given: Any) -> None:
     """Train with an auxiliary model, which fails on all processes but the first."""
     if group.rank:
-        ensemble.assemble = None
+        network_ensemble.assemble = None
     train_together(group, *given)
 
 
@@ -169,8 +169,8 @@ def test_two_processes_train_the_curve_of_one_also_after_a_kill(world: World):
 @pytest.mark.parametrize(("rank", "made"), [(0, 1), (1, 0)])
 def test_ridges_are_fitted_by_the_first_process_alone(world: World, monkeypatch: pytest.MonkeyPatch, rank, made):
     fitted = []
-    fit = ensemble.ridges_of
-    monkeypatch.setattr(ensemble, "ridges_of", lambda *given: fitted.append(given) or fit(*given))
+    fit = network_ensemble.ridges_of
+    monkeypatch.setattr(network_ensemble, "ridges_of", lambda *given: fitted.append(given) or fit(*given))
     settings, given, files, _ = task(world, "ridge")
     ridge = settings.model_copy(update={"objective": "ridge", "auxiliary": None})
     train_together(ProcessGroup(torch.device("cpu"), rank, 2), ridge, given, files, Kept())

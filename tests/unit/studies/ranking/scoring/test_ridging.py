@@ -17,13 +17,13 @@ from rankscape.models.backbones import create_backbone
 from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights
 from rankscape.studies.ranking.scoring.auxiliary import auxiliary_part, balance
-from rankscape.studies.ranking.scoring.ensemble import split_ranked, train_ensemble
 from rankscape.studies.ranking.scoring.model import read_model
 from rankscape.studies.ranking.scoring.network import combine
+from rankscape.studies.ranking.scoring.network_ensemble import split_ranked, train_ensemble
 from rankscape.studies.ranking.scoring.ridging import _draw, buffered, fit_drawn, ridge_part
 from rankscape.studies.ranking.scoring.samples import levels_of, open_ranked, targets_of, validation_metrics
+from rankscape.studies.ranking.scoring.score_targets import cluster_targets
 from rankscape.studies.ranking.scoring.settings import AuxiliarySettings, TrainSettings
-from rankscape.studies.ranking.scoring.targets import cluster_targets
 from rankscape.studies.ranking.scoring.training import ScoreTask
 from rankscape.studies.ranking.stages.predict import predict
 from rankscape.studies.ranking.stages.train import train

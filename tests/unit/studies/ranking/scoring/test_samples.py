@@ -11,7 +11,7 @@ from rankscape.foundation.files import read_json
 from rankscape.foundation.tables import read_table
 from rankscape.samples.patches import open_patches
 from rankscape.studies.ranking.scoring.samples import clusters_of, levels_of, limited, open_ranked, targets_of
-from rankscape.studies.ranking.scoring.targets import Targets, cluster_targets
+from rankscape.studies.ranking.scoring.score_targets import Targets, cluster_targets
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from rankscape.learning.processes import use_device
 from rankscape.models.preparation import Preparation
 from rankscape.models.weights import load_weights, save_weights
 from rankscape.studies.ranking.scoring import training
-from rankscape.studies.ranking.scoring.ensemble import split_ranked, train_ensemble
 from rankscape.studies.ranking.scoring.network import start_network
+from rankscape.studies.ranking.scoring.network_ensemble import split_ranked, train_ensemble
 from rankscape.studies.ranking.scoring.samples import balanced_mean, clusters_of, levels_of, open_ranked, targets_of
+from rankscape.studies.ranking.scoring.score_targets import cluster_targets
 from rankscape.studies.ranking.scoring.settings import TrainSettings
-from rankscape.studies.ranking.scoring.targets import cluster_targets
 from rankscape.studies.ranking.scoring.training import ScoreTask, predict_samples, train_network
 
 from .conftest import ARCHITECTURE, write_backbone

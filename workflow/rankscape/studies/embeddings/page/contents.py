@@ -1,6 +1,6 @@
 """The sections of the page of embeddings, and what each reads."""
 
-from rankscape.products.report.sections import PageSection, Read
+from rankscape.products.report.section_registry import PageSection, Read
 
 _PAGE = "rankscape.studies.embeddings.page.sections"
 _INFERENCE = "rankscape.studies.embeddings.page.inference"

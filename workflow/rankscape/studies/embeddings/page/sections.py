@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from rankscape.foundation.package_files import assets
 from rankscape.products.report.plots import SERIES, Plot, plot, scatter
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import Fragment, KeyFigure, Overview
+from rankscape.products.report.section_registry import Fragment, KeyFigure, Overview
 from rankscape.products.report.templates import TableView, fill
 from rankscape.products.report.wording import NOTHING, count, interval, number, percent
 from rankscape.studies.embeddings.artifacts import (

@@ -9,7 +9,7 @@ from typing import Any
 from rankscape.foundation.errors import InputError
 from rankscape.foundation.progress import track
 from rankscape.stages.region import RegionSettings
-from rankscape.studies.ranking.clusters import labelling
+from rankscape.studies.ranking.clusters import category_labels
 from rankscape.studies.ranking.judges.needs import LATENCY_S, Need, blank_sample, most_clusters, need_of, verdict
 from rankscape.studies.ranking.judges.prompts import Prompt
 from rankscape.studies.ranking.judges.questions import Question, estimated_prompt_tokens
@@ -116,7 +116,7 @@ def _labels(region: RegionSettings, ranking: RankingSettings) -> Need:
     """What labelling takes; its replies are not stored, its table is."""
     image = blank_sample(1, 1, region.tile.patch_px, ranking.sample).images[0]["0-0"]
     categories = ranking.label.categories
-    text, schema = labelling.prompt(categories), labelling.schema(categories)
+    text, schema = category_labels.prompt(categories), category_labels.schema(categories)
     tokens = estimated_prompt_tokens(Question((image,), text, schema, (), 0))
     judge, count = str(ranking.label.judge), ranking.label.sample * ranking.label.replies
     return Need(

@@ -14,7 +14,7 @@ from rankscape.products.report.embedded_images import PatchImage
 from rankscape.products.report.palette import colour_of, text_on
 from rankscape.products.report.plots import ACCENT, SERIES, Plot, plot
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import Fragment
+from rankscape.products.report.section_registry import Fragment
 from rankscape.products.report.templates import TableView, fill
 from rankscape.products.report.wording import count, interval, number, rounded_rank
 from rankscape.studies.ranking.clusters.artifacts import CategoryKeys, ClusterSummary

@@ -3,7 +3,7 @@
 Light: planning a run imports this module, but no module that draws.
 """
 
-from rankscape.products.report.sections import PageSection, Read
+from rankscape.products.report.section_registry import PageSection, Read
 
 _PAGE = "rankscape.studies.ranking.page"
 _SAMPLES = (

@@ -10,7 +10,7 @@ from rankscape.foundation.errors import InputError
 from rankscape.foundation.package_files import assets
 from rankscape.products.report.embedded_images import EmbeddedImage, read_photographs
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import Fragment
+from rankscape.products.report.section_registry import Fragment
 from rankscape.products.report.templates import fill
 from rankscape.products.report.wording import count
 from rankscape.studies.ranking.scoring.artifacts import INSPECTION_INDEX, InspectionKeys

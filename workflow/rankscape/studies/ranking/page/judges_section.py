@@ -9,7 +9,7 @@ from markupsafe import Markup
 from rankscape.foundation.package_files import assets
 from rankscape.products.report import wording
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import Fragment
+from rankscape.products.report.section_registry import Fragment
 from rankscape.products.report.templates import fill
 from rankscape.studies.ranking.judges.round_records import RoundRecord
 from rankscape.studies.ranking.orders.artifacts import Audit, AuditedJudge, MergedOrder, TauMatrix, Vote

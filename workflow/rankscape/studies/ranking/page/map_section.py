@@ -14,7 +14,7 @@ from rankscape.products.report.interactive_map import MapContent, map_fragment, 
 from rankscape.products.report.layers import SHOWN, Layer, gridded, previews, spans
 from rankscape.products.report.palette import DIFFERENCE, DOUBT, RAMP, REFERENCE, ramp_css
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import Fragment
+from rankscape.products.report.section_registry import Fragment
 from rankscape.samples.patches import Patches, is_located
 from rankscape.studies.ranking.page import inputs
 from rankscape.studies.ranking.page.surprises import map_plane, residual_layers

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from rankscape.foundation.checkout import package_version
 from rankscape.foundation.package_files import assets
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import Fragment
+from rankscape.products.report.section_registry import Fragment
 from rankscape.products.report.templates import fill
 from rankscape.products.report.wording import count, listed, number, percent
 from rankscape.samples.patches import is_located

@@ -14,7 +14,7 @@ from rankscape.products.report import wording
 from rankscape.products.report.palette import RAMP
 from rankscape.products.report.plots import ACCENT, INK, SERIES, Plot, plot
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import Fragment
+from rankscape.products.report.section_registry import Fragment
 from rankscape.products.report.templates import fill
 from rankscape.products.report.wording import count
 from rankscape.studies.ranking.orders.artifacts import Audit, ClusterPairs

@@ -6,7 +6,7 @@ import geopandas as gpd
 import pandas as pd
 
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import KeyFigure, Overview, PlaceValues
+from rankscape.products.report.section_registry import KeyFigure, Overview, PlaceValues
 from rankscape.products.report.wording import NOTHING, count, interval, listed, number
 from rankscape.samples.patches import is_located
 from rankscape.spatial.seams import in_degrees

@@ -21,7 +21,7 @@ from rankscape.products.report.embedded_images import EmbeddedImage, read_map, r
 from rankscape.products.report.palette import colour_of
 from rankscape.products.report.plots import ACCENT, INK, SERIES, Plot, plot
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import Fragment
+from rankscape.products.report.section_registry import Fragment
 from rankscape.products.report.templates import TableView, fill
 from rankscape.studies.ranking.product_files import (
     CHANGE,

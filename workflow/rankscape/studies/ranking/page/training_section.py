@@ -13,7 +13,7 @@ from rankscape.foundation.package_files import assets
 from rankscape.products.report.embedded_images import PatchImage
 from rankscape.products.report.plots import SERIES, Plot, histogram, plot
 from rankscape.products.report.reading import RunReader
-from rankscape.products.report.sections import Fragment
+from rankscape.products.report.section_registry import Fragment
 from rankscape.products.report.templates import TableView, fill
 from rankscape.products.report.wording import NOTHING, count, number
 from rankscape.studies.ranking.page import inputs

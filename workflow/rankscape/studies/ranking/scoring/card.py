@@ -14,8 +14,8 @@ from rankscape.learning.selection import Selection
 from rankscape.learning.splits import Split
 from rankscape.products.fonts import figure_png
 from rankscape.studies.ranking.scoring.samples import TOLERANCE, clusters_of, held_out_metrics
+from rankscape.studies.ranking.scoring.score_targets import Learned, Targets
 from rankscape.studies.ranking.scoring.settings import TrainSettings
-from rankscape.studies.ranking.scoring.targets import Learned, Targets
 from rankscape.studies.ranking.scoring.training import History
 
 ASSETS = assets(__file__, "card.md.j2")

@@ -13,7 +13,7 @@ from rankscape.learning.settings import Precision
 from rankscape.models.weights import load_weights, save_weights, under
 from rankscape.studies.ranking.scoring.calibration import Calibration
 from rankscape.studies.ranking.scoring.network import Part, ScoreNetwork, combine, read_part
-from rankscape.studies.ranking.scoring.targets import Targets
+from rankscape.studies.ranking.scoring.score_targets import Targets
 
 _DOCUMENT_KEYS = ("parts", "pixels", "patch_px", "calibration")
 _VISIBLE_BANDS = 3

@@ -14,7 +14,7 @@ from rankscape.foundation.errors import OrderError, TableError
 from rankscape.learning.selection import Selection, open_stores, select
 from rankscape.learning.targets import TargetTable
 from rankscape.studies.ranking.orders.partial_orders import PartialOrder
-from rankscape.studies.ranking.scoring.targets import Targets
+from rankscape.studies.ranking.scoring.score_targets import Targets
 
 TOLERANCE = 0.07
 """A score this near to its target counts as right (the Sichuan report, 2024)."""

@@ -18,7 +18,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.samples.patches import index_of, open_patches, read_index
 from rankscape.stages.options import PatchArrays, settings_of
 from rankscape.studies.ranking.clusters.artifacts import LABELS
-from rankscape.studies.ranking.clusters.labelling import (
+from rankscape.studies.ranking.clusters.category_labels import (
     Answer,
     Labelling,
     Sample,

@@ -15,7 +15,7 @@ from rankscape.products.maps.backends import open_kernels
 from rankscape.products.maps.granules import write_patches, write_pixels
 from rankscape.products.maps.items import write_item
 from rankscape.products.maps.ramp import RAMP, read_ramp, style_of, write_style
-from rankscape.products.maps.region import outline
+from rankscape.products.maps.region_map import outline
 from rankscape.products.maps.settings import RasterizeSettings
 from rankscape.products.maps.surface import read_surface
 from rankscape.stages.options import OneIndex, Threads, settings_of

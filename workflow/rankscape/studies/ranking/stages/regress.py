@@ -15,10 +15,16 @@ from rankscape.foundation.files import write_bytes
 from rankscape.foundation.progress import say
 from rankscape.foundation.provenance import provenance
 from rankscape.foundation.settings import at_path, read_yaml
+from rankscape.products.regressions.coefficient_tables import (
+    coefficient_table,
+    latex_table,
+    notes_on,
+    outcome_title,
+    stars,
+)
 from rankscape.products.regressions.design import make_sample, regression_places
-from rankscape.products.regressions.regression import FittedModel, fit
+from rankscape.products.regressions.estimation import FittedModel, fit
 from rankscape.products.regressions.settings import RegressionSettings
-from rankscape.products.regressions.tables import coefficient_table, latex_table, notes_on, outcome_title, stars
 from rankscape.stages.options import MaybeFile, only, settings_of
 from rankscape.studies.ranking.product_files import COEFFICIENTS, REGRESSION
 

@@ -35,11 +35,11 @@ from rankscape.studies.ranking.orders.artifacts import ORDER
 from rankscape.studies.ranking.orders.order_from_values import covered_values
 from rankscape.studies.ranking.scoring.artifacts import TRAINING
 from rankscape.studies.ranking.scoring.card import draw_curves, model_card
-from rankscape.studies.ranking.scoring.ensemble import train_ensemble
 from rankscape.studies.ranking.scoring.model import write_model
+from rankscape.studies.ranking.scoring.network_ensemble import train_ensemble
 from rankscape.studies.ranking.scoring.samples import open_ranked, open_valued
+from rankscape.studies.ranking.scoring.score_targets import Targets, cluster_targets
 from rankscape.studies.ranking.scoring.settings import TrainSettings
-from rankscape.studies.ranking.scoring.targets import Targets, cluster_targets
 
 
 def train(

@@ -15,7 +15,7 @@ from rankscape.__main__ import main
 from rankscape.foundation.errors import JudgeError, SettingsError, TableError
 from rankscape.foundation.tables import read_metadata, read_table
 from rankscape.samples.patches import open_patches
-from rankscape.studies.ranking.clusters.labelling import (
+from rankscape.studies.ranking.clusters.category_labels import (
     Answer,
     Sample,
     ask_labels,

@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 from rankscape.foundation.errors import TableError
 from rankscape.products.regressions.design import RegressionSample
-from rankscape.products.regressions.regression import fit, within
+from rankscape.products.regressions.estimation import fit, within
 from rankscape.products.regressions.settings import Explanatory, RegressionSettings
 from rankscape.spatial.correlated_errors import EARTH_RADIUS_M, conley_covariance, spatial_check
 from rankscape.spatial.geometry import on_sphere

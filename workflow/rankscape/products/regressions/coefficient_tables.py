@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
-from rankscape.products.regressions.regression import CoefficientEstimate, FittedModel
+from rankscape.products.regressions.estimation import CoefficientEstimate, FittedModel
 from rankscape.products.regressions.settings import Outcome, RegressionSettings
 
 STARS = ((0.01, "***"), (0.05, "**"), (0.10, "*"))

@@ -31,8 +31,8 @@ from rankscape.studies.ranking.scoring.network import Part, ScoreNetwork, combin
 from rankscape.studies.ranking.scoring.objectives import objective_of
 from rankscape.studies.ranking.scoring.ridging import ridges_of
 from rankscape.studies.ranking.scoring.samples import clusters_of, held_out_metrics, levels_of, limited, targets_of
+from rankscape.studies.ranking.scoring.score_targets import Targets
 from rankscape.studies.ranking.scoring.settings import TrainSettings
-from rankscape.studies.ranking.scoring.targets import Targets
 from rankscape.studies.ranking.scoring.training import FitResult, History, ScoreTask, train_network
 
 

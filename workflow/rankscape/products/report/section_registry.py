@@ -2,7 +2,7 @@
 
 A study names one module in `Study.sections`; its constant `SECTIONS` lists them. A section in ten lines::
 
-    from rankscape.products.report.sections import PageSection, Read
+    from rankscape.products.report.section_registry import PageSection, Read
     from rankscape.studies.population.artifacts import DENSITY
 
     def draw(run):

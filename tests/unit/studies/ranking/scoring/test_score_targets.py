@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rankscape.foundation.errors import OrderError, SettingsError
+from rankscape.studies.ranking.scoring.score_targets import by_level, by_rank, by_ridit, cluster_shares, cluster_targets
 from rankscape.studies.ranking.scoring.settings import TrainSettings
-from rankscape.studies.ranking.scoring.targets import by_level, by_rank, by_ridit, cluster_shares, cluster_targets
 
 ORDER = {
     "levels": [[3], [2, 0], [1], [4]],
