@@ -213,3 +213,6 @@ PUBLISHED["embeddings"] = [
     expand(rules.embeddings_downstream.output, task=TASKS, features=COMPARED),
     expand(rules.embeddings_label.output, task=TASKS),
 ]
+
+
+include: "prediction.smk"

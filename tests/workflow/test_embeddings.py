@@ -37,6 +37,15 @@ def downstream(tasks, sets):
     return {f"downstream embeddings/downstream/{task}/{name}.json" for task in tasks for name in sets}
 
 
+def curves(tasks, sets=("convolutions",)):
+    return {f"curve embeddings/curves/{task}/{name}.json" for task in tasks for name in sets}
+
+
+def maps(task, granules=GRANULES):
+    own = {f"predict embeddings/maps/{task}/{granule}.parquet" for granule in granules}
+    return own | {f"regress embeddings/regressions/{task}.safetensors"}
+
+
 def contrasts(tasks):
     return {f"contrast embeddings/contrasts/{task}.json" for task in tasks}
 
@@ -52,9 +61,13 @@ def made(fresh: Project) -> Project:
 def test_each_change_reruns_its_own_jobs_and_what_follows(made: Project) -> None:
     made.configure(DEMO, embeddings={"tasks": {"wet": {"reference": "water", "transform": "log1p"}}})
     own = {"label embeddings/labels/wet.parquet"} | downstream(["wet"], SETS) | contrasts(["wet"])
+    own |= curves(["wet"])
     assert made.planned(*ARGUMENTS) == own | PAGES
 
     made.configure(DEMO, embeddings={"tasks": {"wet": {"reference": "water", "lowest": 0.0}}})
+    made.pretend(*ARGUMENTS)
+    made.configure(DEMO, embeddings={"maps": {"wet": {"features": "both"}}})
+    assert made.planned(*ARGUMENTS) == maps("wet") | PAGES
     made.pretend(*ARGUMENTS)
     made.configure(DEMO, embeddings={"embedders": {"wide": {"architecture": "random-convolutions-7px-32"}}})
     new = {"fit embeddings/models/wide.safetensors"}
@@ -72,6 +85,20 @@ def test_each_change_reruns_its_own_jobs_and_what_follows(made: Project) -> None
 def test_the_bootstrap_makes_no_embedding_again(made: Project) -> None:
     made.configure(DEMO, embeddings={"downstream": {"draws": 200}})
     assert made.planned(*ARGUMENTS) == downstream(TASKS, SETS) | contrasts(TASKS) | PAGES
+
+    made.pretend(*ARGUMENTS)
+    made.configure(DEMO, embeddings={"curve": {"sizes": [100]}})
+    assert made.planned(*ARGUMENTS) - PAGES == curves(TASKS)
+
+
+def test_a_granule_without_labels_costs_its_own_jobs_alone(made: Project) -> None:
+    table = made.folder / "config/granules/embeddings-demo.tsv"
+    table.write_text(table.read_text() + "03TYG\tapply\t2021-01-01\t2023-12-31\t60\n")
+    planned = made.planned(*ARGUMENTS)
+    verbs = {one.partition(" ")[0] for one in planned}
+    assert maps("built", ["03TYG"]) - {"regress embeddings/regressions/built.safetensors"} <= planned
+    assert not verbs & {"regress", "downstream", "curve", "contrast", "label", "fit"}
+    assert all("03TYG" in one for one in planned - PAGES if not one.startswith(("simulate", "search")))
 
 
 def test_a_model_reruns_its_own_jobs_alone(made: Project) -> None:

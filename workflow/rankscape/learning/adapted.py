@@ -105,7 +105,7 @@ def embed_patches(adapted: Adapted, patches: Patches, batch_size: int, device: t
     Raises:
         RasterError: If the patches have other bands than the backbone was fitted to, or one has no finite features.
     """
-    _check_bands(adapted, patches)
+    check_bands(adapted, patches)
     features = np.full((len(patches.index), adapted.dims), np.nan, np.float32)
     usable = np.flatnonzero(patches.index["usable"].to_numpy(bool))
     backbone = adapted.backbone.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -119,7 +119,12 @@ def embed_patches(adapted: Adapted, patches: Patches, batch_size: int, device: t
     return features
 
 
-def _check_bands(adapted: Adapted, patches: Patches) -> None:
+def check_bands(adapted: Adapted, patches: Patches) -> None:
+    """Refuse patches of other bands.
+
+    Raises:
+        RasterError: If they have other bands than the backbone was fitted to.
+    """
     needed, found = adapted.preparation.bands, patches.grid.bands
     seen = None if adapted.preparation.colour == "all" else 3
     if found[:seen] != needed[:seen]:

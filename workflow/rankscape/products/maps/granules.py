@@ -1,6 +1,6 @@
 """Maps of one granule: the 10 m raster and the native grid, with the same information."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,17 +43,18 @@ def tag_statistics(dataset: Any, values: np.ndarray) -> None:
         dataset.update_tags(place, **{f"STATISTICS_{name.upper()}": f"{value:.9g}" for name, value in found.items()})
 
 
-def write_patches(path: Path, surface: Surface, tags: dict[str, str]) -> None:
+def write_patches(path: Path, surface: Surface, tags: dict[str, str], names: Sequence[str] = BANDS) -> None:
     """Write the native grid of a granule as a COG, one pixel a patch.
 
     Args:
         path: Raster to write.
-        surface: Scores on the native grid.
+        surface: Values on the native grid.
         tags: Metadata of the raster.
+        names: What the bands are called.
     """
     with cog_writer(
         path, shape=surface.values.shape, dtype="float32", crs=surface.grid.crs, transform=surface.transform,
-        names=BANDS, nodata=np.nan, tags=tags,
+        names=names, nodata=np.nan, tags=tags,
     ) as dataset:  # fmt: skip
         dataset.write(surface.values)
         tag_statistics(dataset, surface.values)

@@ -1,7 +1,7 @@
 """STAC items beside the maps: what a map shows, where it lies, and the checksums of its files."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ _LAST_DAY = datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC)
 _RASTER = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
 SHA256_MULTIHASH = "1220"
 """Code and length of SHA-256 in front of a multihash, as the file extension of STAC asks for."""
+_SCORE = "Economic development from 0 (least) to 1 (most), with its uncertainty."
 _DIGITS = 7
 _TOLERANCE_DEG = 1e-5
 """About a metre: footprints keep the corners and bends that show."""
@@ -42,6 +43,8 @@ def write_item(
     outline: gpd.GeoSeries,
     record: dict[str, Any],
     dtype: str = "float32",
+    names: Sequence[str] = BANDS,
+    description: str = _SCORE,
 ) -> None:
     """Write the STAC item of a map.
 
@@ -58,20 +61,22 @@ def write_item(
         outline: Polygons that the map covers, with their CRS.
         record: Provenance.
         dtype: Type of the asset `map`; where it is `uint8`, the asset says what a level is worth.
+        names: What its bands are called.
+        description: What it shows, in a sentence.
     """
     geometry = in_degrees(outline).union_all().simplify(_TOLERANCE_DEG)
     item = pystac.Item(
         name, _rounded(mapping(geometry)), [round(v, _DIGITS) for v in bounds_in_degrees(outline)], None,
-        {"description": "Economic development from 0 (least) to 1 (most), with its uncertainty."},
+        {"description": description},
         start_datetime=_FIRST_DAY, end_datetime=_LAST_DAY, extra_fields={"provenance": record},
     )  # fmt: skip
     for role, file in assets.items():
         _add_asset(item, role, file, path.parent)
     # Scores as numbers are described where they stand as numbers: beside a map of bytes, that is the native grid.
-    item.assets["map" if dtype == "float32" else "patches"].extra_fields["bands"] = _bands(values)
+    item.assets["map" if dtype == "float32" else "patches"].extra_fields["bands"] = _bands(values, names)
     if dtype == "uint8":
         levels = {"data_type": dtype, "nodata": NO_DATA, "raster:scale": 1 / LEVELS, "raster:offset": 0}
-        item.assets["map"].extra_fields["bands"] = [{"name": name, **levels} for name in BANDS]
+        item.assets["map"].extra_fields["bands"] = [{"name": name, **levels} for name in names]
         item.stac_extensions.append(_RASTER)
     _project(item, crs, transform, outline)
     item.add_link(pystac.Link("self", f"./{path.name}", pystac.MediaType.GEOJSON))
@@ -79,12 +84,12 @@ def write_item(
     write_json(path, document)
 
 
-def _bands(values: np.ndarray) -> list[dict[str, Any]]:
+def _bands(values: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
     """Bands of an asset, with their statistics; STAC 1.1 has them in assets, and leaves out statistics of nothing."""
     found = [statistics(band) for band in values]
     return [
         {"name": name, "data_type": "float32", "nodata": "nan", **({"statistics": one} if one else {})}
-        for name, one in zip(BANDS, found, strict=True)
+        for name, one in zip(names, found, strict=True)
     ]
 
 

@@ -26,7 +26,7 @@ class Surface:
     grid: Grid
     """Where the patches lie."""
     values: np.ndarray
-    """`BANDS`, float32, shape (2, rows, cols); NaN where there is no patch or no score."""
+    """`BANDS`, or others, float32, shape (bands, rows, cols); NaN where there is no patch or no value."""
     weight: np.ndarray
     """Share of each patch's pixels with data, float32, shape (rows, cols); 0 where there is no score."""
 
@@ -36,27 +36,29 @@ class Surface:
         return Affine(*self.grid.transform) @ Affine.scale(self.grid.patch_px)
 
 
-def read_surface(scores: Path, index: Path) -> Surface:
-    """Read the scores of one granule and lay them out on its native grid.
+def read_surface(scores: Path, index: Path, bands: Sequence[str] = BANDS) -> Surface:
+    """Read the scores, or other values, of one granule and lay them out on its native grid.
 
     Patches are placed by their row and column, not by their order: a folder of tiles has gaps.
 
     Args:
-        scores: Score table: patch_id, score, score_std.
+        scores: Score table: patch_id, score, score_std; or patch_id and the columns `bands`.
         index: Patch index of the same granule.
+        bands: Columns that are laid out; a column `score` is checked.
 
     Raises:
         TableError: If the files are not of the same patches, a patch lies outside the grid or twice in it, or a score
             lies outside [0, 1].
     """
-    table = read_table(scores, ("patch_id", *BANDS))
+    table = read_table(scores, ("patch_id", *bands))
     patches, grid = read_index(index), read_grid(index)
     if len(patches) == 0 or not np.array_equal(table["patch_id"].to_numpy(), patches["patch_id"].to_numpy()):
         raise TableError(f"{scores} does not hold the patches of {index}, in their order: predict the scores again.")
-    _check_scores(scores, table["score"])
+    if "score" in bands:
+        _check_scores(scores, table["score"])
     row, col = _places(index, patches, grid)
-    values = np.full((len(BANDS), grid.rows, grid.cols), np.nan, np.float32)
-    values[:, row, col] = table[list(BANDS)].to_numpy(np.float32).T
+    values = np.full((len(bands), grid.rows, grid.cols), np.nan, np.float32)
+    values[:, row, col] = table[list(bands)].to_numpy(np.float32).T
     weight = np.zeros((grid.rows, grid.cols), np.float32)
     weight[row, col] = patches["valid_fraction"].to_numpy(np.float32)
     return Surface(

@@ -2,7 +2,19 @@
 
 from pathlib import Path
 
-from rankscape.artifacts import Array, Column, Credits, Document, DocumentKeys, File, Interval, Keys, Table, Words
+from rankscape.artifacts import (
+    Array,
+    Column,
+    Credits,
+    Document,
+    DocumentKeys,
+    File,
+    Interval,
+    Keys,
+    Raster,
+    Table,
+    Words,
+)
 from rankscape.samples.artifacts import GRANULE, PATCH_ID
 
 SPLITS = ("random", "blocks", "places")
@@ -163,6 +175,68 @@ class ContrastKeys(DocumentKeys):
     """Each pair of sets, for each split."""
 
 
+class RegressionKeys(DocumentKeys):
+    """A ridge regression of all labelled places, and how far its predictions are wrong."""
+
+    task: str
+    """Task."""
+    title: str
+    """Title of its reference."""
+    transform: str
+    """How values became labels."""
+    features: str
+    """Embedding or combination."""
+    embeddings: list[str]
+    """Embeddings that it consists of."""
+    widths: list[int]
+    """Features of each."""
+    penalties: list[float]
+    """Penalty of each, chosen over the folds."""
+    intercept: float
+    """Prediction where all features are 0."""
+    n: int
+    """Labels."""
+    split: str
+    """Split whose folds chose the penalties and give the residuals: blocks, or random where there are too few."""
+    r2: float | None
+    """Coefficient of determination in that split."""
+    half_width: float | None
+    """Half of the width of an interval around a prediction: the quantile of the absolute residuals with the rank
+    (n + 1) x confidence; null where there are too few labels for it."""
+    confidence: float
+    """Share of places whose label such an interval contains."""
+    coverage: float | None
+    """The share that was found: each fold with the half-width of the others."""
+    shown: tuple[float, float]
+    """Labels between which colours of maps are spread."""
+
+
+class PointKeys(Keys):
+    """A point of a curve."""
+
+    size: float
+    """Number of labels trained on or of features, or the penalty."""
+    r2: float | None
+    """Coefficient of determination."""
+
+
+class CurveKeys(DocumentKeys):
+    """How much R² depends on the number of labels, on that of features, and on the penalty."""
+
+    task: str
+    """Task."""
+    features: str
+    """Embedding or combination."""
+    split: str
+    """Split in which places are predicted: blocks, or random where there are too few."""
+    labels: list[PointKeys]
+    """By number of labels trained on, from all features."""
+    dims: list[PointKeys]
+    """By number of features, from all labels."""
+    penalties: list[PointKeys]
+    """By penalty, one for all features."""
+
+
 EMBEDDER = File(
     "embeddings/models/{embedding}.safetensors",
     "embeddings fit",
@@ -214,6 +288,68 @@ CONTRASTS = Document(
     "Paired differences of sets of features",
     model=ContrastKeys,
 )
+
+CURVE = Document(
+    "embeddings/curves/{task}/{features}.json",
+    "embeddings curve",
+    "R² by number of labels, of features, and by penalty",
+    model=CurveKeys,
+    optional=True,
+)
+REGRESSION = File(
+    "embeddings/regressions/{task}.safetensors", "embeddings regress", "Ridge regression of all labels of a task",
+    "collection", optional=True,
+)  # fmt: skip
+REGRESSION_RECORD = Document(
+    "embeddings/regressions/{task}.json", "embeddings regress", "What the regression is, and how far it is wrong",
+    "collection", optional=True, model=RegressionKeys,
+)  # fmt: skip
+RESIDUALS = Table(
+    "embeddings/regressions/{task}.parquet", "embeddings regress", "Residuals at labelled places", "collection",
+    optional=True, row="one labelled patch with features",
+    columns=(
+        PATCH_ID,
+        Column("label", "number", "see the record beside it", "Label"),
+        Column("held_out", "number", "as the label", "Prediction by a model that has not seen its fold"),
+        Column("residual", "number", "as the label", "Label minus that prediction"),
+    ),
+)  # fmt: skip
+MAP_BANDS = ("prediction", "half_width", "residual")
+"""Bands of a task's map: prediction, half of the width of its interval, and at labelled places the residual."""
+_NO_FEATURES = "empty (NaN) where the patch has no features"
+_UNIT = "the reference's"
+PATCH_PREDICTIONS = Table(
+    "embeddings/maps/{task}/{granule}.parquet", "embeddings predict", "Prediction of a task at every patch",
+    optional=True, row="one patch of a granule",
+    columns=(
+        PATCH_ID,
+        Column("prediction", "number", "as the label", "Prediction from all labels", _NO_FEATURES),
+        Column("half_width", "number", "as the label", "Half of the width of its interval", _NO_FEATURES),
+        Column("label", "number", "as the label", "Label", "empty (NaN) where there is none"),
+        Column("residual", "number", "as the label", "Label minus the prediction without its fold", "as label"),
+        Column("value", "number", _UNIT, "Prediction, its logarithm undone", _NO_FEATURES),
+        Column("value_low", "number", _UNIT, "Lower end of its interval", _NO_FEATURES),
+        Column("value_high", "number", _UNIT, "Upper end of its interval", _NO_FEATURES),
+    ),
+)  # fmt: skip
+TASK_ITEM = Document(
+    "embeddings/maps/{task}/{granule}.json", "embeddings predict", "Map of a task as STAC item", "item", optional=True
+)
+TASK_MAP = Raster(
+    "embeddings/maps/{task}/{granule}.tif", "embeddings predict", "Map of a task, one pixel a patch (COG, float32)",
+    optional=True, bands=MAP_BANDS,
+)  # fmt: skip
+TASK_STYLE = File("embeddings/maps/{task}/{granule}.qml", "embeddings predict", "QGIS style", optional=True)
+PIXEL_ITEM = Document(
+    "embeddings/pixels/{task}/{granule}.json", "embeddings localize", "Map of a task at pixels as STAC item", "item",
+    optional=True,
+)  # fmt: skip
+PIXEL_MAP = Raster(
+    "embeddings/pixels/{task}/{granule}.tif", "embeddings localize",
+    "What every pixel adds to the prediction of its patch, whose mean is the prediction (COG, float32)",
+    optional=True, bands=MAP_BANDS[:1],
+)  # fmt: skip
+PIXEL_STYLE = File("embeddings/pixels/{task}/{granule}.qml", "embeddings localize", "QGIS style", optional=True)
 
 
 def _credits(region: Path) -> Credits:

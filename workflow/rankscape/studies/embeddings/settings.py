@@ -10,7 +10,15 @@ from rankscape.learning.settings import EmbedderSettings, EmbedSettings
 from rankscape.samples.settings import SuppliedSettings
 from rankscape.scenes.granule_table import GranuleRow
 from rankscape.stages.region import RegionSettings, StudySettings
-from rankscape.studies.embeddings.tasks import BASELINES, DownstreamSettings, LabellingSettings, Model, TaskSettings
+from rankscape.studies.embeddings.tasks import (
+    BASELINES,
+    CurveSettings,
+    DownstreamSettings,
+    LabellingSettings,
+    MapSettings,
+    Model,
+    TaskSettings,
+)
 
 _NETWORK, _SUPPLIED = f"{KIND}network>", f"{KIND}supplied>"
 
@@ -40,6 +48,9 @@ class EmbeddingsSettings(StudySettings):
     embed: EmbedSettings = EmbedSettings()
     label: LabellingSettings = LabellingSettings()
     downstream: DownstreamSettings = DownstreamSettings()
+    curve: CurveSettings = CurveSettings()
+    maps: dict[Identifier, MapSettings] = {}
+    """Tasks that are predicted at every patch, by name."""
 
     @field_validator("combinations")
     @classmethod
@@ -66,15 +77,47 @@ class EmbeddingsSettings(StudySettings):
         """Return the embeddings that are supplied as files, by name."""
         return {name: one for name, one in self.embedders.items() if isinstance(one, SuppliedSettings)}
 
+    @model_validator(mode="after")
+    def _maps_possible(self) -> "EmbeddingsSettings":
+        known = self.embedding_sets()
+        asked = {f"maps.{task}.features": (one.features,) for task, one in self.maps.items()}
+        for key, names in (asked | {"curve.features": self.curve.features or ()}).items():
+            unknown = sorted(set(names) - set(known))
+            if unknown:
+                raise ValueError(f"{key} names {unknown}; embedders and combinations are {sorted(known)}")
+        for task, one in self.maps.items():
+            if task not in self.tasks:
+                raise ValueError(f"maps.{task} is none of tasks {sorted(self.tasks)}")
+            if one.pixels:
+                self._check_pixels(task, one.features)
+        return self
+
+    def _check_pixels(self, task: str, features: str) -> None:
+        own = self.embedders.get(features)
+        words = own.architecture.split("-") if isinstance(own, EmbedderSettings) else []
+        if words[:2] != ["random", "convolutions"] or {"rms", "log"} & set(words):
+            raise ValueError(
+                f"maps.{task}.pixels asks for pixels, but {features!r} is no mean over pixels: name an embedding of"
+                " random convolutions without -rms and -log as features, or set pixels to false"
+            )
+
+    def curves(self) -> tuple[str, ...]:
+        """Return the embeddings and combinations whose curves are drawn."""
+        return tuple(self.embedders) if self.curve.features is None else self.curve.features
+
+    def embedding_sets(self) -> dict[str, tuple[str, ...]]:
+        """Return the embeddings of every embedding and combination, by name."""
+        return {**{name: (name,) for name in self.embedders}, **self.combinations}
+
     def compared(self) -> dict[str, tuple[str, ...]]:
         """Return the embeddings of everything that is compared, by name; none for baselines."""
-        sets = {**{name: (name,) for name in self.embedders}, **self.combinations}
+        sets = self.embedding_sets()
         named = {_named(name, model): parts for model in self.downstream.models for name, parts in sets.items()}
         return {**named, **dict.fromkeys(self.baselines, ())}
 
     def models(self) -> dict[str, Model]:
         """Return what predicts from embeddings of everything that is compared, by name; baselines have none."""
-        sets = [*self.embedders, *self.combinations]
+        sets = self.embedding_sets()
         return {_named(name, model): model for model in self.downstream.models for name in sets}
 
     def check(self, region: RegionSettings) -> None:
@@ -94,7 +137,7 @@ class EmbeddingsSettings(StudySettings):
                 )
 
     def check_granules(self, region: RegionSettings, table: Mapping[str, GranuleRow]) -> None:
-        """Refuse a region in which nothing has a place.
+        """Refuse a region in which nothing has a place, and maps of granules that it does not have.
 
         Raises:
             ValueError: Naming the key and the table.
@@ -104,6 +147,10 @@ class EmbeddingsSettings(StudySettings):
                 f"embeddings.tasks: no granule of {region.granules} with the role `fit` has coordinates, so no label"
                 " can be brought to it"
             )
+        for task, one in self.maps.items():
+            strangers = sorted(set(one.pixels) - set(table)) if isinstance(one.pixels, tuple) else []
+            if strangers:
+                raise ValueError(f"embeddings.maps.{task}.pixels names {strangers}, which {region.granules} has not")
 
 
 def _named(features: str, model: Model) -> str:

@@ -71,3 +71,26 @@ class DownstreamSettings(Section):
         if len(set(value)) < len(value):
             raise ValueError(f"models = {list(value)} names a model twice")
         return value
+
+
+class MapSettings(Section):
+    """A task that is predicted at every patch, from all its labels."""
+
+    features: Identifier
+    """Embedding or combination that it is predicted from."""
+    pixels: bool | tuple[Annotated[str, Field(min_length=1)], ...] = False
+    """Whether the prediction is also drawn at every pixel, of all granules or of those named: for one embedding of
+    random convolutions."""
+
+
+class CurveSettings(Section):
+    """How R² in blocks depends on the number of labels, on that of features, and on the penalty."""
+
+    features: tuple[Identifier, ...] | None = None
+    """Embeddings and combinations whose curves are drawn; null for every embedding."""
+    sizes: Annotated[tuple[Annotated[int, Field(ge=5)], ...], Field(min_length=1)] = (
+        50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000,
+    )  # fmt: skip
+    """Numbers of labels, and of features, that are tried; those that there are not are passed over, all are tried."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the labels and features that are drawn; smaller samples are parts of larger ones."""
