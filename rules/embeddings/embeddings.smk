@@ -7,6 +7,7 @@ EMBEDDED_PATCHES = acquired(rules.tile.output.patches, EMBEDDED)
 EMBEDDED_INDEX = acquired(rules.tile.output.index, EMBEDDED)
 LABEL_VALUES = acquired(rules.aggregate.output.values, EMBEDDED)
 LEARNED = [name for name in FIT if GRANULE_TABLE[name].located]  # labels need coordinates
+DISPLACED = {name: one.files() for name, one in CONFIG.references.items() if one.displacement_m is not None}
 COMPARED = EMBEDDINGS.compared()
 MODELS = EMBEDDINGS.models()
 TASKS = sorted(EMBEDDINGS.tasks)
@@ -115,6 +116,7 @@ rule embeddings_label:
         values=lambda wildcards: expand(
             LABEL_VALUES, granule=LEARNED, reference=EMBEDDINGS.tasks[wildcards.task].reference
         ),
+        points=lambda wildcards: DISPLACED.get(EMBEDDINGS.tasks[wildcards.task].reference, []),
     output:
         labels="<results>/embeddings/labels/{task}.parquet",
         record="<results>/embeddings/labels/{task}.json",

@@ -205,3 +205,32 @@ def test_the_stage_writes_values_and_says_when_nothing_is_covered(tmp_path, inde
         table = read_table(out)
         assert (table["coverage"] > 0).sum() == covered
         assert ("covers no patch" in capsys.readouterr().err) == (covered == 0)
+
+
+def test_rows_are_chosen_by_year_of_points_and_tables(tmp_path, patches):
+    degrees = [Point(at(0.5, 0.5)), Point(at(0.5, 0.5)), Point(at(1.5, 0.5))]
+    points = gpd.GeoSeries(degrees, crs=CRS).to_crs(4326)
+    rows = pd.DataFrame({"lon": points.x, "lat": points.y, "income": [1.0, 5.0, 9.0], "year": [2010, 2015, 2015]})
+    rows.to_csv(tmp_path / "p.csv", index=False)
+    found = reference_values(reference(tmp_path / "p.csv", "points", column="income", where={"year": 2015}), patches)
+    np.testing.assert_array_equal(found["value"][:2], [5, 9])
+    with pytest.raises(TableError, match=r"no row has year = 2020 \(`where`\); there are 2010, 2015"):
+        reference_values(reference(tmp_path / "p.csv", "points", column="income", where={"year": 2020}), patches)
+    table = pd.DataFrame({"patch": ["03TVF_0_0"] * 2, "date": ["2010-01-31", "2015-06-30"], "income": [1, 5]})
+    table.to_excel(tmp_path / "t.xlsx", index=False)
+    chosen = reference(tmp_path / "t.xlsx", "table", key="patch", column="income", where={"year": "2015"})
+    assert reference_values(chosen, patches)["value"][0] == 5
+    with pytest.raises(TableError, match="or choose with `where`"):
+        reference_values(chosen.model_copy(update={"where": {}}), patches)
+
+
+def test_displacement_is_checked():
+    for wrong, message in (
+        ({"displacement_m": {"U": 2000}}, "needs the key column"),
+        ({"displacement_m": {"column": "urban", "U": "far"}}, "must hold metres above 0"),
+        ({"displacement_m": 2000, "statistic": "sum"}, "not with a sum or a count"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            ReferenceSettings.checked(
+                {"path": "p.csv", "title": "P", "kind": "points", "column": "income", **wrong}, "x.yaml"
+            )

@@ -1,14 +1,14 @@
 """Tables that people bring as data frames: CSV, TSV, xlsx and Parquet; their numbers, and the keys of joins."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from rankscape.foundation.errors import TableError
+from rankscape.foundation.errors import TableError, brief_list
 from rankscape.foundation.tables import read_table
 from rankscape.foundation.text_tables import (
     TEXT_SUFFIXES,
@@ -21,6 +21,8 @@ from rankscape.foundation.text_tables import (
     rewritten,
 )
 
+_DATES = ("datetime", "date", "timestamp", "start_datetime")
+_SHOWN = 6
 TABLE_SUFFIXES = (*TEXT_SUFFIXES, WORKBOOK, ".parquet")
 
 
@@ -103,6 +105,43 @@ def keys(column: "pd.Series[Any]") -> "pd.Series[Any]":
     None.
     """
     return column.map(key_of).astype(object).where(column.notna(), None)
+
+
+def years_of(frame: pd.DataFrame) -> "pd.Series[Any] | None":
+    """Return the year of every row as text: its column `year`, or that of a date; None where none is known."""
+    if "year" in frame.columns:
+        return keys(frame["year"])
+    name = next((name for name in _DATES if name in frame.columns), None)
+    if name is None:
+        return None
+    dates = pd.to_datetime(frame[name], errors="coerce", utc=True)
+    return dates.dt.year.map(lambda year: None if pd.isna(year) else str(int(year)))
+
+
+def rows_where(path: Path | str, frame: pd.DataFrame, where: Mapping[str, str | int | float]) -> np.ndarray:
+    """Say which rows have given values, bool, shape (rows,).
+
+    Args:
+        path: The file, for messages.
+        frame: Its rows.
+        where: Value by column, such as `year: 2020`, which a column of dates has too.
+
+    Raises:
+        TableError: If a column is missing, or no row has a value.
+    """
+    found = np.ones(len(frame), bool)
+    for name, value in where.items():
+        column = years_of(frame) if name == "year" else keys(frame[name]) if name in frame.columns else None
+        if column is None:
+            raise TableError(f"{path} has no column {name!r}, which `where` names; it has {brief_list(frame.columns)}.")
+        there = (column == key_of(value)).to_numpy(bool)
+        if not there.any():
+            values = brief_list(sorted(column.dropna().unique()), _SHOWN)
+            raise TableError(f"{path}: no row has {name} = {value} (`where`); there are {values}.")
+        found &= there
+    if not found.any():
+        raise TableError(f"{path}: no row has all of `where` = {dict(where)}: choose others.")
+    return found
 
 
 def difference(wanted: Collection[str], there: Collection[str]) -> str:

@@ -12,8 +12,7 @@ import pyarrow as pa
 
 from rankscape.foundation.errors import TableError, brief_list
 from rankscape.foundation.tables import has_metadata, is_parquet, read_arrow, read_geotable
-from rankscape.foundation.text_tables import key_of
-from rankscape.foundation.user_tables import TABLE_SUFFIXES, as_numbers, keys, read_user_table
+from rankscape.foundation.user_tables import TABLE_SUFFIXES, as_numbers, keys, read_user_table, rows_where
 from rankscape.samples.settings import SuppliedSettings
 from rankscape.samples.vector_files import has_points, points_of, read_shapes
 
@@ -24,7 +23,6 @@ _LISTS = ("embedding", "embeddings")
 _SCALES = ("scale", "scales")
 _VERSIONS = ("model", "model_version", "version", "year")
 """Columns of which all rows that are used have one value."""
-_DATES = ("datetime", "date", "timestamp", "start_datetime")
 _MARKS = (-9999.0, -32768.0, -99999.0, -3.4028234663852886e38, 3.4028234663852886e38, 1e20)
 """Numbers that files hold where nothing is known, without saying so."""
 _SHOWN = 6
@@ -118,7 +116,7 @@ def read_embeddings(path: Path, settings: SuppliedSettings) -> EmbeddingTable:
     frame, vectors, model = _parquet(path, settings) if is_parquet(path) else _other(path, settings)
     if frame.empty:
         raise TableError(f"{path} has no rows: give another file.")
-    chosen = _chosen(path, frame, settings.where)
+    chosen = rows_where(path, frame, settings.where)
     _check_one_version(path, frame[chosen])
     kept = frame[chosen].reset_index(drop=True)
     return EmbeddingTable(kept, marked(vectors[chosen], settings.nodata, str(path)), model)
@@ -283,34 +281,6 @@ def _scales(column: "pd.Series[Any]", where: str, rows: Sequence[str]) -> np.nda
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(np.float32, na_value=np.nan)
     return as_numbers(column, where, rows).astype(np.float32)
-
-
-def years_of(frame: pd.DataFrame) -> "pd.Series[Any] | None":
-    """Return the year of every row as text: its column `year`, or that of a date; None where none is known."""
-    if "year" in frame.columns:
-        return keys(frame["year"])
-    name = next((name for name in _DATES if name in frame.columns), None)
-    if name is None:
-        return None
-    dates = pd.to_datetime(frame[name], errors="coerce", utc=True)
-    return dates.dt.year.map(lambda year: None if pd.isna(year) else str(int(year)))
-
-
-def _chosen(path: Path, frame: pd.DataFrame, where: Mapping[str, str | int | float]) -> np.ndarray:
-    """Which rows are asked for, bool, shape (rows,)."""
-    found = np.ones(len(frame), bool)
-    for name, value in where.items():
-        column = years_of(frame) if name == "year" else keys(frame[name]) if name in frame.columns else None
-        if column is None:
-            raise TableError(f"{path} has no column {name!r}, which `where` names; it has {brief_list(frame.columns)}.")
-        there = (column == key_of(value)).to_numpy(bool)
-        if not there.any():
-            values = brief_list(sorted(column.dropna().unique()), _SHOWN)
-            raise TableError(f"{path}: no row has {name} = {value} (`where`); there are {values}.")
-        found &= there
-    if not found.any():
-        raise TableError(f"{path}: no row has all of `where` = {dict(where)}: choose others.")
-    return found
 
 
 def _check_one_version(path: Path, frame: pd.DataFrame) -> None:

@@ -1,7 +1,7 @@
 """Tables joined to samples: a granule's by patch id, and users' (CSV, Parquet, xlsx) by a key."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import geopandas as gpd
@@ -9,7 +9,7 @@ import pandas as pd
 
 from rankscape.foundation.errors import TableError, brief_list
 from rankscape.foundation.tables import read_table
-from rankscape.foundation.user_tables import difference, keys, read_user_table
+from rankscape.foundation.user_tables import difference, keys, read_user_table, rows_where
 from rankscape.samples.patches import read_index, row_col
 from rankscape.samples.settings import JoinedTable
 
@@ -63,13 +63,14 @@ def rows_of(paths: Sequence[Path], columns: Sequence[str], wanted: pd.Series, wh
     return found
 
 
-def read_joined(table: JoinedTable) -> pd.DataFrame:
+def read_joined(table: JoinedTable, where: Mapping[str, str | int | float] | None = None) -> pd.DataFrame:
     """Read a table that has a row for each key.
 
     Rows without a key, such as empty ones below a sheet, are passed over.
 
     Args:
         table: File, sheet, key and columns.
+        where: Value by column that rows must have; default: all rows.
 
     Returns:
         The key as text (see `keys`) and the columns asked for.
@@ -79,13 +80,15 @@ def read_joined(table: JoinedTable) -> pd.DataFrame:
     """
     path = Path(table.path)
     frame = read_user_table(path, (table.key, *table.columns), table, table.sheet).frame
+    frame = frame[rows_where(path, frame, where or {})]
     wanted = [table.key, *(table.columns or [name for name in frame.columns if name != table.key])]
     frame = frame.loc[frame[table.key].notna(), list(dict.fromkeys(wanted))].reset_index(drop=True)
     frame[table.key] = keys(frame[table.key])
     twice = frame[table.key][frame[table.key].duplicated()]
     if len(twice):
         raise TableError(
-            f"{path}: {table.key} {twice.iloc[0]!r} stands in two rows ({len(twice)} such); keep one each."
+            f"{path}: {table.key} {twice.iloc[0]!r} stands in two rows ({len(twice)} such); keep one each, or choose "
+            "with `where`."
         )
     return frame
 

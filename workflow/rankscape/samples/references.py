@@ -1,4 +1,4 @@
-"""A reference of any kind (raster, points, lines, polygons or a table) brought to the patches of a granule."""
+"""A reference of any kind (raster, points, lines, polygons, table, elevation tiles) brought to a granule's patches."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,8 @@ import shapely
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.progress import say
 from rankscape.foundation.text_tables import TableFormat
-from rankscape.foundation.user_tables import as_numbers
+from rankscape.foundation.user_tables import as_numbers, rows_where
+from rankscape.samples.elevation_tiles import tile_heights
 from rankscape.samples.joins import keys_of_patches, read_joined
 from rankscape.samples.settings import JoinedTable, ReferenceSettings
 from rankscape.samples.validity import validity_of
@@ -60,6 +61,7 @@ def reference_values(reference: ReferenceSettings, patches: gpd.GeoDataFrame) ->
         "lines": lambda: _of_lines(reference, patches.geometry),
         "polygons": lambda: _of_polygons(reference, patches.geometry),
         "table": lambda: _of_table(reference, patches),
+        "terrarium": lambda: tile_heights(Path(reference.path), reference.zoom, patches.geometry),
     }
     found = of_kind[reference.kind]()
     if reference.transform == "log1p" and (found["value"] < 0).any():
@@ -84,9 +86,9 @@ def _of_points(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Da
         One row a footprint: `value` (float64, NaN where it is not covered) and `coverage` (1 or 0).
 
     Raises:
-        TableError: As `_read_valued`.
+        TableError: As `read_valued`.
     """
-    points = _read_valued(reference, ("Point",), reference.column)
+    points = read_valued(reference, ("Point",), reference.column)
     point, patch = in_first_shape(Path(reference.path), points.geometry, footprints)
     shapes, value = footprints.to_numpy(), points["value"].to_numpy()[point]
     points = points.set_geometry(points_beside(points.geometry, footprints))
@@ -115,9 +117,9 @@ def _of_lines(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Dat
         One row a footprint: `value` (km per km², float64, NaN where it is not covered) and `coverage` (1 or 0).
 
     Raises:
-        TableError: As `_read_valued`.
+        TableError: As `read_valued`.
     """
-    lines = _read_valued(reference, LINES, None)
+    lines = read_valued(reference, LINES, None)
     lines = lines.set_geometry(around(densified(around(lines.geometry, footprints)).to_crs(footprints.crs), footprints))
     lines = lines[np.isfinite(lines.bounds).all(axis=1)]
     shapes = footprints.to_numpy()
@@ -163,10 +165,10 @@ def _of_polygons(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.
         One row a footprint: `value` (float64, NaN where no polygon lies) and `coverage` (share of the footprint).
 
     Raises:
-        TableError: As `_read_valued`, and if polygons near the footprints are invalid or overlap.
+        TableError: As `read_valued`, and if polygons near the footprints are invalid or overlap.
     """
     path = Path(reference.path)
-    polygons = _read_valued(reference, POLYGONS, reference.column)
+    polygons = read_valued(reference, POLYGONS, reference.column)
     polygons = _near(polygons.set_geometry(around(polygons.geometry, footprints)), footprints)
     check_polygons(path, polygons.geometry.to_numpy(), polygons["row"].tolist(), _TOUCHING)
     value = polygons["value"].to_numpy()
@@ -194,7 +196,9 @@ def _of_table(reference: ReferenceSettings, patches: gpd.GeoDataFrame) -> pd.Dat
     """
     path, key, column = Path(reference.path), str(reference.key), str(reference.column)
     form = reference.model_dump(include=set(TableFormat.model_fields))
-    table = read_joined(JoinedTable(path=reference.path, sheet=reference.sheet, key=key, columns=(column,), **form))
+    table = read_joined(
+        JoinedTable(path=reference.path, sheet=reference.sheet, key=key, columns=(column,), **form), reference.where
+    )
     wanted = keys_of_patches(patches, table[key], path, key)
     cells = as_numbers(table[column], f"{path}: {column}", table[key].tolist())
     known = pd.Series(validity_of(reference).applied(cells), table[key])
@@ -202,29 +206,34 @@ def _of_table(reference: ReferenceSettings, patches: gpd.GeoDataFrame) -> pd.Dat
     return pd.DataFrame({"value": value, "coverage": (~pd.isna(value)).astype(float)})
 
 
-def _read_valued(reference: ReferenceSettings, kinds: tuple[str, ...], column: str | None) -> gpd.GeoDataFrame:
+def read_valued(
+    reference: ReferenceSettings, kinds: tuple[str, ...], column: str | None, more: tuple[str, ...] = ()
+) -> gpd.GeoDataFrame:
     """Read points, lines or polygons with the values of a column.
 
     Args:
         reference: The file; see `read_shapes`.
         kinds: Types that are taken, such as `Polygon` and `MultiPolygon`.
         column: Column with the values; None where shapes are only counted.
+        more: Further columns to keep.
 
     Returns:
         Columns `value` (float64; rows without one are left out; 1 where `column` is None), `row` (such as `row 3`: the
-        file's rows counted from 0) and `geometry`, in the file's CRS.
+        file's rows counted from 0), `geometry`, in the file's CRS, and the further columns.
 
     Raises:
         TableError: If the file cannot be read, has no CRS, no such column, no row with a value, other geometry, or
             words for numbers.
     """
     path = Path(reference.path)
-    frame = read_shapes(path, [] if column is None else [column], reference.layer, reference)
-    rows = [f"row {row}" for row in range(len(frame))]
+    frame = read_shapes(path, [*([] if column is None else [column]), *more], reference.layer, reference)
+    frame = frame[rows_where(path, frame, reference.where)]
+    rows = [f"row {row}" for row in frame.index]
     value = np.ones(len(frame))
     if column is not None:
         value = validity_of(reference).applied(numbers(path, column, frame[column], rows))
-    found = gpd.GeoDataFrame({"value": value, "row": rows}, geometry=frame.geometry.to_numpy(), crs=frame.crs)
+    about = {"value": value, "row": rows, **{name: frame[name].to_numpy() for name in more}}
+    found = gpd.GeoDataFrame(about, geometry=frame.geometry.to_numpy(), crs=frame.crs)
     found = found[np.isfinite(value) & ~missing(found.geometry.to_numpy())]
     if found.empty:
         raise TableError(f"{path} holds no {kinds[0]} with a value: give another file, or another column.")

@@ -99,12 +99,13 @@ class ReferenceSettings(TableFormat):
     """One reference that the score is compared with: a raster, points, lines, polygons or a table."""
 
     path: Annotated[str, Field(min_length=1)]
-    """Raster (GeoTIFF or JPEG 2000, north up), points, lines or polygons (GeoPackage, shapefile, GeoJSON, GeoParquet),
-    each with a CRS, or table (CSV, Parquet, xlsx); a path is seen from the working folder."""
+    """Raster (GeoTIFF or JPEG 2000), points, lines or polygons (GeoPackage, shapefile, GeoJSON, GeoParquet), each with
+    a CRS, table (CSV, Parquet, xlsx), or folder of elevation tiles; a path is seen from the working folder."""
     title: str
     """Name on maps and in tables, with the unit."""
-    kind: Literal["raster", "points", "lines", "polygons", "table"] = "raster"
-    """What the file contains. Of lines such as roads the value is their density: km per km²."""
+    kind: Literal["raster", "points", "lines", "polygons", "table", "terrarium"] = "raster"
+    """What the file contains. Of lines such as roads the value is their density: km per km². `terrarium`: tiles
+    `z/x/y.png` of elevation (Mapzen, AWS Terrain Tiles)."""
     band: Annotated[int, Field(ge=1)] = 1
     """Band of the raster."""
     layer: str | None = None
@@ -114,6 +115,15 @@ class ReferenceSettings(TableFormat):
     statistic: Literal["mean", "sum", "count", "density"] | None = None
     """Of points: `mean`, `sum` or `count` within the footprint. Of polygons: `mean` by area of a value such as an
     income, or `density` for an amount such as people: amount per km². Default: `mean`."""
+    where: dict[str, str | int | float] = {}
+    """Rows that count, by column and value, such as `year: 2015`; a year is also that of a column of dates."""
+    displacement_m: Annotated[float, Field(gt=0)] | dict[str, str | float] | None = None
+    """Points were moved by up to so many metres to protect people, as those of DHS: a distance, or one by the values of
+    a column, such as `{column: URBAN_RURA, U: 2000, R: 5000}`. The study `embeddings` averages over the disc."""
+    variance: str | None = None
+    """Column with the variance of each point's value, such as that of a cluster's mean, for `embeddings`."""
+    zoom: Annotated[int, Field(ge=0, le=20)] | None = None
+    """Zoom level of elevation tiles; default: the finest of the folder."""
     key: str | None = None
     """Column of the table that names the places by their `patch_id`, or, in a region of one granule, as `row_col`."""
     sheet: str | None = None
@@ -165,10 +175,22 @@ class ReferenceSettings(TableFormat):
             raise ValueError(
                 f"statistic = {self.statistic} is none of {list(_STATISTICS.get(self.kind, ()))} of kind = {self.kind}"
             )
-        if self.kind not in ("raster", "lines") and self.statistic != "count" and self.column is None:
+        if self.kind not in ("raster", "lines", "terrarium") and self.statistic != "count" and self.column is None:
             raise ValueError(f"column is missing: a reference of kind = {self.kind} needs the column with its values")
         if self.kind == "table" and self.key is None:
             raise ValueError("key is missing: a table needs the column that names its places")
+        return self
+
+    @model_validator(mode="after")
+    def _displacement_by_column(self) -> "ReferenceSettings":
+        if isinstance(self.displacement_m, dict):
+            distances = [value for name, value in self.displacement_m.items() if name != "column"]
+            if not isinstance(self.displacement_m.get("column"), str) or not distances:
+                raise ValueError("displacement_m needs the key column, and a distance for each of its values")
+            if not all(isinstance(value, float | int) and value > 0 for value in distances):
+                raise ValueError(f"displacement_m = {self.displacement_m} must hold metres above 0")
+        if self.displacement_m is not None and self.statistic not in (None, "mean"):
+            raise ValueError("displacement_m goes with values at points, not with a sum or a count")
         return self
 
     def files(self) -> list[Path]:
@@ -179,6 +201,8 @@ class ReferenceSettings(TableFormat):
 _KEYS_OF_KIND = {
     "band": ("raster",), "classes": ("raster",), "column": ("points", "polygons", "table"),
     "statistic": ("points", "polygons"), "key": ("table",), "sheet": ("table",),
+    "where": ("points", "lines", "polygons", "table"), "displacement_m": ("points",), "variance": ("points",),
+    "zoom": ("terrarium",),
     "layer": ("points", "lines", "polygons"), "encoding": ("points", "lines", "polygons", "table"),
     **dict.fromkeys(("separator", "decimal", "missing"), ("points", "table")),
 }  # fmt: skip

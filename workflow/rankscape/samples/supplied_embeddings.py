@@ -12,9 +12,9 @@ import shapely
 
 from rankscape.foundation.errors import InputError, TableError, brief_list
 from rankscape.foundation.progress import track
-from rankscape.foundation.user_tables import keys
+from rankscape.foundation.user_tables import keys, years_of
 from rankscape.samples.embedding_grids import grid_means, is_grid, open_grids
-from rankscape.samples.embedding_readers import EmbeddingTable, read_embeddings, years_of
+from rankscape.samples.embedding_readers import EmbeddingTable, read_embeddings
 from rankscape.samples.joins import keys_of_patches
 from rankscape.samples.settings import SuppliedSettings
 from rankscape.samples.vector_files import POLYGONS, in_first_shape, missing, where_they_lie

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import shapely
 from exactextract import exact_extract
-from exactextract.raster import RasterioRasterSource
+from exactextract.raster import RasterioRasterSource, RasterSource
 from rasterio.errors import RasterioError
 
 from rankscape.foundation.errors import RasterError, brief_list
@@ -46,7 +46,7 @@ def area_means(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Da
         of the cells that the footprint touches).
 
     Raises:
-        RasterError: If the raster cannot be read, has no CRS, no such band, or is not north up; if it holds
+        RasterError: If the raster cannot be read, has no CRS, no such band, or is turned; if it holds
             negative values although its transform is `log1p`; or if it holds classes that the reference does not name.
     """
     path = Path(reference.path)
@@ -88,7 +88,7 @@ def people_on(
         People, float64, shape (pieces,); 0 where the raster has no data.
 
     Raises:
-        RasterError: If the raster cannot be read, has no CRS, no such band, is not north up, or holds a negative value.
+        RasterError: If the raster cannot be read, has no CRS, no such band, is turned, or holds a negative value.
     """
     if pieces.empty:
         return np.zeros(0)
@@ -96,7 +96,7 @@ def people_on(
         _check_raster(path, dataset, band)
         shapes = _in_crs_of(dataset, pieces)
         operations = {name: name for name in ("sum", "mean", "count", "min")}
-        found = _cell_statistics(path, _Cells(dataset, band, Validity(nodata)), shapes, operations).astype(float)
+        found = cell_statistics(path, _Cells(dataset, band, Validity(nodata)), shapes, operations).astype(float)
     if (found["min"] < 0).any():
         raise RasterError(
             f"{path} holds {found['min'].min():g} people in a cell of band {band}: set `nodata`, or mark such cells."
@@ -108,14 +108,16 @@ def people_on(
 
 
 def _check_raster(path: Path, dataset: Any, band: int) -> None:
-    """Check that a raster can be averaged over shapes: it has a CRS, the band, and is north up."""
+    """Check that a raster can be averaged over shapes: it has a CRS, the band, and is neither turned nor mirrored."""
     if dataset.crs is None:
         raise RasterError(f"{path} has no CRS, so that nobody knows where it lies: assign one (gdal_edit.py -a_srs).")
     if band > dataset.count:
         raise RasterError(f"{path} has {dataset.count} bands, but band = {band} was asked for: mend the reference.")
     across, _, _, _, down, _ = tuple(dataset.transform)[:6]
-    if dataset.transform.b or dataset.transform.d or across <= 0 or down >= 0:
-        raise RasterError(f"{path} is not north up (transform {tuple(dataset.transform)[:6]}): warp it (gdalwarp).")
+    if dataset.transform.b or dataset.transform.d or across <= 0 or not down:
+        raise RasterError(
+            f"{path} is turned or mirrored (transform {tuple(dataset.transform)[:6]}): warp it (gdalwarp)."
+        )
 
 
 def _in_crs_of(dataset: Any, footprints: gpd.GeoSeries) -> gpd.GeoSeries:
@@ -131,13 +133,13 @@ def _extract(path: Path, dataset: Any, reference: ReferenceSettings, shapes: gpd
     """Statistics `mean`, `count` (cells with data), `min` and `max` of each footprint; NaN and 0 where it is empty."""
     operations = {"mean": f"mean({_weight(dataset)})", "count": "count", "min": "min", "max": "max"}
     cells = _Cells(dataset, reference.band, validity_of(reference))
-    return _cell_statistics(path, cells, shapes, operations).astype(float).fillna({"count": 0.0})
+    return cell_statistics(path, cells, shapes, operations).astype(float).fillna({"count": 0.0})
 
 
 def _extract_classes(path: Path, dataset: Any, reference: ReferenceSettings, shapes: gpd.GeoSeries) -> pd.DataFrame:
     """Statistics as of `_extract`, of the weights of the classes."""
     operations = {"class": f"unique({_weight(dataset)})", "share": f"frac({_weight(dataset)})", "count": "count"}
-    found = _cell_statistics(path, _Cells(dataset, reference.band, validity_of(reference)), shapes, operations)
+    found = cell_statistics(path, _Cells(dataset, reference.band, validity_of(reference)), shapes, operations)
     empty = np.zeros(0)
     classes = [own if isinstance(own, np.ndarray) else empty for own in found["class"]]
     shares = [own if isinstance(own, np.ndarray) else empty for own in found["share"]]
@@ -174,23 +176,39 @@ def _weight(dataset: Any) -> str:
 
 
 class _Cells(RasterioRasterSource):  # type: ignore[misc]
-    """Cells of a band, of which only those with data count: by mask, nodata mark, alpha, NaN, and the settings."""
+    """Cells of a band, of which only those with data count: by mask, nodata mark, alpha, NaN, and the settings.
+
+    Files whose rows run from the south are read in turn.
+    """
 
     def __init__(self, dataset: Any, band: int, validity: Validity) -> None:
         super().__init__(dataset, band)
         self.validity = validity
+        self.south_up = dataset.transform.e > 0
+
+    def res(self) -> tuple[float, float]:
+        """Return the sides of a cell."""
+        return self.ds.transform.a, abs(self.ds.transform.e)
+
+    def extent(self) -> tuple[float, float, float, float]:
+        """Return left, bottom, right and top."""
+        left, bottom, right, top = self.ds.bounds
+        return left, min(bottom, top), right, max(bottom, top)
 
     def nodata_value(self) -> None:
         """Say nothing: cells without data are NaN as they are read."""
 
     def read_window(self, x0: int, y0: int, nx: int, ny: int) -> Any:
         """Read cells as float64, those without data NaN."""
-        cells = super().read_window(x0, y0, nx, ny)
-        return np.where(np.ma.getmaskarray(cells), np.nan, self.validity.applied(np.ma.getdata(cells)))
+        cells = super().read_window(x0, self.ds.height - y0 - ny if self.south_up else y0, nx, ny)
+        found = np.where(np.ma.getmaskarray(cells), np.nan, self.validity.applied(np.ma.getdata(cells)))
+        return np.ascontiguousarray(found[::-1]) if self.south_up else found
 
 
-def _cell_statistics(path: Path, cells: _Cells, shapes: gpd.GeoSeries, operations: Mapping[str, str]) -> pd.DataFrame:
-    """Compute operations of exactextract over shapes in the raster's CRS.
+def cell_statistics(
+    path: Path, cells: RasterSource, shapes: gpd.GeoSeries, operations: Mapping[str, str]
+) -> pd.DataFrame:
+    """Compute operations of exactextract over shapes in the raster's CRS, each cell by the share that lies inside.
 
     Args:
         path: The raster's file, for messages.

@@ -82,6 +82,14 @@ class TaskKeys(DocumentKeys):
     """What a reader must know of it."""
     blocks: int
     """Blocks with labels."""
+    label_noise: float | None = None
+    """Of displaced points: mean variance of the survey's own error, in squared units of the label."""
+    label_noise_origin: str | None = None
+    """Where it comes from."""
+    r2_limit: float | None = None
+    """Largest R² that can be expected with such labels: 1 - noise / variance."""
+    patches_a_label: float | None = None
+    """Of displaced points: mean number of patches in a disc."""
     folds: dict[str, int]
     """Folds of each split; 0 where there are too few blocks or granules for three."""
 
@@ -261,6 +269,8 @@ LABELS = Table(
         Column("latitude", "number", "degrees", "Latitude of its centre (WGS 84)"),
         Column("block", "integer", "", "Number of the block of land; a name, not consecutive"),
         *(Column(split, "integer", "", _FOLD) for split in SPLITS),
+        Column("disc", "text", "", "Of displaced points: patches within the disc, and their shares", optional=True),
+        Column("variance", "number", "as in its source", "Of displaced points: variance of the value", optional=True),
     ),
 )  # fmt: skip
 TASK = Document("embeddings/labels/{task}.json", "embeddings label", "What the labels of a task are", model=TaskKeys)

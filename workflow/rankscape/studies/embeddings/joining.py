@@ -9,6 +9,7 @@ from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import read_array
 from rankscape.samples.joins import read_indices
 from rankscape.studies.embeddings.artifacts import FEATURE_RECORD
+from rankscape.studies.embeddings.displaced import DiscParts, read_discs
 from rankscape.studies.embeddings.regressing import FeatureSet
 from rankscape.studies.embeddings.tasks import DownstreamSettings
 
@@ -31,6 +32,7 @@ def join_features(
     Raises:
         TableError: If no label has features, or features do not fit the indices or are of different networks.
     """
+    parts = read_discs(rows["disc"]) if "disc" in rows else None
     tables = {name: _arrays([path for path in files if path.parent.name == name]) for name in names}
     widths = tuple(next(iter(arrays.values())).shape[1] for arrays in tables.values())
     # One array that all embeddings are written into: features of large regions fit into memory once.
@@ -38,12 +40,27 @@ def join_features(
     joined = np.full((len(rows), sum(widths)), np.nan, np.result_type(np.float32, *kinds))
     places = {str(index["granule"].iloc[0]): index["patch_id"] for index in read_indices(indices)}
     for arrays, part in zip(tables.values(), np.split(joined, np.cumsum(widths)[:-1], 1), strict=True):
-        _fill(part, rows["patch_id"], arrays, places)
+        if parts is None:
+            _fill(part, rows["patch_id"], arrays, places)
+        else:
+            _average(part, parts, arrays, places)
     has = np.isfinite(joined).all(1)
     if not has.any():
         raise TableError(f"No labelled patch has features of {', '.join(names)}: embed the granules that have labels.")
     kept = joined if has.all() else joined[has]
     return FeatureSet(rows[has].reset_index(drop=True), kept, widths, settings), int((~has).sum())
+
+
+def _average(
+    joined: np.ndarray, parts: DiscParts, arrays: dict[str, np.ndarray], places: "dict[str, pd.Series[str]]"
+) -> None:
+    """Write means over discs: features of their patches by share, of those that have some."""
+    each = np.full((len(parts.row), joined.shape[1]), np.nan)
+    _fill(each, pd.Series(parts.patch), arrays, places)
+    known = np.isfinite(each).all(1)
+    total, weight = np.zeros(joined.shape), np.bincount(parts.row[known], parts.share[known], minlength=len(joined))
+    np.add.at(total, parts.row[known], each[known] * parts.share[known, None])
+    joined[weight > 0] = total[weight > 0] / weight[weight > 0, None]
 
 
 def _arrays(files: list[Path]) -> dict[str, np.ndarray]:
@@ -61,12 +78,11 @@ def _fill(
     joined: np.ndarray, wanted: "pd.Series[str]", arrays: dict[str, np.ndarray], places: "dict[str, pd.Series[str]]"
 ) -> None:
     """Write features of patches by their ids, shape (patches, dims); those without features stay as they are."""
-    place = pd.Index(wanted)
     for granule in sorted(arrays.keys() & places.keys()):
         array, patches = arrays[granule], places[granule]
         if len(array) != len(patches):
             raise TableError(
                 f"Features of {granule} have {len(array)} rows, its index has {len(patches)}: embed it again."
             )
-        rows = place.get_indexer(pd.Index(patches))
-        joined[rows[rows >= 0]] = array[rows >= 0]
+        rows = pd.Index(patches).get_indexer(pd.Index(wanted))
+        joined[rows >= 0] = array[rows[rows >= 0]]

@@ -60,8 +60,22 @@ def make_labels(
         for index, once in zip(indices, distinct_places(indices, every_date=True), strict=True)
     ]
     parts = [_one(index[mask], found[mask]) for index, found, mask in zip(indices, values, kept, strict=True)]
-    table = pd.concat(parts, ignore_index=True)
-    patches = len(table)
+    return labels_of(pd.concat(parts, ignore_index=True), task, settings, origin)
+
+
+def labels_of(table: pd.DataFrame, task: TaskSettings, settings: LabellingSettings, origin: str) -> Labelled:
+    """Make labels of values at places.
+
+    Args:
+        table: `value`, `coverage`, and other columns, which are kept.
+        task: Transform and ends.
+        settings: Coverage that a label needs.
+        origin: Name of the task, for messages.
+
+    Raises:
+        TableError: As `make_labels`.
+    """
+    patches, table = len(table), table.copy()
     raw = table.pop("value").to_numpy(float, copy=True)
     coverage = table.pop("coverage").to_numpy(float)
     if np.isinf(raw).any():

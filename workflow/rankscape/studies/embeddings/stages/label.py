@@ -13,7 +13,8 @@ from rankscape.samples.joins import read_indices
 from rankscape.samples.settings import ReferenceSettings
 from rankscape.stages.options import Indices, settings_of
 from rankscape.studies.embeddings.artifacts import LABELS, SPLITS, TASK
-from rankscape.studies.embeddings.labelling import block_side, make_labels, with_folds
+from rankscape.studies.embeddings.displaced import displaced_points, noise_keys, wide_enough
+from rankscape.studies.embeddings.labelling import block_side, labels_of, make_labels, with_folds
 from rankscape.studies.embeddings.tasks import LabellingSettings, TaskSettings
 
 
@@ -46,19 +47,27 @@ def label(
         if not own["patch_id"].equals(index["patch_id"].astype(own["patch_id"].dtype)):
             raise TableError(f"{by_granule[granule]} has other patches than the index of {granule}: aggregate again.")
         found.append(own)
-    labelled = make_labels(task, chosen, patches, found, f"embeddings.tasks.{name}")
-    side = block_side(labelled.table, chosen)
+    origin = f"embeddings.tasks.{name}"
+    displaced = None if reference.displacement_m is None else displaced_points(reference, patches)
+    if displaced is None:
+        labelled = make_labels(task, chosen, patches, found, origin)
+    else:
+        labelled = labels_of(displaced.assign(raw=displaced["value"]), task, chosen, origin)
+    side = wide_enough(block_side(labelled.table, chosen), labelled.table, chosen)
     place_of = dict(pair.split("=", 1) for pair in locations or [])
     places = [place_of.get(granule, granule) for granule in labelled.table["granule"]]
     table = with_folds(labelled.table, places, side.block_m, chosen.seed)
+    noise = {} if displaced is None else noise_keys(table, task.transform)
     inputs = {f"index/{path.stem}": path for path in indices} | {f"values/{path.stem}": path for path in values}
+    inputs |= {} if displaced is None else {"points": Path(reference.path)}
     record = provenance("embeddings label", chosen, inputs, seed=chosen.seed)
-    LABELS.write(out, table[["patch_id", "granule", "label", "longitude", "latitude", "block", *SPLITS]], record)
+    columns = ["patch_id", "granule", "label", "longitude", "latitude", "block", *SPLITS]
+    LABELS.write(out, table[columns + ([] if displaced is None else ["disc", "variance"])], record)
     TASK.write(out.with_suffix(".json"), {
         "task": name, "title": reference.title, "transform": task.transform, "patches": labelled.patches,
         "labelled": len(table), "clipped": labelled.clipped, "mean": float(table["label"].mean()),
         "std": float(table["label"].std(ddof=0)), "block_m": side.block_m, "block_origin": side.origin,
         "block_note": side.note, "blocks": int(table["block"].nunique()),
-        "folds": {split: int(table[split].max()) + 1 for split in SPLITS},
+        "folds": {split: int(table[split].max()) + 1 for split in SPLITS}, **noise,
     }, record)  # fmt: skip
     say(f"{name}: {len(table):,} labels at {labelled.patches:,} patches, blocks of {side.block_m:g} m.")
