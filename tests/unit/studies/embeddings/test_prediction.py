@@ -10,7 +10,6 @@ from rankscape.foundation.files import read_array
 from rankscape.samples.artifacts import REFERENCE_VALUES
 from rankscape.samples.patches import read_index
 from rankscape.studies.embeddings.artifacts import CURVE, MAP_BANDS, PATCH_PREDICTIONS, REGRESSION_RECORD, RESIDUALS
-from rankscape.studies.embeddings.predicting import conformal
 
 
 def features(region, granule=None, name="rcf"):
@@ -156,18 +155,3 @@ def test_curves_rise_with_labels_and_features_and_have_a_best_penalty(ready):
     assert curve(ready, sizes=[5, 20, 60, 10_000]) == 0
     assert (ready.folder / "curves/truth/rcf.json").read_bytes() == first
     assert read_array(features(ready)[0]).shape == (144, 32)
-
-
-@pytest.mark.parametrize("confidence", [0.5, 0.8, 0.95])
-def test_intervals_contain_the_share_that_was_asked_for(confidence):
-    chance = np.random.default_rng(1)
-    width, coverage = conformal(chance.normal(size=2000), chance.integers(0, 5, 2000), confidence)
-    inside = (np.abs(chance.normal(size=20_000)) <= width).mean()
-    assert inside == pytest.approx(confidence, abs=0.03)
-    assert coverage == pytest.approx(confidence, abs=0.03)
-
-
-def test_too_few_labels_have_no_interval():
-    residuals = np.arange(18.0)
-    assert conformal(residuals, np.arange(18) % 3, 0.95) == (None, None)
-    assert conformal(residuals, np.arange(18) % 3, 0.94) == (17.0, None)

@@ -1,12 +1,12 @@
 """The regression of all labels of a task, and how far its predictions are wrong."""
 
 from collections.abc import Sequence
-from math import ceil
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from rankscape.evaluation.intervals import conformal_coverage, conformal_half_width
 from rankscape.evaluation.regression import r2
 from rankscape.learning.nested_ridge import fit_nested
 from rankscape.studies.embeddings.artifacts import TaskKeys
@@ -42,7 +42,10 @@ def fit_regression(given: FeatureSet, names: Sequence[str], features: str, task:
     )  # fmt: skip
     assert fit.final is not None
     residuals = labels - fit.predicted
-    half_width, coverage = conformal(residuals, folds, given.settings.confidence)
+    half_width, coverage = (
+        known(conformal_half_width(residuals, given.settings.confidence)),
+        known(conformal_coverage(residuals, folds, given.settings.confidence)),
+    )
     about = {
         "task": task.task, "title": task.title, "transform": task.transform, "features": features,
         "embeddings": list(names), "widths": list(given.widths), "penalties": list(fit.final.penalties),
@@ -54,29 +57,3 @@ def fit_regression(given: FeatureSet, names: Sequence[str], features: str, task:
         "patch_id": given.rows["patch_id"], "label": labels, "held_out": fit.predicted, "residual": residuals,
     })  # fmt: skip
     return (fit.final.weights, about), table
-
-
-def conformal(residuals: np.ndarray, folds: np.ndarray, confidence: float) -> tuple[float | None, float | None]:
-    """Return the half-width of split-conformal intervals, and the share of labels that they contain.
-
-    Args:
-        residuals: Of places by models that have not seen their fold, shape (n,).
-        folds: Fold of each place; blocks of land, so that neighbours do not make intervals too narrow.
-        confidence: Share of places whose label an interval contains.
-
-    Returns:
-        The absolute residual of rank (n + 1) x confidence, rounded up; and the coverage of each fold by the half-width
-        of the others. None where there are too few places.
-    """
-    coverage = []
-    for fold in np.unique(folds):
-        width = _ranked(residuals[folds != fold], confidence)
-        coverage.append(None if width is None else (np.abs(residuals[folds == fold]) <= width))
-    half_width = _ranked(residuals, confidence)
-    whole = [one for one in coverage if one is not None]
-    return half_width, float(np.concatenate(whole).mean()) if len(whole) == len(coverage) else None
-
-
-def _ranked(residuals: np.ndarray, confidence: float) -> float | None:
-    rank = ceil((len(residuals) + 1) * confidence)
-    return float(np.sort(np.abs(residuals))[rank - 1]) if rank <= len(residuals) else None

@@ -23,7 +23,7 @@ _WEIGHTS = "weights"
 
 
 @dataclass(frozen=True)
-class Regression:
+class KeptRegression:
     """A linear model of a task, and what is known of it."""
 
     weights: np.ndarray
@@ -48,7 +48,7 @@ def save_regression(path: Path, fitted: tuple[np.ndarray, dict[str, Any]], table
     REGRESSION_RECORD.write(path.with_suffix(".json"), about, record)
 
 
-def load_regression(path: Path) -> Regression:
+def load_regression(path: Path) -> KeptRegression:
     """Read a regression.
 
     Raises:
@@ -57,7 +57,7 @@ def load_regression(path: Path) -> Regression:
     try:
         with safetensors.safe_open(path, framework="numpy") as handle:
             weights, text = handle.get_tensor(_WEIGHTS), (handle.metadata() or {})[KEY]
-        return Regression(weights, RegressionKeys.model_validate_json(text))
+        return KeptRegression(weights, RegressionKeys.model_validate_json(text))
     except FileNotFoundError:
         raise WeightsError(f"{path} does not exist: make it with `rankscape embeddings regress`.") from None
     except (safetensors.SafetensorError, OSError, KeyError, ValidationError) as error:
@@ -66,7 +66,7 @@ def load_regression(path: Path) -> Regression:
         ) from None
 
 
-def granule_features(regression: Regression, files: Sequence[Path], patches: int) -> np.ndarray:
+def granule_features(regression: KeptRegression, files: Sequence[Path], patches: int) -> np.ndarray:
     """Features of a granule's patches as the regression takes them, float32, shape (patches, d).
 
     Raises:

@@ -26,7 +26,7 @@ from rankscape.samples.patches import Patches, index_of, open_patches
 from rankscape.scenes.cogs import cog_writer
 from rankscape.stages.options import Gpus, PatchArray, Threads
 from rankscape.studies.embeddings.artifacts import MAP_BANDS
-from rankscape.studies.embeddings.regressions import Regression, load_regression
+from rankscape.studies.embeddings.regressions import KeptRegression, load_regression
 
 _AT_ONCE = 16
 """Patches that are looked at together: answers of 64 filters take 8 bytes a pixel."""
@@ -73,7 +73,7 @@ def localize(
     )  # fmt: skip
 
 
-def _strips(regression: Regression, adapted: Adapted, store: Patches, device: torch.device) -> Iterator[np.ndarray]:
+def _strips(regression: KeptRegression, adapted: Adapted, store: Patches, device: torch.device) -> Iterator[np.ndarray]:
     """Yield the pixels of each row of patches, float32, shape (side, columns x side); NaN where none is usable."""
     grid, side, index = store.grid, adapted.preparation.input_px, store.index
     network, weights = adapted.backbone.to(device), torch.from_numpy(regression.weights).to(device)

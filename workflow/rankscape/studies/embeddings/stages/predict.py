@@ -16,12 +16,12 @@ from rankscape.foundation.provenance import provenance
 from rankscape.products.maps.granules import write_patches
 from rankscape.products.maps.items import write_item
 from rankscape.products.maps.ramp import RAMP, read_ramp, style_of, write_style
-from rankscape.products.maps.region import outline
+from rankscape.products.maps.region_map import outline
 from rankscape.products.maps.surface import read_surface
 from rankscape.samples.patches import read_index
 from rankscape.stages.options import OneIndex
 from rankscape.studies.embeddings.artifacts import MAP_BANDS, PATCH_PREDICTIONS, RESIDUALS
-from rankscape.studies.embeddings.regressions import Regression, granule_features, load_regression
+from rankscape.studies.embeddings.regressions import KeptRegression, granule_features, load_regression
 
 
 def predict(
@@ -54,7 +54,7 @@ def predict(
 
 
 def _table(
-    regression: Regression, predicted: np.ndarray, residuals: pd.DataFrame, patch_id: "pd.Series[str]"
+    regression: KeptRegression, predicted: np.ndarray, residuals: pd.DataFrame, patch_id: "pd.Series[str]"
 ) -> pd.DataFrame:
     """Columns of `PATCH_PREDICTIONS`."""
     width = regression.about.half_width
