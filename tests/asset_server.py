@@ -33,6 +33,8 @@ class AssetServer:
     """Whether files are given only to addresses with the newest token."""
     token_faults: list[int] = field(default_factory=list)
     """Statuses that the token endpoint answers before it gives tokens."""
+    key: str = ""
+    """Key that the token endpoint demands."""
     etags: bool = True
     name: str = "invented"
     """What it calls itself."""
@@ -103,6 +105,9 @@ class Handler(BaseHTTPRequestHandler):
             self.serve(content)
 
     def _token(self) -> None:
+        if self.peer.key and self.headers.get("Ocp-Apim-Subscription-Key") != self.peer.key:
+            self.answer(401, b"Access denied due to missing subscription key")
+            return
         with self.peer.lock:
             if self.peer.token_faults:
                 self.answer(self.peer.token_faults.pop(0), b"busy")

@@ -23,13 +23,13 @@ rule search:
     params:
         settings=settings("search"),
         window=window,
-        sensor=by_acquisition(lambda acquisition: acquisition.sensor),
+        acquisition=by_acquisition(lambda acquisition: acquisition.sought().canonical()),
         code=by_acquisition(lambda acquisition: code("search", acquisition)),
     message:
         "Searching scenes of granule {wildcards.granule}"
     shell:
         "python -m rankscape search --settings {params.settings:q} --window {params.window:q}"
-        " --sensor {params.sensor:q} --out {output.candidates:q} > {log:q} 2>&1"
+        " --acquisition {params.acquisition:q} --out {output.candidates:q} > {log:q} 2>&1"
 
 
 # The assets themselves are no declared outputs: Snakemake removes those before a job starts, and a download that was

@@ -104,7 +104,7 @@ def test_settings_are_filled_in_by_the_sensor():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"sensor": "sentinel-9"}, "'sentinel-9' is no known sensor; there are local, sentinel-2"),
+        ({"sensor": "sentinel-9"}, "'sentinel-9' is no known sensor; there are local, sentinel-1, sentinel-2"),
         ({"product": "radar"}, r"product = 'radar' is none of \['visual', 'reflectance'\], the products of Sentinel-2"),
         ({"product": "reflectance", "bands": ["B04", "B03", "B02", "B10"]}, r"bands \['B10'\] are none of"),
         ({"product": "reflectance", "bands": ["B04", "B03", "B02", "B04"]}, "a band is listed twice"),
@@ -119,7 +119,7 @@ def test_settings_that_the_sensor_does_not_know_are_refused(values, words):
 
 
 def test_sensors_are_found_by_name():
-    assert list(SENSORS) == ["local", "sentinel-2"]
+    assert list(SENSORS) == ["local", "sentinel-1", "sentinel-2"]
     assert sensor_named("sentinel-2").title == "Sentinel-2"
     with pytest.raises(Exception, match="Local images are in no catalogue"):
         archive_sensor("local")

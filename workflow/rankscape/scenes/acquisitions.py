@@ -65,7 +65,8 @@ def fetch_scenes(
         retries: How often and how long to try again.
 
     Returns:
-        A record of each scene, best first; `source` is the address of the catalogue that gave it.
+        A record of each scene, best first; `source` is the address of the catalogue that gave it. With seasons, and of
+        radar, part by part, each scene with `season` and `fills`.
 
     Raises:
         DownloadError: If no catalogue's candidates can be brought.
@@ -74,8 +75,25 @@ def fetch_scenes(
         DiskError: If the disk is too full.
         InputError: If `candidates` lacks what search writes.
     """
-    granule, offers = _read(candidates)
     means = {"threads": threads, "connections": connections, "retries": retries}
+    if "parts" not in candidates:
+        return _fetch_part(candidates, settings, folder, user, **means)
+    records: list[dict[str, Any]] = []
+    for part in candidates["parts"]:
+        try:
+            more = {"season": part["season"], "fills": part["fills"]}
+            document = {**part, "granule": candidates["granule"]}
+        except (KeyError, TypeError) as error:
+            raise InputError(f"The candidates lack {error}: run the stage search again.") from None
+        if any(one and one["items"] for one in (part, part.get("fallback"))):
+            records += [{**record, **more} for record in _fetch_part(document, settings, folder, user, **means)]
+    return records
+
+
+def _fetch_part(
+    candidates: Mapping[str, Any], settings: FetchSettings, folder: Path, user: str, **means: Any
+) -> list[dict[str, Any]]:
+    granule, offers = _read(candidates)
     for offer in offers[:-1]:
         try:
             return _fetch_from(offer, granule, settings, folder, user, **means)
@@ -224,6 +242,8 @@ class Download:
     """Bands of the image, in order."""
     scenes: tuple[Layers, ...]
     """Files of each scene, best first."""
+    seasons: tuple[str, ...] = ()
+    """Names of all seasons, in the order of the year, also of those without a scene; empty where there are none."""
 
 
 def read_download(path: Path, folder: Path) -> Download:
@@ -242,7 +262,7 @@ def read_download(path: Path, folder: Path) -> Download:
         sensor, product, bands = archive_sensor(record["sensor"]), record["product"], tuple(record["bands"])
         names = sensor.products[product].assets(bands)
         scenes = tuple(_layers(folder, scene, names, sensor.quality_asset) for scene in record["scenes"])
-        return Download(record["granule"], sensor, product, bands, scenes)
+        return Download(record["granule"], sensor, product, bands, scenes, tuple(record.get("seasons") or ()))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{path} lacks {error}: run the stage fetch again.") from None
 

@@ -20,6 +20,14 @@ class SceneKeys(Keys):
     """Offset of its digital numbers; null where it has none."""
     offset_from: str | None = None
     """What says so."""
+    backscatter: str | None = None
+    """Of radar: `gamma0` or `sigma0`."""
+    orbit_direction: str | None = None
+    """Of radar: `ascending` or `descending`."""
+    season: str | None = None
+    """Season that it is composed for; null where there are none."""
+    fills: bool | None = None
+    """Whether it only fills what scenes of the other direction of the orbit leave empty."""
     source: str | None = None
     """Address of the catalogue that it was found in."""
     assets: dict[str, Any] = {}
@@ -34,9 +42,13 @@ class DownloadKeys(DocumentKeys):
     sensor: str
     """Sensor of the scenes."""
     product: str
-    """What the scenes are: `visual` or `reflectance`."""
+    """What the scenes are: `visual` or `reflectance`, `gamma0` or `sigma0`."""
     bands: list[str] = []
-    """Bands of the image, in order."""
+    """Bands of the image, in order; with seasons, of each season."""
+    seasons: list[str] = []
+    """Names of the seasons, in the order of the year; empty where there are none."""
+    missing_seasons: list[str] = []
+    """Seasons without a scene."""
     scenes: list[SceneKeys]
     """Scenes, best first."""
 

@@ -15,7 +15,9 @@ from rasterio.windows import Window
 
 from rankscape.foundation import progress
 from rankscape.foundation.errors import RasterError
+from rankscape.scenes.mgrs import GranuleGrid
 from rankscape.scenes.rasters import CLEAR, CLOUDY, NO_DATA, open_raster, windows
+from rankscape.scenes.resampling import covering_grid, read_resampled
 from rankscape.scenes.sensors.protocol import ArchiveSensor, Product
 
 _WINDOW_VALUES = 1 << 24
@@ -59,7 +61,7 @@ class ComposedWindow:
     window: Window
     """Where it lies."""
     pixels: np.ndarray
-    """uint8 (0 where there is no data) or float32 reflectance (NaN), shape (bands, rows, columns)."""
+    """uint8 (0 where there is no data), or float32 reflectance or decibels (NaN), shape (bands, rows, columns)."""
     mask: np.ndarray
     """uint8, shape (rows, columns); 255 where a scene has data."""
     quality: np.ndarray
@@ -71,7 +73,7 @@ class SceneView:
     """What one scene, or several together, show in one window."""
 
     pixels: np.ndarray
-    """uint8, or float32 reflectance with NaN where there is no data; shape (bands, rows, columns)."""
+    """uint8, or float32 reflectance or power with NaN where there is no data; shape (bands, rows, columns)."""
     seen: np.ndarray
     """bool, shape (rows, columns); where there is data."""
     clear: np.ndarray
@@ -85,6 +87,10 @@ def compose_windows(
     product: str,
     method: str = "best",
     cloud_classes: Collection[int] | None = None,
+    *,
+    fills: Sequence[Layers] = (),
+    clear_only: bool = False,
+    held: int = 0,
 ) -> Generator[ComposedWindow, None, None]:
     """Compose the image of a granule, window by window.
 
@@ -98,6 +104,9 @@ def compose_windows(
         product: Product of the sensor.
         method: `best` or `median`.
         cloud_classes: Classes of the quality asset that count as cloud or cloud shadow; None: those of the sensor.
+        fills: Further scenes, composed likewise, which fill what the first ones leave empty, and are mixed with none.
+        clear_only: Whether what nobody saw clear is missing.
+        held: Scenes that are held at once elsewhere; images that are composed side by side need the same windows.
 
     Yields:
         Pieces that cover the image once, row-major.
@@ -107,16 +116,35 @@ def compose_windows(
     """
     with contextlib.ExitStack() as stack:
         cloudy = sensor.cloud_classes if cloud_classes is None else cloud_classes
-        readers = [_Reader(scene, grid, sensor, product, cloudy, stack) for scene in scenes]
-        held = len(scenes) if method == "median" else 1
-        places = windows(grid.height_px, grid.width_px, _WINDOW_VALUES // (held * readers[0].bands))
-        for window in progress.track(places, "compose", unit="window"):
-            views = (reader.read(window) for reader in readers)
-            view = median(list(views)) if method == "median" else best(views)
-            mask = np.where(view.seen, 255, 0).astype(np.uint8)
-            yield ComposedWindow(window, view.pixels, mask, _quality(view))
+        groups = [
+            [_Reader(scene, grid, sensor, product, cloudy, stack) for scene in group]
+            for group in (scenes, fills)
+            if group
+        ]
+        readers = [reader for group in groups for reader in group]
+        held = max(held, len(scenes), len(fills)) if method == "median" else 1
+        for window in progress.track(windows_of(grid, held, readers[0].bands), "compose", unit="window"):
+            read = [(reader.read(window) for reader in group) for group in groups]
+            view = _filled(*[median(list(views)) if method == "median" else best(views) for views in read])
+            seen = view.clear if clear_only else view.seen
+            pixels = np.where(seen, view.pixels, np.nan).astype(view.pixels.dtype) if clear_only else view.pixels
+            mask = np.where(seen, 255, 0).astype(np.uint8)
+            yield ComposedWindow(window, sensor.finish(pixels), mask, _quality(view))
         for doubt in filter(None, (reader.decoder.doubts() for reader in readers)):
             progress.say(doubt)
+
+
+def windows_of(grid: ImageGrid, held: int, bands: int) -> list[Window]:
+    """Return the windows in which an image of so many scenes and bands is composed."""
+    return windows(grid.height_px, grid.width_px, _WINDOW_VALUES // (held * bands))
+
+
+def _filled(view: SceneView, filler: SceneView | None = None) -> SceneView:
+    """Take what the first view leaves empty from the second, if there is one."""
+    if filler is None:
+        return view
+    pixels = np.where(view.seen, view.pixels, filler.pixels)
+    return SceneView(pixels, view.seen | filler.seen, view.clear | (filler.clear & ~view.seen))
 
 
 def best(views: Iterable[SceneView]) -> SceneView:
@@ -185,6 +213,10 @@ class _Reader:
 
     def read(self, window: Window) -> SceneView:
         """Read the image and what is clear in it."""
+        if self._sensor.swath:
+            grid = self._grid
+            pixels, seen = read_resampled(self._files, self.decoder, grid.crs, grid.transform, window)
+            return SceneView(pixels, seen, self._sensor.clear(seen, None, self._cloud_classes))
         dn = [_read(dataset, self._grid, window) for dataset in self._files]
         pixels, seen = self.decoder.decode(dn, [file.nodata for file in self._files])
         quality = None if self._quality is None else _read(self._quality, self._grid, window)[0]
@@ -221,6 +253,25 @@ def common_grid(scenes: Sequence[Layers], epsg: int, product: Product) -> ImageG
     if grid is None:
         raise RasterError("There is no scene to compose: run the stage fetch again.")
     return grid
+
+
+def swath_grid(scenes: Sequence[Layers], place: GranuleGrid, product: Product) -> ImageGrid:
+    """Return the grid on which scenes of a swath are composed.
+
+    Args:
+        scenes: Files of each scene.
+        place: The granule.
+        product: Says which bands and types their files have.
+
+    Raises:
+        RasterError: If a file has another band count or type than its use needs, or no place on the granule.
+    """
+    paths = [path for scene in scenes for path in scene.bands]
+    for path in paths:
+        with open_raster(path) as dataset:
+            _check_content(path, dataset, product.file_bands, product.file_types)
+    transform, height_px, width_px = covering_grid(paths, place)
+    return ImageGrid(CRS.from_epsg(place.epsg), transform, height_px, width_px)
 
 
 def _checked(path: Path, grid: ImageGrid | None, epsg: int, count: int, types: Sequence[str]) -> ImageGrid:

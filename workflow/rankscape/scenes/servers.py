@@ -21,7 +21,7 @@ from planetary_computer.sas import BLOB_STORAGE_DOMAIN, SASToken
 from planetary_computer.settings import Settings
 from planetary_computer.utils import parse_blob_url
 
-from rankscape.foundation.errors import DownloadError
+from rankscape.foundation.errors import DownloadError, InputError
 from rankscape.scenes.addresses import redacted, unsigned
 
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -59,6 +59,13 @@ class RetryPolicy:
 
 class NoAnswerError(Exception):
     """A server did not give what it was asked for; the message is a few words without the address."""
+
+
+class KeyDemandedError(DownloadError, InputError):
+    """A server gives nothing without a key, or not with the one that it got."""
+
+
+_UNKNOWN = ("HTTP 401", "HTTP 403")
 
 
 def ask(
@@ -173,6 +180,12 @@ class PlanetaryComputerSigner:
             with httpx2.Client(timeout=30.0, follow_redirects=False) as client:
                 return _read_token(address, ask(client, address, self._retries, headers))
         except NoAnswerError as error:
+            if str(error) in _UNKNOWN:
+                refused = "refuses the key" if settings.subscription_key else "demands a key"
+                raise KeyDemandedError(
+                    f"The token endpoint {redacted(address)} {refused} ({error}): set the environment variable "
+                    "PC_SDK_SUBSCRIPTION_KEY to that of your account."
+                ) from None
             raise DownloadError(
                 f"The token endpoint {redacted(address)} gave no token ({error}): try again later."
             ) from None

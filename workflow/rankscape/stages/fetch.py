@@ -5,7 +5,7 @@ In: `candidates.json` of search. Out: the assets as delivered, in a folder that 
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -50,6 +50,7 @@ def fetch(
         "sensor": chosen.sensor,
         "product": chosen.product,
         "bands": list(chosen.bands),
+        **_seasons(document, scenes),
         "scenes": scenes,
     }
     DOWNLOAD.write(out, record, provenance("fetch", chosen, {"candidates": candidates}))
@@ -57,5 +58,16 @@ def fetch(
     progress.say(f"{document['granule']}: {len(scenes)} scenes, {size_mb:.1f} MB: {_names(scenes)}.")
 
 
-def _names(scenes: list[dict[str, str]]) -> str:
+def _seasons(document: dict[str, Any], scenes: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the names of all seasons, and of those without a scene; nothing where there are none."""
+    names = [part["season"] for part in document.get("parts", []) if part["season"]]
+    seasons = list(dict.fromkeys(names))
+    there = {scene.get("season") for scene in scenes}
+    missing = [name for name in seasons if name not in there]
+    if missing:
+        progress.say(f"{document['granule']}: without a scene: {', '.join(missing)}; nothing stands in for them.")
+    return {"seasons": seasons, "missing_seasons": missing} if seasons else {}
+
+
+def _names(scenes: list[dict[str, Any]]) -> str:
     return ", ".join(scene["item_id"] for scene in scenes)

@@ -110,7 +110,9 @@ def _moments(path: Path) -> list[datetime.datetime]:
     document = read_json(path)
     try:
         taken = document.get("scenes")
-        scenes = [item["properties"] for item in document["items"]] if taken is None else taken
+        parts = document.get("parts") or [document]
+        found = [item["properties"] for part in parts for item in part["items"]] if taken is None else []
+        scenes = found if taken is None else taken
         texts = [scene["datetime"] for scene in scenes]
         return [datetime.datetime.fromisoformat(text).astimezone(datetime.UTC) for text in texts]
     except (KeyError, TypeError, ValueError) as error:

@@ -27,8 +27,8 @@ class Product:
     """Bands that may be chosen."""
     default_bands: tuple[str, ...]
     """Bands where none are chosen, in the order of the image."""
-    display_bands: tuple[str, str, str]
-    """Bands that show as red, green, blue; an image begins with them."""
+    display_bands: tuple[str, ...]
+    """Bands that show as red, green, blue, with which an image begins; none of a product that has no colours."""
     dtype: str
     """Type of the composed image."""
     value_range: tuple[float, float]
@@ -39,6 +39,8 @@ class Product:
     """Types that an asset's raw numbers may have."""
     whole_asset: str | None = None
     """Asset that holds all bands in one file; None where each band is an asset of its own."""
+    collection: str | None = None
+    """STAC collection, where it is another than the sensor's."""
 
     def assets(self, bands: Sequence[str]) -> list[str]:
         """Return the assets that an image of these bands is made of."""
@@ -76,6 +78,8 @@ class SceneFacts:
     """Cloud share of the area with data."""
     nodata_percent: float | None
     """Share of pixels without data."""
+    direction: str | None = None
+    """`ascending` or `descending`; None where the item does not say."""
 
 
 class Decoder(Protocol):
@@ -122,6 +126,8 @@ class ArchiveSensor(Sensor, Protocol):
     """Hosts of the assets of each public catalogue, by the catalogue's host."""
     quality_asset: str | None
     """Asset that says what each pixel shows; None where there is none."""
+    swath: bool
+    """Whether a scene is a piece of a swath, chosen by where it lies and resampled, and not a granule of its own."""
 
     def query(self, catalogue: str, granule: str, max_cloud_percent: float) -> dict[str, Any]:
         """Return the filter with which a catalogue is asked; a server may ignore it."""
@@ -157,6 +163,10 @@ class ArchiveSensor(Sensor, Protocol):
         """Return the decoder of one scene; `label` names it in messages."""
         ...
 
+    def finish(self, pixels: np.ndarray) -> np.ndarray:
+        """Return composed pixels as they are stored: of radar, which is averaged as power, decibels."""
+        ...
+
     def clear(self, seen: np.ndarray, quality: np.ndarray | None, cloud_classes: Collection[int]) -> np.ndarray:
         """Return where a scene shows neither cloud nor cloud shadow, bool.
 
@@ -166,6 +176,19 @@ class ArchiveSensor(Sensor, Protocol):
             cloud_classes: Classes that count as cloud or cloud shadow.
         """
         ...
+
+
+EARLIEST = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+"""The time of what does not say when."""
+
+
+def moment_of(value: Any) -> datetime.datetime | None:
+    """Read a time of an item, UTC; None where it is none."""
+    try:
+        time = datetime.datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return time.astimezone(datetime.UTC) if time.tzinfo else time.replace(tzinfo=datetime.UTC)
 
 
 SENSORS = lazy_folder(__file__, __package__)

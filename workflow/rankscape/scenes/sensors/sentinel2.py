@@ -18,8 +18,9 @@ import numpy as np
 from rankscape.foundation.errors import RasterError
 from rankscape.scenes.addresses import is_safe_name
 from rankscape.scenes.granule_table import MGRS_PATTERN
+from rankscape.scenes.plausibility import SHIFT_DN, OffsetWatch
 from rankscape.scenes.rasters import SCENE_CLOUDS
-from rankscape.scenes.sensors.protocol import Decoder, Item, Product, SceneFacts
+from rankscape.scenes.sensors.protocol import EARLIEST, Decoder, Item, Product, SceneFacts, moment_of
 
 _COLOURS = {
     "B01": "coastal", "B02": "blue", "B03": "green", "B04": "red", "B05": "rededge1", "B06": "rededge2",
@@ -33,13 +34,9 @@ _ID_GRANULE = re.compile(rf"(?:^|_)T?({MGRS_PATTERN}|[1-9][C-HJ-NP-X][A-HJ-NP-Z]
 _ORBIT = re.compile(r"_R(\d{3})_")
 _BASELINE = re.compile(r"_N(\d{2})(\d{2})_")
 _GENERATED = re.compile(r"_(\d{8}T\d{6})(?:\.SAFE)?$")
-_EARLIEST = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 _QUANTIFICATION = 10_000
 _SHIFTED_FROM = (4, 0)
-SHIFT_DN = 1000
-"""What the processing adds to the raw numbers from baseline 04.00 on."""
 _APPLIED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
-_DARK_SHARE = 0.25
 
 
 class Sentinel2:
@@ -61,6 +58,7 @@ class Sentinel2:
         ),
     }
     quality_asset: str | None = _QUALITY
+    swath = False
     quality_classes: Mapping[int, str] = {
         0: "no data", 1: "saturated or defective", 2: "dark or topographic shadow", 3: "cloud shadow",
         4: "vegetation", 5: "not vegetated", 6: "water", 7: "unclassified", 8: "cloud, medium probability",
@@ -89,7 +87,7 @@ class Sentinel2:
         identifier = item.get("id")
         if not isinstance(identifier, str) or not is_safe_name(identifier):
             raise ValueError("an id that cannot name a folder")
-        sensed = _time(properties.get("datetime")) or _time(properties.get("start_datetime"))
+        sensed = moment_of(properties.get("datetime")) or moment_of(properties.get("start_datetime"))
         if sensed is None:
             raise ValueError("no sensing time")
         return SceneFacts(
@@ -145,6 +143,10 @@ class Sentinel2:
         """Return the decoder of a true-colour image, or of reflectance with the item's offset."""
         return _TrueColour() if product == "visual" else _Reflectance(label, origin["offset_dn"])
 
+    def finish(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the pixels as they are."""
+        return pixels
+
     def clear(self, seen: np.ndarray, quality: np.ndarray | None, cloud_classes: Collection[int]) -> np.ndarray:
         """Return where the scene classification names neither cloud nor cloud shadow."""
         return seen.copy() if quality is None else np.asarray(seen & ~np.isin(quality, list(cloud_classes)))
@@ -171,34 +173,22 @@ class _Reflectance:
     def __init__(self, label: str, offset_dn: int) -> None:
         self._label = label
         self._offset_dn = offset_dn
-        self._pixels, self._dark, self._darkest = 0, 0, np.inf
+        self._watch = OffsetWatch()
 
     def decode(self, dn: Sequence[np.ndarray], nodata: Sequence[float | None]) -> tuple[np.ndarray, np.ndarray]:
         """Return reflectance; a pixel holds data where all bands do."""
         seen = np.all([observed(band[0], mark) for band, mark in zip(dn, nodata, strict=True)], axis=0)
-        self._watch(dn[0][0][seen])
+        self._watch.add(dn[0][0][seen])
         return np.stack([reflectance(band[0], self._offset_dn, seen) for band in dn]), seen
-
-    def _watch(self, valid_dn: np.ndarray) -> None:
-        if not valid_dn.size:
-            return
-        self._pixels += valid_dn.size
-        self._dark += int(np.count_nonzero(valid_dn < SHIFT_DN))
-        self._darkest = min(self._darkest, float(valid_dn.min()))
 
     def doubts(self) -> str | None:
         """Return how the numbers contradict the offset: catalogues are known to be wrong about it."""
-        if self._offset_dn and self._dark > _DARK_SHARE * self._pixels:
-            return (
-                f"{self._label}: {self._dark / self._pixels:.0%} of the pixels with data lie below the offset of "
-                f"{-self._offset_dn}; the catalogue may have applied it already without saying so."
-            )
-        if self._offset_dn == 0 and SHIFT_DN <= self._darkest < np.inf:
-            return (
-                f"{self._label}: no pixel with data lies below {SHIFT_DN}; the offset may not have been applied, "
-                "although the item says so or its baseline is older."
-            )
-        return None
+        fault = self._watch.fault(self._offset_dn)
+        if not fault:
+            return None
+        applied = "the catalogue may have applied it already without saying so"
+        forgotten = "the offset may not have been applied, although the item says so or its baseline is older"
+        return f"{self._label}: {fault}; {applied if self._offset_dn else forgotten}."
 
 
 def offset_of(item: Item) -> tuple[int, str]:
@@ -289,9 +279,9 @@ def _orbit(identifier: str, properties: Mapping[str, Any]) -> int | None:
 
 
 def _generated(identifier: str, properties: Mapping[str, Any]) -> datetime.datetime:
-    stated = _time(properties.get("s2:generation_time"))
+    stated = moment_of(properties.get("s2:generation_time"))
     match = _GENERATED.search(_product(properties)) or _GENERATED.search(identifier)
-    return stated or _time(match[1] if match else None) or _time(properties.get("created")) or _EARLIEST
+    return stated or moment_of(match[1] if match else None) or moment_of(properties.get("created")) or EARLIEST
 
 
 def _cloud_percent(properties: Mapping[str, Any]) -> float | None:
@@ -320,11 +310,3 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return float(value)
-
-
-def _time(value: Any) -> datetime.datetime | None:
-    try:
-        time = datetime.datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
-    return time.astimezone(datetime.UTC) if time.tzinfo else time.replace(tzinfo=datetime.UTC)
