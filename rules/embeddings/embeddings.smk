@@ -11,6 +11,7 @@ DISPLACED = {name: one.files() for name, one in CONFIG.references.items() if one
 COMPARED = EMBEDDINGS.compared()
 MODELS = EMBEDDINGS.models()
 TASKS = sorted(EMBEDDINGS.tasks)
+DATES = {name: [f"{row.start}/{row.end}"] if row.start and row.end else [] for name, row in GRANULE_TABLE.items()}
 SUPPLIED = EMBEDDINGS.supplied()
 COMPUTED = {name: one for name, one in EMBEDDINGS.embedders.items() if name not in SUPPLIED}
 OWN_WEIGHTS = {name: [one.weights] if one.weights.endswith(".safetensors") else [] for name, one in COMPUTED.items()}
@@ -58,6 +59,8 @@ rule embeddings_embed:
     output:
         features=dropped("features", "<results>/embeddings/features/{embedding}/{granule}.npy"),
         record="<results>/embeddings/features/{embedding}/{granule}.json",
+        table="<results>/embeddings/tables/{embedding}/{granule}.parquet",
+        item="<results>/embeddings/tables/{embedding}/{granule}.json",
     log:
         "<logs>/embeddings_embed/{embedding}/{granule}.log",
     benchmark:
@@ -73,12 +76,14 @@ rule embeddings_embed:
         runtime=minutes(60),
     params:
         settings=settings("embeddings.embed"),
+        dates=lambda wildcards: DATES[wildcards.granule],
         code=code("embeddings embed"),
     message:
         "Embedding granule {wildcards.granule} by {wildcards.embedding}"
     shell:
         "python -m rankscape embeddings embed --settings {params.settings:q} --patches {input.patches:q}"
-        " --embedder {input.embedder:q} --out {output.features:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
+        " --embedder {input.embedder:q} --out {output.features:q} --table {output.table:q}"
+        " --dates {params.dates:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
 
 
 rule embeddings_join:
@@ -88,6 +93,8 @@ rule embeddings_join:
     output:
         features=dropped("features", "<results>/embeddings/features/{embedding}/{granule}.npy"),
         record="<results>/embeddings/features/{embedding}/{granule}.json",
+        table="<results>/embeddings/tables/{embedding}/{granule}.parquet",
+        item="<results>/embeddings/tables/{embedding}/{granule}.json",
     log:
         "<logs>/embeddings_join/{embedding}/{granule}.log",
     benchmark:
@@ -102,12 +109,14 @@ rule embeddings_join:
         runtime=minutes(60),
     params:
         settings=lambda wildcards: SUPPLIED[wildcards.embedding].canonical(),
+        dates=lambda wildcards: DATES[wildcards.granule],
         code=code("embeddings join"),
     message:
         "Joining the embedding {wildcards.embedding} to granule {wildcards.granule}"
     shell:
         "python -m rankscape embeddings join --settings {params.settings:q} --name {wildcards.embedding:q}"
-        " --index {input.index:q} --out {output.features:q} > {log:q} 2>&1"
+        " --index {input.index:q} --out {output.features:q} --table {output.table:q} --dates {params.dates:q}"
+        " > {log:q} 2>&1"
 
 
 rule embeddings_label:
@@ -211,6 +220,7 @@ TARGETS += [
 add_names(granule=MAPPED, acquisition=[EMBEDDED], reference=REFERENCES)
 add_names(task=TASKS, features=list(COMPARED), embedding=sorted(EMBEDDINGS.embedders))
 PUBLISHED["embeddings"] = [
+    expand(rules.embeddings_embed.output.item, embedding=sorted(EMBEDDINGS.embedders), granule=MAPPED),
     expand(rules.embeddings_contrast.output.contrasts, task=TASKS),
     expand(rules.embeddings_downstream.output, task=TASKS, features=COMPARED),
     expand(rules.embeddings_label.output, task=TASKS),

@@ -85,3 +85,55 @@ def test_what_cannot_be_done_is_one_line(image, tmp_path, monkeypatch, capsys, a
     assert message in capsys.readouterr().err
     assert not (tmp_path / "x.parquet").exists()
     assert embed("nowhere.tif", *arguments) == 2
+
+
+def test_an_image_becomes_a_raster_with_a_band_a_number(image, tmp_path):
+    table, out = tmp_path / "x.parquet", tmp_path / "x.tif"
+    for path in (table, out):
+        assert embed(image, "--model", "band-statistics", "--patch-px", 16, "--out", path) == 0
+    frame = gpd.read_parquet(table).set_index("id")
+    with rasterio.open(out) as raster:
+        bands = raster.read()
+        assert (raster.crs.to_string(), raster.transform) == ("EPSG:32633", Affine(160, 0, 5e5, 0, -160, 5e6))
+        assert raster.dataset_mask()[0, 0] == 0
+    assert bands.shape == (6, 4, 3)
+    np.testing.assert_array_equal(bands[:, 2, 1], frame.loc["image_2_1", "embedding"])
+
+
+def test_places_in_an_image_get_the_patch_around_them(image, tmp_path):
+    middles = gpd.GeoSeries.from_xy([500_240, 500_080, 499_000], [4_999_760, 4_999_440, 5e6], crs="EPSG:32633")
+    points = middles.to_crs(4326)
+    lines = [f"{name},{x},{y}" for name, x, y in zip("abc", points.x, points.y, strict=True)]
+    (tmp_path / "places.csv").write_text("\n".join(["id,longitude,latitude", *lines]))
+    out, whole = tmp_path / "x.parquet", tmp_path / "whole.parquet"
+    words = ("--model", "band-statistics", "--patch-px", 16)
+    assert embed(tmp_path / "places.csv", "--images", image, *words, "--out", out, "--date", "2020-05-01") == 0
+    assert embed(image, *words, "--out", whole) == 0
+    frame, cut = gpd.read_parquet(out).set_index("id"), gpd.read_parquet(whole).set_index("id")
+    np.testing.assert_array_equal(frame.loc["a", "embedding"], cut.loc["image_1_1", "embedding"])
+    np.testing.assert_array_equal(frame.loc["b", "embedding"], cut.loc["image_3_0", "embedding"])
+    assert frame.loc["c", "embedding"] is None
+    assert frame.loc["a", "geometry"].equals_exact(cut.loc["image_1_1", "geometry"], 1e-9)
+    assert str(frame["datetime"].iloc[0])[:10] == "2020-05-01"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["a,10,20"], "No point of"),
+        (["a,45.15,15.003"], "if longitude and latitude were exchanged"),
+        (["a,15.001,45.15", "a,15.002,45.15"], "id 'a' stands in two rows"),
+        (["a,,"], "has no coordinates"),
+    ],
+)
+def test_places_that_cannot_be_used_are_refused(image, tmp_path, capsys, rows, message):
+    (tmp_path / "places.csv").write_text("\n".join(["id,longitude,latitude", *rows]))
+    out = tmp_path / "x.parquet"
+    words = ("--model", "band-statistics", "--patch-px", 16, "--out")
+    assert embed(tmp_path / "places.csv", "--images", image, *words, out) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+    assert embed(tmp_path / "places.csv", *words, out) == 2
+    assert "name the image with --images" in capsys.readouterr().err
+    assert embed(tmp_path / "places.csv", "--images", image, *words, tmp_path / "x.tif") == 2
+    assert embed(image, *words, out, "--date", "May 2020") == 2

@@ -12,6 +12,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from affine import Affine
 from exactextract import exact_extract
@@ -265,8 +266,7 @@ def _years(times: Any) -> list[int]:
     if " since " in unit:
         step, _, origin = unit.partition(" since ")
         code = {"days": "D", "hours": "h", "minutes": "m", "seconds": "s", "nanoseconds": "ns"}[step.strip()]
-        start = np.datetime64(origin.strip().replace(" ", "T")[:19])
-        return [int(str(start + np.timedelta64(int(one), code))[:4]) for one in values]
+        return list((pd.Timestamp(origin.strip()) + pd.to_timedelta(values, unit=code)).year)
     return [int(one) for one in values]
 
 

@@ -61,7 +61,23 @@ class SceneSource:
         side, cols = self.layout.grid.patch_px, self.layout.grid.cols
         top = step * self.step_px
         bottom = min(top + self.step_px, self.layout.grid.rows * side)
-        window = Window(0, top, cols * side, bottom - top)
+        pixels, valid, clouded = self.pixels_of(Window(0, top, cols * side, bottom - top))
+        for row in range(top // side, -(-bottom // side)):
+            begin, end = max(row * side, top), min((row + 1) * side, bottom)
+            part = slice(begin - top, end - top)
+            patches = pixels[part].reshape(end - begin, cols, side, -1).transpose(1, 0, 2, 3)
+            counts = [_count(valid, part, cols, side, (end - begin) * side), _count(clouded, part, cols, side, 0)]
+            yield Piece(row * cols, begin - row * side, np.ascontiguousarray(patches), np.stack(counts, axis=1))
+
+    def pixels_of(self, window: Window) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """Read the pixels of a window, shape (rows, columns, bands), and say which are valid, and which clouded.
+
+        Returns:
+            Pixels; and masks, shape (rows, columns): None where all are valid, and where none is clouded.
+
+        Raises:
+            RasterError: If the file is broken, or floats are no reflectance.
+        """
         pixels, flags = self._pixels(window), None if self.quality is None else _read(self.quality, window)[0]
         valid = self._valid(window, pixels, flags)
         if valid is not None:
@@ -70,12 +86,7 @@ class SceneSource:
             pixels = _reflectance(pixels, valid, *self.scaled)
         check_reflectance(pixels, self.scene.name, self.layout.grid.bands)
         clouded = None if flags is None or not (flags == CLOUDY).any() else _and(flags == CLOUDY, valid)
-        for row in range(top // side, -(-bottom // side)):
-            begin, end = max(row * side, top), min((row + 1) * side, bottom)
-            part = slice(begin - top, end - top)
-            patches = pixels[part].reshape(end - begin, cols, side, -1).transpose(1, 0, 2, 3)
-            counts = [_count(valid, part, cols, side, (end - begin) * side), _count(clouded, part, cols, side, 0)]
-            yield Piece(row * cols, begin - row * side, np.ascontiguousarray(patches), np.stack(counts, axis=1))
+        return pixels, valid, clouded
 
     def _pixels(self, window: Window) -> np.ndarray:
         """Read all bands, pixel by pixel as patches hold them: shape (rows, columns, bands)."""

@@ -19,6 +19,7 @@ from rankscape.products.artifacts import CATALOGUE, COLLECTION, ITEM, NOTICE, RE
 from rankscape.products.maps.items import SHA256_MULTIHASH
 from rankscape.products.outputs.run import Span
 from rankscape.products.outputs.words import Publication, abstract, imagery_notice, title_of
+from rankscape.samples.embedding_tables import source_link
 from rankscape.spatial.seams import union_of_bounds
 
 STAC = "1.1.0"
@@ -70,6 +71,8 @@ def _map_items(given: Publication, folder: Path) -> list[StacObject]:
             item["assets"] = _moved(item["assets"], path, folder)
             span = given.spans.get(names["granule"]) if "granule" in names else given.whole
             item["properties"] |= {} if span is None else _times(span)
+            if "emb:type" in item["properties"]:
+                item["links"] += source_link(given.chosen.imagery)
             if item["id"] in {one["id"] for one in found}:
                 item["id"] = f"{kind.path.partition('/')[0]}-{item['id']}"
         except KeyError as error:
@@ -123,6 +126,7 @@ def _linked(item: StacObject, region: str) -> StacObject:
         {"rel": "parent", "href": "../collection.json", "type": _JSON},
         {"rel": "collection", "href": "../collection.json", "type": _JSON},
     ]
+    links += [one for one in item["links"] if one["rel"].startswith("emb:")]
     return {**item, "links": links, "collection": region}
 
 

@@ -15,7 +15,7 @@ from rankscape.artifacts import (
     Table,
     Words,
 )
-from rankscape.samples.artifacts import GRANULE, PATCH_ID
+from rankscape.samples.artifacts import CLOUD, FOOTPRINT, GRANULE, PATCH_ID, VALID
 
 SPLITS = ("random", "blocks", "places")
 """Ways to put places into folds: one by one by chance; blocks of land; whole granules."""
@@ -257,6 +257,24 @@ FEATURES = Array(
 FEATURE_RECORD = Document(
     "embeddings/features/{embedding}/{granule}.json", "embeddings embed", "What the embedding of a granule is",
     model=FeatureKeys,
+)  # fmt: skip
+EMBEDDING_TABLE = Table(
+    "embeddings/tables/{embedding}/{granule}.parquet", "embeddings embed",
+    "An embedding of every patch of a granule, for other programs (GeoParquet 1.1)", row="one patch of a granule",
+    columns=(
+        Column("id", "text", "", "Id of the patch: granule, row and column, joined by _"), VALID, CLOUD,
+        Column("datetime", "text", "", "Day of the images, where it is one", optional=True),
+        Column("start_datetime", "text", "", "First day of the images, where it is known", optional=True),
+        Column("end_datetime", "text", "", "Last day of the images, where it is known", optional=True),
+        FOOTPRINT,
+        Column("bbox", "box", "degrees", "Bounds of the footprint"),
+        Column("embedding", "number", "", "List of numbers, all lists of one length (float32)",
+               "null where the patch has no embedding"),
+    ),
+)  # fmt: skip
+EMBEDDING_ITEM = Document(
+    "embeddings/tables/{embedding}/{granule}.json", "embeddings embed", "The table of an embedding in the catalogue",
+    "item",
 )  # fmt: skip
 _FOLD = "Fold, from 0; -1 where the split has fewer than three"
 LABELS = Table(

@@ -44,11 +44,11 @@ def join_features(
             _fill(part, rows["patch_id"], arrays, places)
         else:
             _average(part, parts, arrays, places)
-    has = np.isfinite(joined).all(1)
+    has = np.asarray(np.isfinite(joined).all(1))
     if not has.any():
         raise TableError(f"No labelled patch has features of {', '.join(names)}: embed the granules that have labels.")
     kept = joined if has.all() else joined[has]
-    return FeatureSet(rows[has].reset_index(drop=True), kept, widths, settings), int((~has).sum())
+    return FeatureSet(rows.loc[has].reset_index(drop=True), kept, widths, settings), int((~has).sum())
 
 
 def _average(

@@ -3,17 +3,15 @@
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from cyclopts import Parameter
 
-from rankscape.foundation.files import write_array
 from rankscape.foundation.provenance import provenance
 from rankscape.learning.adapted import embed_patches, load_adapted
 from rankscape.learning.processes import use_device
 from rankscape.learning.settings import EmbedSettings
 from rankscape.samples.patches import index_of, open_patches
 from rankscape.stages.options import Gpus, PatchArray, Threads, settings_of
-from rankscape.studies.embeddings.artifacts import FEATURE_RECORD
+from rankscape.studies.embeddings.features import Dates, EmbeddingTableFile, first, write_features
 
 
 def embed(
@@ -22,6 +20,8 @@ def embed(
     patches: PatchArray,
     embedder: Annotated[Path, Parameter(help="Network that `embeddings fit` made (.safetensors).")],
     out: Annotated[Path, Parameter(help="Features to write (.npy), a row a patch; a .json beside it describes them.")],
+    table: EmbeddingTableFile = None,
+    dates: Dates = (),
     gpus: Gpus = 0,
     threads: Threads = 1,
 ) -> None:
@@ -31,15 +31,5 @@ def embed(
     store, adapted = open_patches(patches), load_adapted(embedder)
     features = embed_patches(adapted, store, chosen.batch_size, device)
     inputs = {"patches": patches, "index": index_of(patches), "embedder": embedder}
-    write_array(out, features)
-    FEATURE_RECORD.write(
-        out.with_suffix(".json"),
-        {
-            "granule": str(store.index["granule"].iloc[0]),
-            "patches": len(features),
-            "usable": int(np.isfinite(features[:, 0]).sum()),
-            "dims": adapted.dims,
-            "architecture": adapted.architecture,
-        },
-        provenance("embeddings embed", chosen, inputs, backend=device.type),
-    )
+    record = provenance("embeddings embed", chosen, inputs, backend=device.type)
+    write_features(out, features, store.index, adapted.architecture, record, table=table, dates=first(dates))
