@@ -228,3 +228,6 @@ PUBLISHED["embeddings"] = [
 
 
 include: "prediction.smk"
+
+
+include: "inference.smk"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from pyproj import Transformer
 from workflow_copy import Project
 
 DEMO = "config/embeddings-demo.yaml"
@@ -28,6 +29,8 @@ embeddings:
   tasks:
     rough: {reference: label}
   label: {block_m: 480}
+  units:
+    homes: {path: homes.csv, label: price, features: [rooms], group: street, longitude: lon, latitude: lat}
   downstream: {checkerboard_m: [320], draws: 100}
 """
 PAGES = {"report report/index.html", "publish catalog.json"}
@@ -132,6 +135,10 @@ def small(fresh: Project) -> Project:
     for place in range(2):
         bands = np.stack([rough[place], chance.normal(size=(10, 10))])
         raster(fresh.folder / f"mine-{place}.tif", bands, ("a", "b"), (4e5, 4.5e6 - 4e3 * place), 160.0)
+    row, col, unit = (one.ravel() for one in np.mgrid[0:10, 0:10, 0:2])
+    east, north = Transformer.from_crs(32603, 4326, always_xy=True).transform(400080 + 160 * col, 4499920 - 160 * row)
+    lines = [f"{row[i]},{row[i] % 3 + unit[i]},{4 * rough[0, row[i], col[i]]},{east[i]},{north[i]}" for i in range(200)]
+    (fresh.folder / "homes.csv").write_text("\n".join(["street,rooms,price,lon,lat", *lines]))
     (fresh.folder / "small.tsv").write_text(
         "granule\trole\traster\nnorth\tfit\timages/north.tif\nsouth\tfit\timages/south.tif\n"
     )
@@ -154,7 +161,10 @@ def test_own_images_and_labels_run_to_the_page(small: Project) -> None:
     assert (
         json.loads((results / "embeddings/downstream/rough/smoothing.json").read_text())["splits"]["blocks"]["r2"] < 0.1
     )
+    units = json.loads((results / "embeddings/units/homes.json").read_text())["fits"]
+    assert units["units"]["outside"]["r2"] < 0.1 < 0.7 < units["units+convolutions"]["outside"]["r2"]
     page = (results / "report/embeddings.html").read_text()
+    assert "What embeddings add to data of units" in page
     assert "Blocks of land held out" in page
     assert "Roughness of the ground" in page
     assert "Whole granules left out" not in page

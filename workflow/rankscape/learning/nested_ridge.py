@@ -54,6 +54,7 @@ def fit_nested(
     penalties: Sequence[float] = PENALTIES,
     standardise: bool = True,
     held: Sequence[Sequence[int]] = (),
+    nested: bool = True,
 ) -> list[NestedFit]:
     """Predict every row of every task from the other folds.
 
@@ -66,6 +67,7 @@ def fit_nested(
         standardise: Whether features are divided by their deviation over the rows trained on.
         held: Folds that are held out together, such as those of one colour of a checkerboard; penalties are then chosen
             over each of the others in turn, and no model of all rows is made. None hold out each fold alone.
+        nested: False makes only the model of all rows with labels, and predicts every row from it.
 
     Returns:
         One fit a task.
@@ -87,7 +89,7 @@ def fit_nested(
             raise TableError(
                 f"Labels lie in {len(data.names)} folds; three are needed, to choose a penalty inside the others."
             )
-        parts = [tuple(sorted(part)) for part in held] or [(fold,) for fold in data.names]
+        parts = [tuple(sorted(part)) for part in held] or [(fold,) for fold in data.names if nested]
         search = _Search(data, parts, sorted(set(penalties)), whole=not held)
         predicted = _predict(features, folds, search.models)
         fits |= {task: search.fit(place, predicted[:, place]) for place, task in enumerate(tasks.tolist())}

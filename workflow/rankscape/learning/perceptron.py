@@ -43,7 +43,7 @@ def predict_folds(
     """
     if not np.isfinite(features).all():
         raise TableError("A network needs finite features: leave out patches that are not usable.")
-    predicted, epochs = np.empty(len(labels)), {}
+    predicted, epochs = np.empty(len(labels)), dict[int, int]()
     for part in held or [[fold] for fold in np.unique(folds).tolist()]:
         out = np.isin(folds, part)
         others = np.unique(folds[~out])

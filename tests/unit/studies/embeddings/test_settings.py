@@ -12,6 +12,7 @@ BASE = {
     "studies": ["embeddings"],
     "references": {"truth": {"path": "truth.tif", "title": "Truth"}},
 }
+UNITS = {"path": "u.csv", "label": "y", "features": ["x"], "group": "g", "longitude": "e", "latitude": "n"}
 
 
 def check(**section):
@@ -54,6 +55,17 @@ def test_what_is_compared():
             {"embedders": {"a": {}, "a-mlp-3": {}}, "downstream": {"models": ["ridge", "mlp-3"]}},
             "['a-mlp-3'] name an embedding",
         ),
+        ({"units": {"u": {**UNITS, "path": ""}}}, "embeddings.units.u.path is missing"),
+        ({"units": {"u": {**UNITS, "embeddings": ["other"]}}}, "embeddings.units.u.embeddings names ['other']"),
+        (
+            {"units": {"u": {**UNITS, "longitude": None, "latitude": None, "place": "g"}}},
+            "embeddings.units.u: no embedding",
+        ),
+        (
+            {"units": {"u": {**UNITS, "place": "g", "tables": ["a/convolutions.csv"]}}},
+            "['convolutions'] name two embeddings",
+        ),
+        ({"units": {"u": {**UNITS, "tables": ["a/b.csv"]}}}, "need `place`"),
         ({"acquisition": "other"}, "embeddings.acquisition = 'other' is none of acquisitions"),
         ({"embedders": {"a": {"month": 13}}}, "embeddings.embedders.a.month = 13 is refused"),
     ],

@@ -2,7 +2,7 @@
 
 from rankscape.foundation.studies import Study
 
-_VERBS = ("fit", "embed", "join", "label", "downstream", "contrast", "curve", "regress", "predict", "localize")
+_VERBS = ("fit", "embed", "join", "label", "downstream", "contrast", "curve", "regress", "predict", "localize", "units")
 
 STUDY = Study(
     name="embeddings",

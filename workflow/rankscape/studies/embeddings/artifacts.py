@@ -17,6 +17,8 @@ from rankscape.artifacts import (
 )
 from rankscape.samples.artifacts import CLOUD, FOOTPRINT, GRANULE, PATCH_ID, VALID
 
+UNIT_SPLITS = ("inside", "years", "outside")
+"""Ways to hold units out: other units of known groups; whole years; whole groups, such as facilities."""
 SPLITS = ("random", "blocks", "places")
 """Ways to put places into folds: one by one by chance; blocks of land; whole granules."""
 
@@ -172,6 +174,36 @@ class DifferenceKeys(Keys):
     """Coefficient of determination of the first minus that of the second."""
     interval: Interval
     """Its interval: blocks are resampled for both together."""
+
+
+class UnitsKeys(DocumentKeys):
+    """How well features of units, embeddings of their places, and both predict a label of units."""
+
+    units: str
+    """Name of the table."""
+    rows: int
+    """Rows of the table."""
+    unlabelled: int
+    """Rows without a label, which are left out."""
+    without_features: int
+    """Labelled rows that lack a feature, which are left out."""
+    without_embedding: int
+    """Other rows whose place has no embedding, which are left out."""
+    groups: int
+    """Groups, such as facilities, of the rows that are used."""
+    features: list[str]
+    """Features of units."""
+    embeddings: dict[str, int]
+    """Length of each embedding."""
+    components: int
+    """Most principal components that coefficients are predicted from."""
+    fits: dict[str, dict[str, FitKeys]]
+    """By model and split. Models: `units`, an embedding, `units+` it, and `units*` it, where the embedding predicts the
+    coefficients of the units' features. Splits: `inside`, `years`, `outside`. Intervals resample groups."""
+    differences: list[DifferenceKeys]
+    """Paired differences of models, with intervals from resampled groups."""
+    warnings: list[str]
+    """What a reader must know."""
 
 
 class ContrastKeys(DocumentKeys):
@@ -378,6 +410,23 @@ PIXEL_MAP = Raster(
     optional=True, bands=MAP_BANDS[:1],
 )  # fmt: skip
 PIXEL_STYLE = File("embeddings/pixels/{task}/{granule}.qml", "embeddings localize", "QGIS style", optional=True)
+UNITS = Document(
+    "embeddings/units/{units}.json", "embeddings units", "How well units and embeddings predict a label of units",
+    optional=True, model=UnitsKeys,
+)  # fmt: skip
+UNIT_PREDICTIONS = Table(
+    "embeddings/units/{units}.parquet", "embeddings units",
+    "Predictions of units, each by a model that has not seen its fold", optional=True,
+    row="one unit, for each split and model",
+    columns=(
+        Column("line", "integer", "", "Line of the unit in its table, from 1"),
+        Column("group", "text", "", "Group, such as the facility or the district"),
+        Column("split", "text", "", "inside, years or outside"),
+        Column("model", "text", "", "What predicts: units, an embedding, or both"),
+        Column("label", "number", "as in the table, transformed", "Label"),
+        Column("prediction", "number", "as the label", "Prediction"),
+    ),
+)  # fmt: skip
 
 
 def _credits(region: Path) -> Credits:

@@ -14,11 +14,11 @@ from rankscape.spatial.blocks import BlockChoice, block_numbers, choose_block
 from rankscape.spatial.geometry import WGS84, centres, plane_around, spacing
 from rankscape.spatial.variogram import variogram
 from rankscape.studies.embeddings.artifacts import SPLITS
-from rankscape.studies.embeddings.tasks import LabellingSettings, TaskSettings
+from rankscape.studies.embeddings.tasks import LabellingSettings, TaskSettings, Transform
 
 _FEWEST_BLOCKS = 3 * FOLDS
 """Blocks are made narrower until there are so many."""
-_FEWEST_FOLDS = 3
+FEWEST_FOLDS = 3
 """A split needs so many: one is held out, and of the others one for the penalty."""
 _DECIMALS = 5
 """Degrees, about 1 m: patches whose centres are nearer show one place."""
@@ -83,10 +83,10 @@ def labels_of(table: pd.DataFrame, task: TaskSettings, settings: LabellingSettin
     raw[coverage < settings.min_coverage] = np.nan
     if task.missing_above is not None:
         raw[raw > task.missing_above] = np.nan
-    label = _transformed(raw, task, origin)
+    label = transform_labels(raw, task.transform, origin)
     clipped = np.clip(label, task.lowest, task.highest)
     known = np.isfinite(label)
-    _check(clipped[known], origin)
+    check_labels(clipped[known], origin)
     moved = int((clipped[known] != label[known]).sum())
     return Labelled(table[known].assign(label=clipped[known]).reset_index(drop=True), patches, moved)
 
@@ -97,29 +97,37 @@ def _one(index: gpd.GeoDataFrame, values: pd.DataFrame) -> pd.DataFrame:
     return plain.assign(value=values["value"].to_numpy(float), coverage=values["coverage"].to_numpy(float))
 
 
-def _transformed(values: np.ndarray, task: TaskSettings, origin: str) -> np.ndarray:
-    if task.transform == "none":
+def transform_labels(values: np.ndarray, transform: Transform, origin: str) -> np.ndarray:
+    """Return values as labels, NaN where they are missing, shape (n,).
+
+    Raises:
+        TableError: If a value has no logarithm and one is asked for; `origin` names the label.
+    """
+    if transform == "none":
         return values
-    least = 0.0 if task.transform == "log" else -1.0
+    least = 0.0 if transform == "log" else -1.0
     wrong = values <= least
     if wrong.any():
-        other = "`log1p` or `none`" if task.transform == "log" and np.nanmin(values) > -1 else "`none`"
+        other = "`log1p` or `none`" if transform == "log" and np.nanmin(values) > -1 else "`none`"
         raise TableError(
-            f"{origin}: {int(wrong.sum())} values have no {task.transform}, {np.nanmin(values):g} for one: set"
-            f" transform to {other}, or mend the reference."
+            f"{origin}: {int(wrong.sum())} values have no {transform}, {np.nanmin(values):g} for one: set"
+            f" transform to {other}, or mend the values."
         )
-    return np.asarray(np.log(values) if task.transform == "log" else np.log1p(values))
+    return np.asarray(np.log(values) if transform == "log" else np.log1p(values))
 
 
-def _check(labels: np.ndarray, origin: str) -> None:
+def check_labels(labels: np.ndarray, origin: str) -> None:
+    """Refuse labels that cannot be predicted: none, equal ones, or fewer than folds need.
+
+    Raises:
+        TableError: `origin` names the label.
+    """
     if not len(labels):
-        raise TableError(
-            f"{origin}: no place has a label: the reference does not cover the granules, or has no values."
-        )
+        raise TableError(f"{origin}: no place has a label: the values are missing, or do not cover the places.")
     if labels.min() == labels.max():
         raise TableError(f"{origin}: all {len(labels)} labels are {labels[0]:g}, so there is nothing to predict.")
-    if len(labels) < _FEWEST_FOLDS * 2:
-        raise TableError(f"{origin}: {len(labels)} labels are too few for {_FEWEST_FOLDS} folds.")
+    if len(labels) < FEWEST_FOLDS * 2:
+        raise TableError(f"{origin}: {len(labels)} labels are too few for {FEWEST_FOLDS} folds.")
 
 
 def block_side(table: pd.DataFrame, settings: LabellingSettings) -> BlockChoice:
@@ -152,13 +160,13 @@ def with_folds(table: pd.DataFrame, places: Sequence[str], block_m: float, seed:
     groups = {"random": spots, "blocks": block, "places": np.unique(list(places), return_inverse=True)[1]}
     found = table.assign(block=block)
     for number, split in enumerate(SPLITS):
-        found[split] = _folds(groups[split], np.random.default_rng([seed, number]), alone=split == "places")
+        found[split] = split_folds(groups[split], np.random.default_rng([seed, number]), alone=split == "places")
     return found
 
 
-def _folds(groups: np.ndarray, chance: np.random.Generator, *, alone: bool) -> np.ndarray:
-    """Share groups among folds; places are left out one by one where there are no more than ten."""
+def split_folds(groups: np.ndarray, chance: np.random.Generator, *, alone: bool = False) -> np.ndarray:
+    """Share groups among folds, -1 where they are too few; if `alone`, up to ten are left out one by one."""
     count = len(np.unique(groups))
-    if count < _FEWEST_FOLDS:
+    if count < FEWEST_FOLDS:
         return np.full(len(groups), -1)
     return group_folds(groups, chance, count if alone and count <= 2 * FOLDS else FOLDS)

@@ -100,24 +100,38 @@ def evaluate_splits(given: FeatureSet) -> Iterator[tuple[str, Predicted, dict[st
             continue
         found = given.predict(folds)
         apart = given.rows["blocks"].to_numpy(np.int64) if split == "random" else folds
-        yield split, found, _measures(given, found, folds, apart if len(np.unique(apart)) > 1 else folds)
+        if len(np.unique(apart)) < 2:
+            apart = folds
+        yield split, found, measure(given.labels, found, given.rows["block"].to_numpy(), folds, apart, given.settings)
 
 
-def _measures(given: FeatureSet, found: Predicted, folds: np.ndarray, apart: np.ndarray) -> dict[str, Any]:
-    """Measure predictions; intervals of predictions are calibrated on parts other than their own of those apart."""
-    labels, values = given.labels, found.values
+def measure(
+    labels: np.ndarray, found: Predicted, block: np.ndarray, folds: np.ndarray, apart: np.ndarray,
+    settings: DownstreamSettings,
+) -> dict[str, Any]:  # fmt: skip
+    """Measure how predictions agree with labels; keys of `FitKeys`.
+
+    Args:
+        labels: Shape (n,).
+        found: Predictions by models that have not seen the fold of each row.
+        block: What is resampled as a whole for intervals, shape (n,).
+        folds: Fold of each row, shape (n,).
+        apart: Parts between which intervals of predictions are calibrated, shape (n,).
+        settings: Draws and confidence.
+    """
+    values = found.values
     pooled = fit_of(labels, values)
     numbers = (float(fold) for fold in np.unique(folds))
     return {
         "n": pooled.n,
         **{name: known(getattr(pooled, name)) for name in ("r2", "pearson", "spearman", "mae", "bias")},
-        "r2_interval": r2_interval(labels, [values], given.rows["block"].to_numpy(), given.settings),
+        "r2_interval": r2_interval(labels, [values], block, settings),
         "fold_r2": [known(r2(labels[folds == fold], values[folds == fold])) for fold in numbers],
         "recall": {f"{share:g}": recall_of_lowest(labels, values, share) for share in BUDGETS},
         "targeting_error": known(targeting_error(labels, values)),
         "penalties": found.penalties,
-        "half_width": known(conformal_half_width(labels - values, given.settings.confidence)),
-        "coverage": known(conformal_coverage(labels - values, apart, given.settings.confidence)),
+        "half_width": known(conformal_half_width(labels - values, settings.confidence)),
+        "coverage": known(conformal_coverage(labels - values, apart, settings.confidence)),
     }
 
 

@@ -1,6 +1,7 @@
 """The section `embeddings` of a configuration: embeddings and tasks by name, and how they are evaluated."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
@@ -18,6 +19,7 @@ from rankscape.studies.embeddings.tasks import (
     MapSettings,
     Model,
     TaskSettings,
+    UnitsSettings,
 )
 
 _NETWORK, _SUPPLIED = f"{KIND}network>", f"{KIND}supplied>"
@@ -47,6 +49,8 @@ class EmbeddingsSettings(StudySettings):
     """What predicts without an image, for comparison."""
     embed: EmbedSettings = EmbedSettings()
     label: LabellingSettings = LabellingSettings()
+    units: dict[Identifier, UnitsSettings] = {}
+    """Tables of units with features of their own, by name."""
     downstream: DownstreamSettings = DownstreamSettings()
     curve: CurveSettings = CurveSettings()
     maps: dict[Identifier, MapSettings] = {}
@@ -120,6 +124,11 @@ class EmbeddingsSettings(StudySettings):
         sets = self.embedding_sets()
         return {_named(name, model): model for model in self.downstream.models for name in sets}
 
+    def embeddings_of_units(self, name: str) -> tuple[str, ...]:
+        """Return the embeddings of patches that a table of units is joined to."""
+        units = self.units[name]
+        return units.embeddings or (tuple(self.embedders) if units.longitude is not None else ())
+
     def check(self, region: RegionSettings) -> None:
         """Refuse to predict nothing, or references that the region does not have.
 
@@ -135,6 +144,26 @@ class EmbeddingsSettings(StudySettings):
                     f"embeddings.tasks.{name}.reference = {task.reference!r} is none of references"
                     f" {sorted(region.references)}"
                 )
+
+        self._check_units()
+
+    def _check_units(self) -> None:
+        for name, units in self.units.items():
+            unknown = sorted(set(units.embeddings) - set(self.embedders))
+            if unknown:
+                raise ValueError(
+                    f"embeddings.units.{name}.embeddings names {unknown}; embedders has {sorted(self.embedders)}"
+                )
+            if not units.path:
+                raise ValueError(f"embeddings.units.{name}.path is missing: give the table of units")
+            if not units.tables and not self.embeddings_of_units(name):
+                raise ValueError(
+                    f"embeddings.units.{name}: no embedding: give `tables`, or the columns `longitude` and `latitude`"
+                )
+            names = [*self.embeddings_of_units(name), *(Path(table).stem for table in units.tables), "units"]
+            twice = sorted({one for one in names if names.count(one) > 1})
+            if twice:
+                raise ValueError(f"embeddings.units.{name}: {twice} name two embeddings: rename the file of `tables`")
 
     def check_granules(self, region: RegionSettings, table: Mapping[str, GranuleRow]) -> None:
         """Refuse a region in which nothing has a place, and maps of granules that it does not have.

@@ -5,8 +5,11 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from rankscape.foundation.settings import Identifier, Section
+from rankscape.foundation.text_tables import TableFormat
 from rankscape.learning.ridge import PENALTIES
 
+Transform = Literal["none", "log", "log1p"]
+"""How values become labels."""
 Model = Literal["ridge", "mlp-3", "mlp-5"]
 """What predicts labels from features: ridge regression, or a multi-layer perceptron of 3 or 5 layers."""
 
@@ -21,7 +24,7 @@ class TaskSettings(Section):
 
     reference: Identifier
     """One of `references`."""
-    transform: Literal["none", "log", "log1p"] = "none"
+    transform: Transform = "none"
     """Natural logarithm, or that of 1 + the value."""
     lowest: float | None = None
     """Labels below are raised to this, after the transform."""
@@ -94,3 +97,53 @@ class CurveSettings(Section):
     """Numbers of labels, and of features, that are tried; those that there are not are passed over, all are tried."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the labels and features that are drawn; smaller samples are parts of larger ones."""
+
+
+class UnitsSettings(TableFormat):
+    """A table of units with features of their own, such as storage units of facilities, or years of districts."""
+
+    path: str = ""
+    """CSV, TSV, xlsx or Parquet file, one row a unit; a path is seen from the working folder."""
+    sheet: str | None = None
+    """Sheet of an xlsx file; default: the first."""
+    label: Annotated[str, Field(min_length=1)]
+    """Column of the label."""
+    transform: Transform = "none"
+    """Natural logarithm of the label, or that of 1 + the label."""
+    features: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Columns of numbers that describe a unit itself."""
+    group: Annotated[str, Field(min_length=1)]
+    """Column of the facility, district or the like that a unit belongs to; its units are never on both sides where
+    penalties are chosen."""
+    year: str | None = None
+    """Column of the year: years are then held out as well."""
+    unit: str | None = None
+    """Column that names a unit: rows of one name share a fold. A name comes once, or once a year."""
+    place: str | None = None
+    """Column by which embeddings of `tables` are joined; they have a column of the same name."""
+    longitude: str | None = None
+    """Column of longitudes in degrees (WGS 84), to find the patch of each unit."""
+    latitude: str | None = None
+    """Column of latitudes."""
+    embeddings: tuple[Identifier, ...] = ()
+    """Embeddings of `embedders` at longitude and latitude; default: all, where these columns are given."""
+    tables: tuple[Annotated[str, Field(pattern=r"[^/]+\.[A-Za-z0-9]+$")], ...] = ()
+    """Files of embeddings of places, each called by its file name; one row a place."""
+    components: Annotated[int, Field(ge=1)] = 8
+    """Principal components of an embedding from which coefficients of the unit features are predicted."""
+
+    @model_validator(mode="after")
+    def _places_known(self) -> "UnitsSettings":
+        if (self.longitude is None) != (self.latitude is None):
+            raise ValueError("longitude and latitude go together: give both columns, or none")
+        if self.longitude is None and self.place is None:
+            raise ValueError("a unit without place: give `longitude` and `latitude`, or `place`")
+        if self.tables and self.place is None:
+            raise ValueError(f"tables {list(self.tables)} need `place`, the column that joins them to units")
+        if self.embeddings and self.longitude is None:
+            raise ValueError(f"embeddings {list(self.embeddings)} need the columns `longitude` and `latitude`")
+        if self.label in self.features:
+            raise ValueError(f"label = {self.label!r} is among the features: leave it out there")
+        if len(set(self.features)) < len(self.features):
+            raise ValueError("features names a column twice")
+        return self

@@ -7,6 +7,7 @@ _INFERENCE = "rankscape.studies.embeddings.page.inference"
 _TASKS = Read("embeddings/labels/{task}.json", "tasks")
 _RESULTS = Read("embeddings/downstream/{task}/{features}.json", "results")
 _PREDICTIONS = Read("embeddings/downstream/{task}/{features}.parquet", "results")
+_UNITS = Read("embeddings/units/{units}.json", "units")
 _CONTRASTS = Read("embeddings/contrasts/{task}.json", "tasks")
 
 SECTIONS = (
@@ -41,6 +42,13 @@ SECTIONS = (
         lead="Half-width of the interval around every prediction (split conformal), in the unit of the label, and the "
         "share of labels that lie in such intervals, each calibrated on other blocks of land than its own. A share far "
         "below the confidence asked for says that some land is predicted worse than the rest.",
+    ),
+    PageSection(
+        "units", "What embeddings add to data of units", f"{_INFERENCE}:draw_units", (_UNITS,),
+        lead="R² of ridge regression from features of units (units), from the embedding of their place, from both (+), "
+        "and from both where the embedding predicts the coefficients of the features (*). Inside: other units of known "
+        "groups, which an embedding can also tell apart as a name tag would. Outside: whole groups held out. Years: "
+        "whole years held out. Penalties are chosen by holding out whole groups; intervals resample groups.",
     ),
     PageSection("labels", "The labels", f"{_PAGE}:draw_labels", (_TASKS,)),
 )  # fmt: skip
