@@ -239,8 +239,11 @@ class GalileoPatches(nn.Module):
         seen = values.new_zeros(*values.shape[:3], len(BANDS))
         for place, band in enumerate(self.bands):
             if band in BANDS:
-                scale = 1.0 if band in GROUPS["S1"] else _DN
-                seen[..., BANDS.index(band)] = normalised(values[..., place : place + 1] * scale, [band])[..., 0]
+                radar = band in GROUPS["S1"]
+                own = values[..., place : place + 1] * (1.0 if radar else _DN)
+                # Pixels without data come as 0, which is dark for reflectance, and brighter than any land for decibels.
+                own = torch.where(own == 0, _MEAN[BANDS.index(band)], own) if radar else own
+                seen[..., BANDS.index(band)] = normalised(own, [band])[..., 0]
         if "NDVI" in self.groups:
             nir, red = (values[..., self.bands.index(band)] for band in ("B08", "B04"))
             seen[..., -1] = (nir - red) / (nir + red).clamp_min(1e-6)

@@ -81,7 +81,7 @@ class Preparation:
         Raises:
             RasterError: If the patches have fewer bands than the colour setting needs, or another type.
         """
-        _check(patches)
+        _check(patches, self.colour)
         if self.colour == "all" and patches.shape[-1] != len(self.bands):
             raise RasterError(
                 f"The network was fitted to the {len(self.bands)} bands {list(self.bands)}, the patches have"
@@ -193,7 +193,7 @@ def fit_preparation(
 def _patch_statistics(chunks: Iterable[np.ndarray], colour: Colour, channels: int) -> Statistics:
     count, total, squares = np.zeros((3, channels))
     for chunk in chunks:
-        _check(chunk)
+        _check(chunk, colour)
         values = _channels(torch.from_numpy(np.array(chunk)), colour).double()
         count += values.isfinite().sum((0, 2, 3)).numpy()
         total += values.nansum((0, 2, 3)).numpy()
@@ -223,8 +223,8 @@ def _published_statistics(published: Statistics, colour: Colour, channels: int) 
     return mean + (float(np.mean(mean)),) * more, std + (float(np.mean(std)),) * more
 
 
-def _check(patches: np.ndarray) -> None:
-    if patches.ndim != 4 or patches.shape[-1] < _VISIBLE:
+def _check(patches: np.ndarray, colour: Colour) -> None:
+    if patches.ndim != 4 or (patches.shape[-1] < _VISIBLE and colour != "all"):
         raise RasterError(f"Patches of shape {patches.shape} given; (n, height, width, bands), three bands at least.")
     if patches.dtype not in (np.uint8, np.float32):
         raise RasterError(f"Patches of type {patches.dtype} given; uint8 images or float32 reflectance are needed.")

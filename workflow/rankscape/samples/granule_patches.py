@@ -1,8 +1,10 @@
 """Patches of one image on a granule's grid, read one row of the file's blocks at a time."""
 
 import contextlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,21 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from rankscape.foundation.errors import RasterError
-from rankscape.samples.image_pixels import check_reflectance, chosen_bands
+from rankscape.samples.image_pixels import check_reflectance, chosen_bands, radar_places
 from rankscape.samples.patches import Grid, patch_id
 from rankscape.samples.settings import TileSettings
 from rankscape.samples.source import Layout, Piece
 from rankscape.samples.virtual_rasters import open_own_raster
 from rankscape.scenes.granule_table import COLOURS
+from rankscape.scenes.plausibility import (
+    PAIRS,
+    BackscatterUnit,
+    OffsetWatch,
+    check_backscatter,
+    check_polarisations,
+    decibels,
+    polarisation,
+)
 from rankscape.scenes.rasters import CLOUDY, NO_DATA, brief, open_raster
 
 _CACHE_MB = 256
@@ -48,6 +59,12 @@ class SceneSource:
     """Numbers of the bands that are taken, from 1."""
     scaled: tuple[float, float] | None
     """Scale and offset that make reflectance of digital numbers; None where the pixels are taken as they are."""
+    radar: tuple[int, ...] = ()
+    """Places of radar bands, from 0, in the array."""
+    unit: BackscatterUnit = "db"
+    """Unit of the radar bands in the file; in patches they are decibels."""
+    absent: tuple[int, ...] = ()
+    """Places of bands of seasons that nobody saw: they are NaN everywhere, and say nothing of the others."""
 
     def read(self, step: int) -> Iterator[Piece]:
         """Read whole rows of the file's blocks, and cut them into parts of the patches that they touch.
@@ -83,7 +100,10 @@ class SceneSource:
         if valid is not None:
             pixels[~valid] = np.nan if pixels.dtype.kind == "f" else 0
         if self.scaled is not None:
-            pixels = _reflectance(pixels, valid, *self.scaled)
+            pixels = _reflectance(
+                pixels, valid, *self.scaled, () if len(self.radar) == pixels.shape[-1] else self.radar
+            )
+        pixels, valid = self._in_decibels(pixels, valid)
         check_reflectance(pixels, self.scene.name, self.layout.grid.bands)
         clouded = None if flags is None or not (flags == CLOUDY).any() else _and(flags == CLOUDY, valid)
         return pixels, valid, clouded
@@ -94,9 +114,32 @@ class SceneSource:
         _read(self.scene, window, indexes=list(self.bands), out=pixels.transpose(2, 0, 1))
         return pixels
 
+    def _in_decibels(self, pixels: np.ndarray, valid: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Turn radar bands of another unit into decibels; 0 in all of them is no data that nothing marks.
+
+        Raises:
+            RasterError: If they are not in the unit that was stated.
+        """
+        if not self.radar or pixels.dtype.kind != "f":
+            return pixels, valid
+        radar = list(self.radar)
+        values = pixels[..., radar]
+        empty = ~values.any(axis=-1)
+        if self.unit != "db":
+            check_backscatter(values, self.unit, self.scene.name)
+            values = decibels(values, self.unit)
+            judged = [number for number, place in enumerate(radar) if place not in self.absent]
+            empty |= ~np.isfinite(values[..., judged]).all(axis=-1)
+        if self.unit == "db" and not empty.any():
+            return pixels, valid
+        pixels[..., radar] = values
+        pixels[empty] = np.nan
+        return pixels, _and(~empty, valid)
+
     def _valid(self, window: Window, pixels: np.ndarray, flags: np.ndarray | None) -> np.ndarray | None:
         """Say which pixels hold data, bool, shape (rows, columns); None where all do, as in most places."""
-        valid = _with_value(pixels)
+        there = [place for place in range(pixels.shape[-1]) if place not in self.absent]
+        valid = _with_value(pixels[..., there] if self.absent else pixels)
         if self.masked:
             valid = _and(_read(self.scene, window, "dataset_mask") > 0, valid)
         if flags is not None and not flags.all():
@@ -104,9 +147,12 @@ class SceneSource:
         return valid
 
 
-def _reflectance(dn: np.ndarray, valid: np.ndarray | None, scale: float, offset: float) -> np.ndarray:
-    """Turn digital numbers into reflectance, float32; NaN where there is no data."""
+def _reflectance(
+    dn: np.ndarray, valid: np.ndarray | None, scale: float, offset: float, radar: Sequence[int] = ()
+) -> np.ndarray:
+    """Turn digital numbers into reflectance, float32, and leave radar bands beside them; NaN where there is no data."""
     pixels: np.ndarray = dn.astype(np.float32) * np.float32(scale) + np.float32(offset)
+    pixels[..., list(radar)] = dn[..., list(radar)]
     if valid is not None:
         pixels[~valid] = np.nan
     return pixels
@@ -168,14 +214,56 @@ def open_scene(
         own = settings if quality is None else TileSettings(patch_px=settings.patch_px)
         bands = chosen_bands(scene, own.bands)
         scaled = scaled if own.scale is None else (own.scale, own.offset)
-        _check_scene(scene, path, own, len(bands), scaled is not None)
+        names = _bands(scene, bands, own)
+        radar = tuple(radar_places(names))
+        if radar and scene.dtypes[0] == "float64" and scaled is None:
+            scaled = (1.0, 0.0)
+        check_polarisations(names, str(path))
+        _check_scene(scene, path, own, len(bands), scaled is not None, only_radar=len(radar) == len(bands))
+        if own.scale == _SENTINEL2_SCALE and 0 not in radar:
+            _check_offset(scene, path, bands, own.offset)
         flags = flags if quality is None else stack.enter_context(open_raster(quality))
         if flags is not None:
             _check_quality(flags, scene)
         step_px, masked = _step_px(scene.block_shapes[0][0]), scene.mask_flag_enums != _ALL_VALID * scene.count
         dtype = np.dtype(scene.dtypes[0] if scaled is None else np.float32)
-        layout = _layout(scene, granule, own.patch_px, step_px, bands, dtype)
-        yield SceneSource(scene, flags, layout, step_px, masked, tuple(bands), scaled)
+        layout = _layout(scene, granule, own.patch_px, step_px, names, dtype)
+        yield SceneSource(
+            scene, flags, layout, step_px, masked, tuple(bands), scaled, radar, own.backscatter or "db",
+            _absent(scene, names),
+        )  # fmt: skip
+
+
+_SENTINEL2_SCALE = 1e-4
+"""Reflectance a digital number of Sentinel-2."""
+_LOOKED_AT_PX = 512
+
+
+def _check_offset(scene: Any, path: Path, bands: Sequence[int], offset: float) -> None:
+    """Hold the offset that was stated against the numbers in nine squares of the image.
+
+    Red shows that it was left in, since deserts are bright in it; blue that it was taken off, since water is.
+
+    Raises:
+        RasterError: If the numbers contradict it.
+    """
+    watch = OffsetWatch()
+    band, side = bands[2] if offset else bands[0], _LOOKED_AT_PX
+    places = [np.unique(np.linspace(0, max(0, length - side), 3).astype(int)) for length in scene.shape]
+    for top, left in product(*places):
+        window = Window(left, top, min(side, scene.width - left), min(side, scene.height - top))
+        dn = _read(scene, window, indexes=band)
+        watch.add(dn[(_read(scene, window, "dataset_mask") > 0) & np.isfinite(dn) & (dn != 0)])
+    watch.check(round(offset / _SENTINEL2_SCALE), str(path))
+
+
+def _absent(scene: Any, names: Sequence[str]) -> tuple[int, ...]:
+    """Places of the bands of seasons that a composed image says nobody saw."""
+    try:
+        seasons = json.loads(scene.tags().get("SEASONS_MISSING", "[]"))
+    except ValueError:
+        return ()
+    return tuple(place for place, name in enumerate(names) if name.partition(":")[0] in seasons)
 
 
 def _step_px(block_px: int) -> int:
@@ -183,9 +271,11 @@ def _step_px(block_px: int) -> int:
     return _LEAST_PX if block_px > _MOST_PX else -(-_LEAST_PX // block_px) * block_px
 
 
-def _check_scene(scene: Any, path: Path, settings: TileSettings, bands: int, is_scaled: bool) -> None:
+def _check_scene(
+    scene: Any, path: Path, settings: TileSettings, bands: int, is_scaled: bool, *, only_radar: bool
+) -> None:
     patch_px = settings.patch_px
-    if bands < 3:
+    if bands < 3 and not only_radar:
         raise RasterError(f"{path} has {bands} band(s); red, green and blue are needed, in this order.")
     if len(set(scene.dtypes)) > 1 or np.dtype(scene.dtypes[0]).kind not in "uif":
         raise RasterError(f"{path} holds {', '.join(sorted(set(scene.dtypes)))}; one type of real numbers is needed.")
@@ -215,7 +305,7 @@ def _check_quality(quality: Any, scene: Any) -> None:
         )
 
 
-def _layout(scene: Any, granule: str, patch_px: int, step_px: int, bands: Sequence[int], dtype: np.dtype) -> Layout:
+def _layout(scene: Any, granule: str, patch_px: int, step_px: int, names: tuple[str, ...], dtype: np.dtype) -> Layout:
     rows, cols = scene.height // patch_px, scene.width // patch_px
     row, col = np.divmod(np.arange(rows * cols, dtype=np.int32), np.int32(cols))
     grid = Grid(
@@ -226,13 +316,16 @@ def _layout(scene: Any, granule: str, patch_px: int, step_px: int, bands: Sequen
         patch_px,
         rows,
         cols,
-        _bands(scene, bands),
+        names,
     )
     ids = tuple(patch_id(granule, r, c) for r, c in zip(row.tolist(), col.tolist(), strict=True))
     return Layout(granule, ids, row, col, grid, dtype, -(-rows * patch_px // step_px))
 
 
-def _bands(scene: Any, bands: Sequence[int]) -> tuple[str, ...]:
-    """Names as the file describes its bands; true colour where it does not."""
-    plain = (*COLOURS, *(f"band{number}" for number in bands[3:]))
+def _bands(scene: Any, bands: Sequence[int], settings: TileSettings) -> tuple[str, ...]:
+    """Names as the file describes its bands; true colour where it does not, or radar where its unit is stated."""
+    described = [str(scene.descriptions[number - 1] or "") for number in bands]
+    if settings.backscatter is not None and len(bands) == len(PAIRS[0]) and not any(map(polarisation, described)):
+        return PAIRS[0]
+    plain = (*COLOURS, *(f"band{number}" for number in bands[3:]))[: len(bands)]
     return tuple(scene.descriptions[number - 1] or other for number, other in zip(bands, plain, strict=True))

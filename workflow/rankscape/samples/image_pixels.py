@@ -11,6 +11,7 @@ from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from rankscape.foundation.errors import RasterError
+from rankscape.scenes.plausibility import check_backscatter, polarisation
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
 """Formats of images, as Pillow names them."""
@@ -26,8 +27,6 @@ _LANDSAT = "SR_B"
 """Begins Landsat's names, such as SR_B4: red since Landsat 8, near infrared before."""
 _LEAST_REFLECTANCE, _USUAL_REFLECTANCE, _MOST_REFLECTANCE = -0.5, 2.0, 100.0
 """Below the first no offset leads, half of all pixels stay below the second, no glint reaches the third."""
-_RADAR = ("VV", "VH", "HH", "HV")
-"""Names of radar bands begin with their polarisation."""
 _SAMPLE_PX = 8
 """Every eighth pixel is enough to tell reflectance from digital numbers."""
 _ORIENTATION = 274
@@ -162,14 +161,18 @@ def check_reflectance(pixels: np.ndarray, name: str, bands: Sequence[str] = ()) 
     Args:
         pixels: Of type float reflectance, NaN where there is no data; other types are not looked at.
         name: What messages call the image.
-        bands: Names of its bands; those of radar hold decibels or power, and are not looked at.
+        bands: Names of its bands; those of radar must be decibels.
 
     Raises:
-        RasterError: If a value is below -0.5 or above 100, or half of the pixels lie above 2.
+        RasterError: If a value is below -0.5 or above 100, or half of the pixels lie above 2; or if a radar band is
+            not in decibels.
     """
-    if any(band.upper().startswith(_RADAR) for band in bands):
-        pixels = pixels[..., [not band.upper().startswith(_RADAR) for band in bands]]
-    if pixels.dtype.kind != "f" or not pixels.size:
+    if pixels.dtype.kind != "f":
+        return
+    if radar := radar_places(bands):
+        check_backscatter(pixels[::_SAMPLE_PX, ::_SAMPLE_PX, radar], "db", name)
+        pixels = pixels[..., [place for place in range(len(bands)) if place not in radar]]
+    if not pixels.size:
         return
     low, high = float(np.fmin.reduce(pixels, axis=None)), float(np.fmax.reduce(pixels, axis=None))
     sample = pixels[::_SAMPLE_PX, ::_SAMPLE_PX, :3]
@@ -180,6 +183,11 @@ def check_reflectance(pixels: np.ndarray, name: str, bands: Sequence[str] = ()) 
             " reflectance, about 0 to 1. Divide digital numbers by their scale (10,000), save colours of 0 to 255 as"
             " bytes, and declare the value of no data."
         )
+
+
+def radar_places(bands: Sequence[str]) -> list[int]:
+    """Return the places, from 0, of the bands that are named as polarisations of radar."""
+    return [place for place, band in enumerate(bands) if polarisation(band)]
 
 
 def check_upright(path: Path) -> None:

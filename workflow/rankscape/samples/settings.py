@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from rankscape.foundation.settings import Section
 from rankscape.foundation.text_tables import TableFormat
 from rankscape.foundation.visible_files import is_passed_over
+from rankscape.scenes.plausibility import BackscatterUnit, polarisation
 
 Share = Annotated[float, Field(ge=0, le=1)]
 PopulationUnit = Literal["count", "per_ha", "per_km2"]
@@ -39,6 +40,9 @@ class TileSettings(Section):
     """Reflectance a digital number of a raster of yours, such as 0.0001; default: it holds bytes or reflectance."""
     offset: float = 0.0
     """Reflectance of the digital number 0, such as -0.1 for Sentinel-2 since baseline 04.00; goes with `scale`."""
+    backscatter: BackscatterUnit | None = None
+    """Unit of the radar bands (VV, VH) of a raster of yours: `db`, `power` or `amplitude`, which become decibels;
+    default: they are decibels. Two bands without names are VV, VH where it is given."""
     resize_images: bool = False
     """Images without coordinates are resized to squares of patch_px; otherwise all must be squares of one size."""
     broken: Broken = "refuse"
@@ -48,7 +52,8 @@ class TileSettings(Section):
     def _bands_and_scale_agree(self) -> "TileSettings":
         if self.offset and self.scale is None:
             raise ValueError(f"offset = {self.offset} goes with a scale: give both")
-        if 0 < len(self.bands) < _COLOURS or len(set(self.bands)) < len(self.bands):
+        few = 0 < len(self.bands) < _COLOURS and self.backscatter is None and not all(map(polarisation, self.bands))
+        if few or len(set(self.bands)) < len(self.bands):
             raise ValueError(f"bands {list(self.bands)} must be three or more, each once: red, green, blue first")
         return self
 

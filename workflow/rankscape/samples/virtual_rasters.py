@@ -86,7 +86,8 @@ def _mosaic(path: Path) -> str:
     kinds = {}
     for file in files:
         with open_raster(file) as one:
-            facts = (one.crs, one.res, one.dtypes, one.descriptions, one.nodata)
+            kinds_of_radar = tuple(one.tags().get(tag) for tag in _RADAR_TAGS)
+            facts = (one.crs, one.res, one.dtypes, one.descriptions, one.nodata, kinds_of_radar)
             kinds[file] = (facts, one.transform, one.width, one.height)
     first = next(iter(kinds.values()))
     for file, (facts, *_) in kinds.items():
@@ -95,7 +96,7 @@ def _mosaic(path: Path) -> str:
             raise RasterError(
                 f"{file} and {files[0]} differ in {', '.join(differing)}: they are no tiles of one mosaic."
             )
-    (crs, (wide, high), dtypes, names, nodata), transform = first[0], first[1]
+    (crs, (wide, high), dtypes, names, nodata, _), transform = first[0], first[1]
     if transform.b or transform.d or transform.e >= 0:
         raise RasterError(f"{files[0]} is turned or mirrored: make it north up (gdalwarp).")
     left = min(one[1].c for one in kinds.values())
@@ -118,7 +119,9 @@ def _mosaic(path: Path) -> str:
     return _document(crs, Affine(wide, 0, left, 0, -high, top), size, bands, nodata)
 
 
-_FACTS = ("CRS", "pixel size", "type or number of bands", "band names", "nodata value")
+_FACTS = ("CRS", "pixel size", "type or number of bands", "band names", "nodata value", "backscatter or orbit")
+_RADAR_TAGS = ("BACKSCATTER", "UNIT", "ORBITS")
+"""What composed images of radar say of themselves: kinds and directions are not put side by side."""
 
 
 def _safe(folder: Path, wanted: Sequence[str]) -> tuple[list[str], tuple[float, float]]:

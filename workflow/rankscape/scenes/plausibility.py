@@ -136,7 +136,7 @@ def check_alike(name: str, facts: Mapping[str, Iterable[object]]) -> None:
 
 
 class OffsetWatch:
-    """Notices when the stated offset of Sentinel-2 does not fit the numbers of the red band, seen piece by piece."""
+    """Notices when the stated offset of Sentinel-2 does not fit the numbers of a band, seen piece by piece."""
 
     def __init__(self) -> None:
         self._pixels, self._dark, self.darkest = 0, 0, np.inf

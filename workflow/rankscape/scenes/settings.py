@@ -171,6 +171,8 @@ class FetchSettings(SensorSettings):
                 f"the first three bands must be {', '.join(product.display_bands)}: judges and contact sheets show "
                 "them as red, green, blue"
             )
+        if getattr(self.sensor_facts, "swath", False) and len(self.bands) < len(product.bands):
+            raise ValueError(f"bands = {list(self.bands)}: both polarisations {list(product.bands)} are needed")
         if product.whole_asset and self.bands != product.bands:
             raise ValueError(f"product {self.product} has the bands {list(product.bands)}: leave `bands` out")
         return self
