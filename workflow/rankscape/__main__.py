@@ -21,7 +21,7 @@ from rankscape.foundation.studies import find_studies
 SHARED = {
     "Configuration": ("check",),
     "Acquisition": ("simulate", "search", "fetch", "compose"),
-    "Samples": ("tile", "aggregate", "pixel-statistics", "embed"),
+    "Samples": ("tile", "aggregate", "sample-places", "pixel-statistics", "embed"),
     "Products": ("mosaic", "report", "publish", "compare"),
 }
 """Verbs that all studies share, in the order in which data flows."""

@@ -51,7 +51,7 @@ def area_means(reference: ReferenceSettings, footprints: gpd.GeoSeries) -> pd.Da
     """
     path = Path(reference.path)
     with open_raster(path, max_pixels=_MAX_PIXELS, max_bands=1 << 16) as dataset:
-        _check_raster(path, dataset, reference.band)
+        check_raster(path, dataset, reference.band)
         shapes = _in_crs_of(dataset, footprints)
         statistics = (
             _extract(path, dataset, reference, shapes)
@@ -93,7 +93,7 @@ def people_on(
     if pieces.empty:
         return np.zeros(0)
     with open_raster(path, max_pixels=_MAX_PIXELS, max_bands=1 << 16) as dataset:
-        _check_raster(path, dataset, band)
+        check_raster(path, dataset, band)
         shapes = _in_crs_of(dataset, pieces)
         operations = {name: name for name in ("sum", "mean", "count", "min")}
         found = cell_statistics(path, _Cells(dataset, band, Validity(nodata)), shapes, operations).astype(float)
@@ -107,7 +107,7 @@ def people_on(
     return np.asarray(np.nan_to_num(people))
 
 
-def _check_raster(path: Path, dataset: Any, band: int) -> None:
+def check_raster(path: Path, dataset: Any, band: int) -> None:
     """Check that a raster can be averaged over shapes: it has a CRS, the band, and is neither turned nor mirrored."""
     if dataset.crs is None:
         raise RasterError(f"{path} has no CRS, so that nobody knows where it lies: assign one (gdal_edit.py -a_srs).")
