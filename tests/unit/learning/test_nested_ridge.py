@@ -43,22 +43,56 @@ def nested_by_loops(x, y, folds, penalties, scaled):
     return predicted
 
 
-@pytest.mark.shared
-def test_published_folds(shared):
+@pytest.fixture
+def published(shared):
+    """Published folds and errors, and the rows that they are of."""
     golden = json.loads((shared / "golden/embeddings/golden.json").read_text())["ridge"]
     i, j = np.ogrid[:150, :24]
     x = np.sin(0.7 * (i + 1) * np.sqrt(j + 1)) + 0.3 * np.cos(0.013 * (i + 1) * (j + 3)) + 0.8
     y = x @ np.cos(1.1 * np.arange(24)) + 0.6 * np.sin(12.9898 * i[:, 0]) * np.cos(78.233 * i[:, 0]) + 2
     assert x.sum() == pytest.approx(golden["x_checksum"])
     assert y.sum() == pytest.approx(golden["y_checksum"])
-    folds = np.array(golden["fold_of_row"])
+    return golden, x, y, np.array(golden["fold_of_row"])
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("kind", ["intercept", "no_intercept", "no_intercept_clipped"])
+def test_published_folds(published, kind):
+    golden, x, y, folds = published
+    times, wanted = 1, golden[kind]
+    if kind != "intercept":
+        # Each row and its mirror image: all means are 0, so that nothing is centred.
+        times, x, y, folds = 2, np.vstack([x, -x]), np.concatenate([y, -y]), np.tile(folds, 2)
+    r2 = np.empty((5, len(PENALTIES)))
     for number, penalty in enumerate(PENALTIES):
-        (fit,) = fit_nested(x, y[:, None], folds, penalties=[penalty], standardise=False)
-        errors = [((fit.predicted - y)[folds == fold] ** 2).mean() for fold in range(5)]
-        np.testing.assert_allclose(errors, np.array(golden["intercept"]["fold_mse"])[:, number], rtol=1e-9)
-    penalty = golden["intercept"]["chosen_penalty"]
-    (fit,) = fit_nested(x, y[:, None], folds, penalties=[penalty], standardise=False)
-    np.testing.assert_allclose(fit.final.weights, golden["intercept"]["weights_at_chosen"], rtol=1e-9)
+        (fit,) = fit_nested(x, y[:, None], folds, penalties=[times * penalty], standardise=False)
+        predicted, labels = fit.predicted[:150], y[:150]
+        if kind.endswith("clipped"):
+            predicted = predicted.clip(labels.min(), labels.max())
+        for fold in range(5):
+            own = folds[:150] == fold
+            error = ((predicted - labels)[own] ** 2).mean()
+            assert error == pytest.approx(wanted["fold_mse"][fold][number], rel=1e-9)
+            r2[fold, number] = 1 - error / labels[own].var()
+    np.testing.assert_allclose(r2, wanted["fold_r2"], rtol=1e-9)
+    np.testing.assert_allclose(r2.mean(0), wanted["mean_r2"], rtol=1e-9)
+    best = PENALTIES[int(r2.mean(0).argmax())]
+    assert (r2.mean(0).argmax(), best) == (wanted["chosen_index"], pytest.approx(wanted["chosen_penalty"]))
+    (fit,) = fit_nested(x, y[:, None], folds, penalties=[times * best], standardise=False)
+    np.testing.assert_allclose(fit.final.weights, wanted["weights_at_chosen"], rtol=1e-9)
+
+
+@pytest.mark.shared
+def test_a_published_fifth_is_held_out(published):
+    golden, x, y, _ = published
+    order = np.random.RandomState(0).permutation(20)
+    train, test = order[:16], order[16:]
+    assert (train.tolist(), test.tolist()) == (golden["split_n20_train_indices"], golden["split_n20_test_indices"])
+    folds = np.empty(20, int)
+    folds[order] = np.repeat(range(5), 4)
+    (fit,) = fit_nested(x[:20, :6], y[:20, None], folds, penalties=[0.5])
+    wanted = plain(x[train, :6], y[train], 0.5, True)(x[test, :6])
+    np.testing.assert_allclose(fit.predicted[test], wanted, rtol=1e-9)
 
 
 @pytest.mark.parametrize("scaled", [False, True])

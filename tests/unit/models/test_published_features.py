@@ -23,12 +23,12 @@ def windows():
     return np.stack([*cut, np.full((3, 3, 3), 0.25), np.zeros((3, 3, 3))]).astype(np.float32)
 
 
-def features(filters, extras=""):
-    (form,) = forms_of(f"random-convolutions-3px-200{extras}")
+def features(filters, extras="", seen=None):
+    (form,) = forms_of(f"random-convolutions-3px-{len(filters)}{extras}")
     network = RandomConvolutions(form, 3)
     network.filters.copy_(torch.from_numpy(filters))
     with torch.inference_mode():
-        return network(torch.from_numpy(images())).numpy()
+        return network(torch.from_numpy(images() if seen is None else seen)).numpy()
 
 
 def far(found, wanted):
@@ -63,6 +63,26 @@ def test_the_paper_s_features(mosaiks, extras, key):
 def test_torchgeo_s_features(shared, mosaiks, extras, key):
     peers = np.load(shared / "golden/embeddings/peers_rcf.npz")
     assert far(features(mosaiks["filters"], extras), peers[f"torchgeo_{key}"]) < 1e-5
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("key", "stretched"), [("features", False), ("features_after_their_minmax", True)])
+def test_idinsight_s_features(shared, key, stretched):
+    peers, seen = np.load(shared / "golden/embeddings/peers_rcf.npz"), images()
+    if stretched:  # by the least and largest value of all bands of an image
+        least, most = (end(seen, axis=(1, 2, 3), keepdims=True) for end in (np.min, np.max))
+        seen = (seen - least) / (most - least)
+    found = features(peers["idinsight_weights"], "-offset-1", seen)
+    assert far(found, peers[f"idinsight_{key}"]) < 1e-5
+
+
+@pytest.mark.shared
+def test_a_whitening_of_more_patches_than_become_filters(mosaiks):
+    filters = whitened_filters(windows())[:40]
+    assert far(filters, mosaiks["filters_closed_form"][:40]) < 1e-6
+    assert far(whitened_filters(windows()[:40]), filters) > 0.1
+    kept = np.r_[:40, 200:240]
+    assert far(features(filters), mosaiks["features_bias0_float64"][:, kept]) < 2e-4
 
 
 @pytest.mark.parametrize("extras", ["", "-bias0.5", "-bias-0.3", "-offset-1", "-bias0.2-offset0.1"])

@@ -20,8 +20,9 @@ CELL_PX = 16
 """Pixels along a cell of the labels."""
 PATCH_CELLS = 2
 """Cells along a patch of 32 px, over which noise averages out."""
-_SMOOTH_CELLS = 12.0
-"""Size of the structures of the smooth label."""
+_SMOOTH_CELLS = 8.0
+"""Size of the structures of the smooth label. It is correlated over 1.4 km, so that even a small region has dozens of
+blocks as wide, and little of what neighbours tell crosses their borders."""
 
 
 @dataclass(frozen=True)
