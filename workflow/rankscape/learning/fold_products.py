@@ -15,6 +15,8 @@ from rankscape.foundation.errors import TableError
 
 CHUNK = 4096
 """Rows that are read at once."""
+_TILE = 256
+"""Columns of a matrix that are changed at once."""
 _SMALLEST = 1e-12
 """Features whose variance is a smaller share of their square are constant."""
 
@@ -64,10 +66,10 @@ class _Sums:
 
     def close(self) -> None:
         """Copy the upper triangle of `xx` into the lower one."""
-        for start in range(0, len(self.xx), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(self.xx), _TILE):
+            part = slice(start, start + _TILE)
             self.xx[part, part] += np.triu(self.xx[part, part], 1).T
-            self.xx[start + CHUNK :, part] = self.xx[part, start + CHUNK :].T
+            self.xx[start + _TILE :, part] = self.xx[part, start + _TILE :].T
 
 
 class FoldSums:
@@ -97,7 +99,7 @@ class FoldSums:
         self.sums = {fold: _Sums.of_none(features.shape[1], labels.shape[1]) for fold in self.names}
         for start in range(0, len(features), CHUNK):
             part = slice(start, start + CHUNK)
-            x, y, own = _finite(features[part]) - self.shift, labels[part] - self.base, known[part]
+            x, y, own = _finite(features[part], self.shift), labels[part] - self.base, known[part]
             for fold in np.unique(folds[part][own]).tolist():
                 rows = own & (folds[part] == fold)
                 self.sums[fold].add(x[rows], y[rows])
@@ -153,8 +155,8 @@ class TrainedSums:
         total = kept[0].copy(order="F")
         for one in kept[1:]:
             total += one
-        for start in range(0, len(total), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(total), _TILE):
+            part = slice(start, start + _TILE)
             total[:, part] -= np.outer(self.centre * self.n, self.centre[part])
         return total
 
@@ -212,8 +214,8 @@ class FoldRows:
             yield Solved(held, one, w, base, {fold: (by**2).sum(0) for fold, by in missed.items()})
 
 
-def _finite(features: np.ndarray) -> np.ndarray:
-    found = np.asarray(features, np.float64)
+def _finite(features: np.ndarray, shift: np.ndarray | float = 0.0) -> np.ndarray:
+    found = np.subtract(features, shift, dtype=np.float64)
     if not np.isfinite(found).all():
         raise TableError("Ridge needs finite features: leave out patches that are not usable.")
     return found

@@ -21,7 +21,7 @@ _ROWS_PER_FEATURE = 2.5
 """Rows trained on for each feature from which few steps are enough."""
 _STEPS = 60
 """Most steps; what is not solved then is factorised instead."""
-_TO_JUDGE, _TO_PREDICT = 1e-8, 1e-12
+_TO_JUDGE, _TO_PREDICT = 1e-7, 1e-12
 """Relative residuals at which a penalty can be judged, and at which a model is final."""
 _EARLIER = 5
 """Earlier solutions that the next is guessed from."""

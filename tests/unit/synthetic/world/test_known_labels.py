@@ -11,7 +11,7 @@ from rankscape.evaluation.regression import r2
 from rankscape.spatial.smoothing import smooth_nested
 from rankscape.studies.embeddings.labelling import block_side, with_folds
 from rankscape.studies.embeddings.tasks import LabellingSettings
-from rankscape.synthetic.world.tasks import TASKS, write_tasks
+from rankscape.synthetic.world.known_labels import TASKS, write_tasks
 from rankscape.synthetic.world.world_grid import CRS, WorldGrid
 
 GRID, SEED = WorldGrid(512), 7
