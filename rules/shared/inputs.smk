@@ -28,12 +28,14 @@ def tile_source(wildcards):
     A folder of images is `ancient`: its time knows nothing of its subfolders, and the listing says what counts.
     """
     row = GRANULE_TABLE[wildcards.granule]
+    other = CONFIG.acquisitions[wildcards.acquisition].beside
     if row.local:
         files = list(map(str, raster_files(row.raster))) if row.raster else row.tiles
-        return {"source": ancient(row.images) if row.images else files, "quality": []}
+        return {"source": ancient(row.images) if row.images else files, "quality": [], "beside": []}
     return {
         "source": rules.compose.output.scene,
         "quality": [rules.compose.output.quality],
+        "beside": [acquired(rules.compose.output.scene, other)] if other else [],
     }
 
 

@@ -188,3 +188,32 @@ def test_a_real_pair_without_names_is_radar_where_its_unit_is_stated(shared, tmp
     assert (patches.grid.bands, patches.array.dtype) == (("VV", "VH"), np.float32)
     assert -13 < float(np.median(patches.array[..., 0])) < -11
     assert tile(source, tmp_path / "b.npy", backscatter="power") == 2
+
+
+# Two sensors side by side
+
+
+def test_bands_of_two_sensors_stand_side_by_side(raster, power, tmp_path, capsys):
+    optical = np.random.default_rng(3).uniform(0.02, 0.3, (4, 32, 32)).astype(np.float32)
+    optical[:, :4] = np.nan
+    radar = decibels(power)
+    radar[:, :, :4] = np.nan
+    one = raster("s2.tif", optical, names=("B04", "B03", "B02", "B08"))
+    two = raster("s1.tif", radar, names=("VV", "VH"))
+    quality = raster("quality.tif", np.ones((1, 32, 32), np.uint8))
+    assert tile(one, tmp_path / "a.npy", "--quality", quality, "--beside", two) == 0
+    patches = open_patches(tmp_path / "a.npy")
+    assert patches.grid.bands == ("B04", "B03", "B02", "B08", "VV", "VH")
+    both = np.concatenate([optical, radar])
+    both[:, np.isnan(both).any(axis=0)] = np.nan
+    np.testing.assert_array_equal(patches_of(tmp_path / "a.npy", 1), both[:, :16, 16:].transpose(1, 2, 0))
+    assert patches.index["valid_fraction"][0] == pytest.approx(0.75**2)
+    assert GalileoPatches("galileo-nano-8px", patches.grid.bands).groups == ("S1", "S2_RGB", "S2_NIR_10m", "NDVI")
+
+
+def test_two_sensors_on_different_grids_are_one_line(raster, power, tmp_path, capsys):
+    one = raster("s2.tif", np.full((3, 32, 32), 0.1, np.float32))
+    moved = rasterio.transform.Affine(10, 0, 400_005, 0, -10, 4_500_000)
+    two = raster("s1.tif", decibels(power), names=("VV", "VH"), transform=moved)
+    assert tile(one, tmp_path / "a.npy", "--beside", two) == 2
+    assert "differ in place or pixel size" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import pytest
 import rasterio
 from planetary_computer.settings import Settings
 from rankscape.__main__ import main
+from rankscape.foundation.errors import SettingsError
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.plausibility import decibels, near_zero_area
 from rankscape.scenes.resampling import read_resampled
@@ -14,7 +15,7 @@ from rankscape.scenes.seasons import parts_of
 from rankscape.scenes.sensors.sentinel1 import SENSOR
 from rankscape.scenes.settings import FOUR_SEASONS, AcquisitionSettings, SearchSettings
 from rasterio.transform import from_origin
-from unit.scenes.synthetic_scenes import CRS, GRANULE, ORIGIN_M, make_candidates, write_catalogue, write_tif
+from unit.scenes.synthetic_scenes import CRS, GRANULE, ORIGIN_M, make_candidates, make_item, write_catalogue, write_tif
 
 WINDOW = {"granule": GRANULE, "start": "2023-01-01", "end": "2023-12-31", "max_cloud_percent": 0}
 SIDE_PX = 40
@@ -350,3 +351,75 @@ def test_windows_do_not_change_what_is_resampled(tmp_path):
         whole, _ = read_resampled([vv, vh], decoder, crs, grid, rasterio.windows.Window(0, 0, 60, 60))
         part, _ = read_resampled([vv, vh], decoder, crs, grid, rasterio.windows.Window(8, 9, 30, 20))
     np.testing.assert_allclose(part, whole[:, 9:29, 8:38], rtol=1e-5)
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"sensor": "sentinel-1", "bands": ["VV"]}, r"both polarisations \['VV', 'VH'\] are needed"),
+        ({"sensor": "sentinel-1", "product": "visual"}, r"none of \['gamma0', 'sigma0'\]"),
+        ({"orbit": "either"}, "orbit = 'either' goes with radar"),
+        ({"seasons": {"dry": ["02-29", "05-01"]}}, "season dry: 02-29 is no day of every year"),
+        ({"seasons": {"dry": ["05-01", "05-01"]}}, "it has no day"),
+        ({"seasons": {"dry": ["5-1", "06-01"]}}, "write month and day, such as 03-01"),
+        ({"seasons": "five"}, "'five' names no seasons: write four"),
+        ({"seasons": "four", "product": "visual"}, "seasons may be missing, which product visual cannot say"),
+        ({"sensor": "local", "seasons": "four"}, "seasons goes with a sensor of a catalogue"),
+    ],
+)
+def test_wrong_settings_are_refused(settings, words):
+    with pytest.raises(SettingsError, match=words):
+        AcquisitionSettings.checked(settings, "mine.yaml", "acquisitions.mine")
+
+
+def test_defaults_of_seasons_and_radar():
+    radar, optical, one = (
+        AcquisitionSettings.model_validate(given) for given in ({"sensor": "sentinel-1"}, {"seasons": "four"}, {})
+    )
+    assert (radar.product, radar.bands, radar.max_scenes, radar.composite) == ("gamma0", ("VV", "VH"), 6, "median")
+    assert (optical.product, optical.max_scenes, optical.composite) == ("reflectance", 6, "median")
+    assert (one.product, one.max_scenes, one.composite) == ("visual", 1, "best")
+    assert list(optical.windows) == ["spring", "summer", "autumn", "winter"]
+    assert radar.sought().collection == "sentinel-1-rtc"
+    # Seasons and orbit ask the catalogue; they do not change what fetch and compose read of the settings.
+    assert optical.model_copy(update={"seasons": None}).fetched() == optical.fetched()
+
+
+def test_seasons_of_sentinel_2_hold_clear_views_alone(work, capsys):
+    """Of two views the cloud of one is left to the other; what is cloudy in both is missing, not filled."""
+    bands = ("B04", "B03", "B02")
+    documents = []
+    for name, day, dn, cloudy in (
+        ("S2A_1", "2023-04-01", 2000, 4),
+        ("S2A_2", "2023-04-05", 3000, 2),
+        ("S2A_3", "2023-07-01", 4000, 20),
+    ):
+        classes = np.full((10, 10), 4, np.uint8)
+        classes[:cloudy] = 9
+        write_tif(work / f"catalogue/{name}/SCL.tif", classes, gsd_m=20.0)
+        for band in bands:
+            write_tif(work / f"catalogue/{name}/{band}.tif", np.full((20, 20), dn, np.uint16))
+        assets = {band: f"./{band}.tif" for band in (*bands, "SCL")}
+        documents.append(make_item(1, id=name, assets=assets, datetime=f"{day}T10:00:00Z"))
+    write_catalogue(work / "catalogue", documents)
+    status = image_of(
+        work,
+        {"max_cloud_percent": 60},
+        sensor="sentinel-2",
+        seasons={"spring": ["03-01", "06-01"], "summer": ["06-01", "09-01"]},
+    )
+    assert status == 0
+    pixels, names, tags, quality, *_ = read(work)
+    assert names == tuple(f"{season}:{band}" for season in ("spring", "summer") for band in bands)
+    assert np.isnan(pixels[:3, :4]).all()
+    np.testing.assert_allclose(pixels[:3, 4:8], 0.2, atol=1e-6)
+    np.testing.assert_allclose(pixels[:3, 8:], 0.15, atol=1e-6)
+    assert np.isnan(pixels[3:]).all()
+    assert json.loads(tags["SEASONS_MISSING"]) == ["summer"]
+    np.testing.assert_array_equal(quality[:, 0], [2] * 4 + [1] * 16)
+    write_catalogue(work / "catalogue", documents[2:])
+    assert image_of(work, {"max_cloud_percent": 60}, sensor="sentinel-2", seasons="four") == 2
+    assert "03TVF: no season has a clear view (spring, summer, autumn, winter)" in last_line(capsys)

@@ -33,10 +33,11 @@ def open_source(
     *,
     images: bool = False,
     threads: int = 1,
+    beside: Path | None = None,
 ) -> Iterator[PatchSource]:
     """Open what patches are cut from: a raster, a folder of web-mercator tiles, or a folder of any `images`.
 
-    An image's blocks are decoded by that many `threads`.
+    An image's blocks are decoded by that many `threads`. `beside` is an image of another sensor on the same grid.
 
     Raises:
         RasterError: If it cannot be cut; the message names the file and what is wrong with it.
@@ -48,7 +49,7 @@ def open_source(
         yield open_unplaced(Path(path), granule, settings)
         return
     if is_several(str(path)) or not Path(path).is_dir():
-        with open_scene(path, quality, granule, settings, threads) as scene:
+        with open_scene(path, quality, granule, settings, threads, beside) as scene:
             yield scene
         return
     if quality is not None:

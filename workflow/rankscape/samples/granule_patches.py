@@ -30,7 +30,7 @@ from rankscape.scenes.plausibility import (
     decibels,
     polarisation,
 )
-from rankscape.scenes.rasters import CLOUDY, NO_DATA, brief, open_raster
+from rankscape.scenes.rasters import CLOUDY, NO_DATA, brief, is_raster, open_raster
 
 _CACHE_MB = 256
 """Decoded blocks that GDAL keeps: more than one row of 512 px blocks of a granule, and no share of a large machine."""
@@ -191,7 +191,12 @@ def _read(dataset: Any, window: Window, how: str = "read", **more: Any) -> np.nd
 
 @contextlib.contextmanager
 def open_scene(
-    path: Path, quality: Path | None, granule: str, settings: TileSettings, threads: int = 1
+    path: Path,
+    quality: Path | None,
+    granule: str,
+    settings: TileSettings,
+    threads: int = 1,
+    beside: Path | None = None,
 ) -> Iterator[SceneSource]:
     """Open an image to cut.
 
@@ -203,6 +208,7 @@ def open_scene(
         granule: Granule id.
         settings: `patch_px`; of a raster without quality, which is the user's own, also bands, scale and offset.
         threads: Threads that decode blocks.
+        beside: Image of another sensor on the same grid, whose bands follow; None where there is none.
 
     Raises:
         RasterError: If a file is missing, of another format, type or band count, too large, without CRS, smaller than
@@ -210,7 +216,7 @@ def open_scene(
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE_MB, GDAL_NUM_THREADS=str(threads)))
-        scene, flags, scaled = stack.enter_context(open_own_raster(path, settings.bands))
+        scene, flags, scaled = stack.enter_context(open_own_raster(path, settings.bands, beside))
         own = settings if quality is None else TileSettings(patch_px=settings.patch_px)
         bands = chosen_bands(scene, own.bands)
         scaled = scaled if own.scale is None else (own.scale, own.offset)
@@ -230,7 +236,7 @@ def open_scene(
         layout = _layout(scene, granule, own.patch_px, step_px, names, dtype)
         yield SceneSource(
             scene, flags, layout, step_px, masked, tuple(bands), scaled, radar, own.backscatter or "db",
-            _absent(scene, names),
+            _absent(path, beside, names),
         )  # fmt: skip
 
 
@@ -257,13 +263,16 @@ def _check_offset(scene: Any, path: Path, bands: Sequence[int], offset: float) -
     watch.check(round(offset / _SENTINEL2_SCALE), str(path))
 
 
-def _absent(scene: Any, names: Sequence[str]) -> tuple[int, ...]:
-    """Places of the bands of seasons that a composed image says nobody saw."""
-    try:
-        seasons = json.loads(scene.tags().get("SEASONS_MISSING", "[]"))
-    except ValueError:
-        return ()
-    return tuple(place for place, name in enumerate(names) if name.partition(":")[0] in seasons)
+def _absent(path: Path, beside: Path | None, names: Sequence[str]) -> tuple[int, ...]:
+    """Places of the bands of seasons that composed images say nobody saw."""
+    absent: set[str] = set()
+    for file in (path, beside):
+        if file is None or not is_raster(file):
+            continue
+        with open_raster(file) as image:
+            seasons = json.loads(image.tags().get("SEASONS_MISSING", "[]"))
+            absent |= {name for name in image.descriptions if name and name.partition(":")[0] in seasons}
+    return tuple(place for place, name in enumerate(names) if name in absent)
 
 
 def _step_px(block_px: int) -> int:

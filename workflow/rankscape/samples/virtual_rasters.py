@@ -51,16 +51,22 @@ class _Source(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_own_raster(path: Path, bands: Sequence[str]) -> Iterator[OpenedRaster]:
+def open_own_raster(path: Path, bands: Sequence[str], beside: Path | None = None) -> Iterator[OpenedRaster]:
     """Open a raster of the granule table: a file, tiles of one mosaic (a pattern with `*`), or a .SAFE folder.
 
     Args:
         path: What the granule table names.
         bands: Bands to read of a .SAFE folder, red, green and blue first; default: these three.
+        beside: Image of another sensor on the same grid, whose bands stand behind those of the first.
 
     Raises:
-        RasterError: If nothing is there, tiles are of several kinds, or metadata or a band is missing.
+        RasterError: If nothing is there, tiles are of several kinds, metadata or a band is missing, or two sensors lie
+            on different grids.
     """
+    if beside is not None:
+        with _open(_beside(path, beside), path) as scene:
+            yield OpenedRaster(scene, None, None)
+        return
     if not is_several(str(path)):
         with open_raster(path) as scene:
             yield OpenedRaster(scene, None, None)
@@ -117,6 +123,34 @@ def _mosaic(path: Path) -> str:
         for number in range(len(dtypes))
     ]
     return _document(crs, Affine(wide, 0, left, 0, -high, top), size, bands, nodata)
+
+
+def _beside(path: Path, other: Path) -> str:
+    """A virtual raster of the bands of two images."""
+    with open_raster(path) as one, open_raster(other) as two:
+        for fact, ours, theirs in (
+            ("CRS", one.crs, two.crs),
+            ("place or pixel size", one.transform, two.transform),
+            ("size", one.shape, two.shape),
+            ("type", one.dtypes[0], two.dtypes[0]),
+        ):
+            if ours != theirs:
+                raise RasterError(
+                    f"{path} and {other} differ in {fact}, {_said(ours)} and {_said(theirs)}: two sensors side "
+                    "by side need one grid and type: compose both of the same granule."
+                )
+        size = (one.width, one.height)
+        bands = [
+            (dataset.descriptions[number] or "", dataset.dtypes[number],
+             [_Source(file, number + 1, size, (0, 0, *size))])
+            for file, dataset in ((path, one), (other, two))
+            for number in range(dataset.count)
+        ]  # fmt: skip
+        return _document(one.crs, one.transform, size, bands, one.nodata)
+
+
+def _said(fact: Any) -> str:
+    return ", ".join(f"{value:g}" for value in tuple(fact)[:6]) if isinstance(fact, Affine) else str(fact)
 
 
 _FACTS = ("CRS", "pixel size", "type or number of bands", "band names", "nodata value", "backscatter or orbit")

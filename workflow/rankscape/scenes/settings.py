@@ -189,7 +189,10 @@ def _chosen(section: type[FetchSettings], values: dict[str, Any]) -> dict[str, A
         sensor = sensor_named(name)
     except (ValueError, TypeError, AttributeError):
         return {}  # the sensor's own validation says so
-    product = values.get("product") or next(iter(sensor.products))
+    kinds = [
+        name for name, product in sensor.products.items() if product.nodata is not None or not values.get("seasons")
+    ]
+    product = values.get("product") or next(iter(kinds or sensor.products))
     if product not in sensor.products:
         raise ValueError(f"product = {product!r} is none of {list(sensor.products)}, the products of {sensor.title}")
     return {"product": product, "bands": values.get("bands") or sensor.products[product].default_bands}
@@ -213,6 +216,9 @@ _OF_SEVERAL = {"max_scenes": 6, "composite": "median"}
 class AcquisitionSettings(FetchSettings, SoughtSettings, ComposeSettings):
     """One kind of image of the region's granules: sensor, product, bands, and how scenes become one image."""
 
+    beside: Identifier | None = None
+    """Another acquisition, such as one of radar, whose bands stand behind these in every patch; on the same grid."""
+
     @model_validator(mode="before")
     @classmethod
     def _with_several(cls, values: Any) -> Any:
@@ -224,6 +230,12 @@ class AcquisitionSettings(FetchSettings, SoughtSettings, ComposeSettings):
         except (ValueError, TypeError, AttributeError):
             return values  # the sensor's own validation says so
         return {**_OF_SEVERAL, **values} if swath or values.get("seasons") else values
+
+    @model_validator(mode="after")
+    def _seasons_can_miss(self) -> "AcquisitionSettings":
+        if self.seasons and self.product_facts.nodata is None:
+            raise ValueError(f"seasons may be missing, which product {self.product} cannot say: take reflectance")
+        return self
 
     @model_validator(mode="after")
     def _classes_known(self) -> "AcquisitionSettings":

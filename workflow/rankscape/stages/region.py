@@ -10,13 +10,14 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, model_validator
 
-from rankscape.foundation.errors import SettingsError
+from rankscape.foundation.errors import GranuleError, SettingsError
 from rankscape.foundation.settings import Identifier, Section, at_path, read_yaml, worded
 from rankscape.products.districts.settings import DistrictSettings
 from rankscape.products.outputs.settings import PublishSettings
 from rankscape.products.report.settings import ReportSettings
 from rankscape.samples.settings import ReferenceSettings, TileSettings
 from rankscape.scenes.granule_table import SHARD_PATTERN, GranuleRow, parse_shard
+from rankscape.scenes.seasons import parts_of
 from rankscape.scenes.settings import AcquisitionSettings, SearchSettings, StorageSettings
 from rankscape.synthetic.settings import SimulateSettings
 
@@ -73,6 +74,7 @@ class RegionSettings(Section):
         taken = sorted(_TAKEN & set(self.acquisitions))
         if taken:
             raise ValueError(f"acquisitions.{taken[0]}: a folder beside the acquisitions has this name: take another")
+        self._check_beside()
         parse_shard(self.shard)
         needed = sorted({"tiles", "features"} & set(self.storage.drop))
         if self.shard is not None and needed:
@@ -81,6 +83,23 @@ class RegionSettings(Section):
                 f"{' and '.join(needed)}; take them out of it, and remove them yourself when the region is done"
             )
         return self
+
+    def _check_beside(self) -> None:
+        """Refuse to put acquisitions side by side that are missing, chained, or of different types of numbers."""
+        for name, acquisition in self.acquisitions.items():
+            if acquisition.beside is None:
+                continue
+            key, other = (
+                f"acquisitions.{name}.beside = {acquisition.beside!r}",
+                self.acquisitions.get(acquisition.beside),
+            )
+            if other is None or other is acquisition:
+                raise ValueError(f"{key} is no other acquisition: there are {sorted(self.acquisitions)}")
+            if other.beside is not None:
+                raise ValueError(f"{key} has another one beside it itself: name two acquisitions, not three")
+            types = [one.product_facts.dtype for one in (acquisition, other)]
+            if types[0] != types[1]:
+                raise ValueError(f"{key} holds {types[1]}, {name} {types[0]}: take product: reflectance beside radar")
 
     def acquisition(self, name: str | None, asker: str) -> str:
         """Return the acquisition that a study names, or the only one where it names none.
@@ -109,6 +128,11 @@ class RegionSettings(Section):
         """
         searched = [name for name, row in table.items() if row.local is None]
         for name, acquisition in self.acquisitions.items():
+            for granule in searched if acquisition.windows else ():
+                try:
+                    parts_of(table[granule].window(), acquisition.windows)
+                except GranuleError as error:
+                    raise ValueError(str(error).rstrip(".")) from None
             if searched and not hasattr(acquisition.sensor_facts, "collection"):
                 raise ValueError(
                     f"acquisitions.{name}.sensor = {acquisition.sensor!r} has no scenes to look for, but {searched[0]} "

@@ -39,6 +39,10 @@ def tile(
         MaybeFile,
         Parameter(help="What is known of every pixel of the image (quality.tif): no data, clear, cloud."),
     ] = (),
+    beside: Annotated[
+        MaybeFile,
+        Parameter(help="Composed image of another sensor on the same grid, whose bands follow those of the source."),
+    ] = (),
     images: Annotated[
         bool,
         Parameter(
@@ -68,7 +72,9 @@ def tile(
         raise GranuleError(f"--granule {granule!r} is no id: write {GRANULE_WORDS}.")
     if ranks is not None and not mpi:
         raise InputError(f"--ranks {ranks} goes with --mpi: add it, or leave --ranks out.")
-    opener = partial(open_source, source, only(quality), granule, chosen, images=images, threads=threads)
+    opener = partial(
+        open_source, source, only(quality), granule, chosen, images=images, threads=threads, beside=only(beside)
+    )
     if mpi:
         from rankscape.samples.mpi import cut_with_ranks
 
@@ -82,13 +88,13 @@ def tile(
         west, south, east, north = bounds
         say(f"{granule}: lies between {west:.4f} and {east:.4f} degrees east, {south:.4f} and {north:.4f} north.")
     index = make_index(layout, shares, chosen)
-    inputs = _inputs(source, only(quality))
+    inputs = _inputs(source, only(quality), only(beside))
     write_index(index_of(out), index, layout.grid, provenance("tile", chosen, inputs))
     say(f"{granule}: {len(index)} patches of {layout.grid.patch_px} px, {int(index['usable'].sum())} usable.")
 
 
-def _inputs(source: Path, quality: Path | None) -> dict[str, Path]:
+def _inputs(source: Path, quality: Path | None, beside: Path | None) -> dict[str, Path]:
     """The files that were read, by role."""
     files = raster_files(str(source)) if is_several(str(source)) else [source]
     named = {"source" if len(files) == 1 else f"source {file.name}": file for file in files}
-    return named if quality is None else {**named, "quality": quality}
+    return named | {role: file for role, file in (("quality", quality), ("beside", beside)) if file is not None}

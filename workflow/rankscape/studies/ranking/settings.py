@@ -121,7 +121,12 @@ class RankingSettings(StudySettings):
         Raises:
             ValueError: In one line that names the keys.
         """
-        region.acquisition(self.acquisition, "ranking.acquisition")
+        name = region.acquisition(self.acquisition, "ranking.acquisition")
+        if not region.acquisitions[name].product_facts.display_bands:
+            raise ValueError(
+                f"ranking.acquisition = {name!r} has no red, green and blue, which judges are shown: take "
+                "one of Sentinel-2, and set its `beside` to this one"
+            )
         unknown = sorted(set(self.order_from_reference.references) - set(region.references))
         if unknown:
             raise ValueError(
