@@ -249,6 +249,34 @@ def test_studies_and_acquisitions_must_exist(values, said):
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("acquisitions", "said"),
+    [
+        ({"radar": {"sensor": "sentinel-1"}}, "ranking.acquisition = 'radar' has no red, green and blue"),
+        ({"a": {"product": "reflectance", "beside": "b"}}, "acquisitions.a.beside = 'b' is no other acquisition"),
+        ({"a": {"product": "reflectance", "beside": "a"}}, "acquisitions.a.beside = 'a' is no other acquisition"),
+        ({"a": {"beside": "b"}, "b": {"sensor": "sentinel-1"}}, "holds float32, a uint8: take product: reflectance"),
+        (
+            {"a": {"product": "reflectance", "beside": "b"}, "b": {"sensor": "sentinel-1", "beside": "a"}},
+            "has another one beside it itself",
+        ),
+    ],
+)
+def test_acquisitions_that_cannot_stand_side_by_side_are_refused(acquisitions, said):
+    values = changed(acquisition=next(iter(acquisitions)))
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        check_config({**values, "acquisitions": acquisitions}, "here.yaml")
+
+
+def test_dates_in_which_no_season_begins_are_refused_before_any_job():
+    table = {
+        "48RVV": GranuleRow(granule="48RVV", role="fit", start="2023-04-01", end="2023-05-01", max_cloud_percent=60)
+    }
+    config = check_config({**JUDGED, "acquisitions": {"a": {"seasons": {"dry": ["05-02", "10-01"]}}}}, "here.yaml")
+    with pytest.raises(SettingsError, match="48RVV: none of the seasons dry begins between 2023-04-01 and 2023-05-01"):
+        check_granules(config, table)
+
+
 def test_a_study_looks_at_the_acquisition_that_it_names():
     two = {"acquisitions": {"colour": {}, "bands": {"product": "reflectance"}}}
     config = check_config({**changed(acquisition="bands"), **two}, "x")

@@ -10,12 +10,13 @@ import pytest
 from asset_server import status
 from rankscape.foundation.errors import CatalogueError, InputError
 from rankscape.scenes.addresses import local_path
-from rankscape.scenes.candidates import find_scenes
+from rankscape.scenes.candidates import find_parts, find_scenes
 from rankscape.scenes.catalogues import StacApi, months, open_catalogue
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.mgrs import granule
+from rankscape.scenes.sensors.protocol import archive_sensor
 from rankscape.scenes.sensors.sentinel2 import SENSOR
-from rankscape.scenes.settings import SearchSettings
+from rankscape.scenes.settings import SearchSettings, SoughtSettings
 from unit.scenes.synthetic_scenes import GRANULE, QUICK, make_item, write_catalogue
 
 WINDOW = Window(granule=GRANULE, start="2023-06-20", end="2023-07-20", max_cloud_percent=20)
@@ -405,3 +406,47 @@ def test_broken_static_catalogues_name_the_file(tmp_path, server):
         static(str(path))
     with pytest.raises(CatalogueError, match="HTTP 404"):
         static(f"{server.address}/catalog.json")
+
+
+def radar_item(day: str, **properties) -> dict:
+    item = make_item(
+        1, id=f"S1A_{day}", collection="sentinel-1-rtc", datetime=f"{day}T05:00:00Z", s2__mgrs_tile="absent",
+        platform="sentinel-1a", sat__orbit_state="descending", proj__epsg=32603, **properties,
+    )  # fmt: skip
+    ring = [[-166.2, 40.5], [-166, 40.5], [-166, 40.7], [-166.2, 40.7], [-166.2, 40.5]]
+    return {**item, "geometry": {"type": "Polygon", "coordinates": [ring]}, "assets": {
+        band: {"href": f"https://example.org/{day}-{band}.tif"} for band in ("vv", "vh")
+    }}  # fmt: skip
+
+
+def test_radar_of_every_season_is_asked_of_an_api_and_chosen_here(api):
+    days = ["2023-03-01", "2023-05-31", "2023-06-01", "2024-02-29", "2024-03-01"]
+    api.items = [radar_item(day) for day in days]
+    api.items[1]["assets"].pop("vh")
+    api.items += [radar_item("2023-04-01", sar__instrument_mode="EW"), make_item(2)]
+    api.items.append(
+        {
+            **radar_item("2023-07-01"),
+            "properties": {**radar_item("2023-07-01")["properties"], "sat:orbit_state": "ascending"},
+        }
+    )
+    settings = SearchSettings(href=api.address, signing="none").of_collection("sentinel-1-rtc")
+    sought = SoughtSettings(sensor="sentinel-1", seasons="four")
+    window = WINDOW.model_copy(update={"start": datetime.date(2023, 1, 1), "end": datetime.date(2023, 12, 31)})
+    parts = {part["season"]: part for part in find_parts(settings, sought, window, archive_sensor("sentinel-1"), QUICK)}
+    assert {name: [item["id"][4:] for item in part["items"]] for name, part in parts.items()} == {
+        "spring": ["2023-03-01"], "summer": ["2023-06-01"], "autumn": [], "winter": ["2024-02-29"],
+    }  # fmt: skip
+    assert parts["spring"]["left_out"] == {"of another mode than IW": 1, "of one polarisation": 1}
+    assert parts["summer"]["left_out"]["of an orbit that is ascending"] == 1
+    assert parts["winter"]["dates"] == [["2023-12-01", "2024-02-29"]]
+    assert all(search["collections"] == ["sentinel-1-rtc"] for search in api.searches)
+
+
+def test_a_season_is_not_missing_because_a_catalogue_did_not_answer(api):
+    api.items = [radar_item("2023-04-01")]
+    api.failures = [500] * 50
+    settings = SearchSettings(href=api.address, signing="none").of_collection("sentinel-1-rtc")
+    sought = SoughtSettings(sensor="sentinel-1", seasons={"dry": ("07-01", "08-01"), "wet": ("01-01", "03-01")})
+    with pytest.raises(CatalogueError, match="failed"):
+        find_parts(settings, sought, WINDOW, archive_sensor("sentinel-1"), QUICK)

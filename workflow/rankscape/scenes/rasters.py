@@ -25,9 +25,11 @@ DRIVERS = {
 
 A Cloud-Optimized GeoTIFF is read by the driver of GeoTIFF. GDAL is never left to guess among its two hundred.
 """
-MAX_PIXELS = 400_000_000
-"""A Sentinel-2 granule has 10980 x 10980 = 1.2e8 pixels; a header that claims far more is an attack or a mistake."""
-MAX_BANDS = 32
+MAX_PIXELS = 1_000_000_000
+"""A Sentinel-2 granule has 1.2e8 pixels, a scene of Sentinel-1 up to 7e8; a header that claims far more is an attack or
+a mistake."""
+MAX_BANDS = 256
+"""An image of twelve months has up to 156 bands."""
 NO_DATA, CLEAR, CLOUDY = 0, 1, 2
 """Values of a quality raster."""
 SCENE_CLASSES, SCENE_CLOUDS = range(12), (3, 8, 9, 10)
