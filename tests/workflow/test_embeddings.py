@@ -13,7 +13,8 @@ from workflow_copy import Project
 DEMO = "config/embeddings-demo.yaml"
 ARGUMENTS = ("--configfile", DEMO)
 TASKS = ("built", "farmed", "invisible", "people", "roads", "smooth", "water")
-SETS = ("convolutions", "statistics", "both", "coordinates", "smoothing")
+SETS = ("convolutions", "statistics", "both", "coordinates", "smoothing", "together", "others")
+LEARNED = {"together": ("built", "farmed", "water"), "alone-built": ("built",), "alone-water": ("water",)}
 GRANULES = ("03TVG", "03TWG", "03TXG", "03TVF", "03TWF", "03TXF")
 SMALL = """
 region: small
@@ -26,6 +27,8 @@ embeddings:
   embedders:
     convolutions: {architecture: random-convolutions-3px-32}
     mine: {path: mine-*.tif, min_coverage: 0.9}
+  networks:
+    net: {tasks: [rough], trunk: test_resnet, epochs: 8, learning_rate: 0.05, normalisation: none}
   tasks:
     rough: {reference: label}
   label: {block_m: 480}
@@ -38,6 +41,13 @@ PAGES = {"report report/index.html", "publish catalog.json"}
 
 def downstream(tasks, sets):
     return {f"downstream embeddings/downstream/{task}/{name}.json" for task in tasks for name in sets}
+
+
+def of_networks(networks):
+    """What a network's own predictions, and features of one of a single task, are judged by."""
+    ends = {f"{task}/{name}-end-to-end" for name, tasks in networks.items() for task in tasks}
+    single = {f"{task}/{name}" for name, tasks in networks.items() for task in tasks if name.startswith("alone-")}
+    return {f"downstream embeddings/downstream/{one}.json" for one in ends | single}
 
 
 def curves(tasks, sets=("convolutions",)):
@@ -63,9 +73,8 @@ def made(fresh: Project) -> Project:
 
 def test_each_change_reruns_its_own_jobs_and_what_follows(made: Project) -> None:
     made.configure(DEMO, embeddings={"tasks": {"wet": {"reference": "water", "transform": "log1p"}}})
-    own = {"label embeddings/labels/wet.parquet"} | downstream(["wet"], SETS) | contrasts(["wet"])
-    own |= curves(["wet"])
-    assert made.planned(*ARGUMENTS) == own | PAGES
+    added = {"label embeddings/labels/wet.parquet"} | downstream(["wet"], SETS) | contrasts(["wet"])
+    assert made.planned(*ARGUMENTS) == added | curves(["wet"]) | PAGES
 
     made.configure(DEMO, embeddings={"tasks": {"wet": {"reference": "water", "lowest": 0.0}}})
     made.pretend(*ARGUMENTS)
@@ -87,7 +96,14 @@ def test_each_change_reruns_its_own_jobs_and_what_follows(made: Project) -> None
 
 def test_the_bootstrap_makes_no_embedding_again(made: Project) -> None:
     made.configure(DEMO, embeddings={"downstream": {"draws": 200}})
-    assert made.planned(*ARGUMENTS) == downstream(TASKS, SETS) | contrasts(TASKS) | PAGES
+    assert made.planned(*ARGUMENTS) == downstream(TASKS, SETS) | of_networks(LEARNED) | contrasts(TASKS) | PAGES
+
+
+def test_a_network_brings_its_own_jobs(made: Project) -> None:
+    made.configure(DEMO, embeddings={"networks": {"third": {"tasks": ["built", "water"], "trunk": "test_resnet"}}})
+    new = {"train embeddings/networks/third.safetensors"} | of_networks({"third": ("built", "water")})
+    new |= {f"embed embeddings/features/third/{granule}.npy" for granule in GRANULES}
+    assert made.planned(*ARGUMENTS) == new | downstream(TASKS, ["third"]) | contrasts(TASKS) | PAGES
 
     made.pretend(*ARGUMENTS)
     made.configure(DEMO, embeddings={"curve": {"sizes": [100]}})
@@ -106,7 +122,9 @@ def test_a_granule_without_labels_costs_its_own_jobs_alone(made: Project) -> Non
 
 def test_a_model_reruns_its_own_jobs_alone(made: Project) -> None:
     made.configure(DEMO, embeddings={"downstream": {"models": ["ridge", "mlp-3"]}})
-    own = downstream(TASKS, ["convolutions-mlp-3", "statistics-mlp-3", "both-mlp-3"])
+    named = ("convolutions", "statistics", "both", "together", "others")
+    own = downstream(TASKS, [f"{name}-mlp-3" for name in named])
+    own |= downstream(["built"], ["alone-built-mlp-3"]) | downstream(["water"], ["alone-water-mlp-3"])
     assert made.planned(*ARGUMENTS) == own | contrasts(TASKS) | PAGES
 
 
@@ -152,7 +170,7 @@ def test_own_images_and_labels_run_to_the_page(small: Project) -> None:
 
     results = small.folder / "results/small"
     found = json.loads((results / "embeddings/downstream/rough/convolutions.json").read_text())
-    assert set(found["splits"]) == {"random", "blocks"}, "two granules have no third to leave out"
+    assert set(found["splits"]) == {"random", "blocks", "held_out"}, "two granules have no third to leave out"
     assert found["splits"]["blocks"]["r2"] > 0.7
     mine = json.loads((results / "embeddings/downstream/rough/mine.json").read_text())
     assert mine["splits"]["blocks"]["r2"] > 0.99, "the embedding contains the label"
@@ -163,8 +181,16 @@ def test_own_images_and_labels_run_to_the_page(small: Project) -> None:
     )
     units = json.loads((results / "embeddings/units/homes.json").read_text())["fits"]
     assert units["units"]["outside"]["r2"] < 0.1 < 0.7 < units["units+convolutions"]["outside"]["r2"]
+    learned, itself = (
+        json.loads((results / f"embeddings/downstream/rough/{name}.json").read_text())["splits"]
+        for name in ("net", "net-end-to-end")
+    )
+    assert set(learned) == set(itself) == {"held_out"}, "a network has seen the places of the other splits"
+    assert learned["held_out"]["n"] == itself["held_out"]["n"] == found["splits"]["held_out"]["n"]
+    assert learned["held_out"]["r2"] > 0.3
     page = (results / "report/embeddings.html").read_text()
     assert "What embeddings add to data of units" in page
+    assert "One part of the land held out from networks too" in page
     assert "Blocks of land held out" in page
     assert "Roughness of the ground" in page
     assert "Whole granules left out" not in page

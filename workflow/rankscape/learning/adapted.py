@@ -1,5 +1,6 @@
 """A backbone with all that belongs to it, on disk and in memory, and the features that it computes."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from torch import nn
 
 from rankscape.foundation.errors import RasterError, WeightsError
 from rankscape.foundation.progress import track
+from rankscape.foundation.provenance import KEY
 from rankscape.models.backbones import OWN_PREFIX, create_backbone
 from rankscape.models.preparation import Preparation
-from rankscape.models.weights import load_weights, save_weights, under
+from rankscape.models.weights import load_weights, metadata_of, save_weights, under
 from rankscape.samples.patches import Patches
 
 HEAD_PREFIX = "head."
@@ -34,6 +36,8 @@ class Adapted:
     """Land categories in the head's order."""
     uninhabited: str | None
     """The category without people."""
+    tasks: tuple[str, ...] = ()
+    """Tasks whose labels it learned from: what it computes must not be judged at places that it learned from."""
 
     @property
     def dims(self) -> int:
@@ -48,6 +52,7 @@ class Adapted:
             "preparation": self.preparation.to_document(),
             "categories": list(self.categories),
             "uninhabited": self.uninhabited,
+            **({"tasks": list(self.tasks)} if self.tasks else {}),
         }
 
 
@@ -76,7 +81,14 @@ def load_adapted(path: Path) -> Adapted:
         architecture, str(path), preparation.channels, seed=0, bands=preparation.bands[: preparation.channels]
     )
     head = _head(under(tensors, HEAD_PREFIX))
-    return Adapted(architecture, backbone, preparation, head, categories, uninhabited)
+    tasks = tuple(document.get("tasks", ()))
+    return Adapted(architecture, backbone, preparation, head, categories, uninhabited, tasks)
+
+
+def tasks_of(weights: Path) -> tuple[str, ...]:
+    """Return the tasks whose labels a file's network learned from; none where it does not say."""
+    document = json.loads(metadata_of(weights).get(KEY, "{}"))
+    return tuple(document.get("tasks", ()))
 
 
 def _head(tensors: dict[str, Any]) -> nn.Linear | None:
@@ -130,7 +142,7 @@ def check_bands(adapted: Adapted, patches: Patches) -> None:
     if found[:seen] != needed[:seen]:
         raise RasterError(
             f"The backbone was fitted to the bands {list(needed)}, the patches have {list(found)}: give patches of the"
-            " same bands, or run adapt again."
+            " same bands, or fit it again."
         )
 
 

@@ -1,5 +1,6 @@
 """Changes of an image that leave what it shows as it is: land has no upright side; light and air differ by date."""
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -12,6 +13,8 @@ from rankscape.models.preparation import LUMA
 VIEWS = (1, 4, 8)
 """As it is; the four turns; the turns of the image and of its mirror image."""
 
+TILT_DEGREES = 20.0
+"""Largest angle by which `tilt` turns an image (Chen, Konakalla and Noor 2022)."""
 GAIN = 0.1
 """Largest relative change of contrast."""
 BRIGHTNESS = 0.1
@@ -68,6 +71,34 @@ def turn(batch: Tensor, generator: torch.Generator) -> Tensor:
     mirror = torch.randint(2, (count,), generator=generator, device=generator.device)
     turned = _turned(batch, turns.to(batch.device))
     return torch.where(mirror.to(batch.device).bool()[:, None, None, None], turned.flip(-1), turned)
+
+
+def tilt(batch: Tensor, generator: torch.Generator, smallest: float = 1.0, degrees: float = TILT_DEGREES) -> Tensor:
+    """Mirror each image, crop it and turn it a little, by chance.
+
+    Half of the images are mirrored from left to right, and half of them upside down. The crop's share of the area is
+    uniform between `smallest` and 1, its place and its angle are uniform. What a turn brings in from outside is the
+    image's reflection.
+
+    Args:
+        batch: Square images, shape (n, channels, side, side).
+        generator: Source of chance; the same state gives the same images, on every device.
+        smallest: Smallest share of the area, above 0.
+        degrees: Largest angle.
+
+    Returns:
+        New tensor of the same shape, type and device.
+    """
+    drawn = torch.rand((len(batch), 6), generator=generator, device=generator.device).to(batch)
+    angle, side = math.radians(degrees) * (2 * drawn[:, 0] - 1), (smallest + (1 - smallest) * drawn[:, 1]).sqrt()
+    across, down = (torch.where(drawn[:, place] < 0.5, -side, side) for place in (2, 3))
+    shift = (1 - side) * (2 * drawn[:, 4:] - 1).T
+    rows = [
+        torch.stack([angle.cos() * across, -angle.sin() * down, shift[0]], 1),
+        torch.stack([angle.sin() * across, angle.cos() * down, shift[1]], 1),
+    ]
+    grid = F.affine_grid(torch.stack(rows, 1), list(batch.shape), align_corners=False)
+    return F.grid_sample(batch, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
 def square_views(images: Tensor, count: int) -> Iterator[Tensor]:

@@ -172,7 +172,10 @@ def unpack(state: TrainState, tensors: Mapping[str, Tensor], document: Mapping[s
         return
     state.network.load_state_dict(under(tensors, "network."))
     for place, optimizer in enumerate(state.optimizers):
-        groups = [{**group, "betas": tuple(group["betas"])} for group in document["groups"][place]]
+        groups = [
+            {name: tuple(value) if name == "betas" else value for name, value in group.items()}
+            for group in document["groups"][place]
+        ]
         moments = _moments(optimizer, under(tensors, f"moments.{place}."))
         optimizer.load_state_dict({"state": moments, "param_groups": groups})
     if state.schedule is not None:

@@ -4,12 +4,12 @@ import numpy as np
 import torch
 
 from rankscape.foundation.errors import InputError
-from rankscape.learning.adapted import Adapted
+from rankscape.learning.adapted import Adapted, tasks_of
 from rankscape.learning.adapting import chunks_of
 from rankscape.learning.filters import fit_filters
 from rankscape.learning.selection import select_usable
 from rankscape.learning.settings import EmbedderSettings
-from rankscape.models.backbones import check_input, create_backbone, published_statistics
+from rankscape.models.backbones import check_input, create_backbone, find_weights, published_statistics
 from rankscape.models.convolutions import banks_of
 from rankscape.models.galileo import GalileoPatches
 from rankscape.models.preparation import fit_preparation
@@ -46,7 +46,9 @@ def make_embedder(settings: EmbedderSettings, stores: list[Patches], device: tor
     _check_size(settings, preparation.input_px, network)
     fit_filters(network, stores, preparation, chance[1], device, settings.whitening_patches)
     check_input(network, channels, preparation.input_px, settings.architecture)
-    return Adapted(settings.architecture, network.cpu(), preparation, None, (), None)
+    source = find_weights(settings.architecture, settings.weights)
+    tasks = () if source is None else tasks_of(source)
+    return Adapted(settings.architecture, network.cpu(), preparation, None, (), None, tasks)
 
 
 def _check_galileo(settings: EmbedderSettings) -> None:

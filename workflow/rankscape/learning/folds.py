@@ -3,6 +3,7 @@
 A part is a number for every sample; whoever validates holds out one part after the other.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +61,9 @@ def time_folds(times: np.ndarray, parts: int = FOLDS) -> np.ndarray:
     return (np.arange(len(moments)) * min(parts, len(moments)) // len(moments))[inverse]
 
 
-def even_parts(sizes: np.ndarray, generator: np.random.Generator, parts: int = FOLDS) -> np.ndarray:
+def even_parts(
+    sizes: np.ndarray, generator: np.random.Generator, parts: int = FOLDS, shares: Sequence[float] | None = None
+) -> np.ndarray:
     """Share groups among parts: the largest first, each to the part that has the least, equal ones by chance.
 
     scikit-learn's GroupKFold does this without chance, or draws without regard to sizes.
@@ -69,14 +72,15 @@ def even_parts(sizes: np.ndarray, generator: np.random.Generator, parts: int = F
         sizes: Members of each group, shape (groups,).
         generator: Source of chance.
         parts: Number of parts; fewer groups make fewer.
+        shares: How large each part should be compared with the others, shape (parts,); None: all alike.
 
     Returns:
         Part of each group, int64, shape (groups,).
     """
-    shuffled = generator.permutation(len(sizes))
+    shuffled, wanted = generator.permutation(len(sizes)), np.ones(parts) if shares is None else np.asarray(shares)
     filled, part = np.zeros(parts), np.zeros(len(sizes), np.int64)
     for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")].tolist():
-        part[group] = filled.argmin()
+        part[group] = (filled / wanted).argmin()
         filled[part[group]] += sizes[group]
     return part
 

@@ -9,7 +9,15 @@ from rankscape.foundation.settings import Section
 SELF_SUPERVISED = "self_supervised"
 """Value of `adapt.weights` that asks for the stage `pretrain`."""
 
+_WEIGHT_FILES = (".safetensors", ".pt", ".pth", ".ckpt")
+"""Endings of files with weights."""
+
 Precision = Literal["float32", "bfloat16"]
+
+
+def weights_file(weights: str) -> list[str]:
+    """Return the file of the user's own that `weights` names; none where it names published or random weights."""
+    return [weights] if weights.endswith(_WEIGHT_FILES) else []
 
 
 class AdaptSettings(Section):
@@ -124,7 +132,7 @@ class EmbedderSettings(Section):
     `band-statistics`; or a model of timm, such as `resnet152`."""
     weights: str = "random"
     """`random` (filters of random convolutions are taken from the patches), `imagenet`, `packaged`,
-    `hf-hub:owner/name`, or the path of a safetensors file with weights of this architecture."""
+    `hf-hub:owner/name`, or the path of a file with weights of this architecture: safetensors, or tensors in a `.pt`."""
     input_px: Annotated[int, Field(ge=4, le=1024)] | None = None
     """Patches are resized to squares of this side; null leaves them as they are."""
     colour: Literal["rgb", "all", "grey"] = "all"

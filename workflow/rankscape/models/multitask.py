@@ -109,7 +109,7 @@ class MultiTask(nn.Module):
 
     def penalty(self, present: Tensor) -> Tensor:
         """Sum of the absolute weights of the last layers of heads that have labels in a batch, biases left out."""
-        has = [bool(part.any()) for part in present.split(self.groups)]
+        has = [bool(part.any()) for part in torch.split(present, list(self.groups))]
         lasts = [head[-1] for head, used in zip(self.heads, has, strict=True) if used]  # type: ignore[index]
         return torch.stack([l1_of(last) for last in lasts]).sum() if lasts else present.new_zeros((), dtype=torch.float)
 

@@ -18,8 +18,6 @@ from rankscape.foundation.provenance import KEY
 
 PICKLES = (".pt", ".pth", ".ckpt")
 """Endings of weights as PyTorch pickles them."""
-WEIGHT_FILES = (".safetensors", *PICKLES)
-"""Endings of files with weights."""
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
@@ -63,6 +61,14 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise WeightsError(f"{path} does not exist: make it first, or mend the path.") from None
     except (safetensors.SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is no whole safetensors file ({error}): make it or download it again.") from None
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    """Return the metadata of a safetensors file; a pickle has none."""
+    if path.suffix in PICKLES:
+        return {}
+    with safetensors.safe_open(path, framework="pt", device="cpu") as handle:
+        return dict(handle.metadata() or {})
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -23,18 +23,49 @@ def test_what_is_compared():
     chosen = EmbeddingsSettings(
         embedders={"one": {}, "two": {"architecture": "band-statistics"}}, combinations={"both": ("one", "two")}
     )
-    assert chosen.compared() == {
+    assert chosen.compared("any") == {
         "one": ("one",), "two": ("two",), "both": ("one", "two"), "coordinates": (), "smoothing": (),
     }  # fmt: skip
     beside = EmbeddingsSettings(embedders={"one": {}}, downstream={"models": ["ridge", "mlp-3"]}, baselines=[])
-    assert beside.compared() == {"one": ("one",), "one-mlp-3": ("one",)}
+    assert beside.compared("any") == {"one": ("one",), "one-mlp-3": ("one",)}
     assert beside.models() == {"one": "ridge", "one-mlp-3": "mlp-3"}
-    assert list(check().embeddings.compared()) == ["convolutions", "coordinates", "smoothing"]
+    assert list(check().embeddings.compared("truth")) == ["convolutions", "coordinates", "smoothing"]
+
+
+def test_networks_stand_beside_embeddings():
+    chosen = EmbeddingsSettings(
+        networks={"both": {"tasks": ["a", "b"]}, "one": {"kind": "single", "tasks": ["a", "b", "c"]}},
+        tasks={name: {"reference": name} for name in "abcd"}, combined={"others": ["one"]}, baselines=[],
+    )  # fmt: skip
+    assert chosen.learned() == ["a", "b", "c"]
+    assert list(chosen.learners()) == ["both", "one-a", "one-b", "one-c"]
+    assert (chosen.learners()["one-b"].tasks, chosen.learners()["one-b"].kind) == (("b",), "multitask")
+    found = chosen.compared("a")
+    assert found["others"] == ("one-b", "one-c")
+    assert [name for name in found if name.startswith("one-")] == ["one-a", "one-a-end-to-end"]
+    assert [name for name in found if name.endswith("end-to-end")] == ["both-end-to-end", "one-a-end-to-end"]
+    assert chosen.compared("d")["others"] == ("one-a", "one-b", "one-c")
+    assert chosen.predicting("d") == {}
 
 
 @pytest.mark.parametrize(
     ("section", "message"),
     [
+        ({"networks": {"n": {"tasks": ["lights"]}}}, "networks.n.tasks names ['lights']; tasks has ['truth']"),
+        ({"networks": {"n": {"tasks": []}}}, "embeddings.networks.n.tasks"),
+        (
+            {"networks": {"n": {"tasks": ["truth"]}}, "combined": {"o": ["n"]}},
+            "network must not be in its combined",
+        ),
+        (
+            {"networks": {"n": {"kind": "single", "tasks": ["truth"]}}, "combined": {"o": ["n"]}},
+            "two tasks at least",
+        ),
+        ({"combined": {"o": ["n"]}}, "combined.o names 'n'; networks has []"),
+        ({"networks": {"n": {"tasks": ["truth"], "weighting": "all"}}}, "weighting = 'all' is refused"),
+        ({"embedders": {"n": {}}, "networks": {"n": {"tasks": ["truth"]}}}, "['n'] name an embedding, and"),
+        ({"networks": {"n": {"kind": "single", "tasks": ["truth"]}}, "embedders": {"n-truth": {}}}, "['n-truth'] name"),
+        ({"split": {"block_m": 0}}, "embeddings.split.block_m"),
         ({"tasks": {}}, "embeddings.tasks is empty"),
         ({"tasks": {"a": {"reference": "lights"}}}, "embeddings.tasks.a.reference = 'lights' is none of references"),
         ({"tasks": {"a": {"reference": "truth", "lowest": 2, "highest": 1}}}, "lowest = 2 must be below highest = 1"),

@@ -2,7 +2,10 @@
 
 from rankscape.foundation.studies import Study
 
-_VERBS = ("fit", "embed", "join", "label", "downstream", "contrast", "curve", "regress", "predict", "localize", "units")
+_VERBS = (
+    "fit", "split", "train", "tile2vec", "embed", "join", "label", "downstream", "contrast", "curve", "regress",
+    "predict", "localize", "units",
+)  # fmt: skip
 
 STUDY = Study(
     name="embeddings",

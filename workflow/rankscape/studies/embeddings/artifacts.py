@@ -21,6 +21,12 @@ UNIT_SPLITS = ("inside", "years", "outside")
 """Ways to hold units out: other units of known groups; whole years; whole groups, such as facilities."""
 SPLITS = ("random", "blocks", "places")
 """Ways to put places into folds: one by one by chance; blocks of land; whole granules."""
+HELD_OUT = "held_out"
+"""One part of the land that is held out from ridge and networks alike."""
+EVALUATED = (*SPLITS, HELD_OUT)
+"""All ways in which predictions are judged."""
+PARTS = ("train", "validation", "test")
+"""Parts of the split that networks share."""
 
 
 class JoinKeys(Keys):
@@ -55,6 +61,95 @@ class FeatureKeys(DocumentKeys):
     """Name of the network, or of the model that supplied embeddings name."""
     joined: JoinKeys | None = None
     """Of supplied embeddings: what became of their rows."""
+    learned: list[str] = []
+    """Tasks whose labels the network learned from."""
+
+
+class SplitKeys(DocumentKeys):
+    """One split of places for all networks and tasks."""
+
+    block_m: float
+    """Side of the blocks of land."""
+    block_origin: str
+    """Where it comes from: given, or the widest of the tasks."""
+    blocks: int
+    """Blocks with usable patches."""
+    patches: dict[str, int]
+    """Usable patches of each part."""
+    labels: dict[str, dict[str, int]]
+    """Labels of each part, by task."""
+
+
+class TrialKeys(Keys):
+    """One trial of the search."""
+
+    l1: float
+    """Weight of the absolute weights of the last layers."""
+    milestones: list[int]
+    """Epochs after which the learning rate falls."""
+    hidden: int | None
+    """Width of the layer between; null for none."""
+    dropout: float
+    """Share of its answers that is set to 0."""
+    validation_loss: float
+    """Mean squared error of standardised labels at validation places, the mean over tasks."""
+
+
+class LearnedTaskKeys(Keys):
+    """One task as a network learned it."""
+
+    labels: dict[str, int]
+    """Labels of each part."""
+    mean: float
+    """Mean label of the training part, which was subtracted."""
+    std: float
+    """Deviation there, by which labels were divided."""
+    validation_r2: float | None
+    """Coefficient of determination at validation places."""
+    log_variance: float | None = None
+    """Learned log variance, where tasks are balanced by it."""
+
+
+class NetworkKeys(DocumentKeys):
+    """How a network learned from labels."""
+
+    network: str
+    """Network."""
+    architecture: str
+    """Name of its trunk."""
+    dims: int
+    """Length of its vectors."""
+    tasks: dict[str, LearnedTaskKeys]
+    """Tasks, in their order."""
+    patches: dict[str, int]
+    """Labelled patches of each part."""
+    chosen: TrialKeys
+    """What was trained with; its loss is that of the best epoch."""
+    trials: list[TrialKeys]
+    """What the search tried; empty without one."""
+    best_epoch: int
+    """Epoch whose weights are kept."""
+    epochs: list[dict[str, float]]
+    """Losses after each epoch."""
+
+
+class Tile2VecKeys(DocumentKeys):
+    """How a network learned from what lies near each other."""
+
+    network: str
+    """Network."""
+    architecture: str
+    """Its name."""
+    dims: int
+    """Length of its vectors."""
+    patches: int
+    """Usable patches."""
+    anchors: int
+    """Patches with a neighbour."""
+    neighbour_m: float | None
+    """Neighbours are no farther, east and north; null where tiles of one image are neighbours."""
+    epochs: list[dict[str, float]]
+    """Loss after each epoch."""
 
 
 class TaskKeys(DocumentKeys):
@@ -152,7 +247,9 @@ class DownstreamKeys(DocumentKeys):
     without_features: int
     """Labelled places that have no embedding."""
     splits: dict[str, FitKeys]
-    """By split; a split with fewer than three folds is left out."""
+    """By split; a split with fewer than three folds is left out, and all but `held_out` for networks that learned."""
+    learned: list[str] = []
+    """Tasks whose labels an embedding learned from."""
     checkerboards: list[BoardKeys] = []
     """By side of the squares, ascending."""
     warnings: list[str]
@@ -290,6 +387,45 @@ FEATURE_RECORD = Document(
     "embeddings/features/{embedding}/{granule}.json", "embeddings embed", "What the embedding of a granule is",
     model=FeatureKeys,
 )  # fmt: skip
+SPLIT = Table(
+    "embeddings/split.parquet", "embeddings split", "The part of each place, for all networks and tasks", optional=True,
+    row="one usable patch",
+    columns=(
+        PATCH_ID, GRANULE,
+        Column("block", "integer", "", "Number of the block of land; a name, not consecutive"),
+        Column("part", "text", "", "train, validation or test"),
+        Column("fold", "integer", "", "Fold in which ridge chooses penalties; -1 in the test part"),
+    ),
+)  # fmt: skip
+SPLIT_RECORD = Document(
+    "embeddings/split.json", "embeddings split", "How places were split", model=SplitKeys, optional=True
+)
+TILE2VEC = File(
+    "embeddings/tile2vec/{network}.safetensors", "embeddings tile2vec",
+    "Weights of a network that learned from neighbours, and how patches are prepared", optional=True,
+)  # fmt: skip
+TILE2VEC_RECORD = Document(
+    "embeddings/tile2vec/{network}.json", "embeddings tile2vec", "How a network learned from neighbours",
+    model=Tile2VecKeys, optional=True,
+)  # fmt: skip
+NETWORK = File(
+    "embeddings/networks/{network}.safetensors", "embeddings train",
+    "Trunk of a network that learned from labels, and how patches are prepared", optional=True,
+)  # fmt: skip
+NETWORK_RECORD = Document(
+    "embeddings/networks/{network}.json", "embeddings train", "How a network learned from labels", model=NetworkKeys,
+    optional=True,
+)  # fmt: skip
+NETWORK_PREDICTIONS = Table(
+    "embeddings/networks/{network}.parquet", "embeddings train", "What a network itself predicts", optional=True,
+    row="one patch of a task, labelled or not",
+    columns=(
+        PATCH_ID,
+        Column("task", "text", "", "Task"),
+        Column("part", "text", "", "Part of the patch: train, validation or test"),
+        Column("prediction", "number", "as the label", "Prediction"),
+    ),
+)  # fmt: skip
 EMBEDDING_TABLE = Table(
     "embeddings/tables/{embedding}/{granule}.parquet", "embeddings embed",
     "An embedding of every patch of a granule, for other programs (GeoParquet 1.1)", row="one patch of a granule",
@@ -335,6 +471,9 @@ PREDICTIONS = Table(
         *(
             Column(split, "number", "as the label", f"Prediction, split {split}", "empty where the split is left out")
             for split in SPLITS
+        ),
+        Column(
+            HELD_OUT, "number", "as the label", "Prediction of the test part", "empty in the other parts", optional=True
         ),
     ),
 )  # fmt: skip

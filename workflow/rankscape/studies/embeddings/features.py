@@ -38,6 +38,7 @@ def write_features(
     table: Path | None,
     dates: str | None,
     joined: JoinKeys | None = None,
+    learned: Sequence[str] = (),
 ) -> None:
     """Write the embeddings of one granule.
 
@@ -50,11 +51,13 @@ def write_features(
         table: GeoParquet to write, and a STAC item beside it; None writes neither.
         dates: When the images were taken, as `parse_dates` reads it.
         joined: Of supplied embeddings: what became of their rows.
+        learned: Tasks whose labels the network learned from.
     """
     granule, dims = str(index["granule"].iloc[0]), int(features.shape[1])
     keys = {
         "granule": granule, "patches": len(features), "usable": int(np.isfinite(features[:, 0]).sum()), "dims": dims,
         "architecture": model, **({} if joined is None else {"joined": joined.model_dump()}),
+        **({"learned": sorted(learned)} if learned else {}),
     }  # fmt: skip
     if table is not None:
         write_embeddings(table, index, features, {"model": model, "sources": [granule]}, record, dates)

@@ -8,14 +8,22 @@ import pandas as pd
 from rankscape.foundation.errors import TableError
 from rankscape.foundation.files import read_array
 from rankscape.samples.joins import read_indices
-from rankscape.studies.embeddings.artifacts import FEATURE_RECORD
+from rankscape.studies.embeddings.artifacts import FEATURE_RECORD, HELD_OUT, NETWORK_PREDICTIONS, SPLIT
 from rankscape.studies.embeddings.displaced import DiscParts, read_discs
-from rankscape.studies.embeddings.regressing import FeatureSet
+from rankscape.studies.embeddings.regressing import TEST_FOLD, FeatureSet
 from rankscape.studies.embeddings.tasks import DownstreamSettings
+
+_ENDS = ("first", "min", "max")
 
 
 def join_features(
-    rows: pd.DataFrame, names: list[str], files: list[Path], indices: list[Path], settings: DownstreamSettings
+    rows: pd.DataFrame,
+    names: list[str],
+    files: list[Path],
+    indices: list[Path],
+    settings: DownstreamSettings,
+    *,
+    learned: bool = False,
 ) -> tuple[FeatureSet, int]:
     """Join features to labels by patch.
 
@@ -25,13 +33,21 @@ def join_features(
         files: Features (.npy), a granule each, in a folder named as their embedding.
         indices: Patch indices of the same granules.
         settings: How they are predicted from.
+        learned: Whether features of networks that learned from labels are taken, for judging them at places that were
+            held out from the networks too.
 
     Returns:
         Labels that have features, and how many have none.
 
     Raises:
-        TableError: If no label has features, or features do not fit the indices or are of different networks.
+        TableError: If no label has features, features do not fit the indices or are of different networks, or a network
+            learned from labels where that must not be.
     """
+    if not learned and (tasks := learned_from(files)):
+        raise TableError(
+            f"{', '.join(names)} learned from labels ({', '.join(tasks)}): errors at places that a network has seen say"
+            " nothing of others, so take features that learned from none."
+        )
     parts = read_discs(rows["disc"]) if "disc" in rows else None
     tables = {name: _arrays([path for path in files if path.parent.name == name]) for name in names}
     widths = tuple(next(iter(arrays.values())).shape[1] for arrays in tables.values())
@@ -61,6 +77,46 @@ def _average(
     total, weight = np.zeros(joined.shape), np.bincount(parts.row[known], parts.share[known], minlength=len(joined))
     np.add.at(total, parts.row[known], each[known] * parts.share[known, None])
     joined[weight > 0] = total[weight > 0] / weight[weight > 0, None]
+
+
+def learned_from(files: list[Path]) -> list[str]:
+    """Return the tasks whose labels the networks of features learned from, in alphabetical order."""
+    return sorted({task for path in files for task in FEATURE_RECORD.read(path.with_suffix(".json")).learned})
+
+
+def with_parts(rows: pd.DataFrame, split: Path) -> pd.DataFrame:
+    """Add the column `held_out`: the fold of every place in training and validation, and a fold of all test places.
+
+    A disc around a displaced point is tested where all its patches are, and learned from where none is.
+
+    Args:
+        rows: Labels, columns of `LABELS`.
+        split: Table of the parts.
+    """
+    parts = SPLIT.read(split).set_index("patch_id")
+    fold = parts["fold"].where(parts["part"] != "test", TEST_FOLD)
+    if "disc" not in rows:
+        return rows.assign(**{HELD_OUT: rows["patch_id"].map(fold).fillna(-1).astype(int)})
+    discs = read_discs(rows["disc"])
+    own = pd.Series(discs.patch).map(fold).fillna(-1).groupby(discs.row)
+    first, lowest, highest = (getattr(own, name)().reindex(range(len(rows)), fill_value=-1) for name in _ENDS)
+    clear = (lowest >= 0) & ((lowest == TEST_FOLD) | (highest < TEST_FOLD))
+    return rows.assign(**{HELD_OUT: first.where(clear, -1).to_numpy(int)})
+
+
+def join_own(rows: pd.DataFrame, task: str, predictions: Path, settings: DownstreamSettings) -> tuple[FeatureSet, int]:
+    """Join what a network itself predicts to labels, as `join_features` joins features.
+
+    Raises:
+        TableError: If it predicts no labelled patch of the task.
+    """
+    table = NETWORK_PREDICTIONS.read(predictions)
+    own = table[table["task"] == task].set_index("patch_id")["prediction"]
+    values = rows["patch_id"].map(own).to_numpy(float)
+    has = np.isfinite(values)
+    if not has.any():
+        raise TableError(f"{predictions} predicts no labelled patch of {task}: name a network that learned it.")
+    return FeatureSet(rows[has].reset_index(drop=True), None, (), settings, own=values[has]), int((~has).sum())
 
 
 def _arrays(files: list[Path]) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """Regression from features to one task's labels, in every split, and how well it predicts."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -17,9 +17,11 @@ from rankscape.learning.perceptron import predict_folds
 from rankscape.spatial.blocks import block_bootstrap, effective_blocks
 from rankscape.spatial.geometry import WGS84, centres, plane_around
 from rankscape.spatial.smoothing import smooth_nested
-from rankscape.studies.embeddings.artifacts import SPLITS
+from rankscape.studies.embeddings.artifacts import HELD_OUT, SPLITS
 from rankscape.studies.embeddings.tasks import DownstreamSettings, Model
 
+TEST_FOLD = FOLDS
+"""Number of the test part among the folds of the split `held_out`; the others are 0 to 4, and -1 is none."""
 SEED = 0
 """Seed of the bootstrap: equal for all sets of features, so that they can be compared draw by draw."""
 _OFFSETS = ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5))
@@ -53,6 +55,8 @@ class FeatureSet:
     settings: DownstreamSettings = field(default_factory=DownstreamSettings)
     model: Model = "ridge"
     """What predicts labels from features."""
+    own: np.ndarray | None = None
+    """What a network predicts itself, in place of features, shape (n,); of its test part alone it says something."""
 
     @property
     def labels(self) -> np.ndarray:
@@ -71,14 +75,33 @@ class FeatureSet:
             longitude, latitude = (self.rows[name].to_numpy(float) for name in ("longitude", "latitude"))
             found, widths = smooth_nested(longitude, latitude, self.labels, folds, groups)
             return Predicted(found, [[widths[fold]] for fold in sorted(widths)], False)
+        return self._from_features(self.features, folds, held)
+
+    def predict_part(self, folds: np.ndarray, part: int) -> Predicted:
+        """Predict one fold from the others, penalties chosen inside them; NaN for all other places."""
+        if self.own is not None:
+            return Predicted(np.where(folds == part, self.own, np.nan), [], False)
+        if self.features is not None:
+            return self._from_features(self.features, folds, [[part]])
+        found, number = self.predict(folds), np.unique(folds).tolist().index(part)
+        return Predicted(np.where(folds == part, found.values, np.nan), [found.penalties[number]], False)
+
+    def _from_features(self, features: np.ndarray, folds: np.ndarray, held: Sequence[Sequence[int]]) -> Predicted:
         if self.model != "ridge":
-            found, epochs = predict_folds(self.features, self.labels, folds, int(self.model.removeprefix("mlp-")), held)
+            found, epochs = predict_folds(features, self.labels, folds, int(self.model.removeprefix("mlp-")), held)
             return Predicted(found, [[float(epochs[fold])] for fold in sorted(epochs)], False)
         (fit,) = fit_nested(
-            self.features, self.labels[:, None], folds, blocks=self.widths, penalties=self.settings.penalties,
+            features, self.labels[:, None], folds, blocks=self.widths, penalties=self.settings.penalties,
             standardise=self.settings.standardise, held=held,
         )  # fmt: skip
         return Predicted(fit.predicted, [list(fit.folds[fold].penalties) for fold in sorted(fit.folds)], fit.at_end)
+
+    def take(self, rows: np.ndarray) -> "FeatureSet":
+        """Return the places that a mask chooses."""
+        if rows.all():
+            return self  # features may fill the memory once
+        features, own = (None if one is None else one[rows] for one in (self.features, self.own))
+        return replace(self, rows=self.rows[rows].reset_index(drop=True), features=features, own=own)
 
 
 def coordinate_features(rows: pd.DataFrame) -> np.ndarray:
@@ -92,24 +115,34 @@ def _plane(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return centres(where, plane_around("laea", where))
 
 
-def evaluate_splits(given: FeatureSet) -> Iterator[tuple[str, Predicted, dict[str, Any]]]:
+def evaluate_splits(
+    given: FeatureSet, splits: Sequence[str] = SPLITS
+) -> Iterator[tuple[str, Predicted, dict[str, Any]]]:
     """Predict the labels in every split that has folds, and measure how well."""
-    for split in SPLITS:
+    for split in splits:
         folds = given.rows[split].to_numpy(np.int64)
-        if len(np.unique(folds)) < 3:
+        known = folds >= 0
+        if len(np.unique(folds[known])) < 3 or (split == HELD_OUT and not (folds == TEST_FOLD).any()):
             continue
-        found = given.predict(folds)
-        apart = given.rows["blocks"].to_numpy(np.int64) if split == "random" else folds
+        if split == HELD_OUT:
+            part = given.take(known).predict_part(folds[known], TEST_FOLD)
+            values = np.full(len(folds), np.nan)
+            values[known] = part.values
+            found = replace(part, values=values)
+        else:
+            found = given.predict(folds)
+        apart = given.rows["blocks"].to_numpy(np.int64) if split in ("random", HELD_OUT) else folds
         if len(np.unique(apart)) < 2:
             apart = folds
-        yield split, found, measure(given.labels, found, given.rows["block"].to_numpy(), folds, apart, given.settings)
+        block = given.rows["block"].to_numpy()
+        yield split, found, measure(given.labels, found, block, folds, apart, given.settings)
 
 
 def measure(
     labels: np.ndarray, found: Predicted, block: np.ndarray, folds: np.ndarray, apart: np.ndarray,
     settings: DownstreamSettings,
 ) -> dict[str, Any]:  # fmt: skip
-    """Measure how predictions agree with labels; keys of `FitKeys`.
+    """Measure how predictions agree with labels, where there are predictions; keys of `FitKeys`.
 
     Args:
         labels: Shape (n,).
@@ -119,7 +152,8 @@ def measure(
         apart: Parts between which intervals of predictions are calibrated, shape (n,).
         settings: Draws and confidence.
     """
-    values = found.values
+    seen = np.isfinite(found.values)
+    labels, values, block, folds, apart = (one[seen] for one in (labels, found.values, block, folds, apart))
     pooled = fit_of(labels, values)
     numbers = (float(fold) for fold in np.unique(folds))
     return {

@@ -11,6 +11,7 @@ from rankscape.learning.settings import EmbedderSettings, EmbedSettings
 from rankscape.samples.settings import SuppliedSettings
 from rankscape.scenes.granule_table import GranuleRow
 from rankscape.stages.region import RegionSettings, StudySettings
+from rankscape.studies.embeddings.network_settings import NetworkSettings, Tile2VecSettings
 from rankscape.studies.embeddings.tasks import (
     BASELINES,
     CurveSettings,
@@ -18,6 +19,7 @@ from rankscape.studies.embeddings.tasks import (
     LabellingSettings,
     MapSettings,
     Model,
+    SplitSettings,
     TaskSettings,
     UnitsSettings,
 )
@@ -34,6 +36,8 @@ def _kind(value: Any) -> str:
 Embedder = Annotated[
     Annotated[EmbedderSettings, Tag(_NETWORK)] | Annotated[SuppliedSettings, Tag(_SUPPLIED)], Discriminator(_kind)
 ]
+OWN_PREDICTION = "end-to-end"
+"""Ending of the name under which a network's own predictions are judged."""
 
 
 class EmbeddingsSettings(StudySettings):
@@ -41,6 +45,12 @@ class EmbeddingsSettings(StudySettings):
 
     embedders: Annotated[dict[Identifier, Embedder], Field(min_length=1)] = {"convolutions": EmbedderSettings()}
     """Embeddings by name: computed from the patches, or supplied as files by `path`."""
+    networks: dict[Identifier, NetworkSettings] = {}
+    """Networks that learn labels, by name; each is an embedding, and predicts by itself too."""
+    tile2vec: dict[Identifier, Tile2VecSettings] = {}
+    """Networks that learn from what lies near each other, by name; each is an embedding."""
+    combined: dict[Identifier, tuple[Identifier, ...]] = {}
+    """Networks of kind `single`, by name; of each task those of all other tasks stand side by side."""
     combinations: dict[Identifier, tuple[Identifier, ...]] = {}
     """Embeddings side by side, by name; each has a penalty of its own."""
     tasks: dict[Identifier, TaskSettings] = {}
@@ -49,6 +59,7 @@ class EmbeddingsSettings(StudySettings):
     """What predicts without an image, for comparison."""
     embed: EmbedSettings = EmbedSettings()
     label: LabellingSettings = LabellingSettings()
+    split: SplitSettings = SplitSettings()
     units: dict[Identifier, UnitsSettings] = {}
     """Tables of units with features of their own, by name."""
     downstream: DownstreamSettings = DownstreamSettings()
@@ -67,15 +78,62 @@ class EmbeddingsSettings(StudySettings):
     @model_validator(mode="after")
     def _names_known(self) -> "EmbeddingsSettings":
         for name, parts in self.combinations.items():
-            unknown = sorted(set(parts) - set(self.embedders))
+            unknown = sorted(set(parts) - set(self.embeddings()))
             if unknown:
-                raise ValueError(f"combinations.{name} names {unknown}; embedders has {sorted(self.embedders)}")
-        names = [*self.embedders, *self.combinations, *BASELINES]
+                raise ValueError(f"combinations.{name} names {unknown}; there are {sorted(self.embeddings())}")
+        own = [f"{name}-{OWN_PREDICTION}" for name in self.learners()]
+        names = [*self.embeddings(), *self.combinations, *self.combined, *BASELINES, *own]
         names += [name for name, model in self.models().items() if model != "ridge"]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"{twice} name an embedding, and a combination or a baseline too: take other names")
         return self
+
+    @model_validator(mode="after")
+    def _networks_learn_tasks(self) -> "EmbeddingsSettings":
+        for name, network in self.networks.items():
+            unknown = sorted(set(network.tasks) - set(self.tasks))
+            if unknown:
+                raise ValueError(f"networks.{name}.tasks names {unknown}; tasks has {sorted(self.tasks)}")
+        for name, parts in self.combined.items():
+            for part in parts:
+                if part not in self.networks:
+                    raise ValueError(f"combined.{name} names {part!r}; networks has {sorted(self.networks)}")
+                if self.networks[part].kind != "single":
+                    raise ValueError(
+                        f"combined.{name} names {part!r}, which learns {', '.join(self.networks[part].tasks)} together;"
+                        " a task's own network must not be in its combined features: name networks of kind `single`"
+                    )
+            if len(set(parts)) < len(parts) or len({task for part in parts for task in self.networks[part].tasks}) < 2:
+                raise ValueError(f"combined.{name} = {list(parts)} must name networks of two tasks at least, each once")
+        return self
+
+    def learners(self) -> dict[str, NetworkSettings]:
+        """Return every network that learns labels, by name; a network of kind `single` is one of each task."""
+        found: dict[str, NetworkSettings] = {}
+        for name, network in self.networks.items():
+            one = network.kind == "single"
+            found |= {f"{name}-{task}": network.alone(task) for task in network.tasks} if one else {name: network}
+        return found
+
+    def learned(self) -> list[str]:
+        """Return the tasks that networks learn, in alphabetical order."""
+        return sorted({task for network in self.networks.values() for task in network.tasks})
+
+    def embeddings(self) -> list[str]:
+        """Return the names of all embeddings."""
+        return [*self.embedders, *self.tile2vec, *self.learners()]
+
+    def others(self, task: str) -> dict[str, tuple[str, ...]]:
+        """Return combined features of a task: the networks of all other tasks, by name."""
+        return {
+            name: tuple(f"{part}-{one}" for part in parts for one in self.networks[part].tasks if one != task)
+            for name, parts in self.combined.items()
+        }
+
+    def predicting(self, task: str) -> dict[str, str]:
+        """Return the networks that predict a task themselves, by the name under which they are judged."""
+        return {f"{name}-{OWN_PREDICTION}": name for name, one in self.learners().items() if task in one.tasks}
 
     def supplied(self) -> dict[str, SuppliedSettings]:
         """Return the embeddings that are supplied as files, by name."""
@@ -110,18 +168,29 @@ class EmbeddingsSettings(StudySettings):
         return tuple(self.embedders) if self.curve.features is None else self.curve.features
 
     def embedding_sets(self) -> dict[str, tuple[str, ...]]:
-        """Return the embeddings of every embedding and combination, by name."""
-        return {**{name: (name,) for name in self.embedders}, **self.combinations}
+        """Return the embeddings of every embedding and combination that learned from no label, by name.
 
-    def compared(self) -> dict[str, tuple[str, ...]]:
-        """Return the embeddings of everything that is compared, by name; none for baselines."""
-        sets = self.embedding_sets()
+        Those that did are judged at places held out from them alone: `compared` has them too.
+        """
+        learned = set(self.learners())
+        sets = {**{name: (name,) for name in self.embeddings()}, **self.combinations}
+        return {name: parts for name, parts in sets.items() if not learned & set(parts)}
+
+    def compared(self, task: str) -> dict[str, tuple[str, ...]]:
+        """Return the embeddings of everything that a task is predicted from, by name; none for other predictions.
+
+        Networks of one other task are compared side by side alone (`combined`).
+        """
+        single = [name for name, network in self.networks.items() if network.kind == "single"]
+        apart = {f"{name}-{one}" for name in single for one in self.networks[name].tasks if one != task}
+        alone = {name: (name,) for name in self.embeddings() if name not in apart}
+        sets = {**alone, **self.combinations, **self.others(task)}
         named = {_named(name, model): parts for model in self.downstream.models for name, parts in sets.items()}
-        return {**named, **dict.fromkeys(self.baselines, ())}
+        return {**named, **dict.fromkeys([*self.predicting(task), *self.baselines], ())}
 
     def models(self) -> dict[str, Model]:
         """Return what predicts from embeddings of everything that is compared, by name; baselines have none."""
-        sets = self.embedding_sets()
+        sets = [*self.embeddings(), *self.combinations, *self.combined]
         return {_named(name, model): model for model in self.downstream.models for name in sets}
 
     def embeddings_of_units(self, name: str) -> tuple[str, ...]:
@@ -143,6 +212,12 @@ class EmbeddingsSettings(StudySettings):
                 raise ValueError(
                     f"embeddings.tasks.{name}.reference = {task.reference!r} is none of references"
                     f" {sorted(region.references)}"
+                )
+        for name in self.learned():
+            if region.references[self.tasks[name].reference].displacement_m is not None:
+                raise ValueError(
+                    f"embeddings.networks learn {name}, whose points are displaced: a network needs the label of one"
+                    " image, so leave it out"
                 )
 
         self._check_units()

@@ -51,6 +51,16 @@ class LabellingSettings(Section):
     """Seed of the folds."""
 
 
+class SplitSettings(Section):
+    """One split of places into training, validation and test (64, 16, 20 %) for all networks, and ridge beside them."""
+
+    block_m: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
+    """Side of the blocks of land that share a part; `auto` takes the widest of the blocks of all tasks that networks
+    learn."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the split."""
+
+
 class DownstreamSettings(Section):
     """Regression from embeddings to labels, and how its predictions are judged."""
 

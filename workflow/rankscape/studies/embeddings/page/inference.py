@@ -6,7 +6,7 @@ from rankscape.foundation.package_files import assets
 from rankscape.products.report.reading import RunReader
 from rankscape.products.report.templates import TableView, fill
 from rankscape.products.report.wording import count, interval, number, percent
-from rankscape.studies.embeddings.artifacts import DOWNSTREAM, SPLITS, UNIT_SPLITS, UNITS, UnitsKeys
+from rankscape.studies.embeddings.artifacts import DOWNSTREAM, EVALUATED, UNIT_SPLITS, UNITS, UnitsKeys
 
 ASSETS = assets(__file__, "plots.html.j2")
 
@@ -16,7 +16,7 @@ def draw_intervals(run: RunReader) -> Markup:
     rows = [
         (f"{one.task}, {one.features}", split, number(fit.half_width), percent(fit.coverage))
         for one in run.read_all(DOWNSTREAM).values()
-        for split in SPLITS
+        for split in EVALUATED
         if (fit := one.splits.get(split)) is not None and fit.coverage is not None
     ]
     headings = ("Task and features", "split", "half-width", "labels within")

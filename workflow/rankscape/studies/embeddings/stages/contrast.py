@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rankscape.evaluation.regression import r2
 from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import settings_of
-from rankscape.studies.embeddings.artifacts import CONTRASTS, PREDICTIONS, SPLITS
+from rankscape.studies.embeddings.artifacts import CONTRASTS, EVALUATED, PREDICTIONS
 from rankscape.studies.embeddings.regressing import known, r2_interval
 from rankscape.studies.embeddings.tasks import DownstreamSettings
 
@@ -29,13 +29,17 @@ def contrast(
         both = tables[first].index.intersection(tables[second].index)
         one, other = tables[first].loc[both], tables[second].loc[both]
         labels, block = one["label"].to_numpy(float), one["block"].to_numpy()
-        for split in SPLITS:
-            values = [table[split].to_numpy(float) for table in (one, other)]
-            if len(both) and np.isfinite(values).all():
+        for split in EVALUATED:
+            if not len(both) or not all(split in table for table in (one, other)):
+                continue
+            values = np.stack([table[split].to_numpy(float) for table in (one, other)])
+            seen = np.isfinite(values).all(0)
+            if seen.any():
+                at = labels[seen], list(values[:, seen])
                 differences.append({
-                    "first": first, "second": second, "split": split, "n": len(both),
-                    "difference": known(r2(labels, values[0]) - r2(labels, values[1])),
-                    "interval": r2_interval(labels, values, block, chosen),
+                    "first": first, "second": second, "split": split, "n": int(seen.sum()),
+                    "difference": known(r2(at[0], at[1][0]) - r2(at[0], at[1][1])),
+                    "interval": r2_interval(*at, block[seen], chosen),
                 })  # fmt: skip
     inputs = {f"predictions/{path.stem}": path for path in predictions}
     CONTRASTS.write(

@@ -18,7 +18,7 @@ def embed(
     *,
     settings: Annotated[str, settings_of(EmbedSettings)],
     patches: PatchArray,
-    embedder: Annotated[Path, Parameter(help="Network that `embeddings fit` made (.safetensors).")],
+    embedder: Annotated[Path, Parameter(help="Network that `embeddings fit`, `train` or `tile2vec` made.")],
     out: Annotated[Path, Parameter(help="Features to write (.npy), a row a patch; a .json beside it describes them.")],
     table: EmbeddingTableFile = None,
     dates: Dates = (),
@@ -32,4 +32,7 @@ def embed(
     features = embed_patches(adapted, store, chosen.batch_size, device)
     inputs = {"patches": patches, "index": index_of(patches), "embedder": embedder}
     record = provenance("embeddings embed", chosen, inputs, backend=device.type)
-    write_features(out, features, store.index, adapted.architecture, record, table=table, dates=first(dates))
+    write_features(
+        out, features, store.index, adapted.architecture, record, learned=adapted.tasks, table=table,
+        dates=first(dates),
+    )  # fmt: skip
