@@ -236,7 +236,8 @@ def factorise(matrix: np.ndarray, added: np.ndarray) -> Any:
     """
     ridge = matrix.copy(order="F")
     ridge[np.diag_indices_from(ridge)] += added
-    return cho_factor(ridge, overwrite_a=True, check_finite=False)
+    factor: Any = cho_factor(ridge, overwrite_a=True, check_finite=False)
+    return factor
 
 
 def _weights(matrix: np.ndarray, added: np.ndarray, aim: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rankscape.foundation.errors import WeightsError
+from rankscape.models.answers import means_of_answers, pooled_answers
 
 FAMILY = "random-convolutions"
 """First part of the names of such architectures."""
@@ -22,10 +23,6 @@ _BANK = r"([1-9]\d?)px-([1-9]\d{0,5})"
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _SHAPE = re.compile(rf"{FAMILY}-({_BANK}(?:\+{_BANK})*)((?:-(?:rms|log|standard|bias{_NUMBER}|offset{_NUMBER}))*)")
 _EXTRAS = ("rms", "log", "standard")
-_TILE = 1 << 18
-"""Answers that are computed at once on the CPU where only means are wanted: 1 MB, so that they stay in its cache."""
-_TOGETHER = 512
-"""Filters that are multiplied at once with a tile of windows."""
 CELL_PX = 32
 """Side of the cells that answers are averaged over where a map of them is asked for."""
 _LARGEST_PX, _MOST_FILTERS = 32, 65_536
@@ -228,14 +225,19 @@ class RandomConvolutions(nn.Module):
                 " (train.start: adapted)."
             )
         if cells == (1, 1) and not self.form.rms and images.device.type == "cpu" and not images.requires_grad:
-            return _means_of_products(images.to(self.filters.dtype), self.filters, self.form.thresholds)[
-                ..., None, None
-            ]
+            found = means_of_answers(images.to(self.filters.dtype), self.filters, self.form.thresholds)
+            return found[..., None, None]
         together, filters = self._at_once(images, 1 if cells == (1, 1) else _COPIES)
         # Reduced precision would lose the digits of means over thousands of pixels.
         with torch.autocast(images.device.type, enabled=False):
             answers = [
-                torch.cat([_pooled(some, few, self.form, cells) for few in torch.split(self.filters, filters)], 2)
+                torch.cat(
+                    [
+                        pooled_answers(some, few, self.form.thresholds, cells, rms=self.form.rms)
+                        for few in torch.split(self.filters, filters)
+                    ],
+                    2,
+                )
                 for some in torch.split(images.to(self.filters.dtype), together)
             ]
         return torch.cat(answers).flatten(1, 2)
@@ -249,90 +251,6 @@ class RandomConvolutions(nn.Module):
         room = max(int(allowed * 2**20) // pair_bytes, 1)
         filters = min(self.form.filters, room)
         return room // filters, filters
-
-
-def _means_of_products(images: Tensor, filters: Tensor, thresholds: tuple[float, float]) -> Tensor:
-    """Mean over whole images of answers above thresholds, by one product and one pass; float32, shape (n, 2 k).
-
-    The mean of relu(r - t) is half of mean |r - t| + mean r - t, and the mean of r = I * f is the product of f and the
-    mean window of I (exact, not an approximation). Products are made in tiles that stay in the cache.
-    """
-    count, size = len(filters), filters.shape[-1]
-    flat = filters.reshape(count, -1)
-    windows = images.unfold(2, size, 1).unfold(3, size, 1)
-    height, width = windows.shape[2:4]
-    rows = max(_TILE // (width * min(count, _TOGETHER)), 1)
-    sizes = torch.zeros(len(images), 2, count, dtype=torch.float64)
-    for image, first in ((i, r) for i in range(len(images)) for r in range(0, height, rows)):
-        tile = windows[image, :, first : first + rows].permute(0, 3, 4, 1, 2).reshape(flat.shape[1], -1)
-        for few in range(0, count, _TOGETHER):
-            part = slice(few, few + _TOGETHER)
-            answers = flat[part] @ tile
-            if thresholds != (0, 0):
-                sizes[image, 1, part] += (answers + thresholds[1]).abs_().sum(1)
-                answers -= thresholds[0]
-            sizes[image, 0, part] += answers.abs_().sum(1)
-    if thresholds == (0, 0):
-        sizes[:, 1] = sizes[:, 0]
-    mean = _mean_windows(images, size) @ flat.double().T
-    signed = torch.stack([mean - thresholds[0], -mean - thresholds[1]], 1)
-    return ((sizes / (height * width) + signed) / 2).clamp_min_(0).flatten(1).to(images.dtype)
-
-
-def _mean_windows(images: Tensor, size: int) -> Tensor:
-    """Mean of all windows of each image, float64, shape (n, channels * size * size)."""
-    height, width = (side - size + 1 for side in images.shape[-2:])
-    across = torch.stack([images[..., at : at + width].double().mean(-1) for at in range(size)], -1)
-    return torch.stack([across[:, :, at : at + height].mean(2) for at in range(size)], 2).flatten(1)
-
-
-def _pooled(images: Tensor, filters: Tensor, form: Form, cells: tuple[int, int]) -> Tensor:
-    """Pool what filters answer over each cell of each image, shape (n, measures, filters, *cells)."""
-    responses, rms = torch.nn.functional.conv2d(images, filters), form.rms
-    high, low = form.thresholds
-    if cells == (1, 1) and high == low == 0:
-        return _pooled_whole(responses, rms)[..., None, None]
-    sides = [_measures(side.relu(), rms, cells) for side in (responses - high, -responses - low)]
-    return torch.stack([measure for measures in zip(*sides, strict=True) for measure in measures], 1)
-
-
-def _pooled_whole(responses: Tensor, rms: bool) -> Tensor:
-    """Pool over whole images in few passes, shape (n, measures, filters); overwrites responses that want no gradient.
-
-    relu(-r) = relu(r) - r and relu(-r)² = r² - relu(r)², so sums of r and of relu(r) say all four.
-    """
-    mean, square = responses.mean((-2, -1)), _mean_square(responses) if rms else None
-    kept = responses.relu() if responses.requires_grad else responses.relu_()
-    above = kept.mean((-2, -1))
-    measures = [above, (above - mean).clamp_min(0)]
-    if square is not None:
-        high = _mean_square(kept)
-        measures += [high, (square - high).clamp_min(0)]
-    return torch.stack(measures, 1)
-
-
-def _mean_square(values: Tensor) -> Tensor:
-    """Mean square over the places, without a tensor of squares."""
-    norm: Tensor = torch.linalg.vector_norm(values, dim=(-2, -1))
-    return norm.square() / values.shape[-2:].numel()
-
-
-def _measures(kept: Tensor, rms: bool, cells: tuple[int, int]) -> list[Tensor]:
-    return [_means(kept, cells), _means(kept.square(), cells)] if rms else [_means(kept, cells)]
-
-
-def _means(kept: Tensor, cells: tuple[int, int]) -> Tensor:
-    """Means over equally large cells, shape (n, filters, *cells)."""
-    down, across = (_shares(side, count, kept) for side, count in zip(kept.shape[-2:], cells, strict=True))
-    return down @ kept @ across.T
-
-
-def _shares(side: int, cells: int, like: Tensor) -> Tensor:
-    """Share of every response in the mean of every cell, shape (cells, side); each row adds up to 1."""
-    edges = torch.linspace(0, side, cells + 1, dtype=torch.float64)
-    start = torch.arange(side, dtype=torch.float64)
-    covered = torch.minimum(edges[1:, None], start + 1) - torch.maximum(edges[:-1, None], start)
-    return (covered.clamp_min(0) * cells / side).to(like)
 
 
 class SideBySide(nn.Module):
