@@ -10,10 +10,10 @@ from rankscape.__main__ import main
 from rankscape.foundation.errors import SettingsError
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.plausibility import decibels, near_zero_area
-from rankscape.scenes.resampling import read_resampled
 from rankscape.scenes.seasons import parts_of
 from rankscape.scenes.sensors.sentinel1 import SENSOR
 from rankscape.scenes.settings import FOUR_SEASONS, AcquisitionSettings, SearchSettings
+from rankscape.scenes.warping import read_resampled
 from rasterio.transform import from_origin
 from unit.scenes.synthetic_scenes import CRS, GRANULE, ORIGIN_M, make_candidates, make_item, write_catalogue, write_tif
 

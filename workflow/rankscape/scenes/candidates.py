@@ -17,7 +17,7 @@ from rankscape.scenes.catalogues import open_catalogue
 from rankscape.scenes.footprints import Swath, covered, layered, swath_of
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.mgrs import granule
-from rankscape.scenes.seasons import Part, parts_of, whole
+from rankscape.scenes.seasons import CompositePart, parts_of, whole
 from rankscape.scenes.sensors.protocol import ArchiveSensor, SceneFacts
 from rankscape.scenes.servers import RetryPolicy
 from rankscape.scenes.settings import SearchSettings, SoughtSettings
@@ -39,7 +39,7 @@ class Choice:
 
 def choose(
     items: Iterable[dict[str, Any]],
-    window: Window | Part,
+    window: Window | CompositePart,
     settings: SearchSettings,
     sensor: ArchiveSensor,
     direction: str | None = None,
@@ -84,7 +84,7 @@ def choose(
     return Choice([scene.item for scene in ordered], reasons, tuple(sorted(granules)), tuple(swaths))
 
 
-def _fault(scene: SceneFacts, part: Part, settings: SearchSettings, sensor: ArchiveSensor) -> str:
+def _fault(scene: SceneFacts, part: CompositePart, settings: SearchSettings, sensor: ArchiveSensor) -> str:
     """Why a scene may not be used, in a few words; empty if it may."""
     window = part.window
     if scene.collection not in (None, settings.collection):
@@ -258,7 +258,7 @@ def _raised(error: CatalogueError | GranuleError) -> GranuleError:
     return error
 
 
-def _written(part: Part, answers: list[dict[str, Any]], *, fills: bool) -> dict[str, Any]:
+def _written(part: CompositePart, answers: list[dict[str, Any]], *, fills: bool) -> dict[str, Any]:
     first, *others = answers
     spans = [[str(day) for day in span] for span in part.spans]
     return {
@@ -266,7 +266,7 @@ def _written(part: Part, answers: list[dict[str, Any]], *, fills: bool) -> dict[
     }  # fmt: skip
 
 
-class _Source:
+class _AskedCatalogue:
     """One catalogue, asked once for the same dates."""
 
     def __init__(self, settings: SearchSettings, sensor: ArchiveSensor, retries: RetryPolicy | None) -> None:
@@ -275,7 +275,7 @@ class _Source:
         self._items: dict[Any, list[dict[str, Any]]] = {}
         self.whole = False
 
-    def items(self, part: Part) -> list[dict[str, Any]]:
+    def items(self, part: CompositePart) -> list[dict[str, Any]]:
         """Return all items of a part's dates, or all that there are."""
         found: list[dict[str, Any]] = []
         for start, end in part.spans:
@@ -291,11 +291,13 @@ class _Source:
         return found
 
 
-def _sources(settings: SearchSettings, sensor: ArchiveSensor, retries: RetryPolicy | None) -> list[_Source]:
-    return [_Source(named, sensor, retries) for named in settings.catalogues()]
+def _sources(settings: SearchSettings, sensor: ArchiveSensor, retries: RetryPolicy | None) -> list[_AskedCatalogue]:
+    return [_AskedCatalogue(named, sensor, retries) for named in settings.catalogues()]
 
 
-def _ask(sources: list[_Source], part: Part, sensor: ArchiveSensor, direction: str | None = None) -> _Asked:
+def _ask(
+    sources: list[_AskedCatalogue], part: CompositePart, sensor: ArchiveSensor, direction: str | None = None
+) -> _Asked:
     """Return what each catalogue gives of a part, and what went wrong."""
     asked = _Asked([], [], [])
     for source in sources:

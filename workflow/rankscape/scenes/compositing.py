@@ -17,8 +17,8 @@ from rankscape.foundation import progress
 from rankscape.foundation.errors import RasterError
 from rankscape.scenes.mgrs import GranuleGrid
 from rankscape.scenes.rasters import CLEAR, CLOUDY, NO_DATA, open_raster, windows
-from rankscape.scenes.resampling import covering_grid, read_resampled
 from rankscape.scenes.sensors.protocol import ArchiveSensor, Product
+from rankscape.scenes.warping import covering_grid, read_resampled
 
 _WINDOW_VALUES = 1 << 24
 """Values (scenes x bands x pixels) held at once; 64 MiB as float32."""

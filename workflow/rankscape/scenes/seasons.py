@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from rankscape.foundation.errors import GranuleError
 from rankscape.scenes.granule_table import Window
 
-Span = tuple[datetime.date, datetime.date]
+Days = tuple[datetime.date, datetime.date]
 """First and last day, both included."""
 _DAY = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Part:
+class CompositePart:
     """What one composite is made of."""
 
     window: Window
     """Granule, first and last day of all, cloud limit."""
-    spans: tuple[Span, ...]
+    spans: tuple[Days, ...]
     """Days that count."""
     season: str | None = None
     """Name of the season; None where all dates make one composite."""
@@ -28,12 +28,12 @@ class Part:
         return any(first <= day <= last for first, last in self.spans)
 
 
-def whole(window: Window) -> Part:
+def whole(window: Window) -> CompositePart:
     """Return the part that takes all dates of a window."""
-    return Part(window, ((window.start, window.end),))
+    return CompositePart(window, ((window.start, window.end),))
 
 
-def spans_of(start: datetime.date, end: datetime.date, first: str, stop: str) -> tuple[Span, ...]:
+def spans_of(start: datetime.date, end: datetime.date, first: str, stop: str) -> tuple[Days, ...]:
     """Return the seasons that begin between two dates, whole, whatever comes after the second.
 
     Args:
@@ -51,7 +51,7 @@ def spans_of(start: datetime.date, end: datetime.date, first: str, stop: str) ->
     return tuple(found)
 
 
-def parts_of(window: Window, seasons: Mapping[str, tuple[str, str]]) -> list[Part]:
+def parts_of(window: Window, seasons: Mapping[str, tuple[str, str]]) -> list[CompositePart]:
     """Return what is composed of a window: one image, or one a season, of all years together.
 
     A season that does not begin in the window is there without days.
@@ -69,7 +69,7 @@ def parts_of(window: Window, seasons: Mapping[str, tuple[str, str]]) -> list[Par
     for name, (first, stop) in seasons.items():
         spans = spans_of(window.start, window.end, first, stop)
         dates = {"start": spans[0][0], "end": spans[-1][1]} if spans else {}
-        parts.append(Part(window.model_copy(update=dates), spans, name))
+        parts.append(CompositePart(window.model_copy(update=dates), spans, name))
     if not any(part.spans for part in parts):
         raise GranuleError(
             f"{window.granule}: none of the seasons {', '.join(seasons)} begins between {window.start} and "
