@@ -175,7 +175,7 @@ def test_folds_are_held_out_together():
 
 
 @pytest.mark.parametrize("scaled", [False, True])
-@pytest.mark.parametrize("kind", ["plain", "twins", "rare", "slow"])
+@pytest.mark.parametrize("kind", ["plain", "twins", "rare", "slow", "blocks"])
 def test_one_factorisation_serves_all_folds(monkeypatch, kind, scaled):
     x, y, folds = rows(n=400, d=70, tasks=3)
     y[::7, 1] = np.nan
@@ -183,11 +183,12 @@ def test_one_factorisation_serves_all_folds(monkeypatch, kind, scaled):
         x[:, 1] = x[:, 0]
     if kind == "rare":  # constant outside one fold
         x[:, 2] = np.where(folds == 1, x[:, 2], 50.0)
-    known = fit_nested(x, y, folds, standardise=scaled)
+    blocks = (30, 40) if kind == "blocks" else ()
+    known = fit_nested(x, y, folds, standardise=scaled, blocks=blocks)
     monkeypatch.setattr(shared_factor, "_FEATURES_PER_TASK", 1)
     if kind == "slow":  # too few steps, so that each is factorised after all
         monkeypatch.setattr(shared_factor, "_STEPS", 2)
-    for direct, shared in zip(known, fit_nested(x, y, folds, standardise=scaled), strict=True):
+    for direct, shared in zip(known, fit_nested(x, y, folds, standardise=scaled, blocks=blocks), strict=True):
         assert [one.penalties for one in shared.folds.values()] == [one.penalties for one in direct.folds.values()]
         np.testing.assert_allclose(shared.predicted, direct.predicted, rtol=1e-9)
         np.testing.assert_allclose(shared.final.predict(x), direct.final.predict(x), rtol=1e-9)

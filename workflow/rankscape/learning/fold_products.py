@@ -215,7 +215,7 @@ class FoldRows:
 
 
 def _finite(features: np.ndarray, shift: np.ndarray | float = 0.0) -> np.ndarray:
-    found = np.subtract(features, shift, dtype=np.float64)
+    found: np.ndarray = np.subtract(features, shift, dtype=np.float64)
     if not np.isfinite(found).all():
         raise TableError("Ridge needs finite features: leave out patches that are not usable.")
     return found
