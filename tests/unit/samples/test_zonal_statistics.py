@@ -306,3 +306,15 @@ def test_a_reference_that_points_at_other_files_is_refused(tmp_path):
     (tmp_path / "r.tif").write_text("<VRTDataset rasterXSize='2' rasterYSize='2'></VRTDataset>")
     with pytest.raises(RasterError, match=r"r\.tif is no GeoTIFF or JPEG 2000"):
         area_means(ReferenceSettings(path=str(tmp_path / "r.tif"), title="R"), patches(SQUARE))
+
+
+def test_a_raster_elsewhere_is_told_with_both_places(tmp_path, patch_store, capsys):
+    index = index_of(patch_store("03TVF", pixels=np.zeros((16, 16, 3), np.uint8)))
+    write_raster(tmp_path / "r.tif", np.ones((20, 20)), crs="EPSG:32633")
+    words = ["aggregate", "--settings", f'{{"path": "{tmp_path / "r.tif"}", "title": "R"}}', "--index", str(index)]
+    with pytest.raises(SystemExit) as end:
+        main([*words, "--out", str(tmp_path / "out.parquet")])
+    assert not end.value.code
+    said = " ".join(capsys.readouterr())
+    assert "covers no patch" in said
+    assert "it lies at 13.83 E, 40.64 N, the patches at 166.2 W, 40.64 N; if they belong together" in said

@@ -12,7 +12,7 @@ import pyogrio
 import shapely
 
 from rankscape.foundation.errors import TableError, brief_list
-from rankscape.foundation.tables import has_metadata, read_geotable
+from rankscape.foundation.tables import has_metadata, is_parquet, read_geotable
 from rankscape.foundation.text_tables import TableFormat, strange_text
 from rankscape.foundation.user_tables import TABLE_SUFFIXES, as_numbers, keys, read_user_table
 from rankscape.spatial.geometry import WGS84, centres
@@ -44,7 +44,7 @@ def read_shapes(
     """
     form = form or TableFormat()
     suffix = path.suffix.lower()
-    if suffix in (".parquet", ".geoparquet") and has_metadata(path, "geo"):
+    if is_parquet(path) and has_metadata(path, "geo"):
         frame = read_geotable(path)
     elif suffix in TABLE_SUFFIXES:
         frame = table_points(path, columns, form)
@@ -61,7 +61,7 @@ def read_shapes(
             f"{path} has no CRS, so that nobody knows where it lies: assign one (ogr2ogr -a_srs, or a .prj beside a "
             "shapefile)."
         )
-    if layer is not None and suffix in (*TABLE_SUFFIXES, ".geoparquet"):
+    if layer is not None and (suffix in TABLE_SUFFIXES or is_parquet(path)):
         raise TableError(f"{path} has no layers: take `layer` = {layer!r} away.")
     if frame.crs.is_geographic:
         west, south, east, north = frame.total_bounds
