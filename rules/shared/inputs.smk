@@ -31,8 +31,10 @@ def tile_source(wildcards):
     other = CONFIG.acquisitions[wildcards.acquisition].beside
     if row.local:
         files = list(map(str, raster_files(row.raster))) if row.raster else row.tiles
-        return {"source": ancient(row.images) if row.images else files, "quality": [], "beside": []}
+        places = [row.places] if row.places else []
+        return {"source": ancient(row.images) if row.images else files, "quality": [], "beside": [], "places": places}
     return {
+        "places": [],
         "source": rules.compose.output.scene,
         "quality": [rules.compose.output.quality],
         "beside": [acquired(rules.compose.output.scene, other)] if other else [],

@@ -31,7 +31,7 @@ rule tile:
     shell:
         "{resources.mpi} -n {resources.tasks} python -m rankscape tile --mpi --ranks {resources.tasks} --threads {threads}"
         " --settings {params.settings:q} --source {params.source:q} --quality {input.quality:q}"
-        " --beside {input.beside:q}"
+        " --beside {input.beside:q} --places {input.places:q}"
         " --images={params.images} --granule {wildcards.granule:q} --out {output.patches:q} > {log:q} 2>&1"
 
 

@@ -51,6 +51,9 @@ class GranuleRow(Section):
     """Folder of web-mercator tiles named `{row}_{col}`, instead of scenes."""
     images: str | None = None
     """Folder of images of any names whose coordinates nobody knows, instead of scenes."""
+    places: str | None = None
+    """Table of the coordinates of `images`: image, longitude, latitude, and side_m, the side of the ground that each
+    shows. For the study `embeddings`."""
     period: Annotated[str, Field(pattern=worded(f"^{PERIOD_PATTERN}$", PERIOD_WORDS), max_length=32)] | None = None
     """When the row shows its place: a label that begins with its year, such as 2016-dry; on all rows or none."""
     place: Annotated[str, Field(pattern=worded(f"^{GRANULE_PATTERN}$", GRANULE_WORDS))] | None = None
@@ -70,6 +73,17 @@ class GranuleRow(Section):
     def located(self) -> bool:
         """Whether its patches have coordinates, so that they can stand on a map."""
         return self.images is None
+
+    @property
+    def has_coordinates(self) -> bool:
+        """Whether labels can be brought to its patches: they lie on a grid, or images have places."""
+        return self.located or self.places is not None
+
+    @model_validator(mode="after")
+    def _places_of_images(self) -> "GranuleRow":
+        if self.places is not None and self.images is None:
+            raise ValueError(f"places = {self.places!r} says where images lie: give `images` too")
+        return self
 
     @model_validator(mode="after")
     def _one_source(self) -> "GranuleRow":

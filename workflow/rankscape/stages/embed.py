@@ -24,6 +24,7 @@ from rankscape.learning.settings import EmbedderSettings
 from rankscape.samples.cutting import cut, open_source
 from rankscape.samples.embedding_tables import parse_dates, write_embedding_raster, write_embeddings
 from rankscape.samples.patches import Patches, index_of, open_patches, write_index
+from rankscape.samples.placed_images import place_images
 from rankscape.samples.point_patches import open_points
 from rankscape.samples.settings import TileSettings
 from rankscape.samples.source import make_index
@@ -67,6 +68,9 @@ def embed(
     patch_px: Annotated[
         int, Parameter(help="Side of a patch in pixels; images of a folder are resized to it.", validator=Number(gte=8))
     ] = 256,
+    places: Annotated[
+        Path | None, Parameter(help="Table of coordinates of a folder's images: image, longitude, latitude, side_m.")
+    ] = None,
     bands: Annotated[
         tuple[str, ...], Parameter(help="Bands of the image, by name or number, red, green, blue first; default: all.")
     ] = (),
@@ -84,12 +88,14 @@ def embed(
 ) -> None:
     """Turn an image, a folder of images, or places in an image into embeddings."""
     _check(source, out, images, date)
+    if places is not None and not source.is_dir():
+        raise InputError(f"--places {places} says where images of a folder lie, and {source} is none.")
     values = {"patch_px": patch_px, "resize_images": True, "bands": bands, "scale": scale, "offset": offset}
     tile = TileSettings.checked(values, "options")
     device = use_device(gpus, threads)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        store = _cut(source, images, tile, Path(folder) / f"{_NAME}.npy")
+        store = _cut(source, images, places, tile, Path(folder) / f"{_NAME}.npy")
         chosen = None if _is_file(model) else _settings(model, weights, month, seed, source.is_dir())
         adapted = load_adapted(Path(model)) if chosen is None else make_embedder(chosen, [store], device)
         features = embed_patches(adapted, store, _BATCH, device)
@@ -132,14 +138,16 @@ def _settings(model: str, weights: str, month: int, seed: int, images: bool) -> 
     )  # fmt: skip
 
 
-def _cut(source: Path, images: Path | None, tile: TileSettings, array: Path) -> Patches:
+def _cut(source: Path, images: Path | None, places: Path | None, tile: TileSettings, array: Path) -> Patches:
     if images is not None:
         return _cut_points(source, images, tile, array)
     opener = partial(open_source, source, None, _NAME, tile, images=source.is_dir(), threads=1)
     result = cut(opener, array, 1)
     assert result is not None
     layout, shares = result
-    write_index(index_of(array), make_index(layout, shares, tile), layout.grid, {"stage": "embed"})
+    index = make_index(layout, shares, tile)
+    index = index if places is None else place_images(index, places)
+    write_index(index_of(array), index, layout.grid, {"stage": "embed"})
     return open_patches(array)
 
 

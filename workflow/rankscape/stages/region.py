@@ -138,7 +138,7 @@ class RegionSettings(Section):
                     f"acquisitions.{name}.sensor = {acquisition.sensor!r} has no scenes to look for, but {searched[0]} "
                     f"of {self.granules} names no raster, tiles or images: give it some, or take another sensor"
                 )
-        if any(row.located for row in table.values()):
+        if any(row.has_coordinates for row in table.values()):
             return
         for key, names, lack in (
             ("references", self.references, "nothing can be compared with a reference"),

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
@@ -18,6 +19,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.samples.cutting import cut, open_source
 from rankscape.samples.listing import is_several, raster_files
 from rankscape.samples.patches import index_of, write_index
+from rankscape.samples.placed_images import place_images
 from rankscape.samples.settings import TileSettings
 from rankscape.samples.source import bounds_deg, make_index
 from rankscape.scenes.granule_table import GRANULE_PATTERN, GRANULE_WORDS
@@ -50,6 +52,9 @@ def tile(
             help="The source is a folder of images of any names, in it and its subfolders; no coordinates.",
         ),
     ] = False,
+    places: Annotated[
+        MaybeFile, Parameter(help="Table of the images' coordinates: image, longitude, latitude, side_m.")
+    ] = (),
     mpi: Annotated[bool, Parameter(name="--mpi", help="Share the work among the ranks that mpiexec started.")] = False,
     ranks: Annotated[
         int | None,
@@ -72,9 +77,14 @@ def tile(
         raise GranuleError(f"--granule {granule!r} is no id: write {GRANULE_WORDS}.")
     if ranks is not None and not mpi:
         raise InputError(f"--ranks {ranks} goes with --mpi: add it, or leave --ranks out.")
+    if places and not images:
+        raise InputError(f"--places {places[0]} says where images lie: give --images too.")
     opener = partial(
         open_source, source, only(quality), granule, chosen, images=images, threads=threads, beside=only(beside)
     )
+    if (table := only(places)) is not None:
+        with opener() as seen:  # what is wrong with the table is said before anything is written
+            place_images(make_index(seen.layout, np.zeros((len(seen.layout.ids), 2)), chosen), table)
     if mpi:
         from rankscape.samples.mpi import cut_with_ranks
 
@@ -89,6 +99,8 @@ def tile(
         say(f"{granule}: lies between {west:.4f} and {east:.4f} degrees east, {south:.4f} and {north:.4f} north.")
     index = make_index(layout, shares, chosen)
     inputs = _inputs(source, only(quality), only(beside))
+    if table is not None:
+        index, inputs = place_images(index, table), {**inputs, "places": table}
     write_index(index_of(out), index, layout.grid, provenance("tile", chosen, inputs))
     say(f"{granule}: {len(index)} patches of {layout.grid.patch_px} px, {int(index['usable'].sum())} usable.")
 

@@ -246,7 +246,7 @@ class EmbeddingsSettings(StudySettings):
         Raises:
             ValueError: Naming the key and the table.
         """
-        if not any(row.role == "fit" and row.located for row in table.values()):
+        if not any(row.role == "fit" and row.has_coordinates for row in table.values()):
             raise ValueError(
                 f"embeddings.tasks: no granule of {region.granules} with the role `fit` has coordinates, so no label"
                 " can be brought to it"

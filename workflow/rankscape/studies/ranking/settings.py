@@ -140,6 +140,9 @@ class RankingSettings(StudySettings):
         Raises:
             ValueError: Naming the key and the granule table.
         """
+        placed = next((name for name, row in table.items() if row.places is not None), None)
+        if placed is not None:
+            raise ValueError(f"ranking: granule {placed} names `places`, which only the study embeddings takes")
         if not any(row.role == "fit" and row.located for row in table.values()):
             for key, names in (
                 ("order_from_reference.references", self.order_from_reference.references),
