@@ -47,6 +47,7 @@ FIT = [name for name, row in GRANULE_TABLE.items() if row.role == "fit"]
 LOCATED = [name for name, row in GRANULE_TABLE.items() if row.located]  # only these can be on a map
 CURRENT = current_rows(GRANULE_TABLE)  # without earlier dates of places: those are only compared with
 MAPPED = [name for name in CURRENT if GRANULE_TABLE[name].located]
+PLACED = [name for name in CURRENT if GRANULE_TABLE[name].places]  # images with coordinates, on no grid
 REFERENCES = sorted(CONFIG.references)
 NOTES = Notes(Path(".snakemake/rankscape-code.json"))
 NAME = r"[a-z0-9]+(-[a-z0-9]+)*"

@@ -43,4 +43,4 @@ rule publish:
         " --studies {params.studies:q} --names {params.names:q} --out {output.catalogue:q} > {log:q} 2>&1"
 
 
-TARGETS += [rules.publish.output.catalogue] if MAPPED and not SHARD else []
+TARGETS += [rules.publish.output.catalogue] if (MAPPED or PLACED) and not SHARD else []

@@ -265,7 +265,7 @@ def _years(times: Any) -> list[int]:
         return [int(str(one)[:4]) for one in values.astype("datetime64[Y]")]
     if " since " in unit:
         step, _, origin = unit.partition(" since ")
-        code = {"days": "D", "hours": "h", "minutes": "m", "seconds": "s", "nanoseconds": "ns"}[step.strip()]
+        code: Any = {"days": "D", "hours": "h", "minutes": "m", "seconds": "s", "nanoseconds": "ns"}[step.strip()]
         return list((pd.Timestamp(origin.strip()) + pd.to_timedelta(values, unit=code)).year)
     return [int(one) for one in values]
 

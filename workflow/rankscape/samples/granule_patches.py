@@ -105,7 +105,7 @@ class SceneSource:
             )
         pixels, valid = self._in_decibels(pixels, valid)
         check_reflectance(pixels, self.scene.name, self.layout.grid.bands)
-        clouded = None if flags is None or not (flags == CLOUDY).any() else _and(flags == CLOUDY, valid)
+        clouded = None if flags is None or not (flags == CLOUDY).any() else _and(np.asarray(flags == CLOUDY), valid)
         return pixels, valid, clouded
 
     def _pixels(self, window: Window) -> np.ndarray:
@@ -143,7 +143,7 @@ class SceneSource:
         if self.masked:
             valid = _and(_read(self.scene, window, "dataset_mask") > 0, valid)
         if flags is not None and not flags.all():
-            valid = _and(flags != NO_DATA, valid)
+            valid = _and(np.asarray(flags != NO_DATA), valid)
         return valid
 
 

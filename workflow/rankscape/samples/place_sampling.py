@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import shapely
+from affine import Affine
 from pyproj import Transformer
 from rasterio.features import geometry_mask
 from rasterio.windows import Window, from_bounds
@@ -138,24 +140,24 @@ def _extent(bounds: tuple[float, float, float, float]) -> tuple[float, float, fl
     return left, min(bottom, top), right, max(bottom, top)
 
 
-def _around(dataset: "object", shape: shapely.Geometry) -> Window:
+def _around(dataset: Any, shape: shapely.Geometry) -> Window:
     """Window of whole cells around a shape, within the raster."""
-    at = dataset.transform  # type: ignore[attr-defined]
+    at = dataset.transform
     west, south, east, north = shape.bounds
     edges = (west, south, east, north) if at.e < 0 else (west, north, east, south)
     around = from_bounds(*edges, transform=at).round_offsets().round_lengths(op="ceil")
     wide = Window(around.col_off - 1, around.row_off - 1, around.width + 2, around.height + 2)
-    return wide.intersection(Window(0, 0, dataset.width, dataset.height))  # type: ignore[attr-defined]
+    return wide.intersection(Window(0, 0, dataset.width, dataset.height))
 
 
-def _cell_areas(at: "object", shape: tuple[int, int], crs: "object") -> np.ndarray:
+def _cell_areas(at: Affine, shape: tuple[int, int], crs: Any) -> np.ndarray:
     """Area of the cells of each row in square metres, shape (rows, 1)."""
     rows = np.arange(shape[0])
-    a, e, f = at.a, at.e, at.f  # type: ignore[attr-defined]
-    if not crs.is_geographic:  # type: ignore[attr-defined]
-        return np.full((shape[0], 1), abs(a * e) * crs.linear_units_factor[1] ** 2)  # type: ignore[attr-defined]
+    a, e, f = at.a, at.e, at.f
+    if not crs.is_geographic:
+        return np.full((len(rows), 1), abs(a * e) * crs.linear_units_factor[1] ** 2)
     ends = np.sin(np.radians(f + np.stack([rows, rows + 1]) * e))
-    return (np.abs(ends[1] - ends[0]) * np.radians(abs(a)) * _EARTH_M**2)[:, None]
+    return np.asarray(np.abs(ends[1] - ends[0]) * np.radians(abs(a)) * _EARTH_M**2)[:, None]
 
 
 def _spread(batches: Iterator[np.ndarray], count: int, min_distance_m: float) -> SampledPlaces:
