@@ -23,6 +23,7 @@ studies: [embeddings]
 tile: {patch_px: 16}
 references:
   label: {path: label.tif, title: Roughness of the ground}
+  hills: {path: hills.tif, title: Hills}
 embeddings:
   embedders:
     convolutions: {architecture: random-convolutions-3px-32}
@@ -34,6 +35,8 @@ embeddings:
   label: {block_m: 480}
   units:
     homes: {path: homes.csv, label: price, features: [rooms], group: street, longitude: lon, latitude: lat}
+  regressions:
+    hills: {task: rough, features: convolutions, covariates: [hills]}
   downstream: {checkerboard_m: [320], draws: 100}
 """
 PAGES = {"report report/index.html", "publish catalog.json"}
@@ -149,6 +152,8 @@ def small(fresh: Project) -> Project:
         corner = (4e5, 4.5e6 - 4e3 * place)
         raster(fresh.folder / f"images/{name}.tif", pixels, ("B04", "B03", "B02"), corner, 10.0)
     both = np.concatenate([100 * rough[0], np.full((15, 10), np.nan), 100 * rough[1]])[None]
+    raster(fresh.folder / "hills.tif", both + chance.normal(size=both.shape), ("hills",), (4e5, 4.5e6), 160.0)
+    both[:, ::5] = np.nan
     raster(fresh.folder / "label.tif", both, ("label",), (4e5, 4.5e6), 160.0)
     for place in range(2):
         bands = np.stack([rough[place], chance.normal(size=(10, 10))])
@@ -188,7 +193,10 @@ def test_own_images_and_labels_run_to_the_page(small: Project) -> None:
     assert set(learned) == set(itself) == {"held_out"}, "a network has seen the places of the other splits"
     assert learned["held_out"]["n"] == itself["held_out"]["n"] == found["splits"]["held_out"]["n"]
     assert learned["held_out"]["r2"] > 0.3
+    (_, hills) = json.loads((results / "embeddings/inference/hills.json").read_text())["coefficients"]
+    assert hills["corrected"]["low"] > 0
     page = (results / "report/embeddings.html").read_text()
+    assert "Regressions of predicted labels" in page
     assert "What embeddings add to data of units" in page
     assert "One part of the land held out from networks too" in page
     assert "Blocks of land held out" in page

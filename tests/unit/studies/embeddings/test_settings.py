@@ -13,6 +13,7 @@ BASE = {
     "references": {"truth": {"path": "truth.tif", "title": "Truth"}},
 }
 UNITS = {"path": "u.csv", "label": "y", "features": ["x"], "group": "g", "longitude": "e", "latitude": "n"}
+REGRESSION = {"task": "truth", "features": "convolutions", "covariates": ["truth"]}
 
 
 def check(**section):
@@ -97,6 +98,13 @@ def test_networks_stand_beside_embeddings():
             "['convolutions'] name two embeddings",
         ),
         ({"units": {"u": {**UNITS, "tables": ["a/b.csv"]}}}, "need `place`"),
+        ({"regressions": {"r": {**REGRESSION, "task": "other"}}}, "embeddings.regressions.r.task names ['other']"),
+        ({"regressions": {"r": {**REGRESSION, "features": "x"}}}, "embeddings.regressions.r.features names ['x']"),
+        (
+            {"regressions": {"r": {**REGRESSION, "covariates": ["x"]}}},
+            "embeddings.regressions.r.covariates names ['x']",
+        ),
+        ({"regressions": {"r": {**REGRESSION}}}, "the reference of truth cannot explain itself"),
         ({"acquisition": "other"}, "embeddings.acquisition = 'other' is none of acquisitions"),
         ({"embedders": {"a": {"month": 13}}}, "embeddings.embedders.a.month = 13 is refused"),
     ],

@@ -4,7 +4,7 @@ from rankscape.foundation.studies import Study
 
 _VERBS = (
     "fit", "split", "train", "tile2vec", "embed", "join", "label", "downstream", "contrast", "curve", "regress",
-    "predict", "localize", "units",
+    "predict", "localize", "units", "infer",
 )  # fmt: skip
 
 STUDY = Study(

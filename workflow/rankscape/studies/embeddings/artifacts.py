@@ -303,6 +303,61 @@ class UnitsKeys(DocumentKeys):
     """What a reader must know."""
 
 
+class EstimateKeys(Keys):
+    """One estimate of a coefficient."""
+
+    coefficient: float
+    """Estimate, in the label's unit per unit of the column."""
+    std_error: float
+    """Standard error, clustered by blocks of land."""
+    low: float
+    """Lower end of the interval."""
+    high: float
+    """Upper end of the interval."""
+
+
+class CorrectedKeys(Keys):
+    """One coefficient by three estimators."""
+
+    column: str
+    """The intercept, or a reference."""
+    naive: EstimateKeys
+    """Predictions taken for labels; the interval leaves their errors out."""
+    labelled: EstimateKeys
+    """Labelled places alone."""
+    corrected: EstimateKeys
+    """Predictions, corrected by the labelled places."""
+
+
+class InferenceKeys(DocumentKeys):
+    """A regression whose outcome is predicted."""
+
+    regression: str
+    """Name of the regression."""
+    task: str
+    """Task whose label is explained."""
+    title: str
+    """Title of its reference."""
+    features: str
+    """What it is predicted from."""
+    labelled: int
+    """Labelled places."""
+    unlabelled: int
+    """Other places."""
+    left_out: int
+    """Places without features or without a covariate."""
+    confidence: float
+    """Coverage of the intervals."""
+    trust: float
+    """How far predictions are trusted: 0, labelled places alone, to 1."""
+    clusters: dict[str, int]
+    """Blocks of land by estimator."""
+    coefficients: list[CorrectedKeys]
+    """The intercept, then the references."""
+    notes: list[str]
+    """What a reader must know."""
+
+
 class ContrastKeys(DocumentKeys):
     """All paired differences of one task."""
 
@@ -565,6 +620,11 @@ UNIT_PREDICTIONS = Table(
         Column("label", "number", "as in the table, transformed", "Label"),
         Column("prediction", "number", "as the label", "Prediction"),
     ),
+)  # fmt: skip
+
+INFERENCE = Document(
+    "embeddings/inference/{regression}.json", "embeddings infer", "Regression of a predicted label, corrected",
+    optional=True, model=InferenceKeys,
 )  # fmt: skip
 
 

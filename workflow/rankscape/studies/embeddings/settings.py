@@ -16,6 +16,7 @@ from rankscape.studies.embeddings.tasks import (
     BASELINES,
     CurveSettings,
     DownstreamSettings,
+    InferenceSettings,
     LabellingSettings,
     MapSettings,
     Model,
@@ -62,6 +63,8 @@ class EmbeddingsSettings(StudySettings):
     split: SplitSettings = SplitSettings()
     units: dict[Identifier, UnitsSettings] = {}
     """Tables of units with features of their own, by name."""
+    regressions: dict[Identifier, InferenceSettings] = {}
+    """Regressions of predicted labels on references, by name."""
     downstream: DownstreamSettings = DownstreamSettings()
     curve: CurveSettings = CurveSettings()
     maps: dict[Identifier, MapSettings] = {}
@@ -221,6 +224,18 @@ class EmbeddingsSettings(StudySettings):
                 )
 
         self._check_units()
+        self._check_regressions(region)
+
+    def _check_regressions(self, region: RegionSettings) -> None:
+        for name, one in self.regressions.items():
+            known = (("task", {one.task}, self.tasks), ("features", {one.features}, self.embedding_sets()),
+                     ("covariates", set(one.covariates), region.references))  # fmt: skip
+            for key, given, there in known:
+                unknown = sorted(given - set(there))
+                if unknown:
+                    raise ValueError(f"embeddings.regressions.{name}.{key} names {unknown}; there are {sorted(there)}")
+            if self.tasks[one.task].reference in one.covariates:
+                raise ValueError(f"embeddings.regressions.{name}: the reference of {one.task} cannot explain itself")
 
     def _check_units(self) -> None:
         for name, units in self.units.items():

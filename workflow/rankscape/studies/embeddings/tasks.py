@@ -157,3 +157,25 @@ class UnitsSettings(TableFormat):
         if len(set(self.features)) < len(self.features):
             raise ValueError("features names a column twice")
         return self
+
+
+class InferenceSettings(Section):
+    """A regression of a predicted label on references, corrected by the places where the label is known."""
+
+    task: Identifier
+    """Task whose label is explained; its reference covers a random sample of the places."""
+    features: Identifier
+    """Embedding or combination that the label is predicted from."""
+    covariates: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+    """References that explain it."""
+    split: Literal["random", "blocks"] = "blocks"
+    """Folds in which labelled places are predicted: at random, or by blocks of land."""
+    min_coverage: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Places of which a covariate covers a smaller share are left out."""
+
+    @field_validator("covariates")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"covariates = {list(value)} names a reference twice")
+        return value

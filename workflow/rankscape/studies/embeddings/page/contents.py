@@ -8,6 +8,7 @@ _TASKS = Read("embeddings/labels/{task}.json", "tasks")
 _RESULTS = Read("embeddings/downstream/{task}/{features}.json", "results")
 _PREDICTIONS = Read("embeddings/downstream/{task}/{features}.parquet", "results")
 _UNITS = Read("embeddings/units/{units}.json", "units")
+_REGRESSIONS = Read("embeddings/inference/{regression}.json", "regressions")
 _CONTRASTS = Read("embeddings/contrasts/{task}.json", "tasks")
 
 SECTIONS = (
@@ -49,6 +50,12 @@ SECTIONS = (
         "and from both where the embedding predicts the coefficients of the features (*). Inside: other units of known "
         "groups, which an embedding can also tell apart as a name tag would. Outside: whole groups held out. Years: "
         "whole years held out. Penalties are chosen by holding out whole groups; intervals resample groups.",
+    ),
+    PageSection(
+        "regressions", "Regressions of predicted labels", f"{_INFERENCE}:draw_regressions", (_REGRESSIONS,),
+        lead="Coefficients where predictions are taken for labels, from labelled places alone, and from predictions "
+        "that the labelled places correct (prediction-powered inference). Intervals of the first leave the errors of "
+        "predictions out. Errors are clustered by blocks of land.",
     ),
     PageSection("labels", "The labels", f"{_PAGE}:draw_labels", (_TASKS,)),
 )  # fmt: skip

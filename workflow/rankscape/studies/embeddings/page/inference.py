@@ -6,7 +6,16 @@ from rankscape.foundation.package_files import assets
 from rankscape.products.report.reading import RunReader
 from rankscape.products.report.templates import TableView, fill
 from rankscape.products.report.wording import count, interval, number, percent
-from rankscape.studies.embeddings.artifacts import DOWNSTREAM, EVALUATED, UNIT_SPLITS, UNITS, UnitsKeys
+from rankscape.studies.embeddings.artifacts import (
+    DOWNSTREAM,
+    EVALUATED,
+    INFERENCE,
+    UNIT_SPLITS,
+    UNITS,
+    EstimateKeys,
+    InferenceKeys,
+    UnitsKeys,
+)
 
 ASSETS = assets(__file__, "plots.html.j2")
 
@@ -47,3 +56,23 @@ def _unit_differences(one: UnitsKeys) -> TableView:
         for pair in one.differences
     )
     return TableView(f"{one.units}: differences of R².", ("Models", "split", "difference", "interval"), rows)
+
+
+def draw_regressions(run: RunReader) -> Markup | None:
+    """Draw regressions of predicted labels by three estimators; None where there are none."""
+    tables = [_coefficients(one) for one in run.read_all(INFERENCE).values()]
+    return fill(ASSETS, "plots.html.j2", plots=[], tables=tables) if tables else None
+
+
+def _coefficients(one: InferenceKeys) -> TableView:
+    rows = tuple((row.column, *map(_estimate, (row.naive, row.labelled, row.corrected))) for row in one.coefficients)
+    about = (
+        f"{one.title} explained: {count(one.labelled, 'labelled place')}, {count(one.unlabelled, 'other place')}; "
+        f"predictions from {one.features} are trusted by {number(one.trust)}."
+    )
+    headings = ("Column", "predictions alone", "labelled places alone", "predictions, corrected")
+    return TableView(" ".join([about, *one.notes]), headings, rows)
+
+
+def _estimate(one: EstimateKeys) -> str:
+    return f"{number(one.coefficient)} ({interval((one.low, one.high))})"
