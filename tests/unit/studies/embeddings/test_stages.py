@@ -208,6 +208,18 @@ def test_embeddings_of_two_networks_are_not_mixed(ready, capsys):
     assert "mixes embeddings of" in capsys.readouterr().err
 
 
+def test_too_few_labels_with_features_are_refused(ready, capsys):
+    for path in ready.patches:
+        write_array(ready.folder / f"features/rcf/{path.stem}.npy", np.full((144, 32), np.nan, np.float32))
+    assert ready.downstream("rcf", ("rcf",)) == 2
+    assert "No labelled patch has features of rcf" in capsys.readouterr().err
+    few = np.full((144, 32), np.nan, np.float32)
+    few[70:74] = np.random.default_rng(0).normal(size=(4, 32))
+    write_array(ready.folder / "features/rcf/03TVF.npy", few)
+    assert ready.downstream("rcf", ("rcf",)) == 2
+    assert "truth at places with features of rcf: 4 labels are too few for 3 folds" in capsys.readouterr().err
+
+
 def test_features_that_do_not_fit_are_refused(ready, capsys):
     assert ready.downstream("rcf", ()) == 2
     assert "rcf is no baseline" in capsys.readouterr().err

@@ -234,16 +234,19 @@ class EmbeddingsSettings(StudySettings):
                 unknown = sorted(given - set(there))
                 if unknown:
                     raise ValueError(f"embeddings.regressions.{name}.{key} names {unknown}; there are {sorted(there)}")
+            if region.references[self.tasks[one.task].reference].displacement_m is not None:
+                raise ValueError(
+                    f"embeddings.regressions.{name}: points of {one.task} are displaced: name a task of places that are"
+                    " known"
+                )
             if self.tasks[one.task].reference in one.covariates:
                 raise ValueError(f"embeddings.regressions.{name}: the reference of {one.task} cannot explain itself")
 
     def _check_units(self) -> None:
         for name, units in self.units.items():
-            unknown = sorted(set(units.embeddings) - set(self.embedders))
+            unknown = sorted(set(units.embeddings) - set(self.embeddings()))
             if unknown:
-                raise ValueError(
-                    f"embeddings.units.{name}.embeddings names {unknown}; embedders has {sorted(self.embedders)}"
-                )
+                raise ValueError(f"embeddings.units.{name}.embeddings names {unknown}; there are {self.embeddings()}")
             if not units.path:
                 raise ValueError(f"embeddings.units.{name}.path is missing: give the table of units")
             if not units.tables and not self.embeddings_of_units(name):

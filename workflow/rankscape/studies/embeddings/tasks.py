@@ -136,7 +136,8 @@ class UnitsSettings(TableFormat):
     latitude: str | None = None
     """Column of latitudes."""
     embeddings: tuple[Identifier, ...] = ()
-    """Embeddings of `embedders` at longitude and latitude; default: all, where these columns are given."""
+    """Embeddings at longitude and latitude, those of networks too; default: all of `embedders`, where these columns are
+    given."""
     tables: tuple[Annotated[str, Field(pattern=r"[^/]+\.[A-Za-z0-9]+$")], ...] = ()
     """Files of embeddings of places, each called by its file name; one row a place."""
     components: Annotated[int, Field(ge=1)] = 8

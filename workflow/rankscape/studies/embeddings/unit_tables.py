@@ -218,9 +218,10 @@ def _patches_at(units: UnitTable, indices: Sequence[Path]) -> np.ndarray:
 
 
 def _at_patches(patches: np.ndarray, files: list[Path], indices: Sequence[Path], name: str) -> np.ndarray:
+    # Networks learned other labels than that of the units.
     distinct = pd.Series(pd.unique(patches[~pd.isna(patches)]), dtype=object)
     rows = pd.DataFrame({"patch_id": distinct, "at": np.arange(len(distinct))})
-    data, _ = join_features(rows, [name], files, list(indices), DownstreamSettings())
+    data, _ = join_features(rows, [name], files, list(indices), DownstreamSettings(), learned=True)
     if data.features is None:
         raise TableError(f"{name} has no features.")
     values = np.full((len(distinct) + 1, data.features.shape[1]), np.nan)

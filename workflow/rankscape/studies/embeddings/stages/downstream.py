@@ -18,6 +18,7 @@ from rankscape.foundation.provenance import provenance
 from rankscape.stages.options import Indices, MaybeFile, only, settings_of
 from rankscape.studies.embeddings.artifacts import DOWNSTREAM, EVALUATED, HELD_OUT, LABELS, PREDICTIONS, SPLITS
 from rankscape.studies.embeddings.joining import join_features, join_own, learned_from, with_parts
+from rankscape.studies.embeddings.labelling import check_labels
 from rankscape.studies.embeddings.regressing import FeatureSet, checkerboards, coordinate_features, evaluate_splits
 from rankscape.studies.embeddings.tasks import COORDINATES, SMOOTHING, DownstreamSettings, Model
 
@@ -65,6 +66,7 @@ def downstream(
         data = replace(data, model=model)
     else:
         data, lacking = _baseline(rows, name, chosen), 0
+    check_labels(data.labels, f"{task} at places with features of {name}")
     splits, predictions, warnings = {}, data.rows[["patch_id", "label", "block"]].copy(), []
     columns = [way for way in EVALUATED if way in SPLITS or way in rows]
     for way in columns:

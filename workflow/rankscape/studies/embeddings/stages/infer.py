@@ -55,6 +55,8 @@ def infer(
     chosen, name = DownstreamSettings.from_text(settings, "embeddings.downstream"), out.stem
     about = InferenceSettings.from_text(regression_settings, f"embeddings.regressions.{name}")
     task, known = TASK.read(labels.with_suffix(".json")), LABELS.read(labels).set_index("patch_id")
+    if "disc" in known:
+        raise TableError(f"{labels}: points are displaced: a regression needs labels of places that are known.")
     places, lacking = _places(indices, values, about)
     places = places.join(known[["label", about.split]], on="patch_id")
     names = list(dict.fromkeys(path.parent.name for path in features))
