@@ -10,10 +10,10 @@ import pytest
 from asset_server import status
 from rankscape.foundation.errors import CatalogueError, InputError
 from rankscape.scenes.addresses import local_path
-from rankscape.scenes.candidates import find_parts, find_scenes
 from rankscape.scenes.catalogues import StacApi, months, open_catalogue
 from rankscape.scenes.granule_table import Window
 from rankscape.scenes.mgrs import granule
+from rankscape.scenes.searching import find_parts, find_scenes
 from rankscape.scenes.sensors.protocol import archive_sensor
 from rankscape.scenes.sensors.sentinel2 import SENSOR
 from rankscape.scenes.settings import SearchSettings, SoughtSettings

@@ -263,6 +263,14 @@ def test_passes_cover_the_granule_before_any_part_is_seen_twice(work):
     assert part["left_out"] == {"beside the granule": 1}
 
 
+def test_both_sensors_of_one_catalogue_are_told_apart(work, capsys):
+    """An item of Sentinel-2 is of another collection, and not radar of one polarisation."""
+    make(work, (item("S1A_1", "2023-05-01"), power()))
+    write_catalogue(work / "catalogue", [item("S1A_1", "2023-05-01"), make_item(1, datetime="2023-05-01T10:00:00Z")])
+    assert image_of(work) == 0
+    assert "1 candidates, left out: 1 of another collection." in capsys.readouterr().err
+
+
 # Seasons
 
 

@@ -124,7 +124,7 @@ class SceneSource:
             return pixels, valid
         radar = list(self.radar)
         values = pixels[..., radar]
-        empty = ~values.any(axis=-1)
+        empty = np.asarray(~values.any(axis=-1))
         if self.unit != "db":
             check_backscatter(values, self.unit, self.scene.name)
             values = decibels(values, self.unit)
@@ -134,7 +134,7 @@ class SceneSource:
             return pixels, valid
         pixels[..., radar] = values
         pixels[empty] = np.nan
-        return pixels, _and(~empty, valid)
+        return pixels, _and(np.asarray(~empty), valid)
 
     def _valid(self, window: Window, pixels: np.ndarray, flags: np.ndarray | None) -> np.ndarray | None:
         """Say which pixels hold data, bool, shape (rows, columns); None where all do, as in most places."""

@@ -15,8 +15,8 @@ from rankscape.foundation import progress
 from rankscape.foundation.provenance import provenance
 from rankscape.scenes.addresses import local_path, redacted
 from rankscape.scenes.artifacts import CANDIDATES
-from rankscape.scenes.candidates import find_parts, find_scenes
 from rankscape.scenes.granule_table import Window
+from rankscape.scenes.searching import find_parts, find_scenes
 from rankscape.scenes.sensors.protocol import archive_sensor
 from rankscape.scenes.settings import AcquisitionSettings, SearchSettings
 from rankscape.stages.options import settings_of

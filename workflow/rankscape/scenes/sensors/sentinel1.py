@@ -149,9 +149,10 @@ class _Power:
             RasterError: If the numbers are no linear power.
         """
         power = np.stack([band[0] for band in dn]).astype(np.float32)
-        marks = [mark for mark in nodata if mark is not None and not np.isnan(mark)]
-        marked = np.isin(power, np.asarray(marks, np.float32)) if marks else np.zeros(power.shape, bool)
-        known = np.where(marked, np.float32(np.nan), power)
+        known = power.copy()
+        for band, mark in zip(known, nodata, strict=True):
+            if mark is not None:
+                band[band == np.float32(mark)] = np.nan
         check_backscatter(known, "power", self._label)
         seen = np.all(np.isfinite(known) & (known > 0), axis=0) & ~near_zero_area(np.any(known == 0, axis=0))
         return np.where(seen, known, np.float32(np.nan)), seen
