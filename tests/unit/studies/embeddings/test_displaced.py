@@ -97,3 +97,10 @@ def test_a_kind_without_a_distance_is_refused(survey):
     chosen = ReferenceSettings(**reference(survey, displacement_m={"column": "kind", "U": 2000}))
     with pytest.raises(TableError, match="kind holds R, for which displacement_m has no distance: it has U"):
         displaced_points(chosen, read_indices(survey.indices))
+
+
+def test_exchanged_columns_are_named(survey):
+    frame = pd.read_csv(survey.folder / "survey.csv").rename(columns={"LONGNUM": "LATNUM", "LATNUM": "LONGNUM"})
+    frame.to_csv(survey.folder / "survey.csv", index=False)
+    with pytest.raises(TableError, match="are the two columns exchanged"):
+        displaced_points(ReferenceSettings(**reference(survey)), read_indices(survey.indices))

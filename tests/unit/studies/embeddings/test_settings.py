@@ -73,6 +73,7 @@ def test_networks_stand_beside_embeddings():
         ({"tasks": {"a": {"reference": "truth", "transform": "sqrt"}}}, "transform = 'sqrt' is refused"),
         ({"embedders": {"mine": {"path": "x.tif", "dequantise": "other"}}}, "embedders.mine.dequantise = 'other' is"),
         ({"embedders": {"mine": {"path": "x.tif", "keys": "id"}}}, "mine.keys is no known key (its value here: 'id'"),
+        ({"embedders": {"mine": {"path": "nowhere/*.tif"}}}, "mine.path = 'nowhere/*.tif' matches no file"),
         ({"embedders": {"mine": {"architecture": 3}}}, "embeddings.embedders.mine.architecture = 3 is refused"),
         ({"combinations": {"both": ["convolutions", "other"]}}, "combinations.both names ['other']"),
         ({"combinations": {"both": ["convolutions"]}}, "must name two different embeddings"),

@@ -17,10 +17,12 @@ import pandas as pd
 import shapely
 
 from rankscape.foundation.errors import TableError, brief_list
+from rankscape.foundation.progress import say
 from rankscape.foundation.user_tables import keys
 from rankscape.samples.overlap import distinct_places
 from rankscape.samples.references import read_valued
 from rankscape.samples.settings import ReferenceSettings
+from rankscape.samples.vector_files import in_first_shape
 from rankscape.spatial.blocks import BlockChoice
 from rankscape.spatial.geometry import WGS84, plane_around
 from rankscape.studies.embeddings.tasks import LabellingSettings
@@ -54,15 +56,17 @@ def displaced_points(reference: ReferenceSettings, indices: Sequence[gpd.GeoData
     radius_m = _radii(points, reference)
     patches = _usable(indices)
     plane = plane_around("laea", patches.geometry)
-    squares, centres = patches.to_crs(plane).geometry.to_numpy(), points.to_crs(plane).geometry.to_numpy()
+    flat = patches.to_crs(plane).geometry
+    squares, centres = flat.to_numpy(), points.to_crs(plane).geometry.to_numpy()
     tree = shapely.STRtree(squares)
-    point, below = tree.query(centres, predicate="intersects")
-    point, first = np.unique(point, return_index=True)
+    point, below = in_first_shape(Path(reference.path), points.geometry, flat)
+    if len(point) < len(points):
+        say(f"{len(points) - len(point)} of {len(points)} points lie on no usable patch, and have no label.")
     discs = shapely.buffer(centres[point], radius_m[point], quad_segs=_SEGMENTS)
     disc, patch = tree.query(discs, predicate="intersects")
     share = shapely.area(shapely.intersection(discs[disc], squares[patch])) / shapely.area(discs)[disc]
     degrees = points.geometry.iloc[point].to_crs(WGS84)
-    own = patches.iloc[below[first]]
+    own = patches.iloc[below]
     variance = np.full(len(point), np.nan)
     if reference.variance is not None:
         variance = pd.to_numeric(points[reference.variance].iloc[point], errors="coerce").to_numpy(float)

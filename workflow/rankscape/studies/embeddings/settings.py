@@ -210,6 +210,9 @@ class EmbeddingsSettings(StudySettings):
         region.acquisition(self.acquisition, "embeddings.acquisition")
         if not self.tasks:
             raise ValueError("embeddings.tasks is empty: name one label at least, by its reference")
+        for name, one in self.supplied().items():
+            if any(sign in one.path for sign in "*?[") and one.files() == [Path(one.path)]:
+                raise ValueError(f"embeddings.embedders.{name}.path = {one.path!r} matches no file: mend the pattern")
         for name, task in self.tasks.items():
             if task.reference not in region.references:
                 raise ValueError(
