@@ -153,9 +153,8 @@ TARGETS += [
 ]
 PAGE_NAMES["embeddings"] |= {
     "acquisition": EMBEDDED,
-    "shown": LEARNED,
+    "shown": [name for name in MAPPED if TASK_MAPS or name in LEARNED],
     "curves": [f"{task}/{name}" for task in TASKS for name in CURVED],
-    "mapped": list(TASK_MAPS),
     "maps": [f"{task}/{granule}" for task in TASK_MAPS for granule in MAPPED],
 }
 PUBLISHED["embeddings"] += [

@@ -38,6 +38,7 @@ embeddings:
   regressions:
     hills: {task: rough, features: convolutions, covariates: [hills]}
   downstream: {checkerboard_m: [320], draws: 100}
+  maps: {rough: {features: convolutions, pixels: [north]}}
 """
 PAGES = {"report report/index.html", "publish catalog.json"}
 
@@ -110,7 +111,7 @@ def test_a_network_brings_its_own_jobs(made: Project) -> None:
 
     made.pretend(*ARGUMENTS)
     made.configure(DEMO, embeddings={"curve": {"sizes": [100]}})
-    assert made.planned(*ARGUMENTS) - PAGES == curves(TASKS)
+    assert made.planned(*ARGUMENTS) == curves(TASKS) | PAGES
 
 
 def test_a_granule_without_labels_costs_its_own_jobs_alone(made: Project) -> None:
@@ -202,6 +203,11 @@ def test_own_images_and_labels_run_to_the_page(small: Project) -> None:
     assert "Blocks of land held out" in page
     assert "Roughness of the ground" in page
     assert "Whole granules left out" not in page
+    assert "Images tell it in new blocks too (R² " in page
+    assert "Roughness of the ground prediction" in page
+    assert {path.name for path in (results / "embeddings/pixels/rough").glob("*.tif")} == {"north.tif"}
+    items = {path.stem for path in (results / "catalog/items").glob("*.json")}
+    assert items == {"north-rough", "south-rough", "north-rough-pixels"}
     assert "How sure a prediction is" in page
     assert "embeddings/downstream" in (results / "data-dictionary.md").read_text()
     assert small.planned(*arguments) == set()

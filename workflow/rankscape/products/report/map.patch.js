@@ -44,13 +44,13 @@ class Panel {
     else if (deviation === null) say(main.title, written(own, main));
     else say(main.title, `${written(own, main)} ± ${written(deviation, main)}`, this.interval(own, deviation, main));
     if (this.data.clusters) say("Cluster", ...this.cluster(found));
-    say("Granule", found.granule.id, found.granule.learned ? "learned from" : "only scored");
+    say("Granule", found.granule.id, found.granule.learned ? "learned from" : "not learned from");
     for (const layer of this.data.layers) {
       const other = valueOf(layer, found.granule, found.place);
       if ([main.key, "uncertainty"].includes(layer.key) || other === null) continue;
       if (/^residual-\d/.test(layer.key)) continue;
-      const apart = value(layer.key.replace("reference", "residual"));
-      const beside = layer.group === "Change" ? "" : this.difference(apart === null ? other : apart);
+      const apart = /^(reference|residual)-/.test(layer.key) ? value(layer.key.replace("reference", "residual")) : null;
+      const beside = apart === null ? "" : this.difference(apart);
       say(layer.title, written(other, layer), beside);
     }
     const middle = corner(found.granule, found.row + 0.5, found.col + 0.5);

@@ -2,19 +2,32 @@
 
 from rankscape.products.report.section_registry import PageSection, Read
 
-_PAGE = "rankscape.studies.embeddings.page.sections"
+_FOLDER = "rankscape.studies.embeddings.page"
+_PAGE = f"{_FOLDER}.sections"
 _INFERENCE = "rankscape.studies.embeddings.page.inference"
 _TASKS = Read("embeddings/labels/{task}.json", "tasks")
 _RESULTS = Read("embeddings/downstream/{task}/{features}.json", "results")
 _PREDICTIONS = Read("embeddings/downstream/{task}/{features}.parquet", "results")
 _UNITS = Read("embeddings/units/{units}.json", "units")
 _REGRESSIONS = Read("embeddings/inference/{regression}.json", "regressions")
+_LABELS = Read("embeddings/labels/{task}.parquet", "tasks")
+_CURVES = Read("embeddings/curves/{task}/{features}.json", "curves")
+_MAPS = Read("embeddings/maps/{task}/{granule}.parquet", "maps")
+_SAMPLES = (
+    Read("samples/{acquisition}/{granule}.npy", "shown"),
+    Read("samples/{acquisition}/{granule}.parquet", "shown"),
+)
 _CONTRASTS = Read("embeddings/contrasts/{task}.json", "tasks")
 
 SECTIONS = (
     PageSection("figures", "Key figures", f"{_PAGE}:overview", (_TASKS, _RESULTS), "overview"),
+    PageSection("verdicts", "What the splits say", f"{_PAGE}:draw_verdicts", (_TASKS, _RESULTS), "first"),
     PageSection(
-        "table", "What predicts what", f"{_PAGE}:draw_table", (_TASKS, _RESULTS), "first",
+        "map", "Maps of predictions and residuals", f"{_FOLDER}.task_map:draw_map",
+        (*_SAMPLES, _TASKS, _RESULTS, _PREDICTIONS, _MAPS), "open",
+    ),
+    PageSection(
+        "table", "What predicts what", f"{_PAGE}:draw_table", (_TASKS, _RESULTS), "open",
         lead="R² of ridge regression, the share of a label's variance that is predicted: 1 is perfect, 0 no better "
         "than the mean, below 0 worse. Every place is predicted by a model that has not seen its fold.",
     ),
@@ -26,6 +39,15 @@ SECTIONS = (
         "distance", "How far predictions carry", f"{_PAGE}:draw_distance", (_TASKS, _RESULTS), "open",
         lead="One colour of a checkerboard is predicted from the other. The wider its squares, the farther away is "
         "what was learned from.",
+    ),
+    PageSection(
+        "learning", "How many labels and features", f"{_FOLDER}.label_plots:draw_learning", (_TASKS, _CURVES), "open",
+        lead="Blocks of land that were held out, predicted from samples of the labels, from samples of the features, "
+        "and with one penalty alone. Where a curve still rises at its end, more labels, or features, would help.",
+    ),
+    PageSection(
+        "correlations", "How labels go together", f"{_FOLDER}.label_plots:draw_correlations", (_TASKS, _LABELS),
+        lead="Labels that go together are told together: what predicts one may do so by way of another.",
     ),
     PageSection(
         "decisions", "Who would be reached", f"{_PAGE}:draw_decisions", (_TASKS, _RESULTS),

@@ -15,17 +15,16 @@ from rankscape.products.report.templates import TableView, fill
 from rankscape.products.report.wording import NOTHING, count, interval, number, percent
 from rankscape.studies.embeddings.artifacts import (
     CONTRASTS,
-    DOWNSTREAM,
     EVALUATED,
     PREDICTIONS,
-    TASK,
     DownstreamKeys,
     FitKeys,
     TaskKeys,
 )
+from rankscape.studies.embeddings.page.results import best_of, results_of, sets_of, tasks_of, unit_of, verdicts_of
 from rankscape.studies.embeddings.tasks import BASELINES
 
-ASSETS = assets(__file__, "table.html.j2", "plots.html.j2")
+ASSETS = assets(__file__, "table.html.j2", "plots.html.j2", "verdicts.html.j2")
 _TITLES = {
     "random": (
         "Random places",
@@ -71,72 +70,77 @@ class Row:
 class SplitTable:
     """All R² of one split."""
 
-    name: str
     title: str
     words: str
     rows: list[Row]
-    intervals: bool
 
 
-def _tasks(run: RunReader) -> dict[str, TaskKeys]:
-    return run.read_all(TASK)
+@dataclass(frozen=True)
+class VerdictRow:
+    """What the splits say of one label."""
 
-
-def _results(run: RunReader) -> dict[tuple[str, str], DownstreamKeys]:
-    """All results by task and features, in the order of the configuration."""
-    return {(one.task, one.features): one for one in run.read_all(DOWNSTREAM).values()}
-
-
-def _sets(results: dict[tuple[str, str], DownstreamKeys]) -> list[str]:
-    return list(dict.fromkeys(features for _, features in results))
-
-
-def _best(run: RunReader, task: str) -> tuple[DownstreamKeys, str] | None:
-    """Embedding that predicts a task best, in blocks, or else at random places."""
-    own = [one for (name, features), one in _results(run).items() if name == task and features not in BASELINES]
-    for split in ("blocks", "random"):
-        known = [one for one in own if split in one.splits and one.splits[split].r2 is not None]
-        if known:
-            return max(known, key=lambda one: one.splits[split].r2 or -np.inf), split
-    return None
+    name: str
+    features: str
+    cells: list[Cell]
+    words: str
 
 
 def overview(run: RunReader) -> Overview:
-    """Return the best R² of every task, the strictest split first."""
-    figures = []
-    for name, task in _tasks(run).items():
-        found = _best(run, name)
-        if found is None:
-            figures.append(KeyFigure(f"R² of {task.title}", NOTHING, "too few places"))
-            continue
-        best, split = found
-        fit = best.splits[split]
-        ends = interval(fit.r2_interval)
-        note = f"{best.features}, {_TITLES[split][0].lower()}" + ("" if ends == NOTHING else f"; interval {ends}")
-        figures.append(KeyFigure(f"R² of {task.title}", number(fit.r2), note))
-    labels = sum(task.labelled for task in _tasks(run).values())
-    return Overview((*figures, KeyFigure("Labels", f"{labels:,}", f"of {count(len(_tasks(run)), 'task')}")))
+    """Return how many labels images tell, and how well in each split."""
+    verdicts = verdicts_of(run)
+    told = [one for one in verdicts if one.told]
+    note = "in new blocks of land, better than chance and than any baseline"
+    figures = [KeyFigure("Labels that images tell", f"{len(told)} of {len(verdicts)}", note, wide=True)]
+    for split in _splits(run):
+        values = [value for one in verdicts if (value := one.r2(split)) is not None]
+        if values:
+            note = f"median of {count(len(values), 'label')}; {number(min(values))} to {number(max(values))}"
+            figures.append(KeyFigure(f"R², {_title(split)[0].lower()}", number(float(np.median(values))), note))
+    labels = sum(one.task.labelled for one in verdicts)
+    return Overview((*figures, KeyFigure("Labels", f"{labels:,}", f"of {count(len(verdicts), 'task')}")))
+
+
+def _splits(run: RunReader) -> list[str]:
+    """Splits that some result has, the usual ones first."""
+    found = {split for one in results_of(run).values() for split in one.splits}
+    return [*(split for split in EVALUATED if split in found), *sorted(found - set(EVALUATED))]
+
+
+def _title(split: str) -> tuple[str, str]:
+    return _TITLES.get(split, (split.replace("_", " ").capitalize(), ""))
+
+
+def draw_verdicts(run: RunReader) -> Markup:
+    """Draw R² of the best features of each label in every split, and what it says."""
+    splits = _splits(run)
+    rows = [
+        VerdictRow(unit_of(one.task), one.features, [_cell(one.fits.get(split)) for split in splits], one.words)
+        for one in verdicts_of(run)
+    ]
+    return fill(ASSETS, "verdicts.html.j2", splits=[_title(split) for split in splits], rows=rows)
 
 
 def draw_table(run: RunReader) -> Fragment:
     """Draw R² of tasks by features, split by split, coloured."""
-    tasks, results = _tasks(run), _results(run)
-    splits = [_split_table(split, list(tasks), results) for split in EVALUATED]
-    warnings = sorted({f"{one.task}, {one.features}: {text}" for one in results.values() for text in one.warnings})
-    html: Markup = fill(
-        ASSETS, "table.html.j2", tasks=list(tasks), splits=[one for one in splits if one.rows], warnings=warnings
-    )
-    return Fragment(html, gist=f"{count(len(tasks), 'task')}, {count(len(_sets(results)), 'set')} of features")
+    tasks, results = tasks_of(run), results_of(run)
+    splits = [_split_table(run, split) for split in _splits(run)]
+    warnings: dict[str, list[str]] = {}
+    for one in results.values():
+        for text in one.warnings:
+            warnings.setdefault(text, []).append(f"{one.task} from {one.features}")
+    has = any(cell.interval for one in splits for row in one.rows for cell in row.cells)
+    html: Markup = fill(ASSETS, "table.html.j2", tasks=list(tasks), splits=splits, warnings=warnings, intervals=has)
+    return Fragment(html, gist=f"{count(len(tasks), 'task')}, {count(len(sets_of(run)), 'set')} of features")
 
 
-def _split_table(split: str, tasks: list[str], results: dict[tuple[str, str], DownstreamKeys]) -> SplitTable:
-    rows = []
-    for features in _sets(results):
-        fits = [results[task, features].splits.get(split) if (task, features) in results else None for task in tasks]
+def _split_table(run: RunReader, split: str) -> SplitTable:
+    rows, results = [], results_of(run)
+    for features in sets_of(run):
+        own = [results.get((task, features)) for task in tasks_of(run)]
+        fits = [None if one is None else one.splits.get(split) for one in own]
         if any(fits):
             rows.append(Row(features, [_cell(fit) for fit in fits]))
-    has = any(cell.interval for row in rows for cell in row.cells)
-    return SplitTable(split, *_TITLES[split], rows, has)
+    return SplitTable(*_title(split), rows)
 
 
 def _cell(fit: FitKeys | None) -> Cell:
@@ -153,8 +157,8 @@ def draw_scatter(run: RunReader) -> Markup:
 
 
 def _scatters(run: RunReader) -> Iterator[Plot]:
-    for name, task in _tasks(run).items():
-        found = _best(run, name)
+    for name, task in tasks_of(run).items():
+        found = best_of(run, name)
         if found is None:
             continue
         best, split = found
@@ -163,15 +167,15 @@ def _scatters(run: RunReader) -> Iterator[Plot]:
         alt = f"{task.title}: predictions over {len(table)} labels; R² {r2}."
         words = alt, f"{task.title}, from {best.features}; R² {r2}.", "median prediction"
         labels = table["label"].to_numpy(float), table[split].to_numpy(float)
-        yield scatter(f"scatter-{name}", *labels, ("label", "prediction"), words)
+        yield scatter(f"scatter-{name}", *labels, (unit_of(task), "held-out prediction"), words)
 
 
 def draw_distance(run: RunReader) -> Markup | None:
     """Draw R² over the width of checkerboards; None where none was asked for."""
-    results = _results(run)
+    results = results_of(run)
     if not any(one.checkerboards for one in results.values()):
         return None
-    plots = [_curve(name, task, results) for name, task in _tasks(run).items()]
+    plots = [_curve(name, task, results) for name, task in tasks_of(run).items()]
     return fill(ASSETS, "plots.html.j2", plots=plots, tables=[])
 
 
@@ -195,7 +199,7 @@ def _curve(name: str, task: TaskKeys, results: dict[tuple[str, str], DownstreamK
 def draw_decisions(run: RunReader) -> Markup:
     """Draw what a programme would reach, task by task, in blocks where there are some."""
     rows = []
-    for (task, features), one in _results(run).items():
+    for (task, features), one in results_of(run).items():
         fit = one.splits.get("blocks") or one.splits.get("random")
         if fit is not None:
             shares = [percent(fit.recall[name]) for name in sorted(fit.recall, key=float)]
@@ -224,7 +228,7 @@ def draw_labels(run: RunReader) -> Markup:
             name, task.title, task.transform, f"{task.labelled:,} of {task.patches:,}", f"{task.clipped:,}",
             number(task.mean), number(task.std), f"{task.block_m:,.0f} m ({task.block_origin})", f"{task.blocks:,}",
         )
-        for name, task in _tasks(run).items()
+        for name, task in tasks_of(run).items()
     )  # fmt: skip
     headings = (
         "Task", "reference", "transform", "labelled", "clipped", "mean", "deviation", "side of a block", "blocks",
