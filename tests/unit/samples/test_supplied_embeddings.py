@@ -224,6 +224,26 @@ def test_tables_that_say_too_little_or_too_much_are_refused(tmp_path, patches, v
         join(table(tmp_path / "x.parquet", patches, vectors, **columns), patches, **more)
 
 
+def test_files_of_two_models_are_refused(tmp_path, patches, vectors):
+    for model in ("a", "b"):
+        write_embeddings(tmp_path / f"{model}.parquet", patches, vectors, {"model": model}, {})
+    with pytest.raises(InputError, match="mixes embeddings of a, b"):
+        join(tmp_path / "*.parquet", patches)
+    write_embeddings(tmp_path / "b.parquet", patches, vectors[:, :4], {"model": "a"}, {})
+    with pytest.raises(InputError, match="rows have 4 to 5 numbers"):
+        join(tmp_path / "*.parquet", patches)
+
+
+def test_patches_that_others_numbered_are_joined_by_their_footprint(tmp_path, patches, vectors):
+    frame = patches[["geometry"]].assign(patch_id=[f"chip-{n}" for n in range(12)], **numbered(vectors))
+    frame.to_parquet(tmp_path / "x.parquet")
+    found = join(tmp_path / "x.parquet", patches)
+    assert found.report.by == "footprint"
+    np.testing.assert_allclose(found.features, vectors, rtol=1e-4, atol=1e-5)
+    frame.to_file(tmp_path / "x.gpkg")
+    np.testing.assert_allclose(join(tmp_path / "x.gpkg", patches).features, vectors, rtol=1e-4, atol=1e-5)
+
+
 def test_exchanged_coordinates_are_named(tmp_path, patches, vectors):
     here = patches.set_crs("EPSG:32633", allow_override=True)
     middle = gpd.GeoSeries(here.centroid, crs="EPSG:32633").to_crs(4326)

@@ -239,7 +239,8 @@ def _other(path: Path, settings: SuppliedSettings) -> tuple[pd.DataFrame, np.nda
     else:
         frame = read_shapes(path, (), None, settings)
     names = [str(name) for name in frame.columns if name != getattr(frame, "_geometry_column_name", None)]
-    lists = [name for name in names if frame[name].map(lambda cell: str(cell).strip().startswith("[")).any()]
+    texts = [name for name in names if not pd.api.types.is_numeric_dtype(frame[name])]
+    lists = [name for name in texts if frame[name].map(lambda cell: str(cell).strip().startswith("[")).any()]
     chosen = _choose(path, lists, [name for name in names if name not in lists], settings.columns)
     rows = [f"row {row}" for row in range(len(frame))]
     if isinstance(chosen, str):

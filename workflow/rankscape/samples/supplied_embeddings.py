@@ -16,6 +16,7 @@ from rankscape.foundation.user_tables import keys, years_of
 from rankscape.samples.embedding_grids import grid_means, is_grid, open_grids
 from rankscape.samples.embedding_readers import EmbeddingTable, read_embeddings
 from rankscape.samples.joins import keys_of_patches
+from rankscape.samples.patches import row_col
 from rankscape.samples.settings import SuppliedSettings
 from rankscape.samples.vector_files import POLYGONS, in_first_shape, missing, where_they_lie
 from rankscape.spatial.intersections import cut
@@ -216,7 +217,9 @@ class _Places(NamedTuple):
 def _places(settings: SuppliedSettings, table: EmbeddingTable, known: np.ndarray, patches: gpd.GeoDataFrame) -> _Places:
     """Which rows with an embedding belong to which patch."""
     path, frame = settings.path, table.frame
-    key = settings.key or next((name for name in _KEYS if name in frame.columns), None)
+    key = settings.key or next(
+        (name for name in _KEYS if name in frame.columns and _are_ours(frame, name, patches)), None
+    )
     if key is None and not isinstance(frame, gpd.GeoDataFrame):
         key = next((name for name in _LAST_KEYS if name in frame.columns), None)
     if key is not None:
@@ -235,6 +238,14 @@ def _places(settings: SuppliedSettings, table: EmbeddingTable, known: np.ndarray
     if kinds <= set(POLYGONS):
         return _by_footprint(gpd.GeoSeries(shapes[known]), np.flatnonzero(known), patches)
     raise TableError(f"{path} holds {brief_list(sorted(kinds))}: points or polygons are needed, of one kind.")
+
+
+def _are_ours(frame: pd.DataFrame, name: str, patches: gpd.GeoDataFrame) -> bool:
+    """Whether a column of ids is of patches like these: others number their patches too, and say where they lie."""
+    if not isinstance(frame, gpd.GeoDataFrame):
+        return True
+    own = patches["patch_id"] if name == "patch_id" else row_col(patches["patch_id"])
+    return bool(keys(frame[name]).isin(own).any())
 
 
 def _by_key(path: str, frame: pd.DataFrame, key: str, known: np.ndarray, patches: gpd.GeoDataFrame) -> _Places:
