@@ -58,8 +58,8 @@ def fit_ridge(
     """Fit weights w that minimise |y - X w|² + penalty |w|², without an intercept, on centred X and y.
 
     The penalty is that with the smallest mean squared error over the parts, each predicted from the others and clipped
-    to the range of their labels; of equal ones the largest. All of X is held in memory; `gram.py` does the same for
-    more rows than fit.
+    to the range of their labels; of equal ones the largest. All of X is held in memory; `fit_streamed` does the same
+    for more rows than fit.
 
     Args:
         features: Shape (n, d), finite.

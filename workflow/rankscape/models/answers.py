@@ -16,10 +16,14 @@ def means_of_answers(images: Tensor, filters: Tensor, thresholds: tuple[float, f
     mean window of I (exact, not an approximation). Images follow one another, and products are made in tiles that stay
     in the cache, so that memory grows with neither.
     """
-    return torch.stack([_means_of_one(image, filters, thresholds) for image in images])
+    found = filters.new_empty(len(images), 2 * len(filters))
+    for row, image in zip(found, images, strict=True):
+        row.copy_(_means_of_one(image, filters, thresholds))
+    return found
 
 
 def _means_of_one(image: Tensor, filters: Tensor, thresholds: tuple[float, float]) -> Tensor:
+    """Means of one image, float64, shape (2 k,)."""
     count, size = len(filters), filters.shape[-1]
     flat = filters.reshape(count, -1)
     windows = image.unfold(1, size, 1).unfold(2, size, 1)
@@ -39,7 +43,7 @@ def _means_of_one(image: Tensor, filters: Tensor, thresholds: tuple[float, float
         sizes[1] = sizes[0]
     mean = flat.double() @ _mean_window(image, size)
     signed = torch.stack([mean - thresholds[0], -mean - thresholds[1]])
-    return ((sizes / (height * width) + signed) / 2).clamp_min_(0).flatten().to(image.dtype)
+    return ((sizes / (height * width) + signed) / 2).clamp_min_(0).flatten()
 
 
 def _mean_window(image: Tensor, size: int) -> Tensor:

@@ -211,9 +211,11 @@ class RandomConvolutions(nn.Module):
         Returns:
             float32, shape (n, features).
         """
-        pooled = answers.mean((-2, -1))
-        means, squares = pooled[:, : 2 * self.form.filters], pooled[:, 2 * self.form.filters :]
-        measures = torch.cat([means, squares.clamp_min(_SMALLEST_POWER).sqrt()], 1)
+        # Features of many images are large: they are copied only where something is done to them.
+        pooled = answers.flatten(1) if answers.shape[-2:] == (1, 1) else answers.mean((-2, -1))
+        measures, count = pooled, 2 * self.form.filters
+        if self.form.rms:
+            measures = torch.cat([pooled[:, :count], pooled[:, count:].clamp_min(_SMALLEST_POWER).sqrt()], 1)
         features = (measures + _LOG_FLOOR).log() if self.form.log else measures
         return (features - self.centre) / self.scale if self.form.standard else features
 
