@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import rasterio
 import torch
 from rankscape.evaluation.regression import r2
@@ -26,6 +27,8 @@ from rankscape.models.backbones import create_backbone
 from rankscape.models.convolutions import banks_of, whitened_filters
 
 PLACES = ("38D_378R_2_3", "637U_59R_1_3", "282D_485L_3_3")
+NAMES = ("tanzania", "denmark", "brazil")
+"""Names of the places in `config/granules/terramesh.tsv`."""
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
 CELL_PX = 16
 COVERS = {"water": 1, "trees": 2, "crops": 4}
@@ -45,10 +48,17 @@ NOT_REPRODUCED = "statistics"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of terramesh/ and galileo-nano/")
+    parser.add_argument("--labels", type=Path, help="write the labels of all cells (.csv) and end")
     parser.add_argument("--seeds", type=int, default=8)
     chosen = parser.parse_args()
     use_device(0, 1)
     pixels, labels, blocks = read_cells(chosen.data / "terramesh")
+    if chosen.labels:
+        ids = [f"{name}_{cell // 14}_{cell % 14}" for name in NAMES for cell in range(14**2)]
+        table = pd.DataFrame({name.lower(): values for name, values in labels.items()})
+        table.insert(0, "patch_id", ids)
+        table.to_csv(chosen.labels, index=False)
+        return
     found = [scores(pixels, labels, blocks, seed, chosen.data) for seed in range(chosen.seeds)]
     print(f"| embedding | {' | '.join(labels)} |\n|---|{'--:|' * len(labels)}")
     faults = []

@@ -45,7 +45,9 @@ def test_a_configuration_is_completed_with_defaults():
     assert check_config({**JUDGED, "pathvars": {"results": "x"}}, "here.yaml") == config
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "sichuan.yaml", "north-korea.yaml"])
+@pytest.mark.parametrize(
+    "name", ["config.yaml", "sichuan.yaml", "north-korea.yaml", "embeddings-usa.yaml", "embeddings-terramesh.yaml"]
+)
 def test_the_configurations_that_come_with_it_are_valid(name):
     assert load_config(ROOT.parent / "config" / name).region == {"config.yaml": "demo"}.get(name, name[:-5])
 

@@ -33,7 +33,7 @@ def test_the_schemas_are_valid_and_closed():
         assert schema["additionalProperties"] is False
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "sichuan.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "sichuan.yaml", "embeddings-usa.yaml", "embeddings-terramesh.yaml"])
 def test_an_editor_accepts_our_configurations_and_refuses_a_wrong_one(name):
     schema = json.loads((CHECKOUT / "workflow/schemas/config.schema.json").read_text(encoding="utf-8"))
     values = yaml.safe_load((CHECKOUT / "config" / name).read_text(encoding="utf-8"))
