@@ -228,7 +228,9 @@ def learn_neighbours(
         optimizer = torch.optim.Adam(network.parameters(), settings.learning_rate, betas=_BETAS)
         state = TrainState(network, (optimizer,), None, chance, light, group.device)
         train(task, state, epochs=settings.epochs, name=name, checkpoints=checkpoints, group=group)
-    settle_batch_norm(network, preparation, patches, settings.batch_size, group.device)
+    # In an order of chance: neighbours are alike, and a batch of them varies less than the land does.
+    mixed = patches.take(np.random.default_rng([settings.seed, 2]).permutation(len(patches)))
+    settle_batch_norm(network, preparation, mixed, 3 * settings.batch_size, group.device)
     network.eval().cpu()
     adapted = Adapted(settings.architecture, network, preparation, None, (), None)
     return adapted, {

@@ -29,6 +29,8 @@ from rankscape.studies.embeddings.network_settings import NetworkSearchSettings,
 
 _SAMPLE = 1000
 """Patches that statistics of channels come from."""
+_SETTLED = 128
+"""Patches a batch from which batch normalisation takes its final statistics."""
 _MOMENTUM = 0.9
 _COME_APART = 10.0
 """Mean squared error of standardised labels, 1 for the mean itself, above which nothing was learned."""
@@ -172,7 +174,9 @@ def train_network(
     state = _fit(name, task, 0, checkpoints)
     network = state.network
     assert isinstance(network, MultiTask)
-    settle_batch_norm(network.trunk, preparation, training, settings.batch_size, group.device)
+    # In an order of chance: neighbours are alike, and a batch of them varies less than the land does.
+    mixed = training.take(np.random.default_rng([settings.seed, 4]).permutation(len(training)))
+    settle_batch_norm(network.trunk, preparation, mixed, _SETTLED, group.device)
     if task.validation_loss(network) > _COME_APART:
         raise come_apart(state.best_epoch, chosen)
     predictions = _predictions(task, network, labels)
