@@ -109,7 +109,9 @@ def scores(
     rows = table.merge(split[["patch_id", "part", "fold"]], on="patch_id")
     test, y = (rows["part"] == "test").to_numpy(), rows["label"].to_numpy(float)
     folds = np.where(test, _TEST, rows["fold"])
-    (fit,) = fit_nested(features[ids.get_indexer(rows["patch_id"])], y[:, None], folds, held=[[_TEST]])
+    (fit,) = fit_nested(
+        features[ids.get_indexer(rows["patch_id"])], y[:, None], folds, standardise=False, held=[[_TEST]]
+    )
     own = predictions[predictions["task"] == task].set_index("patch_id")["prediction"]
     itself = rows["patch_id"].map(own).to_numpy(float)
     return r2(y[test], fit.predicted[test]), r2(y[test], itself[test])

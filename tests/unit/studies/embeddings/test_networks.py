@@ -22,8 +22,10 @@ from rankscape.studies.embeddings.artifacts import (
     SPLIT,
     SPLIT_RECORD,
 )
+from rankscape.studies.embeddings.joining import with_parts
 from rankscape.studies.embeddings.network_settings import NetworkSettings
 from rankscape.studies.embeddings.network_training import gather_labels, train_network
+from rankscape.studies.embeddings.regressing import FeatureSet, evaluate_splits
 from stopping import dying_in
 
 SMALL = {
@@ -274,3 +276,13 @@ def test_batches_of_two_samples_take_turns(learn, monkeypatch):
     assert abs(seen.count((True, False)) - seen.count((False, True))) <= len(seen) // 3
     assert max(len(list(run)) for _, run in groupby(seen)) <= 2
     assert set(found.predictions["task"]) == {"truth", "dark"}
+
+
+def test_a_feature_that_slept_while_training_does_not_decide(networks):
+    rows = with_parts(LABELS.read(networks.labels("truth")[0]), networks.folder / "split.parquet")
+    chance, test = np.random.default_rng(0), rows["held_out"].to_numpy() == 5
+    asleep = np.where(test, chance.random(len(rows)), 1e-5 * chance.random(len(rows)))
+    features = np.column_stack([rows["label"] + chance.normal(size=len(rows)), asleep])
+    plain = FeatureSet(rows, features, (2,))
+    scores = [next(evaluate_splits(one, ["held_out"]))[2]["r2"] for one in (plain, plain.scaled_whole())]
+    assert scores[1] > 0.9 > scores[0]

@@ -96,6 +96,20 @@ class FeatureSet:
         )  # fmt: skip
         return Predicted(fit.predicted, [list(fit.folds[fold].penalties) for fold in sorted(fit.folds)], fit.at_end)
 
+    def scaled_whole(self) -> "FeatureSet":
+        """Divide each embedding by one number, its deviation over the places of training and validation.
+
+        For features that were learned. Many of a network's features are 0 at nearly all places that it learned from;
+        divided by deviations of their own, the few others would decide. An embedding has one scale by itself.
+        """
+        if self.features is None or not self.settings.standardise:
+            return self
+        known = self.rows[HELD_OUT].between(0, TEST_FOLD - 1).to_numpy()
+        parts = np.split(np.array(self.features, np.float64), np.cumsum(self.widths)[:-1], axis=1)
+        scales = [np.sqrt(part[known].var(0).mean()) for part in parts]
+        scaled = np.hstack([part / (scale or 1.0) for part, scale in zip(parts, scales, strict=True)])
+        return replace(self, features=scaled, settings=self.settings.model_copy(update={"standardise": False}))
+
     def take(self, rows: np.ndarray) -> "FeatureSet":
         """Return the places that a mask chooses."""
         if rows.all():

@@ -64,6 +64,7 @@ def downstream(
     elif names:
         data, lacking = join_features(rows, names, given, indices, chosen, learned=True)
         data = replace(data, model=model)
+        data = data.scaled_whole() if learned else data
     else:
         data, lacking = _baseline(rows, name, chosen), 0
     check_labels(data.labels, f"{task} at places with features of {name}")
