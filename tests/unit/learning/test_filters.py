@@ -13,7 +13,7 @@ from rankscape.learning.labels import shares_of
 from rankscape.learning.selection import select_usable
 from rankscape.learning.settings import AdaptSettings
 from rankscape.learning.targets import TargetTable
-from rankscape.models.convolutions import RandomConvolutions, form_of
+from rankscape.models.convolutions import RandomConvolutions, form_of, whitened_filters
 from rankscape.models.preparation import fit_preparation
 from rankscape.models.weights import load_weights
 from rankscape.samples.patches import index_of, open_patches
@@ -148,6 +148,15 @@ def test_squares_are_cut_out_of_usable_images(stores):
     for square in drawn:
         assert (windows == square.ravel()).all(1).any()
     assert len(np.unique(drawn.reshape(30, -1), axis=0)) > 25
+
+
+def test_filters_may_be_whitened_by_more_squares_than_become_filters(stores):
+    preparation = preparation_of(stores)
+    network = RandomConvolutions(form_of(ARCHITECTURE), 4)
+    fit_filters(network, stores, preparation, np.random.default_rng(0), CPU, whitening_patches=90)
+    drawn = sample_patches(select_usable(stores), preparation, 3, 90, np.random.default_rng(0))
+    np.testing.assert_array_equal(network.filters.numpy(), whitened_filters(drawn)[:16])
+    assert not np.allclose(network.filters.numpy(), whitened_filters(drawn[:16]), atol=0.1)
 
 
 def test_standard_features_have_mean_0_and_deviation_1(stores):
