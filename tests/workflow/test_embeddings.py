@@ -207,7 +207,8 @@ def test_own_images_and_labels_run_to_the_page(small: Project) -> None:
     assert "Roughness of the ground prediction" in page
     assert {path.name for path in (results / "embeddings/pixels/rough").glob("*.tif")} == {"north.tif"}
     items = {path.stem for path in (results / "catalog/items").glob("*.json")}
-    assert items == {"north-rough", "south-rough", "north-rough-pixels"}
+    tables = {f"{name}-{granule}" for name in ("convolutions", "mine", "net") for granule in ("north", "south")}
+    assert items == tables | {"north-rough", "south-rough", "north-rough-pixels"}
     assert "How sure a prediction is" in page
     assert "embeddings/downstream" in (results / "data-dictionary.md").read_text()
     assert small.planned(*arguments) == set()

@@ -249,7 +249,8 @@ def learn(networks):
 @pytest.mark.parametrize(("name", "call"), [("_one_epoch", 2), ("_one_epoch", 5), ("_step", 8)])
 def test_a_training_stopped_at_any_moment_gives_the_same_weights(learn, tmp_path, monkeypatch, name, call):
     settings = {
-        "epochs": 3, "milestones": [1], "hidden": 8, "dropout": 0.5, "weighting": "random", "weight_decay": 0.01,
+        "epochs": 3, "milestones": [1], "batch_size": 48, "hidden": 8, "dropout": 0.5, "weighting": "random",
+        "weight_decay": 0.01,
         "samples": [["truth"], ["dark"]], "search": {"l1": [0.1], "trials": 2, "epochs": 2},
     }  # fmt: skip
     kept = Checkpoints.of(tmp_path / "kept", {})
