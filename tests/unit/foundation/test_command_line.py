@@ -143,6 +143,7 @@ def test_the_example_of_settings_is_accepted_by_each_command(monkeypatch, tmp_pa
             continue
         words = get_args(options["settings"].annotation)[1].help
         given = {name: "{}" for name, one in options.items() if one.default is one.empty}
+        given |= {"out": Path("out")} if "out" in given else {}
         before = len(accepted)
         with pytest.raises(DoneError):
             stage(**{**given, "settings": re.search(r"'(\{.*\})'", words)[1]})
@@ -183,7 +184,10 @@ def test_nothing_given_shows_the_help(capsys):
         ("ranking scor", "ranking scor is no command; did you mean `ranking score`?"),
         ("scor", "scor is no command; did you mean `ranking score`?"),
         ("rankin train", "rankin is no command; did you mean `ranking`?"),
-        ("train --settings {}", "train is a verb of a study: `rankscape ranking train`."),
+        (
+            "train --settings {}",
+            "train is a verb of a study: `rankscape embeddings train` or `rankscape ranking train`.",
+        ),
         ("ranking tile", "tile is shared by all studies: `rankscape tile`."),
         ("dance", "dance is no command; `rankscape --help` lists all commands."),
         ("--fast", "--fast is no command; `rankscape --help` lists all commands."),
