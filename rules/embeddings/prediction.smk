@@ -102,7 +102,7 @@ rule embeddings_predict:
         mem_mb=memory(2000),
         runtime=minutes(30),
     params:
-        code=code("embeddings predict"),
+        code=code("embeddings predict", *TASK_MAPS.values()),
     message:
         "Predicting {wildcards.task} in granule {wildcards.granule}"
     shell:
@@ -134,7 +134,7 @@ rule embeddings_localize:
         mem_mb=memory(3000),
         runtime=minutes(120),
     params:
-        code=code("embeddings localize"),
+        code=code("embeddings localize", *TASK_MAPS.values()),
     message:
         "Predicting {wildcards.task} at every pixel of granule {wildcards.granule}"
     shell:
