@@ -12,6 +12,11 @@ PIXEL_MAPS = [
 ]
 
 
+wildcard_constraints:
+    mapped=NAME,
+    localized=NAME,
+
+
 rule embeddings_curve:
     input:
         labels=rules.embeddings_label.output.labels,
@@ -44,21 +49,21 @@ rule embeddings_curve:
 
 rule embeddings_regress:
     input:
-        labels=rules.embeddings_label.output.labels,
+        labels=lambda wildcards: expand(rules.embeddings_label.output.labels, task=wildcards.mapped),
         indices=expand(EMBEDDED_INDEX, granule=LEARNED),
         features=lambda wildcards: expand(
             rules.embeddings_embed.output.features,
-            embedding=EMBEDDING_SETS[TASK_MAPS[wildcards.task].features],
+            embedding=EMBEDDING_SETS[TASK_MAPS[wildcards.mapped].features],
             granule=LEARNED,
         ),
     output:
-        model="<results>/embeddings/regressions/{task}.safetensors",
-        record="<results>/embeddings/regressions/{task}.json",
-        residuals="<results>/embeddings/regressions/{task}.parquet",
+        model="<results>/embeddings/regressions/{mapped}.safetensors",
+        record="<results>/embeddings/regressions/{mapped}.json",
+        residuals="<results>/embeddings/regressions/{mapped}.parquet",
     log:
-        "<logs>/embeddings_regress/{task}.log",
+        "<logs>/embeddings_regress/{mapped}.log",
     benchmark:
-        "<benchmarks>/embeddings_regress/{task}.tsv"
+        "<benchmarks>/embeddings_regress/{mapped}.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 1
@@ -67,10 +72,10 @@ rule embeddings_regress:
         runtime=minutes(60),
     params:
         settings=only(EMBEDDINGS.downstream, "penalties", "standardise", "confidence"),
-        name=lambda wildcards: TASK_MAPS[wildcards.task].features,
+        name=lambda wildcards: TASK_MAPS[wildcards.mapped].features,
         code=code("embeddings regress"),
     message:
-        "Fitting {wildcards.task} to all its labels"
+        "Fitting {wildcards.mapped} to all its labels"
     shell:
         "python -m rankscape embeddings regress --settings {params.settings:q} --labels {input.labels:q} --indices {input.indices:q}"
         " --features {input.features:q} --name {params.name:q} --out {output.model:q} > {log:q} 2>&1"
@@ -83,18 +88,18 @@ rule embeddings_predict:
         index=EMBEDDED_INDEX,
         features=lambda wildcards: expand(
             rules.embeddings_embed.output.features,
-            embedding=EMBEDDING_SETS[TASK_MAPS[wildcards.task].features],
+            embedding=EMBEDDING_SETS[TASK_MAPS[wildcards.mapped].features],
             granule=wildcards.granule,
         ),
     output:
-        table="<results>/embeddings/maps/{task}/{granule}.parquet",
-        raster="<results>/embeddings/maps/{task}/{granule}.tif",
-        style="<results>/embeddings/maps/{task}/{granule}.qml",
-        item="<results>/embeddings/maps/{task}/{granule}.json",
+        table="<results>/embeddings/maps/{mapped}/{granule}.parquet",
+        raster="<results>/embeddings/maps/{mapped}/{granule}.tif",
+        style="<results>/embeddings/maps/{mapped}/{granule}.qml",
+        item="<results>/embeddings/maps/{mapped}/{granule}.json",
     log:
-        "<logs>/embeddings_predict/{task}/{granule}.log",
+        "<logs>/embeddings_predict/{mapped}/{granule}.log",
     benchmark:
-        "<benchmarks>/embeddings_predict/{task}/{granule}.tsv"
+        "<benchmarks>/embeddings_predict/{mapped}/{granule}.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 1
@@ -104,7 +109,7 @@ rule embeddings_predict:
     params:
         code=code("embeddings predict", *TASK_MAPS.values()),
     message:
-        "Predicting {wildcards.task} in granule {wildcards.granule}"
+        "Predicting {wildcards.mapped} in granule {wildcards.granule}"
     shell:
         "python -m rankscape embeddings predict --model {input.model:q} --features {input.features:q} --index {input.index:q}"
         " --out {output.table:q} --raster {output.raster:q} --item {output.item:q} > {log:q} 2>&1"
@@ -112,20 +117,20 @@ rule embeddings_predict:
 
 rule embeddings_localize:
     input:
-        model=rules.embeddings_regress.output.model,
+        model=lambda wildcards: expand(rules.embeddings_regress.output.model, mapped=wildcards.localized),
         embedder=lambda wildcards: expand(
-            rules.embeddings_fit.output.embedder, embedding=TASK_MAPS[wildcards.task].features
+            rules.embeddings_fit.output.embedder, embedding=TASK_MAPS[wildcards.localized].features
         ),
         patches=EMBEDDED_PATCHES,
         index=EMBEDDED_INDEX,
     output:
-        raster="<results>/embeddings/pixels/{task}/{granule}.tif",
-        style="<results>/embeddings/pixels/{task}/{granule}.qml",
-        item="<results>/embeddings/pixels/{task}/{granule}.json",
+        raster="<results>/embeddings/pixels/{localized}/{granule}.tif",
+        style="<results>/embeddings/pixels/{localized}/{granule}.qml",
+        item="<results>/embeddings/pixels/{localized}/{granule}.json",
     log:
-        "<logs>/embeddings_localize/{task}/{granule}.log",
+        "<logs>/embeddings_localize/{localized}/{granule}.log",
     benchmark:
-        "<benchmarks>/embeddings_localize/{task}/{granule}.tsv"
+        "<benchmarks>/embeddings_localize/{localized}/{granule}.tsv"
     conda:
         "../../envs/vision.yaml"
     threads: 1
@@ -136,7 +141,7 @@ rule embeddings_localize:
     params:
         code=code("embeddings localize", *TASK_MAPS.values()),
     message:
-        "Predicting {wildcards.task} at every pixel of granule {wildcards.granule}"
+        "Predicting {wildcards.localized} at every pixel of granule {wildcards.granule}"
     shell:
         "python -m rankscape embeddings localize --model {input.model:q} --embedder {input.embedder:q} --patches {input.patches:q}"
         " --out {output.raster:q} --item {output.item:q} --gpus {resources.gpu} --threads {threads} > {log:q} 2>&1"
@@ -144,9 +149,9 @@ rule embeddings_localize:
 
 TARGETS += [
     [] if SHARD else expand(rules.embeddings_curve.output.document, task=TASKS, features=CURVED),
-    expand(rules.embeddings_predict.output.raster, task=list(TASK_MAPS), granule=own(MAPPED)),
+    expand(rules.embeddings_predict.output.raster, mapped=list(TASK_MAPS), granule=own(MAPPED)),
     [
-        rules.embeddings_localize.output.raster.format(task=task, granule=granule)
+        rules.embeddings_localize.output.raster.format(localized=task, granule=granule)
         for task, granule in PIXEL_MAPS
         if granule in own(MAPPED)
     ],
@@ -158,11 +163,14 @@ PAGE_NAMES["embeddings"] |= {
     "maps": [f"{task}/{granule}" for task in TASK_MAPS for granule in MAPPED],
 }
 PUBLISHED["embeddings"] += [
-    expand(rules.embeddings_regress.output, task=list(TASK_MAPS)),
-    expand(rules.embeddings_predict.output, task=list(TASK_MAPS), granule=MAPPED),
+    expand(rules.embeddings_regress.output, mapped=list(TASK_MAPS)),
+    expand(rules.embeddings_predict.output, mapped=list(TASK_MAPS), granule=MAPPED),
     [
-        path.format(task=task, granule=granule)
+        path.format(localized=task, granule=granule)
         for path in rules.embeddings_localize.output
         for task, granule in PIXEL_MAPS
     ],
 ]
+add_names(mapped=list(TASK_MAPS))
+add_names(made=["embeddings curve", *(["embeddings regress", "embeddings predict"] if TASK_MAPS else [])])
+add_names(made=["embeddings localize"] if PIXEL_MAPS else [])

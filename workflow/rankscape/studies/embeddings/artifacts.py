@@ -551,15 +551,15 @@ CURVE = Document(
     optional=True,
 )
 REGRESSION = File(
-    "embeddings/regressions/{task}.safetensors", "embeddings regress", "Ridge regression of all labels of a task",
+    "embeddings/regressions/{mapped}.safetensors", "embeddings regress", "Ridge regression of all labels of a task",
     "collection", optional=True,
 )  # fmt: skip
 REGRESSION_RECORD = Document(
-    "embeddings/regressions/{task}.json", "embeddings regress", "What the regression is, and how far it is wrong",
+    "embeddings/regressions/{mapped}.json", "embeddings regress", "What the regression is, and how far it is wrong",
     "collection", optional=True, model=RegressionKeys,
 )  # fmt: skip
 RESIDUALS = Table(
-    "embeddings/regressions/{task}.parquet", "embeddings regress", "Residuals at labelled places", "collection",
+    "embeddings/regressions/{mapped}.parquet", "embeddings regress", "Residuals at labelled places", "collection",
     optional=True, row="one labelled patch with features",
     columns=(
         PATCH_ID,
@@ -573,7 +573,7 @@ MAP_BANDS = ("prediction", "half_width", "residual")
 _NO_FEATURES = "empty (NaN) where the patch has no features"
 _UNIT = "the reference's"
 PATCH_PREDICTIONS = Table(
-    "embeddings/maps/{task}/{granule}.parquet", "embeddings predict", "Prediction of a task at every patch",
+    "embeddings/maps/{mapped}/{granule}.parquet", "embeddings predict", "Prediction of a task at every patch",
     optional=True, row="one patch of a granule",
     columns=(
         PATCH_ID,
@@ -587,23 +587,23 @@ PATCH_PREDICTIONS = Table(
     ),
 )  # fmt: skip
 TASK_ITEM = Document(
-    "embeddings/maps/{task}/{granule}.json", "embeddings predict", "Map of a task as STAC item", "item", optional=True
+    "embeddings/maps/{mapped}/{granule}.json", "embeddings predict", "Map of a task as STAC item", "item", optional=True
 )
 TASK_MAP = Raster(
-    "embeddings/maps/{task}/{granule}.tif", "embeddings predict", "Map of a task, one pixel a patch (COG, float32)",
+    "embeddings/maps/{mapped}/{granule}.tif", "embeddings predict", "Map of a task, one pixel a patch (COG, float32)",
     optional=True, bands=MAP_BANDS,
 )  # fmt: skip
-TASK_STYLE = File("embeddings/maps/{task}/{granule}.qml", "embeddings predict", "QGIS style", optional=True)
+TASK_STYLE = File("embeddings/maps/{mapped}/{granule}.qml", "embeddings predict", "QGIS style", optional=True)
 PIXEL_ITEM = Document(
-    "embeddings/pixels/{task}/{granule}.json", "embeddings localize", "Map of a task at pixels as STAC item", "item",
-    optional=True,
+    "embeddings/pixels/{localized}/{granule}.json", "embeddings localize",
+    "Map of a task at pixels as STAC item", "item", optional=True,
 )  # fmt: skip
 PIXEL_MAP = Raster(
-    "embeddings/pixels/{task}/{granule}.tif", "embeddings localize",
+    "embeddings/pixels/{localized}/{granule}.tif", "embeddings localize",
     "What every pixel adds to the prediction of its patch, whose mean is the prediction (COG, float32)",
     optional=True, bands=MAP_BANDS[:1],
 )  # fmt: skip
-PIXEL_STYLE = File("embeddings/pixels/{task}/{granule}.qml", "embeddings localize", "QGIS style", optional=True)
+PIXEL_STYLE = File("embeddings/pixels/{localized}/{granule}.qml", "embeddings localize", "QGIS style", optional=True)
 UNITS = Document(
     "embeddings/units/{units}.json", "embeddings units", "How well units and embeddings predict a label of units",
     optional=True, model=UnitsKeys,

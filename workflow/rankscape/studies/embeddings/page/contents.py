@@ -12,7 +12,7 @@ _UNITS = Read("embeddings/units/{units}.json", "units")
 _REGRESSIONS = Read("embeddings/inference/{regression}.json", "regressions")
 _LABELS = Read("embeddings/labels/{task}.parquet", "tasks")
 _CURVES = Read("embeddings/curves/{task}/{features}.json", "curves")
-_MAPS = Read("embeddings/maps/{task}/{granule}.parquet", "maps")
+_MAPS = Read("embeddings/maps/{mapped}/{granule}.parquet", "maps")
 _SAMPLES = (
     Read("samples/{acquisition}/{granule}.npy", "shown"),
     Read("samples/{acquisition}/{granule}.parquet", "shown"),
