@@ -1,6 +1,7 @@
 """What reruns in the study of embeddings: what is added brings its own jobs, and what follows from them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import rasterio
 from affine import Affine
 from pyproj import Transformer
-from workflow_copy import Project
+from workflow_copy import Project, copy_workflow
 
 DEMO = "config/embeddings-demo.yaml"
 ARGUMENTS = ("--configfile", DEMO)
@@ -67,12 +68,19 @@ def contrasts(tasks):
     return {f"contrast embeddings/contrasts/{task}.json" for task in tasks}
 
 
+@pytest.fixture(scope="module")
+def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = copy_workflow(tmp_path_factory.mktemp("embeddings") / "project")
+    project.pretend(*ARGUMENTS)
+    assert project.planned(*ARGUMENTS) == set()
+    return project.folder
+
+
 @pytest.fixture
-def made(fresh: Project) -> Project:
-    """The demo of the study with every file made."""
-    fresh.pretend(*ARGUMENTS)
-    assert fresh.planned(*ARGUMENTS) == set()
-    return fresh
+def made(_made: Path, tmp_path: Path) -> Project:
+    """The demo of the study with every file made; a copy that the test may change."""
+    shutil.copytree(_made, tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project")
 
 
 def test_each_change_reruns_its_own_jobs_and_what_follows(made: Project) -> None:

@@ -40,7 +40,7 @@ class Solved(NamedTuple):
 
 
 @dataclass
-class _Sums:
+class _FoldTotals:
     """Sums of products of the rows of a fold, of values from which shifts were subtracted."""
 
     n: float
@@ -52,7 +52,7 @@ class _Sums:
     """In Fortran's order; the lower triangle is filled in once all rows are added."""
 
     @classmethod
-    def of_none(cls, d: int, tasks: int) -> "_Sums":
+    def of_none(cls, d: int, tasks: int) -> "_FoldTotals":
         return cls(0, np.zeros(d), np.zeros(tasks), np.zeros((d, tasks)), np.zeros(tasks), np.zeros((d, d), order="F"))
 
     def add(self, x: np.ndarray, y: np.ndarray) -> None:
@@ -96,7 +96,7 @@ class FoldSums:
         self.widths, self.standardise = widths, standardise
         # Products of values far from 0 would lose the digits in which rows differ.
         self.shift, self.base = _finite(features[:CHUNK]).mean(0), labels[known].mean(0)
-        self.sums = {fold: _Sums.of_none(features.shape[1], labels.shape[1]) for fold in self.names}
+        self.sums = {fold: _FoldTotals.of_none(features.shape[1], labels.shape[1]) for fold in self.names}
         for start in range(0, len(features), CHUNK):
             part = slice(start, start + CHUNK)
             x, y, own = _finite(features[part], self.shift), labels[part] - self.base, known[part]

@@ -255,7 +255,7 @@ def _keyed(units: UnitTable, settings: UnitsSettings, path: Path) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EvaluatedModel:
     """Predictions of one model in one split, and how good they are."""
 
     model: str
@@ -287,13 +287,15 @@ def unit_folds(units: UnitTable) -> dict[str, np.ndarray]:
 
 def evaluate_units(
     units: UnitTable, embeddings: Mapping[str, np.ndarray], components: int, settings: DownstreamSettings
-) -> Iterator[Outcome]:
+) -> Iterator[EvaluatedModel]:
     """Predict units from their features, the embedding of their place, and both, in every split."""
     folds = unit_folds(units)
     for split, (model, design) in product(folds, _designs(units, embeddings, components).items()):
         found = _predict(units, folds[split], design, settings)
         apart = folds["outside"]
-        yield Outcome(model, split, found, measure(units.labels, found, units.groups, folds[split], apart, settings))
+        yield EvaluatedModel(
+            model, split, found, measure(units.labels, found, units.groups, folds[split], apart, settings)
+        )
 
 
 Design = Callable[[np.ndarray], list[np.ndarray]]
@@ -366,7 +368,7 @@ def _predict(units: UnitTable, folds: np.ndarray, design: Design, settings: Down
 
 
 def unit_differences(
-    units: UnitTable, outcomes: Sequence[Outcome], names: Sequence[str], settings: DownstreamSettings
+    units: UnitTable, outcomes: Sequence[EvaluatedModel], names: Sequence[str], settings: DownstreamSettings
 ) -> list[dict[str, Any]]:
     """Paired differences: what an embedding adds to units, what units add to it, and what varying coefficients add."""
     by = {(one.model, one.split): one.predicted.values for one in outcomes}
