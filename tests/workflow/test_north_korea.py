@@ -95,7 +95,7 @@ def test_commands_of_pictures_and_lines(study):
     of = {verb: " ".join(text.split()) for verb, text in commands}
     assert "--source ../shared/data/north-korea/" in of["tile"]
     assert " --images=True --granule " in of["tile"]
-    assert "--quality --images" in of["tile"]
+    assert "--quality --beside --places --images" in of["tile"]
     assert "--labels results/north-korea/ranking/categories/labels.parquet" in of["cluster"]
     assert re.search(r"--annotator (sat1|loc1) --annotators \S+POG_annotators.txt", of["import-order"])
     assert "mosaic" not in of

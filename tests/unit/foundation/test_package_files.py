@@ -18,7 +18,10 @@ FINDING = {"foundation/code_version.py", "foundation/source_facts.py", "foundati
            "__main__.py", "schemas.py"}  # fmt: skip
 """Modules that look for modules of the package, or write into the checkout."""
 RAMPS = "resources/ramps/"
-MAPS = {"mosaic", "ranking rasterize", "ranking dense", "ranking change", "ranking district"}
+MAPS = {
+    "mosaic", "ranking rasterize", "ranking dense", "ranking change", "ranking district", "embeddings predict",
+    "embeddings localize",
+}  # fmt: skip
 READERS = {
     "products/maps/kernels/mosaic.cu": MAPS | {"publish"},
     f"{RAMPS}development.tsv": MAPS,

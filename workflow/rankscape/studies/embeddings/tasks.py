@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from rankscape.foundation.settings import Identifier, Section
+from rankscape.foundation.settings import Identifier, Section, worded
 from rankscape.foundation.text_tables import TableFormat
 from rankscape.learning.ridge import PENALTIES
 
@@ -138,7 +138,9 @@ class UnitsSettings(TableFormat):
     embeddings: tuple[Identifier, ...] = ()
     """Embeddings at longitude and latitude, those of networks too; default: all of `embedders`, where these columns are
     given."""
-    tables: tuple[Annotated[str, Field(pattern=r"[^/]+\.[A-Za-z0-9]+$")], ...] = ()
+    tables: tuple[
+        Annotated[str, Field(pattern=worded(r"[^/]+\.[A-Za-z0-9]+$", "the path of a file, such as data/x.csv"))], ...
+    ] = ()
     """Files of embeddings of places, each called by its file name; one row a place."""
     components: Annotated[int, Field(ge=1)] = 8
     """Principal components of an embedding from which coefficients of the unit features are predicted."""
