@@ -121,6 +121,18 @@ def test_plots_are_safe_inside_a_page():
     assert plot == plots.scatter("one", values, values, ('a "<b>" & $x_1$', "score"), WORDS)
 
 
+@pytest.mark.parametrize("span", [(60, 900), (1e-4, 1e3)])
+def test_numbers_of_a_logarithmic_axis_are_written_out(span):
+    def paint(axes):
+        axes.plot(span, (0, 1))
+        plots.log_x(axes)
+
+    svg = plots.plot("p", "words", "caption", (3.7, 3.0), paint).svg
+    assert "mathdefault" not in svg
+    assert "100" in svg
+    assert "$" not in svg
+
+
 def test_constant_references_can_be_plotted():
     assert plots.scatter("flat", np.ones(30), np.linspace(0, 1, 30), ("flat", "score"), WORDS).svg
 

@@ -8,6 +8,8 @@ import pytest
 from rankscape.foundation.files import write_array
 from rankscape.foundation.tables import read_table
 from rankscape.studies.embeddings.artifacts import CONTRASTS, DOWNSTREAM, FEATURE_RECORD, LABELS, PREDICTIONS, TASK
+from rankscape.studies.embeddings.regressing import r2_interval
+from rankscape.studies.embeddings.tasks import DownstreamSettings
 
 SPLITS = ("random", "blocks", "places")
 
@@ -232,3 +234,13 @@ def test_features_that_do_not_fit_are_refused(ready, capsys):
 def test_penalties_that_are_none_are_refused(ready, capsys, penalties):
     assert ready.downstream("rcf", ("rcf",), penalties=penalties) == 2
     assert "embeddings.downstream.penalties" in capsys.readouterr().err
+
+
+def test_an_interval_of_r2_ends_at_1_and_that_of_a_difference_need_not():
+    chance = np.random.default_rng(0)
+    labels, block = chance.normal(size=60), np.repeat(np.arange(6), 10)
+    good = labels + np.where(block == 0, chance.normal(0, 1.5, 60), 0.01)
+    settings = DownstreamSettings(draws=200)
+    low, high = r2_interval(labels, [good], block, settings)
+    assert low < 0.8 < high == 1.0
+    assert r2_interval(labels, [good, labels[::-1]], block, settings)[1] > 1

@@ -42,6 +42,8 @@ _RC: dict[str, Any] = {
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
 }
 _MEDIAN_BINS = 12
+_FEW_DECADES = 100.0
+"""Ratio of an axis' ends below which numbers stand at 1, 2 and 5 times the powers of 10."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,15 @@ def scatter(name: str, x: np.ndarray, y: np.ndarray, labels: tuple[str, str], wo
         count_bar(axes, bins)
 
     return plot(name, words[0], words[1], (3.7, 2.9), paint)
+
+
+def log_x(axes: Axes) -> None:
+    """Turn x to logarithms, its numbers written out: mathematical text would be shown as it is typed."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    steps = (1, 2, 5) if high / low < _FEW_DECADES else (1,)
+    axes.xaxis.set(major_locator=LogLocator(subs=steps, numticks=5), major_formatter=FuncFormatter(_plain))
+    axes.xaxis.set(minor_locator=NullLocator())
 
 
 def count_bar(axes: Axes, bins: Any) -> None:

@@ -208,7 +208,9 @@ def r2_interval(
     ends = bootstrap_interval(
         middle, difference, settings.confidence, blocks=effective_blocks(block), inflation=1.0, fisher=False
     )
-    return ends or (None, None)
+    if ends is None:
+        return None, None
+    return ends if len(value) > 1 else (ends[0], min(ends[1], 1.0))  # nothing is predicted better than without error
 
 
 def checkerboards(given: FeatureSet) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from rankscape.foundation.package_files import assets
-from rankscape.products.report.plots import SERIES, Plot, plot
+from rankscape.products.report.plots import SERIES, Plot, log_x, plot
 from rankscape.products.report.reading import RunReader
 from rankscape.products.report.templates import fill
 from rankscape.products.report.wording import NOTHING, number
@@ -43,7 +43,8 @@ def _curves(key: str, features: str, own: list[CurveKeys]) -> Plot:
             axes.plot(*zip(*points, strict=True), style, color=SERIES[place % len(SERIES)], marker="o", markersize=3,
                       label=one.task)  # fmt: skip
         axes.axhline(0, color="#888888", linewidth=0.7)
-        axes.set(xlabel=_AXES[key], ylabel="R²", ylim=(_LOWEST - 0.05, 1.0), xscale="log")
+        axes.set(xlabel=_AXES[key], ylabel="R²", ylim=(_LOWEST - 0.05, 1.0))
+        log_x(axes)
         if key == "labels":
             axes.legend(loc="upper left", ncols=2, bbox_to_anchor=(0, 1.32))
 

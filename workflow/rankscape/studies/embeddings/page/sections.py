@@ -181,7 +181,8 @@ def draw_distance(run: RunReader) -> Markup | None:
 
 def _curve(name: str, task: TaskKeys, results: dict[tuple[str, str], DownstreamKeys]) -> Plot:
     def paint(axes: Axes) -> None:
-        for place, (_, one) in enumerate((key, one) for key, one in results.items() if key[0] == name):
+        drawn = [one for (task_name, _), one in results.items() if task_name == name and one.checkerboards]
+        for place, one in enumerate(drawn):
             known = [board for board in one.checkerboards if board.r2 is not None]
             style = "--" if one.features in BASELINES else "-"
             axes.plot(
